@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What the preprocessing job and the trainer agree on: labels, records, pixels, storage."""

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""Reaches object stores: gs:// by Google's client, other schemes by TensorFlow's file systems."""
+
+import functools
+from typing import Protocol
+
+from preprocessing.contract.errors import UsageError
+
+
+class Bucket(Protocol):
+    """What `storage` needs of an object store; every path is a full URL."""
+
+    def read(self, path: str) -> bytes:
+        """Returns an object's content; raises FileNotFoundError."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Puts an object, replacing what was there, all at once."""
+
+    def exists(self, path: str) -> bool:
+        """Tells whether an object, or anything below it, exists."""
+
+    def files(self, folder: str) -> list[str]:
+        """Returns the URLs of all objects below a folder."""
+
+    def delete(self, path: str) -> None:
+        """Deletes an object if it is there."""
+
+    def rename(self, source: str, target: str) -> None:
+        """Moves an object."""
+
+
+@functools.cache
+def of(scheme: str) -> Bucket:
+    """Returns the object store for a scheme, one client for the process.
+
+    Raises:
+        UsageError: nothing installed here can reach that scheme.
+    """
+    return GoogleCloudStorage() if scheme == "gs" else TensorFlowFiles(scheme)
+
+
+class GoogleCloudStorage:
+    """gs:// paths through the official client, which retries and checks checksums by itself."""
+
+    def __init__(self) -> None:
+        # Imported here because it costs half a second that local runs need not pay.
+        from google.api_core import exceptions
+        from google.cloud import storage
+
+        self._client = storage.Client()
+        self._not_found = exceptions.NotFound
+
+    def _blob(self, path: str):  # type: ignore[no-untyped-def]  # the client is untyped
+        bucket, _, name = path.removeprefix("gs://").partition("/")
+        return self._client.bucket(bucket).blob(name)
+
+    def read(self, path: str) -> bytes:
+        """Returns an object's content; raises FileNotFoundError."""
+        try:
+            data: bytes = self._blob(path).download_as_bytes()
+        except self._not_found as error:
+            raise FileNotFoundError(path) from error
+        return data
+
+    def write(self, path: str, data: bytes) -> None:
+        """Puts an object, replacing what was there, all at once."""
+        self._blob(path).upload_from_string(data, content_type="application/octet-stream")
+
+    def exists(self, path: str) -> bool:
+        """Tells whether an object, or anything below it, exists."""
+        return bool(self._blob(path).exists()) or bool(self.files(path, limit=1))
+
+    def files(self, folder: str, limit: int | None = None) -> list[str]:
+        """Returns the URLs of all objects below a folder."""
+        bucket, _, prefix = folder.rstrip("/").removeprefix("gs://").partition("/")
+        below = self._client.list_blobs(
+            bucket, prefix=f"{prefix}/" if prefix else None, max_results=limit
+        )
+        return [f"gs://{bucket}/{blob.name}" for blob in below if not blob.name.endswith("/")]
+
+    def delete(self, path: str) -> None:
+        """Deletes an object if it is there."""
+        try:
+            self._blob(path).delete()
+        except self._not_found:
+            return
+
+    def rename(self, source: str, target: str) -> None:
+        """Moves an object within its bucket."""
+        blob = self._blob(source)
+        blob.bucket.rename_blob(blob, self._blob(target).name)
+
+
+class TensorFlowFiles:
+    """Other schemes through TensorFlow, whose plug-ins come with the extra `tensorflow-io`."""
+
+    def __init__(self, scheme: str) -> None:
+        # Imported here because only users of such a scheme have, and need, these packages.
+        try:
+            import tensorflow as tf
+            import tensorflow_io as tfio  # registers the schemes
+
+            tfio.__version__  # noqa: B018  # the import is lazy until something is touched
+        except (ImportError, NotImplementedError, AttributeError) as error:
+            raise UsageError(
+                f"{scheme}:// paths need the tensorflow-io environment (TensorFlow 2.16): install "
+                "configs/requirements/tensorflow-io.txt, or use a local or gs:// path"
+            ) from error
+        if scheme not in tf.io.gfile.get_registered_schemes():
+            raise UsageError(
+                f"{scheme}:// paths are not known to this installation: it reads local paths and "
+                f"{', '.join(f'{s}://' for s in tf.io.gfile.get_registered_schemes() if s)}"
+            )
+        self._files = tf.io.gfile
+        self._not_found = tf.errors.NotFoundError
+
+    def read(self, path: str) -> bytes:
+        """Returns an object's content; raises FileNotFoundError."""
+        try:
+            with self._files.GFile(path, "rb") as file:
+                data: bytes = file.read()
+        except self._not_found as error:
+            raise FileNotFoundError(path) from error
+        return data
+
+    def write(self, path: str, data: bytes) -> None:
+        """Puts an object, replacing what was there, all at once."""
+        with self._files.GFile(path, "wb") as file:
+            file.write(data)
+
+    def exists(self, path: str) -> bool:
+        """Tells whether an object, or anything below it, exists."""
+        return bool(self._files.exists(path))
+
+    def files(self, folder: str) -> list[str]:
+        """Returns the URLs of all objects below a folder."""
+        return [
+            f"{parent.rstrip('/')}/{name}"
+            for parent, _, names in self._files.walk(folder)
+            for name in names
+        ]
+
+    def delete(self, path: str) -> None:
+        """Deletes an object if it is there."""
+        try:
+            self._files.remove(path)
+        except self._not_found:
+            return
+
+    def rename(self, source: str, target: str) -> None:
+        """Moves an object."""
+        self._files.rename(source, target, overwrite=True)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""The errors that a user can mend, each with the exit code that job managers act on.
+
+Every entry point turns a `JobError` into one sentence on standard error and its exit code; anything
+else that escapes is a defect of this program and keeps its traceback.
+"""
+
+
+class JobError(Exception):
+    """An error that the user can mend; its text says what is wrong, where, and what to do.
+
+    Attributes:
+        exit_code: the exit status of the process (BSD sysexits numbers).
+    """
+
+    exit_code = 70
+
+
+class UsageError(JobError):
+    """The command line is wrong (exit 64, EX_USAGE)."""
+
+    exit_code = 64
+
+
+class DataError(JobError):
+    """The input data cannot be used (exit 65, EX_DATAERR)."""
+
+    exit_code = 65
+
+
+class StoppedError(JobError):
+    """The job was stopped and saved its state; the same command goes on (exit 75, EX_TEMPFAIL)."""
+
+    exit_code = 75
+
+
+class ConfigError(JobError):
+    """The configuration cannot work and a retry cannot help (exit 78, EX_CONFIG)."""
+
+    exit_code = 78

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""The canonical picture and the model's view of it as TensorFlow operations.
+
+`canonical` repeats the rules of `image.py` for serving; `fit` cuts the model's input out of a
+stored picture, alike in evaluation and serving.
+"""
+
+import tensorflow as tf
+
+from preprocessing.contract import image
+
+_PNG_START = b"\x89PNG"
+
+
+def canonical(encoded: tf.Tensor, size: int) -> tf.Tensor:
+    """Decodes one PNG or JPEG file to its canonical picture.
+
+    Args:
+        encoded: string [], the file's content.
+        size: side of the result in pixels.
+
+    Returns:
+        uint8 [size, size].
+
+    Raises:
+        tf.errors.InvalidArgumentError: at run time, if the bytes cannot be decoded.
+    """
+    is_png = tf.equal(tf.strings.substr(encoded, 0, 4), _PNG_START)
+    pixels = tf.cond(is_png, lambda: _decode_png(encoded), lambda: _decode_jpeg(encoded))
+    return _resize(_square(pixels), size)
+
+
+def stored(encoded: tf.Tensor, size: int) -> tf.Tensor:
+    """Decodes one picture as preprocessing stored it: string [] to uint8 [size, size]."""
+    pixels = tf.io.decode_png(encoded, channels=1)
+    return tf.ensure_shape(pixels[..., 0], [size, size])
+
+
+def fit(pixels: tf.Tensor, *, image_size: int, crop_fraction: float) -> tf.Tensor:
+    """Cuts the model's input out of stored pictures: centre square, then rule 4.
+
+    Args:
+        pixels: uint8 [n, stored_size, stored_size] with a static size.
+        image_size: side of the model's input in pixels.
+        crop_fraction: side of the centre square as a share of the stored side.
+
+    Returns:
+        uint8 [n, image_size, image_size].
+    """
+    stored_size = pixels.shape[1]
+    side = image.crop_side(stored_size, crop_fraction)
+    start = (stored_size - side) // 2
+    return scale(pixels[:, start : start + side, start : start + side], image_size)
+
+
+def scale(pixels: tf.Tensor, size: int) -> tf.Tensor:
+    """Brings uint8 [n, side, side] to uint8 [n, size, size] by rule 4 of `image.py`."""
+    side = pixels.shape[1]
+    if side == size:
+        return pixels
+    method = "area" if side > size else "bilinear"
+    resized = tf.image.resize(pixels[..., tf.newaxis], [size, size], method=method)
+    return tf.cast(tf.round(resized[..., 0]), tf.uint8)
+
+
+def _decode_png(encoded: tf.Tensor) -> tf.Tensor:
+    # Four channels of 16 bits hold every PNG without loss: grey v is (v, v, v), 8 bits are v * 257.
+    channels = tf.cast(tf.io.decode_png(encoded, channels=4, dtype=tf.uint16), tf.int32)
+    is_deep = tf.equal(tf.strings.substr(encoded, 24, 1), b"\x10")
+    return tf.cond(
+        is_deep,
+        lambda: tf.cast((_luma(channels) + 128) // 257, tf.uint8),
+        lambda: tf.cast(_luma(channels // 257), tf.uint8),
+    )
+
+
+def _luma(channels: tf.Tensor) -> tf.Tensor:
+    red, green, blue = channels[..., 0], channels[..., 1], channels[..., 2]
+    return (299 * red + 587 * green + 114 * blue + 500) // 1000
+
+
+def _decode_jpeg(encoded: tf.Tensor) -> tf.Tensor:
+    colours = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+    return tf.cast(_luma(tf.cast(colours, tf.int32)), tf.uint8)
+
+
+def _square(pixels: tf.Tensor) -> tf.Tensor:
+    height, width = tf.unstack(tf.shape(pixels))
+    side = tf.maximum(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    return tf.pad(pixels, [[top, side - height - top], [left, side - width - left]])
+
+
+def _resize(pixels: tf.Tensor, size: int) -> tf.Tensor:
+    side = tf.shape(pixels)[0]
+    resized = tf.cond(
+        side > size,
+        lambda: tf.image.resize(pixels[..., tf.newaxis], [size, size], method="area"),
+        lambda: tf.image.resize(pixels[..., tf.newaxis], [size, size], method="bilinear"),
+    )
+    return tf.ensure_shape(tf.cast(tf.round(resized[..., 0]), tf.uint8), [size, size])

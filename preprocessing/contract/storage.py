@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""Reads and writes whole files under one set of names, whether a path is local or in a bucket.
+
+Local paths use the operating system, gs:// uses google-cloud-storage, and every other scheme (s3://,
+az://, hdfs://) goes through TensorFlow's file systems, which the extra `tensorflow-io` provides.
+Local paths and gs:// need no TensorFlow here, so that reports and launches run without it.
+A file that is being written never stands under its final name: a reader sees all of it or nothing.
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+import uuid
+from collections.abc import Iterator
+from typing import IO
+
+from preprocessing.contract import buckets
+from preprocessing.contract.errors import UsageError
+
+_TEMPORARY = ".partial-"
+_CHUNK_BYTES = 1 << 22
+
+
+def scheme_of(path: str) -> str:
+    """Returns the scheme of a path, "" for a local one.
+
+    >>> scheme_of("gs://bucket/a"), scheme_of("/tmp/a")
+    ('gs', '')
+    """
+    head, separator, _ = path.partition("://")
+    return head if separator else ""
+
+
+def join(folder: str, *names: str) -> str:
+    """Joins path parts with "/", which every supported file system understands.
+
+    >>> join("gs://bucket/runs/", "a", "b.csv")
+    'gs://bucket/runs/a/b.csv'
+    """
+    return "/".join([folder.rstrip("/") if folder != "/" else "", *names])
+
+
+def basename(path: str) -> str:
+    """Returns the part behind the last "/".
+
+    >>> basename("gs://bucket/images/00000001_000.png")
+    '00000001_000.png'
+    """
+    return path.rstrip("/").rpartition("/")[2]
+
+
+def read_bytes(path: str) -> bytes:
+    """Returns the content of a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if not scheme_of(path):
+        with open(path, "rb") as file:
+            return file.read()
+    return buckets.of(scheme_of(path)).read(path)
+
+
+def read_text(path: str) -> str:
+    """Returns the content of a UTF-8 file, without a byte order mark.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UnicodeDecodeError: the file is not UTF-8.
+    """
+    return read_bytes(path).decode("utf-8-sig")
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Writes a file so that it appears under its name only when it is complete."""
+    if scheme_of(path):
+        buckets.of(scheme_of(path)).write(path, data)
+        return
+    with open_write(path) as file:
+        file.write(data)
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a UTF-8 file so that it appears under its name only when it is complete."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+@contextlib.contextmanager
+def open_write(path: str) -> Iterator[IO[bytes]]:
+    """Opens a file for writing; it appears under `path` only after the block ended without error.
+
+    A local file is written beside its final place and renamed; an object is uploaded at the end of
+    the block (a shard fits into memory), which object stores do atomically.
+    """
+    if scheme_of(path):
+        buffer = io.BytesIO()
+        yield buffer
+        buckets.of(scheme_of(path)).write(path, buffer.getvalue())
+        return
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    temporary = f"{path}{_TEMPORARY}{uuid.uuid4().hex[:12]}"
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def is_temporary(path: str) -> bool:
+    """Tells whether a path is what a killed `open_write` left behind."""
+    return _TEMPORARY in basename(path)
+
+
+def exists(path: str) -> bool:
+    """Tells whether a file, or a folder that holds something, is at `path`."""
+    if not scheme_of(path):
+        return os.path.isfile(path) or (os.path.isdir(path) and any(os.scandir(path)))
+    return buckets.of(scheme_of(path)).exists(path)
+
+
+def list_files(folder: str) -> list[str]:
+    """Returns the full paths of all files below a folder, sorted; empty if it is not there."""
+    if scheme_of(folder):
+        return sorted(buckets.of(scheme_of(folder)).files(folder))
+    found = []
+    for parent, _, names in os.walk(folder, followlinks=True):
+        found.extend(join(parent, name) for name in names)
+    return sorted(found)
+
+
+def make_folder(path: str) -> None:
+    """Makes a local folder and its parents; object stores have no folders to make."""
+    if not scheme_of(path):
+        os.makedirs(path, exist_ok=True)
+
+
+def delete(path: str) -> None:
+    """Deletes a file; a file that is not there is no error."""
+    if scheme_of(path):
+        buckets.of(scheme_of(path)).delete(path)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def remove_empty_folder(path: str) -> None:
+    """Removes a local folder if it is empty; object stores have no empty folders."""
+    if not scheme_of(path):
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
+
+
+def rename(source: str, target: str) -> None:
+    """Renames a file within one file system, replacing what is at `target`."""
+    if scheme_of(source) != scheme_of(target):
+        raise UsageError(f"{source} cannot be renamed to {target}: they are on different storage")
+    if scheme_of(source):
+        buckets.of(scheme_of(source)).rename(source, target)
+        return
+    os.replace(source, target)
+
+
+def sha256_of(path: str) -> str:
+    """Returns the SHA-256 of a file's content as 64 hexadecimal digits.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if scheme_of(path):
+        return hashlib.sha256(read_bytes(path)).hexdigest()
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""Runs a plan on a Beam runner and shows how many shards are finished."""
+
+import argparse
+import logging
+import threading
+from collections.abc import Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from preprocessing import shards
+from preprocessing.contract import storage
+from preprocessing.contract.errors import UsageError
+from preprocessing.contract.progress import Progress
+from preprocessing.transforms import WriteShards
+
+# Below this many images the start of worker processes costs more than they save.
+_FEW_IMAGES = 256
+_POLL_S = 1.0
+
+
+def options(arguments: Sequence[str], *, images: int) -> PipelineOptions:
+    """Turns Beam's own flags into options; without any, all cores of this machine are used.
+
+    Args:
+        arguments: the flags that this program does not know.
+        images: how many images there are to read.
+
+    Raises:
+        UsageError: a flag that Beam does not know either.
+    """
+    _refuse_unknown(arguments)
+    names = {argument.partition("=")[0] for argument in arguments}
+    local = not names & {"--runner", "--direct_running_mode", "--direct_num_workers"}
+    defaults = ["--runner=DirectRunner"]
+    if images >= _FEW_IMAGES:
+        defaults += ["--direct_running_mode=multi_processing", "--direct_num_workers=0"]
+    return PipelineOptions([*(defaults if local else []), *arguments])
+
+
+def run(tasks: Sequence[shards.ShardTask], beam_options: PipelineOptions) -> None:
+    """Writes every shard of the plan and returns when the last one is finished."""
+    # Each worker process warns of Beam's own flags that do not concern it.
+    logging.getLogger("apache_beam.runners.portability").setLevel(logging.ERROR)
+    stop = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(tasks, stop), daemon=True)
+    watcher.start()
+    try:
+        with beam.Pipeline(options=beam_options) as pipeline:
+            _ = pipeline | WriteShards(tasks)
+    finally:
+        stop.set()
+        watcher.join()
+
+
+def _watch(tasks: Sequence[shards.ShardTask], stop: threading.Event) -> None:
+    """Counts the notes of finished shards: works for every runner, near or far."""
+    images = {storage.basename(shards.note_path(task)): len(task.rows) for task in tasks}
+    folder = storage.join(tasks[0].output, shards.NOTES)
+    with Progress("preprocessing", sum(images.values()), unit="images") as progress:
+        while True:
+            last = stop.wait(_POLL_S)
+            names = map(storage.basename, storage.list_files(folder))
+            progress.reach(sum(images.get(name, 0) for name in names))
+            if last:
+                return
+
+
+def _refuse_unknown(arguments: Sequence[str]) -> None:
+    """Beam drops what it does not know with a warning; a typing error deserves better."""
+    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
+    for kind in PipelineOptions.__subclasses__():
+        kind._add_argparse_args(parser)
+    _, unknown = parser.parse_known_args(list(arguments))
+    if unknown:
+        raise UsageError(
+            f"neither cxr14-preprocess nor Beam knows {' '.join(unknown)}; --help lists the flags"
+        )

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""Plans the shards of a data set from its index and writes one of them, whole, in one place.
+
+Only the small index is shuffled: rows are ranked by a hash of the image name and cut into shards of
+equal size, so a shard's content depends on nothing but the rows. One worker then reads, decodes and
+writes a whole shard. Memory stays flat, and the shard is the unit of retry and of resume.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import google_crc32c
+
+from preprocessing.contract import image, schema, storage
+from preprocessing.contract.image import ImageError
+from preprocessing.sources import Row
+
+# Beside the shards while the job runs: what each finished shard holds.
+NOTES = "_progress"
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardTask:
+    """One shard to write: plain data, which travels to a worker as JSON.
+
+    Attributes:
+        output: folder of the data set.
+        name: file name of the shard.
+        stored_size: side of the stored pictures in pixels.
+        png_compression: zlib level of the stored pictures.
+        rows: what to write, in this order.
+    """
+
+    output: str
+    name: str
+    stored_size: int
+    png_compression: int
+    rows: tuple[Row, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that decides the shard's bytes but the pixels."""
+        rows = [dataclasses.replace(row, uri="") for row in self.rows]
+        decisive = dataclasses.asdict(dataclasses.replace(self, output="", rows=tuple(rows)))
+        decisive["schema_version"] = schema.SCHEMA_VERSION
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """Returns the task as text."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> "ShardTask":
+        """Reads what `to_json` wrote."""
+        values = json.loads(text)
+        rows = tuple(
+            Row(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
+            for row in values.pop("rows")
+        )
+        return ShardTask(rows=rows, **values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rejection:
+    """An image that could not be used: id, reason for counting, sentence, where it lies."""
+
+    id: str
+    reason: str
+    text: str
+    uri: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardNote:
+    """What is known of a finished shard, kept beside it until the manifest is written."""
+
+    fingerprint: str
+    examples: int
+    bytes: int
+    sha256: str
+    rejected: tuple[Rejection, ...]
+
+
+def plan(
+    rows: Sequence[Row],
+    *,
+    split: str,
+    output: str,
+    stored_size: int,
+    png_compression: int,
+    examples_per_shard: int,
+) -> list[ShardTask]:
+    """Cuts the rows of a split into shards whose sizes differ by one at most."""
+    ranked = sorted(rows, key=lambda row: hashlib.sha256(row.id.encode()).digest())
+    count = -(-len(ranked) // examples_per_shard)
+    bounds = [len(ranked) * at // count for at in range(count + 1)]
+    return [
+        ShardTask(
+            output=output,
+            name=f"{split}-{at:05d}-of-{count:05d}.tfrecord",
+            stored_size=stored_size,
+            png_compression=png_compression,
+            rows=tuple(sorted(ranked[bounds[at] : bounds[at + 1]], key=lambda row: row.id)),
+        )
+        for at in range(count)
+    ]
+
+
+def write(task: ShardTask) -> ShardNote:
+    """Writes one shard, or finds it finished by an earlier run that was stopped."""
+    finished = read_note(task)
+    if finished is not None and _is_whole(task, finished):
+        return finished
+    rejected: list[Rejection] = []
+    path = storage.join(task.output, task.name)
+    digest, size = hashlib.sha256(), 0
+    with storage.open_write(path) as file:
+        for serialized in _records(task, rejected):
+            for piece in _framed(serialized):
+                file.write(piece)
+                digest.update(piece)
+                size += len(piece)
+    note = ShardNote(
+        fingerprint=task.fingerprint,
+        examples=len(task.rows) - len(rejected),
+        bytes=size,
+        sha256=digest.hexdigest(),
+        rejected=tuple(rejected),
+    )
+    storage.write_text(note_path(task), json.dumps(dataclasses.asdict(note)))
+    return note
+
+
+def read_note(task: ShardTask) -> ShardNote | None:
+    """Returns the note of a shard that this very task finished, None if there is none."""
+    try:
+        values: dict[str, Any] = json.loads(storage.read_text(note_path(task)))
+        rejected = tuple(Rejection(**item) for item in values.pop("rejected"))
+        note = ShardNote(rejected=rejected, **values)
+    except (FileNotFoundError, json.JSONDecodeError, TypeError, KeyError):
+        return None
+    return note if note.fingerprint == task.fingerprint else None
+
+
+def note_path(task: ShardTask) -> str:
+    """Returns where a task keeps its note."""
+    return storage.join(task.output, NOTES, f"{task.name}.json")
+
+
+def _is_whole(task: ShardTask, note: ShardNote) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return storage.sha256_of(storage.join(task.output, task.name)) == note.sha256
+    return False
+
+
+def _records(task: ShardTask, rejected: list[Rejection]) -> Iterator[bytes]:
+    """Yields the serialized records of a task; appends what cannot be used to `rejected`."""
+    for row in task.rows:
+        try:
+            pixels = image.canonical(storage.read_bytes(row.uri), task.stored_size)
+        except ImageError as error:
+            rejected.append(Rejection(row.id, error.reason, str(error), row.uri))
+            continue
+        except FileNotFoundError:
+            rejected.append(Rejection(row.id, "vanished", "the file is gone", row.uri))
+            continue
+        fields = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+        del fields["uri"]
+        encoded = image.encode(pixels, task.png_compression)
+        yield schema.encode(schema.Record(image=encoded, **fields))
+
+
+def _framed(serialized: bytes) -> tuple[bytes, ...]:
+    """Frames a record as a TFRecord: length, its checksum, data, its checksum."""
+    length = struct.pack("<Q", len(serialized))
+    return length, _masked_crc(length), serialized, _masked_crc(serialized)
+
+
+def _masked_crc(data: bytes) -> bytes:
+    # CRC-32C, rotated and offset: the format's guard against checksums of data holding checksums.
+    crc = google_crc32c.value(data)
+    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)

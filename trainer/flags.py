@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""The trainer's command line, parsed without TensorFlow so that --help is instant."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+
+from absl import flags
+
+from preprocessing.contract import settings
+from preprocessing.contract.errors import UsageError
+from trainer.config import Config
+
+MODES = ("train", "evaluate", "report", "export", "all")
+
+
+@dataclasses.dataclass(frozen=True)
+class ParsedFlags:
+    """A checked command line.
+
+    Attributes:
+        mode: one of `MODES`.
+        data: folder of a preprocessed data set; empty for a report from a predictions file.
+        output: folder of the run.
+        predictions: predictions file for --mode=report; empty for the run's own.
+        config: the settings, defaults and file and overrides merged.
+        help: the text to print instead of running; empty to run.
+    """
+
+    mode: str
+    data: str
+    output: str
+    predictions: str
+    config: Config
+    help: str = ""
+
+
+def define(environ: Mapping[str, str]) -> flags.FlagValues:
+    """Defines the flags; what Vertex AI sets in the environment serves as default.
+
+    AIP_MODEL_DIR is `<base>/model/`; its parent is the run's folder.
+    """
+    values = flags.FlagValues()
+    base = environ.get("AIP_MODEL_DIR", "").rstrip("/").rpartition("/")[0]
+    flags.DEFINE_enum(
+        "mode", "all", MODES, "What to do; all does them in turn.", flag_values=values
+    )
+    flags.DEFINE_string("data", "", "Folder with manifest.json and shards.", flag_values=values)
+    flags.DEFINE_string(
+        "output", base, "Folder of the run; the same folder goes on.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "predictions", "", "Predictions file to report on; with --mode=report.", flag_values=values
+    )
+    flags.DEFINE_bool("help", False, "Print this text.", short_name="h", flag_values=values)
+    return values
+
+
+def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> ParsedFlags:
+    """Parses and checks a command line.
+
+    Args:
+        argv: program name first.
+        environ: where defaults for Vertex AI are looked up.
+
+    Raises:
+        UsageError: a flag that does not exist, lacks a value or does not fit the mode.
+        ConfigError: a setting that does not exist or cannot work.
+    """
+    values = define(environ)
+    left = settings.parse(Config(), argv, values=values)
+    config: Config = values.config
+    parsed = ParsedFlags(
+        mode=values.mode,
+        data=values.data,
+        output=values.output,
+        predictions=values.predictions,
+        config=config,
+        help=_help(values) if values.help else "",
+    )
+    if parsed.help:
+        return parsed
+    if len(left) > 1:
+        raise UsageError(f"cxr14-train takes flags only, not {left[1]!r}; --help lists the flags")
+    _check(parsed)
+    config.validate()
+    return parsed
+
+
+def _check(parsed: ParsedFlags) -> None:
+    if not parsed.output:
+        raise UsageError("--output is missing: name the folder of the run, local or gs://")
+    if parsed.predictions and parsed.mode != "report":
+        raise UsageError(f"--predictions goes with --mode=report, not --mode={parsed.mode}")
+    if not parsed.data and parsed.mode != "report":
+        raise UsageError("--data is missing: name the folder that cxr14-preprocess wrote")
+
+
+def _help(values: flags.FlagValues) -> str:
+    listed = [values[name] for name in ("mode", "data", "output", "predictions", "config")]
+    rows = [f"  --{flag.name}: {flag.help} (default {flag.default!r})" for flag in listed[:-1]]
+    rows.append(f"  --config: {listed[-1].help}")
+    return "\n".join(
+        [
+            "cxr14-train: train, evaluate, report and export",
+            "",
+            *rows,
+            "",
+            "Settings (for --config.section.name=value) and their defaults:",
+            "",
+            settings.to_yaml(Config()),
+        ]
+    )
