@@ -88,14 +88,12 @@ class OptimizerConfig:
         schedule: constant | cosine (down to zero at the last step).
         warmup_steps: steps over which the rate rises linearly from zero.
         epsilon: Adam's denominator guard.
-        clip_norm: global norm to which gradients are clipped; 0 for no clipping.
     """
 
     learning_rate: float = 1e-4
     schedule: str = "cosine"
     warmup_steps: int = 0
     epsilon: float = 1e-7
-    clip_norm: float = 0.0
 
 
 @dataclasses.dataclass
@@ -179,7 +177,6 @@ class Config:
             ("optimizer.learning_rate", self.optimizer.learning_rate, 1e-12, 1e3),
             ("optimizer.warmup_steps", self.optimizer.warmup_steps, 0, most),
             ("optimizer.epsilon", self.optimizer.epsilon, 1e-12, 1.0),
-            ("optimizer.clip_norm", self.optimizer.clip_norm, 0.0, 1e9),
             ("train.epochs", self.train.epochs, 1, 100_000),
             ("train.steps_per_call", self.train.steps_per_call, 1, 100_000),
             ("train.checkpoint_every_steps", self.train.checkpoint_every_steps, 0, most),
@@ -187,7 +184,7 @@ class Config:
             ("train.patience_epochs", self.train.patience_epochs, 0, 100_000),
             ("train.log_every_steps", self.train.log_every_steps, 1, most),
             ("evaluation.global_batch_size", self.evaluation.global_batch_size, 0, 2**20),
-            ("evaluation.bootstrap_resamples", self.evaluation.bootstrap_resamples, 0, 100_000),
+            ("evaluation.bootstrap_resamples", self.evaluation.bootstrap_resamples, 1, 100_000),
         ]
 
 

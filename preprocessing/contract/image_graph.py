@@ -5,6 +5,8 @@
 stored picture, alike in evaluation and serving.
 """
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from preprocessing.contract import image
@@ -54,13 +56,28 @@ def fit(pixels: tf.Tensor, *, image_size: int, crop_fraction: float) -> tf.Tenso
 
 
 def scale(pixels: tf.Tensor, size: int) -> tf.Tensor:
-    """Brings uint8 [n, side, side] to uint8 [n, size, size] by rule 4 of `image.py`."""
+    """Brings uint8 [n, side, side] to uint8 [n, size, size] by rule 4 of `image.py`.
+
+    Two matrix products: unlike TensorFlow's area resize they run on every accelerator.
+    """
     side = pixels.shape[1]
     if side == size:
         return pixels
-    method = "area" if side > size else "bilinear"
-    resized = tf.image.resize(pixels[..., tf.newaxis], [size, size], method=method)
-    return tf.cast(tf.round(resized[..., 0]), tf.uint8)
+    weights = tf.constant(_weights(side, size))
+    resized = tf.einsum("ab,nbc,dc->nad", weights, tf.cast(pixels, tf.float32), weights)
+    return tf.cast(tf.round(resized), tf.uint8)
+
+
+def _weights(side: int, size: int) -> npt.NDArray[np.float32]:
+    """Returns float32 [size, side]: how much each source pixel adds to each target pixel."""
+    edges = np.arange(size + 1) * side / size
+    source = np.arange(side)
+    if size < side:
+        low = np.maximum(edges[:-1, None], source)
+        high = np.minimum(edges[1:, None], source + 1)
+        return (np.clip(high - low, 0, None) * size / side).astype(np.float32)
+    centres = np.clip((edges[:-1] + edges[1:]) / 2 - 0.5, 0, side - 1)
+    return np.clip(1 - np.abs(centres[:, None] - source), 0, None).astype(np.float32)
 
 
 def _decode_png(encoded: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,52 @@
+# Image of cxr14: the trainer, and with --entrypoint=cxr14-preprocess the preprocessing job.
+#
+#   docker build --build-arg FLAVOR=gpu --tag cxr14:gpu .
+#
+# FLAVOR names the lock file below configs/requirements/: default (CPU), gpu, tpu or tensorflow-io.
+# To pin the base image, which a release should, take the digest that
+# `docker buildx imagetools inspect python:3.11-slim-bookworm` prints and pass it as
+# --build-arg BASE=python:3.11-slim-bookworm@sha256:...
+
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${BASE} AS build
+ARG FLAVOR=default
+WORKDIR /build
+# The environment has no pip of its own: the base image's installs into it, and none is shipped.
+RUN python -m venv --without-pip /opt/venv
+# Dependencies come before the sources, so that a change of the sources does not fetch them again.
+COPY configs/requirements/${FLAVOR}.txt requirements.txt
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --require-hashes \
+    --requirement requirements.txt
+COPY setup.py pyproject.toml README.md LICENSE ./
+COPY preprocessing preprocessing
+COPY trainer trainer
+# Without isolation the locked setuptools builds it: nothing is fetched that has no hash.
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --no-build-isolation .
+
+FROM ${BASE} AS runtime
+ARG FLAVOR=default
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="cxr14" \
+      org.opencontainers.image.description="Trains and evaluates thoracic disease detection on NIH ChestX-ray14 (${FLAVOR}). Research use, not a medical device." \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# The number is what runAsNonRoot checks and what the rendered Kubernetes Job runs as.
+RUN groupadd --gid 10001 cxr14 \
+    && useradd --uid 10001 --gid 10001 --no-log-init --no-create-home --home-dir /tmp cxr14
+COPY --from=build /opt/venv /opt/venv
+# The root file system may be read-only: all scratch space, the cache of downloaded ImageNet weights
+# included, lies in /tmp. The NVIDIA variables make the container runtime hand in the driver.
+ENV PATH=/opt/venv/bin:${PATH} \
+    HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+WORKDIR /tmp
+USER 10001:10001
+# Python must be process 1, without a shell before it: it saves a checkpoint when SIGTERM comes.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["cxr14-train"]

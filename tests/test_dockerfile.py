@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""The Dockerfile is clean by hadolint and holds to what the job manifests rely on."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sysconfig
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+FLAVORS = ("default", "gpu", "tpu", "tensorflow-io")
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile as (instruction, arguments), continuation lines joined, comments dropped."""
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+    joined = re.sub(r"\\\n\s*", "", text)
+    return [tuple(line.split(maxsplit=1)) for line in joined.splitlines() if line.strip()]
+
+
+def arguments_of(name: str) -> list[str]:
+    return [arguments for instruction, arguments in instructions() if instruction == name]
+
+
+def hadolint(path: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    program = pathlib.Path(sysconfig.get_path("scripts")) / "hadolint"
+    return subprocess.run(
+        [str(program), "--no-color", "--failure-threshold=style", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_hadolint_finds_nothing() -> None:
+    done = hadolint(ROOT / "Dockerfile")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_hadolint_would_find_something(tmp_path: pathlib.Path) -> None:
+    bad = tmp_path / "Dockerfile"
+    bad.write_text("FROM python\nRUN cd /tmp\nENTRYPOINT cxr14-train\n")
+    done = hadolint(bad)
+    assert done.returncode == 1 and "DL3006" in done.stdout and "DL3025" in done.stdout
+
+
+def test_process_one_is_the_trainer_and_gets_sigterm() -> None:
+    [entry_point] = arguments_of("ENTRYPOINT")
+    assert json.loads(entry_point) == ["cxr14-train"]
+    assert "cxr14-train=trainer." in re.sub(r"\s", "", (ROOT / "setup.py").read_text())
+    assert arguments_of("STOPSIGNAL") == ["SIGTERM"]
+    assert arguments_of("HEALTHCHECK") == []  # a batch job serves nobody
+
+
+def test_the_last_stage_runs_as_a_numbered_user_that_is_not_root() -> None:
+    names = [name for name, _ in instructions()]
+    assert names.index("USER") > len(names) - names[::-1].index("FROM") - 1
+    assert arguments_of("USER") == ["10001:10001"]
+
+
+def test_dependencies_are_installed_by_hash_and_nothing_else_is_fetched() -> None:
+    installs = [line for line in arguments_of("RUN") if " install " in line]
+    assert len(installs) == 2
+    assert "--require-hashes" in installs[0] and "--requirement requirements.txt" in installs[0]
+    assert "--no-deps" in installs[1] and "--no-build-isolation" in installs[1]
+    assert not [line for line in arguments_of("RUN") if re.search(r"curl|wget|apt-get|http", line)]
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_each_flavor_has_a_lock_file_with_hashes(flavor: str) -> None:
+    [copied] = [line.split()[0] for line in arguments_of("COPY") if "${FLAVOR}" in line]
+    lock = (ROOT / copied.replace("${FLAVOR}", flavor)).read_text()
+    pinned = re.findall(r"^[A-Za-z0-9][^\s=]*==\S+", lock, re.MULTILINE)
+    assert pinned and lock.count("--hash=sha256:") >= len(pinned)
+    assert re.search(r"^setuptools==", lock, re.MULTILINE), "setuptools builds the package itself"
+
+
+def test_what_is_copied_exists_and_passes_dockerignore() -> None:
+    allowed = (ROOT / ".dockerignore").read_text().splitlines()
+    sources = [
+        source.replace("${FLAVOR}", "default")
+        for line in arguments_of("COPY")
+        if not line.startswith("--from")
+        for source in line.split()[:-1]
+    ]
+    assert "setup.py" in sources and "trainer" in sources
+    for source in sources:
+        assert (ROOT / source).exists(), source
+        pattern = source.replace("default.txt", "*.txt")
+        assert f"!{pattern}" in allowed, f".dockerignore keeps {source} out of the build"
+
+
+def test_no_scratch_space_is_needed_outside_tmp() -> None:
+    [environment] = arguments_of("ENV")
+    assert "HOME=/tmp" in environment.split()
+    assert "PYTHONDONTWRITEBYTECODE=1" in environment.split()

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""A bad job file is answered by one sentence that names the key and the file."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from preprocessing.contract.errors import ConfigError
+from trainer.launch import job_file as reader
+
+VERTEX = {"project": "p", "region": "us-central1"}
+
+BAD = {
+    "unknown key": ({"imgae": "x:1"}, "imgae"),
+    "unknown key in a section": ({"vertex": {**VERTEX, "regoin": "x"}}, "regoin"),
+    "missing key": ({"image": ...}, "image"),
+    "missing key in a section": ({"vertex": {"project": "p"}}, "vertex.region"),
+    "wrong type": ({"replicas": "two"}, "replicas"),
+    "truth value for a number": ({"accelerator": {"type": "NVIDIA_L4", "count": True}}, "count"),
+    "accelerator without count": ({"accelerator": {"type": "NVIDIA_L4"}}, "accelerator.count"),
+    "accelerator count 0": (
+        {"accelerator": {"type": "NVIDIA_L4", "count": 0}},
+        "accelerator.count is 0",
+    ),
+    "unknown accelerator": ({"accelerator": {"type": "l4", "count": 1}}, "accelerator.type"),
+    "no replicas": ({"replicas": 0}, "replicas is 0"),
+    "negative restarts": ({"restarts": -1}, "restarts is -1"),
+    "no time": ({"timeout_hours": 0}, "timeout_hours is 0"),
+    "time that is no number": ({"timeout_hours": float("nan")}, "timeout_hours is nan"),
+    "capitals in the name": ({"name": "My Run"}, "name is 'My Run'"),
+    "image without tag": ({"image": "host:5000/cxr14"}, "image is"),
+    "image that moves": ({"image": "host/cxr14:latest"}, "image is"),
+    "short digest": ({"image": "host/cxr14@sha256:abc"}, "image is"),
+    "local output": ({"output": "/tmp/run"}, "output is '/tmp/run'"),
+    "bare bucket": ({"output": "gs://bucket"}, "output is 'gs://bucket'"),
+    "local data": ({"args": {"data": "shards"}}, "args holds --data=shards"),
+    "local weights": ({"args": {"config.model.weights": "w.h5"}}, "args holds --config.model"),
+    "output twice": ({"args": ["--output=gs://b/r"]}, "args holds --output"),
+    "argument that is no flag": ({"args": ["train"]}, "args holds 'train'"),
+    "flag unknown to the trainer": (
+        {"args": {"data": "gs://b/d", "epochs": 3}},
+        "args would be refused by the trainer",
+    ),
+    "setting unknown to the trainer": (
+        {"args": {"data": "gs://b/d", "config.train.epocs": 3}},
+        "epocs",
+    ),
+    "label in capitals": ({"labels": {"team": "A"}}, "labels holds team"),
+    "environment name": ({"env": {"1st": "a"}}, "env holds '1st'"),
+    "environment number": ({"env": {"LEVEL": 2}}, "env"),
+    "empty project": ({"vertex": {**VERTEX, "project": ""}}, "vertex.project is empty"),
+    "small disk": ({"vertex": {**VERTEX, "boot_disk_gb": 10}}, "vertex.boot_disk_gb is 10"),
+    "tensorboard that is no resource": (
+        {"vertex": {**VERTEX, "tensorboard": "7", "service_account": "a@b"}},
+        "vertex.tensorboard is '7'",
+    ),
+    "tensorboard without account": (
+        {"vertex": {**VERTEX, "tensorboard": "projects/1/locations/r/tensorboards/2"}},
+        "vertex.service_account is missing",
+    ),
+    "memory without unit": ({"kubernetes": {"memory": "16GB"}}, "kubernetes.memory is '16GB'"),
+    "namespace": ({"kubernetes": {"namespace": "A"}}, "kubernetes.namespace is 'A'"),
+    "no time to save": ({"kubernetes": {"grace_seconds": 1}}, "kubernetes.grace_seconds is 1"),
+}
+
+
+@pytest.mark.parametrize(("changes", "named"), BAD.values(), ids=BAD.keys())
+def test_bad_job_files_are_refused_naming_key_and_file(
+    job_file: Callable[..., str], changes: dict[str, Any], named: str
+) -> None:
+    path = job_file(**changes)
+    with pytest.raises(ConfigError) as caught:
+        reader.load(path)
+    assert named in str(caught.value)
+    assert str(caught.value).startswith(path) and "\n" not in str(caught.value)
+
+
+def test_a_list_of_arguments_is_passed_as_it_stands(job_file: Callable[..., str]) -> None:
+    job = reader.load(job_file(args=["--mode=train", "--data=gs://b/d"]))
+    assert job.arguments() == [
+        "--mode=train",
+        "--data=gs://b/d",
+        "--output=gs://my-bucket/runs/quick",
+    ]
+
+
+def test_a_mapping_of_arguments_is_spelled_as_flags(job_file: Callable[..., str]) -> None:
+    job = reader.load(
+        job_file(args={"data": "gs://b/d", "config.data.flip": False, "config.seed": 7})
+    )
+    assert job.arguments()[:-1] == [
+        "--data=gs://b/d",
+        "--config.data.flip=false",
+        "--config.seed=7",
+    ]
+
+
+def test_a_settings_file_in_a_bucket_is_left_to_the_trainer(job_file: Callable[..., str]) -> None:
+    arguments = {"data": "gs://b/d", "config": "gs://b/long.yaml", "config.new.key": 1}
+    assert "--config=gs://b/long.yaml" in reader.load(job_file(args=arguments)).arguments()
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"no/such\.yaml does not exist"):
+        reader.load("no/such.yaml")
+
+
+def test_a_pinned_image_is_accepted(job_file: Callable[..., str]) -> None:
+    image = f"host:5000/team/cxr14@sha256:{'a' * 64}"
+    assert reader.load(job_file(image=image)).image == image

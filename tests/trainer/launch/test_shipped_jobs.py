@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""Every job file that is shipped renders to what its cloud accepts and the trainer understands."""
+
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from trainer import flags
+from trainer.launch import job_file, kubernetes, placeholders, task, vertex
+
+ROOT = pathlib.Path(__file__).parents[3]
+JOBS = sorted((ROOT / "configs" / "jobs").iterdir())
+KUBERNETES_JOBS = sorted((ROOT / "configs" / "kubernetes").iterdir())
+CASES = [("vertex", path) for path in JOBS] + [("kubernetes", path) for path in KUBERNETES_JOBS]
+EACH_JOB = pytest.mark.parametrize(("platform", "path"), CASES, ids=lambda case: str(case)[-24:])
+
+
+def dry_run(platform: str, path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> str:
+    assert task.run(["cxr14-launch", platform, f"--job={path}", "--dry_run"]) == 0
+    return capsys.readouterr().out
+
+
+def rendered_arguments(platform: str, spec: dict[str, Any]) -> list[str]:
+    if platform == "kubernetes":
+        return spec["spec"]["template"]["spec"]["containers"][0]["args"]
+    [arguments] = [pool["containerSpec"]["args"] for pool in spec["workerPoolSpecs"]]
+    return arguments
+
+
+def test_there_is_a_job_for_each_platform() -> None:
+    assert "vertex_gpu1.yaml" in [path.name for path in JOBS]
+    assert "job.yaml" in [path.name for path in KUBERNETES_JOBS]
+
+
+@EACH_JOB
+def test_dry_run_prints_the_golden_text(
+    platform: str,
+    path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    golden: Callable[[str, str], None],
+) -> None:
+    name = path.stem.removeprefix(f"{platform}_")
+    golden(f"launch_{platform}_{name}.yaml", dry_run(platform, path, capsys))
+
+
+@EACH_JOB
+def test_dry_run_prints_exactly_what_would_be_sent(
+    platform: str, path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = yaml.safe_load(dry_run(platform, path, capsys))
+    render = vertex.render if platform == "vertex" else kubernetes.render
+    assert printed == render(job_file.load(str(path)))
+
+
+@EACH_JOB
+def test_the_trainer_parses_the_rendered_arguments(
+    platform: str, path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = rendered_arguments(platform, yaml.safe_load(dry_run(platform, path, capsys)))
+    parsed = flags.parse(["cxr14-train", *arguments], environ={})
+    assert parsed.mode == "all"
+    assert parsed.config.runtime.accelerator == "gpu"
+    for place in (parsed.data, parsed.output):
+        assert place.startswith("gs://BUCKET/")
+
+
+@EACH_JOB
+def test_every_path_lies_in_a_bucket(
+    platform: str, path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = rendered_arguments(platform, yaml.safe_load(dry_run(platform, path, capsys)))
+    values = [argument.partition("=")[2] for argument in arguments]
+    paths = [value for value in values if "/" in value or value.startswith(".")]
+    assert len(paths) >= 2
+    assert [value for value in paths if not value.startswith("gs://")] == []
+
+
+@EACH_JOB
+def test_is_not_sent_while_placeholders_stand(
+    platform: str, path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert task.run(["cxr14-launch", platform, f"--job={path}"]) == 78
+    message = capsys.readouterr().err
+    assert all(word in message for word in placeholders.WORDS)
+    assert str(path) in message and message.count("\n") == 1
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.name)
+def test_vertex_knows_every_rendered_key(
+    path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aiplatform = pytest.importorskip(
+        "google.cloud.aiplatform_v1", reason="google-cloud-aiplatform is not installed"
+    )
+    json_format = pytest.importorskip("google.protobuf.json_format")
+    spec = yaml.safe_load(dry_run("vertex", path, capsys))
+    message = json_format.ParseDict(spec, aiplatform.CustomJobSpec.pb()())
+    assert message.worker_pool_specs[0].replica_count == 1
+    spec["scheduling"]["timeuot"] = "1s"
+    with pytest.raises(json_format.ParseError, match="timeuot"):
+        json_format.ParseDict(spec, aiplatform.CustomJobSpec.pb()())
+
+
+@pytest.mark.parametrize("version", ["1.33", "1.35", "1.37"])
+@pytest.mark.parametrize("path", KUBERNETES_JOBS, ids=lambda path: path.name)
+def test_kubernetes_knows_every_rendered_key(
+    path: pathlib.Path, version: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = yaml.safe_load(dry_run("kubernetes", path, capsys))
+    kubernetes_validate.validate(manifest, version, strict=True)
+    manifest["spec"]["backofLimit"] = 1
+    with pytest.raises(kubernetes_validate.ValidationError, match="backofLimit"):
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@EACH_JOB
+def test_launching_needs_no_tensorflow(platform: str, path: pathlib.Path) -> None:
+    program = (
+        "import sys; from trainer.launch import task; "
+        f"code = task.run(['cxr14-launch', {platform!r}, '--job', {str(path)!r}, '--dry_run']); "
+        "heavy = {'tensorflow', 'keras', 'google.cloud.aiplatform_v1'} & set(sys.modules); "
+        "sys.exit(f'{code} {heavy}' if code or heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

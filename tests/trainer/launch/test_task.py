@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""The command line of cxr14-launch: what it refuses, prints and sends."""
+
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from trainer.launch import job_file as reader
+from trainer.launch import kubernetes, task, vertex
+
+ROOT = pathlib.Path(__file__).parents[3]
+MADE = "projects/my-project/locations/us-central1/customJobs/7"
+
+
+def launch(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs the program as users do, in a process of its own."""
+    direct = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
+    return subprocess.run(
+        [sys.executable, "-m", "trainer.launch.task", *arguments],
+        cwd=ROOT,
+        env={**direct, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], "vertex or kubernetes"),
+        (["slurm", "--job=x.yaml"], "vertex or kubernetes"),
+        (["vertex", "kubernetes", "--job=x.yaml"], "vertex or kubernetes"),
+        (["vertex"], "--job=YAML is missing"),
+        (["vertex", "--jbo=x.yaml"], "jbo"),
+        (["vertex", "--job=x.yaml", "--dry_run=maybe"], "dry_run"),
+        (["vertex", "--job=x.yaml", "--api_endpoint=http://10.0.0.1"], "use https"),
+        (["vertex", "--job=x.yaml", "--api_endpoint=http://localhost.example.com"], "use https"),
+        (["vertex", "--job=x.yaml", "--api_endpoint=ftp://127.0.0.1"], "neither a host name"),
+        (["kubernetes", "--job=x.yaml", "--api_endpoint=a.example.com"], "is for vertex"),
+    ],
+)
+def test_bad_usage_exits_64_with_one_sentence(
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert task.run(["cxr14-launch", *arguments]) == 64
+    shown = capsys.readouterr()
+    assert named in shown.err and shown.err.count("\n") == 1 and shown.out == ""
+
+
+def test_a_bad_job_file_exits_78_with_one_sentence(
+    job_file: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = job_file(replicas=0)
+    assert task.run(["cxr14-launch", "vertex", "--job", path, "--dry_run"]) == 78
+    shown = capsys.readouterr()
+    assert f"{path}: replicas is 0" in shown.err
+    assert shown.err.count("\n") == 1 and shown.out == ""
+
+
+def test_help_lists_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    assert task.run(["cxr14-launch", "--help"]) == 0
+    assert "--[no]dry_run" in capsys.readouterr().out
+
+
+def test_dry_run_talks_to_nobody(job_file: Callable[..., str], stand_in: Any) -> None:
+    done = launch(
+        "vertex", f"--job={job_file()}", "--dry_run", f"--api_endpoint={stand_in.address}"
+    )
+    assert done.returncode == 0 and stand_in.requests == []
+
+
+@pytest.fixture
+def send_to_vertex(
+    stand_in: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], tuple[int, str, str]]:
+    """Sends a job file to the stand-in; returns exit code, standard output, standard error."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+
+    def send(path: str) -> tuple[int, str, str]:
+        address = f"--api_endpoint={stand_in.address}"
+        return (
+            task.run(["cxr14-launch", "vertex", f"--job={path}", address]),
+            *capsys.readouterr(),
+        )
+
+    return send
+
+
+def test_vertex_is_sent_what_dry_run_prints(
+    job_file: Callable[..., str],
+    stand_in: Any,
+    send_to_vertex: Callable[[str], tuple[int, str, str]],
+) -> None:
+    path = job_file(labels={"team": "chest"})
+    stand_in.answer = {"name": MADE, "displayName": "quick-run"}
+    assert send_to_vertex(path) == (0, f"{MADE}\n", "")
+    [(method, where, body)] = stand_in.requests
+    assert (method, where) == ("POST", "/v1/projects/my-project/locations/us-central1/customJobs")
+    assert (body["displayName"], body["labels"]) == ("quick-run", {"app": "cxr14", "team": "chest"})
+    assert as_message(body["jobSpec"]) == as_message(vertex.render(reader.load(path)))
+
+
+def as_message(spec: dict[str, Any]) -> Any:
+    """Brings specs that spell numbers and enumerations differently to one form."""
+    aiplatform = pytest.importorskip(
+        "google.cloud.aiplatform_v1", reason="google-cloud-aiplatform is not installed"
+    )
+    json_format = pytest.importorskip("google.protobuf.json_format")
+    return json_format.ParseDict(spec, aiplatform.CustomJobSpec.pb()())
+
+
+@pytest.mark.parametrize(
+    ("status", "exit_code", "named"),
+    [(403, 78, "refused the job"), (503, 69, "custom-jobs list"), (500, 69, "custom-jobs list")],
+)
+def test_an_answer_of_failure_from_vertex_is_one_sentence(
+    job_file: Callable[..., str],
+    stand_in: Any,
+    send_to_vertex: Callable[[str], tuple[int, str, str]],
+    status: int,
+    exit_code: int,
+    named: str,
+) -> None:
+    stand_in.status, stand_in.answer = status, {"error": {"code": status, "message": "no quota"}}
+    returned, out, err = send_to_vertex(job_file())
+    assert (returned, out) == (exit_code, "")
+    assert named in err and "no quota" in err and err.count("\n") == 1
+    assert len(stand_in.requests) == 1  # Making a job twice costs money: no silent retries.
+
+
+def test_an_accelerator_unknown_to_vertex_is_refused_before_sending(
+    job_file: Callable[..., str],
+    stand_in: Any,
+    send_to_vertex: Callable[[str], tuple[int, str, str]],
+) -> None:
+    path = job_file(accelerator={"type": "NVIDIA_L999", "count": 1})
+    returned, _, err = send_to_vertex(path)
+    assert returned == 78 and "NVIDIA_L999" in err and stand_in.requests == []
+
+
+def test_a_vertex_that_is_not_there_is_one_sentence(
+    job_file: Callable[..., str], capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    address = "--api_endpoint=http://127.0.0.1:1"
+    assert task.run(["cxr14-launch", "vertex", f"--job={job_file()}", address]) == 69
+    err = capsys.readouterr().err
+    assert "did not answer" in err and err.count("\n") == 1
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: pathlib.Path, stand_in: Any) -> str:
+    path = tmp_path / "kubeconfig"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "here",
+                "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+                "clusters": [{"name": "here", "cluster": {"server": stand_in.address}}],
+                "users": [{"name": "me", "user": {}}],
+            }
+        )
+    )
+    return str(path)
+
+
+def test_kubernetes_is_sent_what_dry_run_prints(
+    job_file: Callable[..., str], stand_in: Any, kubeconfig: str
+) -> None:
+    path = job_file()
+    done = launch("kubernetes", f"--job={path}", KUBECONFIG=kubeconfig)
+    assert (done.returncode, done.stdout) == (0, "research/quick-run\n"), done.stderr
+    [(method, where, body)] = stand_in.requests
+    assert (method, where) == ("POST", "/apis/batch/v1/namespaces/research/jobs")
+    assert body == kubernetes.render(reader.load(path))
+
+
+@pytest.mark.parametrize(
+    ("status", "exit_code", "named"),
+    [(409, 78, "already"), (403, 78, "refused"), (500, 69, "failed to make")],
+)
+def test_an_answer_of_failure_from_the_cluster_is_one_sentence(
+    job_file: Callable[..., str],
+    stand_in: Any,
+    kubeconfig: str,
+    status: int,
+    exit_code: int,
+    named: str,
+) -> None:
+    stand_in.status, stand_in.answer = status, {"kind": "Status", "message": "no quota"}
+    done = launch("kubernetes", f"--job={job_file()}", KUBECONFIG=kubeconfig)
+    assert done.returncode == exit_code, done.stderr
+    assert named in done.stderr and done.stderr.count("\n") == 1
+    assert len(stand_in.requests) == 1
+
+
+def test_without_a_cluster_the_context_is_blamed(
+    job_file: Callable[..., str], tmp_path: pathlib.Path
+) -> None:
+    done = launch("kubernetes", f"--job={job_file()}", KUBECONFIG=str(tmp_path / "none"))
+    assert done.returncode == 78 and "no usable context" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("platform", "package"),
+    [("vertex", "google.cloud.aiplatform_v1"), ("kubernetes", "kubernetes")],
+)
+def test_a_missing_client_says_what_to_install(
+    job_file: Callable[..., str], platform: str, package: str
+) -> None:
+    program = (
+        f"import sys; sys.modules[{package!r}] = None; from trainer.launch import task; "
+        f"sys.exit(task.run(['cxr14-launch', {platform!r}, '--job', {job_file()!r}]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 64 and "pip install 'cxr14[launch]'" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""The rendered CustomJobSpec says what the job file says, in words that Vertex AI knows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from trainer.launch import job_file, task, vertex
+
+aiplatform = pytest.importorskip(
+    "google.cloud.aiplatform_v1", reason="google-cloud-aiplatform is not installed"
+)
+json_format = pytest.importorskip("google.protobuf.json_format")
+
+
+def render(path: str) -> dict[str, Any]:
+    spec = vertex.render(job_file.load(path))
+    json_format.ParseDict(spec, aiplatform.CustomJobSpec.pb()())
+    return spec
+
+
+def test_one_replica_is_one_pool(job_file: Callable[..., str]) -> None:
+    [pool] = render(job_file())["workerPoolSpecs"]
+    assert pool["replicaCount"] == 1
+    assert pool["machineSpec"] == {
+        "machineType": "g2-standard-12",
+        "acceleratorType": "NVIDIA_L4",
+        "acceleratorCount": 2,
+    }
+
+
+def test_the_chief_stands_alone_in_the_first_pool(job_file: Callable[..., str]) -> None:
+    chief, others = render(job_file(replicas=4))["workerPoolSpecs"]
+    assert (chief.pop("replicaCount"), others.pop("replicaCount")) == (1, 3)
+    assert chief == others
+
+
+def test_without_accelerator_the_machine_has_none(job_file: Callable[..., str]) -> None:
+    [pool] = render(job_file(accelerator=...))["workerPoolSpecs"]
+    assert pool["machineSpec"] == {"machineType": "g2-standard-12"}
+
+
+@pytest.mark.parametrize(("spot", "strategy"), [(True, "SPOT"), (False, "STANDARD")])
+def test_spot_chooses_the_strategy(job_file: Callable[..., str], spot: bool, strategy: str) -> None:
+    assert render(job_file(spot=spot))["scheduling"]["strategy"] == strategy
+
+
+@pytest.mark.parametrize(("restarts", "again"), [(0, False), (3, True)])
+def test_no_restarts_means_no_retries(
+    job_file: Callable[..., str], restarts: int, again: bool
+) -> None:
+    scheduling = render(job_file(restarts=restarts, timeout_hours=1.5))["scheduling"]
+    assert scheduling["restartJobOnWorkerRestart"] is again
+    assert scheduling["disableRetries"] is not again
+    assert scheduling["timeout"] == "5400s"
+
+
+def test_output_account_tensorboard_and_environment_are_passed(
+    job_file: Callable[..., str],
+) -> None:
+    board = "projects/1/locations/us-central1/tensorboards/2"
+    section = {"project": "p", "region": "us-central1", "service_account": "a@b"}
+    spec = render(job_file(vertex={**section, "tensorboard": board}, env={"LEVEL": "2"}))
+    assert spec["baseOutputDirectory"] == {"outputUriPrefix": "gs://my-bucket/runs/quick"}
+    assert (spec["serviceAccount"], spec["tensorboard"]) == ("a@b", board)
+    container = spec["workerPoolSpecs"][0]["containerSpec"]
+    assert container["env"] == [{"name": "LEVEL", "value": "2"}]
+    assert container["args"][-1] == "--output=gs://my-bucket/runs/quick"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"machine_type": ...}, "machine_type is missing"),
+        ({"vertex": ...}, "vertex is missing"),
+        ({"output": "s3://bucket/run"}, "output is 's3://bucket/run', but Vertex AI writes to gs"),
+    ],
+)
+def test_what_vertex_cannot_do_without_is_named(
+    job_file: Callable[..., str],
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, Any],
+    sentence: str,
+) -> None:
+    path = job_file(**changes)
+    assert task.run(["cxr14-launch", "vertex", f"--job={path}", "--dry_run"]) == 78
+    shown = capsys.readouterr()
+    assert shown.out == "" and f"{path}: {sentence}" in shown.err

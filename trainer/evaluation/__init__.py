@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What predictions are worth: scoring, AUC and its uncertainty."""

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""Scores every example of a split exactly once, under any strategy."""
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from preprocessing.contract import image_graph
+from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.progress import Progress
+from trainer import dataset
+from trainer.config import DataConfig
+from trainer.predictions import Predictions
+from trainer.runtime import Runtime
+
+
+class Scorer:
+    """Scores splits with a network, whose weights may change between calls.
+
+    Args:
+        runtime: where to compute.
+        network: uint8 [b, size, size] -> logits [b, findings].
+        folder: of the data set.
+        manifest: of the data set.
+        data: how stored pictures become model inputs.
+        global_batch: examples per step over all replicas.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        network: keras.Model,
+        *,
+        folder: str,
+        manifest: Manifest,
+        data: DataConfig,
+        global_batch: int,
+    ) -> None:
+        self._strategy = runtime.strategy
+        self._folder, self._manifest, self._global_batch = folder, manifest, global_batch
+        self._truths: dict[str, dataset.Truth] = {}
+        strategy = runtime.strategy
+
+        def replica_step(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+            fitted = image_graph.fit(
+                batch["pixels"], image_size=data.image_size, crop_fraction=data.crop_fraction
+            )
+            return batch["index"], tf.sigmoid(network(fitted, training=False))
+
+        @tf.function
+        def step(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+            index, scores = strategy.run(replica_step, args=(batch,))
+            if strategy.num_replicas_in_sync == 1:
+                return index, scores
+            return strategy.gather(index, axis=0), strategy.gather(scores, axis=0)
+
+        self._step = step
+
+    def score(self, split: str) -> npt.NDArray[np.float32]:
+        """Returns float32 [n, findings] in the order of the split's shards.
+
+        Raises:
+            RuntimeError: an example was scored twice or not at all, which is a defect.
+        """
+        examples = self._manifest.splits[split].examples
+        scores = np.zeros([examples, len(self._manifest.findings)], np.float32)
+        times = np.zeros([examples], np.int64)
+        batches = dataset.evaluation_batches(
+            self._strategy,
+            folder=self._folder,
+            manifest=self._manifest,
+            split=split,
+            global_batch=self._global_batch,
+        )
+        with Progress(f"scoring {split}", examples, unit="images") as progress:
+            for batch in batches:
+                index, batch_scores = (part.numpy() for part in self._step(batch))
+                real = index >= 0
+                scores[index[real]] = batch_scores[real]
+                np.add.at(times, index[real], 1)
+                progress.reach(int(times.sum()))
+        if not (times == 1).all():
+            raise RuntimeError(f"{(times != 1).sum()} examples of {split} were not scored once")
+        return scores
+
+    def predictions(self, split: str) -> Predictions:
+        """Returns the scores of a split beside what is known of it."""
+        truth = self.truth(split)
+        labels = np.where(truth.targets >= 0, truth.targets, np.nan).astype(np.float32)
+        return Predictions(
+            ids=truth.ids,
+            patients=truth.patients,
+            splits=np.full(len(truth.ids), split),
+            labels=labels,
+            scores=self.score(split),
+            findings=tuple(self._manifest.findings),
+        )
+
+    def truth(self, split: str) -> dataset.Truth:
+        """Returns ids, patients and targets of a split, read once."""
+        if split not in self._truths:
+            self._truths[split] = dataset.read_truth(self._folder, self._manifest, split)
+        return self._truths[split]

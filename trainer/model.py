@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""The network: normalise -> ResNet-50 -> average pool -> Dense ReLU -> Dropout -> logits.
+
+Normalisation is the first layer, so evaluation and serving cannot differ from training. Dropout is
+drawn from (seed, step, position) by the training step instead of from a state of its own, which no
+checkpoint would have to carry.
+"""
+
+import dataclasses
+import tempfile
+
+import keras
+import tensorflow as tf
+
+from preprocessing.contract import storage
+from preprocessing.contract.errors import ConfigError
+from trainer.config import ModelConfig
+
+# Mean of ImageNet's blue, green and red, which the published weights expect to be subtracted
+# (He et al., 2016, as converted by Keras).
+_IMAGENET_MEANS = (103.939, 116.779, 123.68)
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """One set of layers under three names.
+
+    Attributes:
+        network: uint8 [b, size, size] -> float32 logits [b, findings], for inference.
+        features: uint8 [b, size, size] -> [b, hidden_units], what dropout acts on.
+        head: [b, hidden_units] -> float32 logits [b, findings].
+        dropout: share of hidden units that training drops.
+    """
+
+    network: keras.Model
+    features: keras.Model
+    head: keras.Model
+    dropout: float
+
+    def train_logits(
+        self, pixels: tf.Tensor, positions: tf.Tensor, *, key: tf.Tensor, global_batch: int
+    ) -> tf.Tensor:
+        """Runs the network in training, with batch statistics and dropout.
+
+        Args:
+            pixels: uint8 [b, size, size].
+            positions: int64 [b], each example's place in the global batch.
+            key: int [2], seed and step.
+            global_batch: examples in the global batch.
+
+        Returns:
+            float32 [b, findings].
+        """
+        hidden = self.features(pixels, training=True)
+        if self.dropout:
+            draws = tf.random.stateless_uniform([global_batch, hidden.shape[-1]], key)
+            kept = tf.cast(tf.gather(draws, positions) >= self.dropout, hidden.dtype)
+            hidden = hidden * kept / tf.cast(1.0 - self.dropout, hidden.dtype)
+        logits: tf.Tensor = self.head(hidden, training=True)
+        return logits
+
+
+def build(config: ModelConfig, *, image_size: int, findings: int, pretrained: bool = True) -> Model:
+    """Builds the network, with its starting weights.
+
+    Args:
+        config: weights, width, dropout, batch-norm momentum.
+        image_size: side of the input in pixels.
+        findings: number of outputs.
+        pretrained: False leaves random weights, for a network that is restored anyway.
+
+    Raises:
+        ConfigError: weights that are not there, have another SHA-256 or do not fit.
+    """
+    pixels = keras.Input([image_size, image_size], dtype="uint8", name="pixels")
+    grey = keras.layers.Reshape([image_size, image_size, 1], dtype="uint8", name="grey")(pixels)
+    colours = keras.layers.Concatenate(dtype="uint8", name="colours")([grey] * 3)
+    normal = keras.layers.Rescaling(
+        1.0, [-mean for mean in _IMAGENET_MEANS], dtype="float32", name="normalise"
+    )(colours)
+    backbone = _backbone(config, image_size, pretrained)
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(backbone(normal))
+    dense = keras.layers.Dense(config.hidden_units, activation="relu", name="hidden")
+    features = keras.Model(pixels, dense(pooled), name="features")
+    # float32 whatever the policy: a sigmoid near 0 or 1 has no room in 16 bits.
+    logits = keras.layers.Dense(findings, dtype="float32", name="logits")
+    hidden = keras.Input([config.hidden_units], name="hidden_units")
+    head = keras.Model(hidden, logits(hidden), name="head")
+    dropped = keras.layers.Dropout(config.dropout, name="dropout")(features.output)
+    network = keras.Model(pixels, logits(dropped), name="cxr14")
+    return Model(network=network, features=features, head=head, dropout=config.dropout)
+
+
+def _backbone(config: ModelConfig, image_size: int, pretrained: bool) -> keras.Model:
+    from_web = pretrained and config.weights == "imagenet"
+    try:
+        backbone = keras.applications.ResNet50(
+            include_top=False,
+            weights="imagenet" if from_web else None,
+            input_shape=(image_size, image_size, 3),
+        )
+    except Exception as error:
+        if not from_web:
+            raise
+        raise ConfigError(
+            f"the ImageNet weights could not be downloaded ({' '.join(str(error).split())}): give "
+            "their file in model.weights, or set model.weights=none to train from scratch"
+        ) from error
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = config.batch_norm_momentum
+    if pretrained and config.weights not in ("imagenet", "none"):
+        _load(backbone, config.weights, config.weights_sha256)
+    return backbone
+
+
+def _load(backbone: keras.Model, path: str, sha256: str) -> None:
+    """Loads a weights file into the backbone; Keras reads local files only, hence the copy."""
+    try:
+        data = storage.read_bytes(path)
+        found = storage.sha256_of(path) if sha256 else ""
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"model.weights {path} does not exist: give imagenet, none or a weights file"
+        ) from error
+    if sha256 and found != sha256:
+        raise ConfigError(
+            f"model.weights {path} has SHA-256 {found}, not {sha256}: it is another "
+            "file than intended"
+        )
+    suffix = ".weights.h5" if path.endswith(".weights.h5") else ".h5"
+    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
+        file.write(data)
+        file.flush()
+        try:
+            backbone.load_weights(file.name)
+        except (ValueError, OSError, KeyError) as error:
+            raise ConfigError(
+                f"model.weights {path} does not fit ResNet-50 without its top: "
+                f"{' '.join(str(error).split())[:200]}"
+            ) from error

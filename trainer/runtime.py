@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""Decides where a run executes (a pure choice) and connects to it (the only side effects)."""
+
+import dataclasses
+import json
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from preprocessing.contract.errors import ConfigError
+from trainer.config import RuntimeConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Topology:
+    """Where this process stands among the processes of the run.
+
+    Attributes:
+        strategy: one_device | mirrored | multi_worker | tpu.
+        workers: number of processes that train.
+        worker: number of this process, 0 to workers - 1.
+        is_chief: whether this process writes checkpoints, reports and exports.
+        tpu: name or address of the TPU; empty for none.
+    """
+
+    strategy: str
+    workers: int = 1
+    worker: int = 0
+    is_chief: bool = True
+    tpu: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Runtime:
+    """A connected topology."""
+
+    topology: Topology
+    strategy: tf.distribute.Strategy
+    precision: str
+
+    @property
+    def replicas(self) -> int:
+        """Number of replicas over all processes."""
+        count: int = self.strategy.num_replicas_in_sync
+        return count
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes what the run keeps."""
+        return self.topology.is_chief
+
+
+def choose(settings: RuntimeConfig, environ: Mapping[str, str], gpus: int) -> Topology:
+    """Chooses a topology from the settings and from what the machine says of itself.
+
+    Args:
+        settings: `strategy` by name or auto, `accelerator`, `tpu`, `logical_cpus`.
+        environ: environment variables; TF_CONFIG describes a cluster.
+        gpus: number of GPUs that TensorFlow sees.
+
+    Raises:
+        ConfigError: what was asked for is not here, or TF_CONFIG cannot be read.
+    """
+    cluster, task = _cluster(environ)
+    tpu = settings.tpu or environ.get("TPU_NAME", "")
+    name = settings.strategy
+    if name == "auto":
+        name = _automatic(tpu, workers=len(cluster), gpus=gpus, cpus=settings.logical_cpus)
+    if settings.accelerator == "gpu" and not gpus:
+        raise ConfigError(
+            "runtime.accelerator is gpu and TensorFlow sees none: check the driver and the CUDA "
+            "libraries (extra gpu), or set runtime.accelerator=any"
+        )
+    if name == "mirrored" and not gpus and settings.logical_cpus < 2:
+        raise ConfigError(
+            "runtime.strategy is mirrored and TensorFlow sees no GPU: use one_device, or "
+            "runtime.logical_cpus=2 to try mirrored on the CPU"
+        )
+    if name == "tpu":
+        if not tpu:
+            raise ConfigError("runtime.strategy is tpu and no TPU is named: set runtime.tpu")
+        return Topology("tpu", tpu=tpu)
+    if name == "multi_worker":
+        if len(cluster) < 2:
+            raise ConfigError(
+                "runtime.strategy is multi_worker and TF_CONFIG names fewer than two tasks: start "
+                "it by a job that sets TF_CONFIG, or use mirrored"
+            )
+        worker = cluster.index(task)
+        return Topology("multi_worker", workers=len(cluster), worker=worker, is_chief=worker == 0)
+    return Topology(name)
+
+
+def connect(settings: RuntimeConfig, environ: Mapping[str, str], seed: int) -> Runtime:
+    """Sets up devices, seeds and precision; the first thing a process does with TensorFlow.
+
+    Raises:
+        ConfigError: see `choose`.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    topology = choose(settings, environ, len(gpus))
+    for gpu in gpus:
+        # Grown on demand, so that TensorBoard or a second small job may share the card.
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if settings.logical_cpus > 1:
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0],
+            [tf.config.LogicalDeviceConfiguration()] * settings.logical_cpus,
+        )
+    # Keras draws the seeds of its initial weights from here. TensorFlow's global seed stays unset:
+    # with it a data set cannot be shuffled by a seed that is itself computed (of the epoch).
+    random.seed(seed)
+    if settings.deterministic or not (gpus or topology.tpu):
+        tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy(settings.precision)
+    strategy = _strategy(topology, gpus=len(gpus), cpus=settings.logical_cpus)
+    return Runtime(topology=topology, strategy=strategy, precision=settings.precision)
+
+
+def _strategy(topology: Topology, *, gpus: int, cpus: int) -> tf.distribute.Strategy:
+    if topology.strategy == "tpu":
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=topology.tpu)
+        if topology.tpu != "local":
+            tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    if topology.strategy == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if topology.strategy == "mirrored":
+        kind, count = ("GPU", gpus) if gpus else ("CPU", cpus)
+        return tf.distribute.MirroredStrategy([f"/{kind}:{at}" for at in range(count)])
+    return tf.distribute.OneDeviceStrategy("/GPU:0" if gpus else "/CPU:0")
+
+
+def _automatic(tpu: str, *, workers: int, gpus: int, cpus: int) -> str:
+    if tpu:
+        return "tpu"
+    if workers > 1:
+        return "multi_worker"
+    return "mirrored" if gpus > 1 or (cpus > 1 and not gpus) else "one_device"
+
+
+def _cluster(environ: Mapping[str, str]) -> tuple[list[tuple[str, int]], tuple[str, int]]:
+    """Returns the tasks that train, chief first, and this process's own task."""
+    text = environ.get("TF_CONFIG", "")
+    if not text:
+        return [], ("worker", 0)
+    try:
+        values: dict[str, Any] = json.loads(text)
+        cluster = values.get("cluster", {})
+        kinds = [kind for kind in ("chief", "master", "worker") if kind in cluster]
+        tasks = [(kind, index) for kind in kinds for index in range(len(cluster[kind]))]
+        own = values.get("task", {})
+        task = (str(own.get("type", "worker")), int(own.get("index", 0)))
+    except (json.JSONDecodeError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(f"TF_CONFIG is not what TensorFlow writes: {error}") from error
+    if len(tasks) > 1 and task not in tasks:
+        raise ConfigError(f"TF_CONFIG says this is {task[0]} {task[1]}, which does not train")
+    return tasks, task

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""Command line of the trainer: `cxr14-train --mode=train|evaluate|report|export|all --flags`.
+
+TensorFlow is imported only by the stages that need it, and only if they have something to do.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from preprocessing.contract import manifest as manifests
+from preprocessing.contract import settings, storage
+from preprocessing.contract.errors import JobError
+from preprocessing.contract.manifest import Manifest
+from trainer import flags, runfolder
+from trainer.flags import ParsedFlags
+from trainer.report import markdown, report
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line and returns its exit code; every user error is one sentence."""
+    # Set before TensorFlow is imported: its start-up notes bury what the run says.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        parsed = flags.parse(list(sys.argv if argv is None else argv))
+        if parsed.help:
+            print(parsed.help)
+            return 0
+        return _run(parsed)
+    except JobError as error:
+        print(f"cxr14-train: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+
+
+def console() -> None:
+    """Entry point of the console script."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if "tensorflow_io" in sys.modules:
+        # Its S3 client aborts while the interpreter shuts down; all work is done and flushed.
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run(parsed: ParsedFlags) -> int:
+    if parsed.mode == "report" and parsed.predictions:
+        _report(parsed, parsed.predictions, context={})
+        return 0
+    if parsed.mode == "report":
+        manifest = manifests.read(parsed.data) if parsed.data else None
+        path = storage.join(parsed.output, runfolder.PREDICTIONS)
+        _report(parsed, path, context=_context(parsed, manifest))
+        return 0
+    manifest = manifests.read(parsed.data)
+    runfolder.begin(parsed.output, parsed.config, manifest)
+    stages = _Stages(parsed, manifest)
+    if parsed.mode in ("train", "all"):
+        stages.train()
+    if parsed.mode in ("evaluate", "all"):
+        stages.evaluate()
+    if parsed.mode == "all" and stages.is_chief:
+        path = storage.join(parsed.output, runfolder.PREDICTIONS)
+        _report(parsed, path, context=_context(parsed, manifest))
+    if parsed.mode in ("export", "all") and stages.is_chief:
+        stages.export()
+    return 0
+
+
+class _Stages:
+    """Runs the stages that are not whole yet, and connects to devices for the first of them."""
+
+    def __init__(self, parsed: ParsedFlags, manifest: Manifest) -> None:
+        self._parsed, self._manifest = parsed, manifest
+        self._identity = runfolder.identity(parsed.config, manifest)
+        self._job: Any = None
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes; before anything had to be done, nothing has to be now."""
+        return self._job is None or bool(self._job.runtime.is_chief)
+
+    def train(self) -> None:
+        note = runfolder.read_note(self._parsed.output, runfolder.TRAINING)
+        if note.get("identity") == self._identity:
+            print(
+                f"training is complete: {note['steps']} steps, best validation mean AUC "
+                f"{note['best_validation_mean_auc']:.4f} at step {note['best_step']}"
+            )
+            return
+        self._stages().train(self._connect())
+
+    def evaluate(self) -> None:
+        output = self._parsed.output
+        trained = runfolder.read_note(output, runfolder.TRAINING)
+        scored = runfolder.read_note(output, runfolder.PREDICTIONS_NOTE)
+        wanted = {"identity": self._identity, "step": trained.get("best_step")}
+        if scored == wanted | {"identity": trained.get("identity")}:
+            print(f"predictions are complete: {storage.join(output, runfolder.PREDICTIONS)}")
+            return
+        path = self._stages().evaluate(self._connect())
+        print(f"predictions: {path}")
+
+    def export(self) -> None:
+        output = self._parsed.output
+        trained = runfolder.read_note(output, runfolder.TRAINING)
+        note = runfolder.read_note(output, runfolder.EXPORT_NOTE)
+        report_path = storage.join(output, runfolder.REPORT)
+        sha256 = storage.sha256_of(report_path) if storage.exists(report_path) else ""
+        whole = note.get("identity") == self._identity == trained.get("identity")
+        if whole and note["step"] == trained["best_step"] and note["report_sha256"] == sha256:
+            folder = storage.join(output, "saved_model")
+        else:
+            folder = self._stages().export_best(self._connect())
+        print(f"SavedModel: {folder}")
+
+    def _connect(self) -> Any:
+        if self._job is None:
+            parsed = self._parsed
+            self._job = self._stages().connect(
+                parsed.data, parsed.output, parsed.config, self._manifest
+            )
+        return self._job
+
+    def _stages(self) -> Any:
+        # Imported here because it brings TensorFlow, which --help and a finished run do not need.
+        from trainer import stages
+
+        return stages
+
+
+def _report(parsed: ParsedFlags, path: str, *, context: dict[str, Any]) -> None:
+    made = report.from_files(
+        predictions_path=path,
+        output=parsed.output,
+        context=context,
+        bootstrap_resamples=parsed.config.evaluation.bootstrap_resamples,
+        seed=parsed.config.seed,
+    )
+    print(f"\n{markdown.table(made)}\n")
+    print(f"report: {storage.join(parsed.output, 'report', 'report.html')}")
+
+
+def _context(parsed: ParsedFlags, manifest: Manifest | None) -> dict[str, Any]:
+    """Collects what the report states beside the figures."""
+    context: dict[str, Any] = {"config": settings.to_mapping(parsed.config)}
+    training = runfolder.read_note(parsed.output, runfolder.TRAINING)
+    if training:
+        context["training"] = training
+    if manifest is not None:
+        context["manifest"] = {
+            "identity": manifest.identity,
+            "official_split": manifest.official_split,
+            "list_hashes": manifest.list_hashes,
+            "counters": manifest.counters,
+            "sources": manifest.sources,
+            "stored_size": manifest.stored_size,
+            "writer": manifest.writer,
+            "splits": {
+                name: {"examples": split.examples, "patients": split.patients}
+                for name, split in manifest.splits.items()
+            },
+        }
+    return context
+
+
+if __name__ == "__main__":
+    console()
