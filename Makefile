@@ -1,0 +1,73 @@
+# What a user calls: demo, test. What a developer calls: check, golden, bench, lock.
+PYTHON ?= python3
+DEMO ?= demo
+LOCKS := configs/requirements
+SOURCES := setup.py pyproject.toml
+
+.DELETE_ON_ERROR:
+.PHONY: demo test check unit test-tensorflow-io golden bench lock clean
+
+## demo: synthetic radiographs -> shards -> training -> AUC report and SavedModel; about 8 minutes.
+demo: .venv/.installed
+	.venv/bin/cxr14-preprocess phantom --output=$(DEMO)/phantom --images=2400 --seed=1 \
+	  --prevalence=raised
+	.venv/bin/cxr14-preprocess --source=nih --images=$(DEMO)/phantom \
+	  --labels=$(DEMO)/phantom/Data_Entry_2017_v2020.csv \
+	  --train_val_list=$(DEMO)/phantom/train_val_list.txt --test_list=$(DEMO)/phantom/test_list.txt \
+	  --boxes=$(DEMO)/phantom/BBox_List_2017.csv \
+	  --config=configs/preprocessing/demo.yaml --output=$(DEMO)/shards
+	.venv/bin/cxr14-train --mode=all --data=$(DEMO)/shards --output=$(DEMO)/run \
+	  --config=configs/training/demo.yaml
+
+## test: everything that CI runs.
+test: check unit test-tensorflow-io
+
+## check: format, lint, types.
+check: .venv-dev/.installed
+	.venv-dev/bin/ruff format --check .
+	.venv-dev/bin/ruff check .
+	.venv-dev/bin/mypy
+
+unit: .venv-dev/.installed
+	.venv-dev/bin/python -m pytest
+
+## test-tensorflow-io: the trainer on TensorFlow 2.16 with tensorflow-io, and shards on s3://.
+test-tensorflow-io: .venv-tensorflow-io/.installed
+	.venv-tensorflow-io/bin/python -m pytest tests/trainer tests/tensorflow_io \
+	  -m "not slow and not distributed" --ignore=tests/trainer/launch
+
+## golden: writes the golden files again; read the difference before you commit it.
+golden: .venv-dev/.installed
+	CXR14_REGENERATE_GOLDEN=1 .venv-dev/bin/python -m pytest tests/trainer/launch
+
+## bench: prints the ratios that the README states.
+bench: .venv-dev/.installed
+	.venv-dev/bin/python -m benchmarks
+
+.venv/.installed: $(LOCKS)/default.txt
+.venv-dev/.installed: $(LOCKS)/dev.txt
+.venv-tensorflow-io/.installed: $(LOCKS)/tensorflow-io-dev.txt
+
+.venv/.installed .venv-dev/.installed .venv-tensorflow-io/.installed: $(SOURCES)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --require-hashes -r $(LOCKS)/uv.txt
+	$(@D)/bin/uv pip install --quiet --python $(@D) --require-hashes \
+	  -r $(filter $(LOCKS)/%,$^)
+	$(@D)/bin/uv pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
+	touch $@
+
+## lock: resolves the lock files again, with hashes, for every supported Python.
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv-dev/bin/uv pip compile --quiet --universal \
+  --python-version 3.10 --generate-hashes --no-annotate --upgrade
+PACKAGE = setup.py $(LOCKS)/setuptools.in
+lock: .venv-dev/.installed
+	$(COMPILE) $(LOCKS)/uv.in -o $(LOCKS)/uv.txt
+	$(COMPILE) $(PACKAGE) -o $(LOCKS)/default.txt
+	$(COMPILE) --extra launch --extra dev $(PACKAGE) -o $(LOCKS)/dev.txt
+	$(COMPILE) --extra gpu $(PACKAGE) -o $(LOCKS)/gpu.txt
+	$(COMPILE) --extra tpu --override $(LOCKS)/tpu.overrides $(PACKAGE) -o $(LOCKS)/tpu.txt
+	$(COMPILE) --extra tensorflow-io $(PACKAGE) -o $(LOCKS)/tensorflow-io.txt
+	$(COMPILE) --extra tensorflow-io --extra dev $(PACKAGE) -o $(LOCKS)/tensorflow-io-dev.txt
+
+clean:
+	rm -rf .venv .venv-dev .venv-tensorflow-io $(DEMO) *.egg-info build dist

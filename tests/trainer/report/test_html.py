@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""report.html stands alone, shows the report's numbers, and lets no text become markup."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from trainer.predictions import Predictions
+from trainer.report import html
+from trainer.report.report import build
+
+HOSTILE = '</script><img src=x onerror="alert(1)">'
+
+
+class Page(HTMLParser):
+    """Collects elements, and checks that they nest."""
+
+    VOID = {"meta", "br", "input", "img"}
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: dict[str, str] = {}
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        for tag in self._open:
+            self.text[tag] = self.text.get(tag, "") + data
+
+    def of(self, tag: str, name: str | None = None) -> list[dict[str, str | None]]:
+        found = [attributes for element, attributes in self.elements if element == tag]
+        return [each for each in found if name is None or name in (each.get("class") or "").split()]
+
+
+def make(
+    findings: tuple[str, ...] = ("Mass", "Pleural_Thickening", "Hernia"),
+    splits: tuple[str, ...] = ("validation", "test"),
+    context: dict[str, object] | None = None,
+) -> dict[str, object]:
+    generator = np.random.default_rng(2)
+    count = 60 * len(splits)
+    labels = generator.integers(0, 2, (count, len(findings))).astype(np.float32)
+    labels[-60:, -1] = 0
+    predictions = Predictions(
+        ids=np.arange(count).astype(np.str_),
+        patients=(np.arange(count) // 2).astype(np.str_),
+        splits=np.repeat(splits, 60),
+        labels=labels,
+        scores=np.clip(generator.normal(0.3 + 0.2 * labels, 0.1), 0, 1),
+        findings=findings,
+        ignored_columns=(HOSTILE,),
+    )
+    return build(predictions, context=context or {}, bootstrap_resamples=10, seed=0)
+
+
+def test_page_fetches_nothing() -> None:
+    text = html.render(make())
+    page = Page(text)
+    for _, attributes in page.elements:
+        for name, value in attributes.items():
+            assert name not in {"src", "srcset", "action", "poster", "data"}
+            assert not name.startswith("on")
+            if name in {"href", "xlink:href"}:
+                assert value is not None and value.startswith("#")
+    assert not {tag for tag, _ in page.elements} & {"link", "iframe", "object", "embed", "base"}
+    for part in ("url(", "@import", "fetch(", "XMLHttpRequest", "http:", "https:"):
+        assert part not in text
+    policy = [each for each in page.of("meta") if each.get("http-equiv")]
+    assert "default-src 'none'" in str(policy[0]["content"])
+
+
+def test_names_and_context_never_become_markup() -> None:
+    plain, hostile = (
+        Page(html.render(make((name, "Mass", "Edema"), context={"training": {key: key}})))
+        for name, key in (("Cyst", "fact"), (HOSTILE, HOSTILE))
+    )
+    assert [tag for tag, _ in plain.elements] == [tag for tag, _ in hostile.elements]
+    assert not hostile.of("img") and HOSTILE in hostile.text["table"]
+
+
+def test_points_for_the_script_are_the_points_of_the_report() -> None:
+    report = make((HOSTILE, "Mass", "Hernia"))
+    text = html.render(report)
+    found = re.search(r'<script type="application/json" id="points">(.*?)</script>', text, re.S)
+    assert found is not None and "<" not in found[1]
+    points = json.loads(found[1])
+    entry = points["splits"]["test"]
+    assert [each["name"] for each in entry] == [HOSTILE, "Mass", "Hernia"]
+    roc = report["splits"]["test"]["findings"]["Mass"]["roc"]  # type: ignore[index]
+    rates = [roc["false_positive_rates"], roc["true_positive_rates"], roc["thresholds"]]
+    assert entry[1]["roc"] == rates and entry[2]["roc"] is None
+
+
+def test_table_holds_every_number_and_undefined_findings_in_words() -> None:
+    report = make()
+    page = Page(html.render(report))
+    words = page.text["table"]
+    test = report["splits"]["test"]  # type: ignore[index]
+    for name, finding in test["findings"].items():
+        area = finding["auc"]
+        assert name.replace("_", " ") in words
+        if area["value"] is None:
+            assert name == "Hernia" and "not defined" in words
+        else:
+            assert f"{area['value']:.3f}" in words
+            assert f"{area['low']:.3f} to {area['high']:.3f}" in words
+    assert f"{test['mean_auc']['value']:.3f}" in page.text["main"]
+
+
+def test_page_is_made_for_screen_readers() -> None:
+    page = Page(html.render(make()))
+    assert page.of("html")[0]["lang"] == "en"
+    assert len(page.of("h1")) == 1 and len(page.of("caption")) == len(page.of("table"))
+    for cell in page.of("th"):
+        assert cell.get("scope") in {"row", "col", "rowgroup"}
+    for drawing in page.of("svg"):
+        assert drawing.get("aria-hidden") == "true" or (
+            drawing["role"] == "img" and drawing["aria-label"]
+        )
+    assert all(chip["aria-pressed"] == "true" for chip in page.of("button", "chip"))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in page.elements:
+        if "aria-labelledby" in attributes:
+            assert attributes["aria-labelledby"] in ids
+
+
+def test_every_curve_is_drawn_once_a_chart_and_once_a_finding() -> None:
+    page = Page(html.render(make()))
+    large = [each for each in page.of("path", "curve") if "data-finding" in each]
+    small = [each for each in page.of("path", "curve") if "data-finding" not in each]
+    # Three findings in two splits; Hernia has no curve in test.
+    assert sorted(str(each["data-finding"]) for each in large) == ["0", "0", "1", "1", "2"]
+    assert len(small) == 5 and len(page.of("svg", "roc")) == 2 and len(page.of("svg", "small")) == 3
+
+
+@pytest.mark.parametrize("splits", [("test",), ("validation",), ("train",), ("train", "test")])
+def test_page_is_complete_without_some_splits(splits: tuple[str, ...]) -> None:
+    page = Page(html.render(make(splits=splits)))
+    assert f"Mean AUC, {splits[-1]}" in page.text["main"]
+    assert "Validation against test" not in page.text["main"]
+    assert "Not known to this report" in page.text["main"]
+
+
+def test_page_without_any_auc_says_so() -> None:
+    report = make(("Hernia",), splits=("test",))
+    words = Page(html.render(report)).text["main"]
+    assert "not defined" in words and "0 of 1" in words
+
+
+def test_provenance_shows_the_context() -> None:
+    context = {
+        "training": {"config": {"learning_rate": 0.0005}},
+        "manifest": {"images": 12},
+        "x": {"y": 3},
+    }
+    page = Page(html.render(make(context=context)))
+    for words in ("config.learning_rate", "0.0005", "images", "x.y"):
+        assert words in page.text["details"]
+    assert {"Data set", "Training run", "Further facts"} <= set(
+        page.text["summary"].splitlines()
+    ) | {
+        title
+        for title in ("Data set", "Training run", "Further facts")
+        if title in page.text["summary"]
+    }

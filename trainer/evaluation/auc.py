@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""The exact area under the ROC curve, from ranks, with ties, weights and unknown labels.
+
+The AUC is the probability that an image with the finding gets a higher score than an image without
+it, a tie counting one half: the Mann-Whitney U statistic over the number of pairs (Hanley and
+McNeil, Radiology 1982; 143:29-36). It is counted here, never approximated by a grid of thresholds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class RocCurve:
+    """The corners of a ROC curve, from (0, 0) to (1, 1); lines join them.
+
+    Attributes:
+        false_positive_rates: 1 - specificity, float64 [k], rising.
+        true_positive_rates: sensitivity, float64 [k], rising.
+        thresholds: float64 [k], falling; an image is called positive at `score >= threshold`.
+            The first is infinity: nothing is called.
+    """
+
+    false_positive_rates: npt.NDArray[np.float64]
+    true_positive_rates: npt.NDArray[np.float64]
+    thresholds: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MeanAuc:
+    """The unweighted mean over findings.
+
+    Attributes:
+        value: mean of the AUCs that are defined; NaN when none is.
+        undefined: the findings that are left out because they have no AUC, in order.
+    """
+
+    value: float
+    undefined: tuple[str, ...]
+
+
+def auroc(labels: Floats, scores: Floats, weights: Floats | None = None) -> float:
+    """Returns the exact AUC of one finding, or NaN where it is not defined.
+
+    Args:
+        labels: [n]; 1 with the finding, 0 without, NaN unknown (left out).
+        scores: [n]; any real numbers, higher means more suspicious.
+        weights: [n]; how often each image counts, 0 or more; once each by default.
+
+    Returns:
+        The AUC from 0 to 1; NaN without any positive or without any negative.
+
+    Raises:
+        ValueError: a label is something else, or a counted score is NaN, or a weight is negative.
+
+    >>> auroc(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.4, 0.35, 0.8]))
+    0.75
+    >>> auroc(np.array([0.0, 1.0]), np.array([0.5, 0.5]))
+    0.5
+    >>> auroc(np.array([1.0, 1.0, np.nan]), np.array([0.2, 0.3, 0.4]))
+    nan
+    >>> auroc(np.array([0.0, 1.0, 1.0]), np.array([0.5, 0.9, 0.1]), np.array([1.0, 3.0, 1.0]))
+    0.75
+    """
+    positives, negatives, _ = _mass_by_score(labels, scores, weights)
+    pairs = positives.sum() * negatives.sum()
+    if pairs == 0:
+        return float("nan")
+    below = np.cumsum(negatives) - negatives
+    # Twice U is a whole number for whole weights, so that only the division rounds.
+    return float((positives * (2 * below + negatives)).sum() / (2 * pairs))
+
+
+def aurocs(labels: Floats, scores: Floats) -> npt.NDArray[np.float64]:
+    """Returns the AUC of every finding, float64 [L], NaN where it is not defined.
+
+    Args:
+        labels: [n, L] as for `auroc`.
+        scores: [n, L].
+
+    >>> aurocs(np.array([[0.0, 1.0], [1.0, 1.0]]), np.array([[0.1, 0.2], [0.3, 0.4]]))
+    array([ 1., nan])
+    """
+    columns = zip(labels.T, scores.T, strict=True)
+    return np.array([auroc(label, score) for label, score in columns], dtype=np.float64)
+
+
+def mean_auc(aucs: Mapping[str, float]) -> MeanAuc:
+    """Returns the mean over the findings that have an AUC, and names those that have none.
+
+    >>> mean_auc({"Mass": 0.75, "Edema": 0.25, "Hernia": float("nan")})
+    MeanAuc(value=0.5, undefined=('Hernia',))
+    """
+    defined = [value for value in aucs.values() if not np.isnan(value)]
+    undefined = tuple(name for name, value in aucs.items() if np.isnan(value))
+    return MeanAuc(float(np.mean(defined)) if defined else float("nan"), undefined)
+
+
+def roc_curve(labels: Floats, scores: Floats) -> RocCurve | None:
+    """Returns the exact curve without the points that lie on a line between two others.
+
+    Args:
+        labels: [n]; 1, 0 or NaN as for `auroc`.
+        scores: [n].
+
+    Returns:
+        The corners of the curve; None without any positive or without any negative. The area under
+        the straight lines between the corners is the AUC.
+
+    >>> curve = roc_curve(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.2, 0.3, 0.4]))
+    >>> curve.true_positive_rates, curve.thresholds
+    (array([0., 1., 1.]), array([inf, 0.3, 0.1]))
+    """
+    positives, negatives, values = _mass_by_score(labels, scores, None)
+    if positives.sum() == 0 or negatives.sum() == 0:
+        return None
+    hits = np.concatenate([[0.0], np.cumsum(positives[::-1])])
+    alarms = np.concatenate([[0.0], np.cumsum(negatives[::-1])])
+    # Counts are whole numbers, so that the cross product is exactly 0 on a line.
+    turn = np.diff(hits)[:-1] * np.diff(alarms)[1:] != np.diff(hits)[1:] * np.diff(alarms)[:-1]
+    corner = np.concatenate([[True], turn, [True]])
+    thresholds = np.concatenate([[np.inf], values[::-1]])
+    return RocCurve((alarms / alarms[-1])[corner], (hits / hits[-1])[corner], thresholds[corner])
+
+
+def thin(curve: RocCurve, limit: int) -> RocCurve:
+    """Returns at most `limit` true points of a curve, evenly spread along its length, for drawing.
+
+    The AUC must not be computed from these: lines between fewer points cut corners.
+
+    Args:
+        curve: the exact curve.
+        limit: the most points to keep, 2 or more; both ends are always kept.
+    """
+    count = len(curve.thresholds)
+    if count <= limit:
+        return curve
+    # The sum of both rates never falls, so that it measures the way along the curve, from 0 to 2.
+    way = curve.false_positive_rates + curve.true_positive_rates
+    wanted = np.linspace(0.0, 2.0, limit)
+    kept = np.unique(np.clip(np.searchsorted(way, wanted), 0, count - 1))
+    kept[-1] = count - 1
+    return RocCurve(
+        curve.false_positive_rates[kept], curve.true_positive_rates[kept], curve.thresholds[kept]
+    )
+
+
+def _mass_by_score(
+    labels: Floats, scores: Floats, weights: Floats | None
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Weight of positives and of negatives at each distinct score, and the scores, rising."""
+    known = ~np.isnan(labels)
+    truth, kept = labels[known], scores[known]
+    mass = np.ones(len(truth)) if weights is None else np.asarray(weights, np.float64)[known]
+    if not np.isin(truth, (0.0, 1.0)).all():
+        raise ValueError("labels must be 0, 1 or NaN for unknown")
+    if np.isnan(kept).any():
+        raise ValueError("a score is NaN where the label is known; there is no rank for it")
+    if (mass < 0).any():
+        raise ValueError("weights must not be negative")
+    values, group = np.unique(kept, return_inverse=True)
+    positives = np.bincount(group, weights=mass * truth, minlength=len(values))
+    negatives = np.bincount(group, weights=mass * (1 - truth), minlength=len(values))
+    # Without any image bincount forgets the weights and returns integers.
+    return positives.astype(np.float64), negatives.astype(np.float64), values.astype(np.float64)

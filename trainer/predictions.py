@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+"""The predictions file: what the model said of each image, beside what the labels say.
+
+One row an image with the columns `id`, `patient`, `split` and, per finding, `label:NAME` (0, 1 or
+empty for unknown) and `score:NAME` (a probability from 0 to 1). CSV, or the same columns as `.npz`
+or `.parquet`. Everything statistical reads this file and nothing else, so a report can be made
+again from it alone, and of anybody's model.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from preprocessing.contract import storage
+from preprocessing.contract.errors import DataError
+from trainer.predictions_formats import at, columns_of, encode, first, numbers
+
+SPLITS = ("train", "validation", "test")
+LABEL_PREFIX = "label:"
+SCORE_PREFIX = "score:"
+_KEYS = ("id", "patient", "split")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Scores and labels of n images for L findings, one row an image.
+
+    Attributes:
+        ids: image ids, str [n], unique.
+        patients: patient ids, str [n].
+        splits: train, validation or test, str [n].
+        labels: float32 [n, L]; 0, 1, or NaN where the label is unknown.
+        scores: float32 or float64 [n, L], probabilities from 0 to 1.
+        findings: the L finding names, in the order of the file.
+        ignored_columns: columns of the file that are neither keys, labels nor scores.
+    """
+
+    ids: npt.NDArray[np.str_]
+    patients: npt.NDArray[np.str_]
+    splits: npt.NDArray[np.str_]
+    labels: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.floating[Any]]
+    findings: tuple[str, ...]
+    ignored_columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses arrays that do not describe the same rows and findings."""
+        rows, width = len(self.ids), len(self.findings)
+        shapes = [self.patients.shape, self.splits.shape, self.labels.shape, self.scores.shape]
+        if shapes != [(rows,), (rows,), (rows, width), (rows, width)]:
+            raise ValueError(f"{rows} ids and {width} findings do not fit the shapes {shapes}")
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """The splits that have rows, in the order train, validation, test."""
+        present = set(self.splits.tolist())
+        return tuple(name for name in SPLITS if name in present)
+
+    def select(self, split: str) -> "Predictions":
+        """Returns the rows of one split, in the order of the file; none for an absent split."""
+        rows = self.splits == split
+        return Predictions(
+            ids=self.ids[rows],
+            patients=self.patients[rows],
+            splits=self.splits[rows],
+            labels=self.labels[rows],
+            scores=self.scores[rows],
+            findings=self.findings,
+            ignored_columns=self.ignored_columns,
+        )
+
+
+def read(path: str) -> Predictions:
+    """Reads and checks a predictions file.
+
+    Args:
+        path: a .csv, .npz or .parquet file, local or gs://.
+
+    Raises:
+        DataError: the file is missing, unreadable or breaks a rule of the format; the text names
+            the file, the column, the row and what to do.
+        UsageError: the file is Parquet and pyarrow is not installed.
+    """
+    columns = columns_of(path, _bytes_of(path))
+    findings = _findings(path, columns)
+    keys = [np.asarray(columns[name]).astype(np.str_) for name in _KEYS]
+    if not len(keys[0]):
+        raise DataError(f"{path}: there are no rows; write at least one image")
+    labels = [numbers(path, LABEL_PREFIX + name, columns, empty_is_nan=True) for name in findings]
+    scores = [numbers(path, SCORE_PREFIX + name, columns, empty_is_nan=False) for name in findings]
+    used = {
+        *_KEYS,
+        *(prefix + name for name in findings for prefix in (LABEL_PREFIX, SCORE_PREFIX)),
+    }
+    predictions = Predictions(
+        ids=keys[0],
+        patients=keys[1],
+        splits=keys[2],
+        labels=np.stack(labels, axis=1).astype(np.float32),
+        scores=np.stack(scores, axis=1),
+        findings=findings,
+        ignored_columns=tuple(name for name in columns if name not in used),
+    )
+    check(predictions, source=path)
+    return predictions
+
+
+def write(path: str, predictions: Predictions) -> None:
+    """Writes a predictions file; the same predictions give the same bytes.
+
+    CSV holds float32 scores with 9 significant digits, which is what binary32 needs to come back
+    bit for bit (IEEE 754-2019, 5.12.2), and float64 scores with as many as they need.
+
+    Args:
+        path: a .csv, .npz or .parquet file, local or gs://.
+        predictions: what to write.
+
+    Raises:
+        DataError: the predictions break a rule of the format, as by a NaN score, or the suffix is
+            not one of the three.
+        UsageError: the file is Parquet and pyarrow is not installed.
+    """
+    check(predictions, source=path)
+    columns: dict[str, npt.NDArray[Any]] = {
+        "id": predictions.ids,
+        "patient": predictions.patients,
+        "split": predictions.splits,
+    }
+    for position, name in enumerate(predictions.findings):
+        columns[LABEL_PREFIX + name] = predictions.labels[:, position]
+        columns[SCORE_PREFIX + name] = predictions.scores[:, position]
+    storage.write_bytes(path, encode(path, columns))
+
+
+def fingerprint(path: str) -> str:
+    """Returns the SHA-256 of the file, as 64 hexadecimal digits.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    try:
+        return storage.sha256_of(path)
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+
+
+def check(predictions: Predictions, *, source: str) -> None:
+    """Raises DataError for the first rule of the format that the values break.
+
+    Args:
+        predictions: the values, of the right shapes.
+        source: the file that the message names.
+    """
+    for problem in _problems(predictions):
+        raise DataError(f"{source}: {problem}")
+
+
+def _problems(predictions: Predictions) -> Iterator[str]:
+    ids = predictions.ids
+    for name, values in zip(_KEYS, (ids, predictions.patients, predictions.splits), strict=True):
+        if (row := first(np.char.strip(values) == "")) is not None:
+            yield f"column {name} is empty in row {row + 1}; every image needs one"
+    unique, kept = np.unique(ids, return_index=True)
+    if len(unique) < len(ids):
+        row = int(np.setdiff1d(np.arange(len(ids)), kept)[0])
+        extra = len(ids) - len(unique)
+        yield (
+            f"column id: {str(ids[row])!r} stands in more than one row (row {row + 1} repeats it; "
+            f"{extra} repeated row(s) in all); keep one row an image"
+        )
+    if (row := first(~np.isin(predictions.splits, SPLITS))) is not None:
+        yield (
+            f"column split: {str(predictions.splits[row])!r} in {at(ids, row)} is not a split; "
+            f"use {', '.join(SPLITS)}"
+        )
+    for position, name in enumerate(predictions.findings):
+        labels, scores = predictions.labels[:, position], predictions.scores[:, position]
+        if (row := first(~np.isin(labels, (0.0, 1.0)) & ~np.isnan(labels))) is not None:
+            yield (
+                f"column {LABEL_PREFIX}{name}: {labels[row]:g} in {at(ids, row)} is not a label; "
+                "use 0, 1 or leave it empty for unknown"
+            )
+        if (row := first(~((scores >= 0) & (scores <= 1)))) is not None:
+            yield (
+                f"column {SCORE_PREFIX}{name}: {scores[row]:g} in {at(ids, row)} is not a "
+                "probability from 0 to 1; apply the sigmoid to logits, and repair or leave out "
+                "images without a score"
+            )
+    yield from _leaks(predictions)
+
+
+def _leaks(predictions: Predictions) -> Iterator[str]:
+    """Names patients that stand in two splits: any AUC of such a file would be too high."""
+    pairs = np.unique(np.stack([predictions.patients, predictions.splits]), axis=1)
+    patients, counts = np.unique(pairs[0], return_counts=True)
+    leaked = patients[counts > 1].tolist()
+    if leaked:
+        shown = ", ".join(
+            f"{patient} ({' and '.join(pairs[1][pairs[0] == patient])})" for patient in leaked[:3]
+        )
+        yield (
+            f"column patient: {len(leaked)} patient(s) stand in more than one split, as {shown}; "
+            "put all images of a patient into one split"
+        )
+
+
+def _findings(path: str, columns: dict[str, npt.NDArray[Any]]) -> tuple[str, ...]:
+    """The finding names in the order of their label columns; every one has both columns."""
+    for name in _KEYS:
+        if name not in columns:
+            raise DataError(
+                f"{path}: column {name} is missing; the columns must be id, patient, split and "
+                "label:NAME and score:NAME for each finding"
+            )
+    labels, scores = (
+        tuple(name.removeprefix(prefix) for name in columns if name.startswith(prefix))
+        for prefix in (LABEL_PREFIX, SCORE_PREFIX)
+    )
+    for present, absent, prefix, other in (
+        (labels, scores, LABEL_PREFIX, SCORE_PREFIX),
+        (scores, labels, SCORE_PREFIX, LABEL_PREFIX),
+    ):
+        for name in present:
+            if name not in absent:
+                raise DataError(
+                    f"{path}: column {prefix}{name} has no column {other}{name} beside it; "
+                    "add it, or leave the finding out"
+                )
+    if not labels or not all(name.strip() for name in labels):
+        raise DataError(f"{path}: no finding is named; add label:NAME and score:NAME columns")
+    return labels
+
+
+def _bytes_of(path: str) -> bytes:
+    try:
+        return storage.read_bytes(path)
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+
+
+def _missing(path: str) -> DataError:
+    return DataError(f"{path}: there is no such predictions file; evaluate first or name another")

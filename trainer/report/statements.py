@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""What the report says in words: what its numbers mean, what they do not, what is not known.
+
+Every statement is chosen by what the report holds, so that it never claims more than was handed
+in.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+FEW_POSITIVES = 100
+# Wang et al., CVPR 2017, and the list test_list.txt that the NIH publishes with the images.
+OFFICIAL_TEST_IMAGES = 25_596
+OFFICIAL_TEST_PATIENTS = 2_797
+
+
+def split_identity(splits: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+    """Says whether the test split is the official one of ChestX-ray14.
+
+    Args:
+        splits: the splits of the report, with `n` and `patients`.
+        context: may hold `manifest.official_split`.
+
+    Returns:
+        `official` (True, False, or None where nothing says so), `comparable` (True only where the
+        complete official test list was scored) and `statement`.
+    """
+    manifest = context.get("manifest")
+    official = manifest.get("official_split") if isinstance(manifest, Mapping) else None
+    if official is not True and official is not False:
+        official = None
+    test = splits.get("test", {"n": 0, "patients": 0})
+    complete = (test["n"], test["patients"]) == (OFFICIAL_TEST_IMAGES, OFFICIAL_TEST_PATIENTS)
+    if official and complete:
+        statement = (
+            "The test split is the complete official test list of ChestX-ray14, so the test AUCs "
+            "can be set beside published results on the official split, and no others."
+        )
+    elif official:
+        statement = (
+            f"The split follows the official lists of ChestX-ray14, but {test['n']:,} of the "
+            f"{OFFICIAL_TEST_IMAGES:,} official test images were scored. The test AUCs cannot be "
+            "compared with published results."
+        )
+    elif official is False:
+        statement = (
+            "The split is not the official one of ChestX-ray14. The test AUCs cannot be compared "
+            "with published results."
+        )
+    else:
+        statement = (
+            "Nothing that was handed to this report says whether the split is the official one of "
+            "ChestX-ray14. Until that is known the test AUCs cannot be compared with published "
+            "results."
+        )
+    return {"official": official, "comparable": bool(official and complete), "statement": statement}
+
+
+def unknown_facts(splits: Mapping[str, Any], context: Mapping[str, Any]) -> list[str]:
+    """Lists what a reader would want and this report cannot say."""
+    unknown = []
+    if "test" not in splits:
+        unknown.append("performance on a test split: the predictions hold none")
+    if "validation" not in splits:
+        unknown.append("validation AUCs: the predictions hold no validation split")
+    if not context.get("manifest"):
+        unknown.append("where the images come from and which lists made the split")
+    if not context.get("training"):
+        unknown.append("how the model was trained: configuration, steps, versions, hardware")
+    return unknown
+
+
+def notes_on(report: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Returns the statements of a report, each with a stable `topic` and its `text`.
+
+    Args:
+        report: the report but for its notes.
+    """
+    resamples = report["request"]["bootstrap_resamples"]
+    notes = {
+        "auc": (
+            "The AUC is the chance that an image with the finding gets a higher score than an "
+            "image without it. It needs no threshold and so says nothing of how the model does at "
+            "one: no sensitivity, specificity or predictive value follows from it."
+        ),
+        "interval": (
+            f"The 95% intervals come from {resamples:,} resamples of patients, drawn with "
+            "replacement, all images of a patient together, because images of one patient resemble "
+            "each other. They cover the luck of which patients were tested. They do not cover "
+            "another training run, another hospital or errors in the labels."
+        ),
+        "mean": "The mean AUC counts every finding that has an AUC once, rare or common.",
+        "validation": _validation(report),
+        "split": report["split_identity"]["statement"],
+        "labels": (
+            "The labels of ChestX-ray14 were mined from radiology reports by text processing, not "
+            "read from the images, and some are wrong. An AUC against such labels measures "
+            "agreement with them, which may be above or below agreement with radiologists."
+        ),
+        "use": (
+            "For research. Not a medical device: neither the model nor this report may be used to "
+            "diagnose or to treat."
+        ),
+    }
+    return [{"topic": topic, "text": text} for topic, text in (notes | _caveats(report)).items()]
+
+
+def validation_minus_test(splits: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns the mean difference of validation and test AUC over the findings that have both.
+
+    Subtracting the two means would compare different findings where one is not defined in a split.
+
+    Args:
+        splits: the splits of the report.
+
+    Returns:
+        `value` and `findings`, how many it averages; None where no finding has both.
+    """
+    if not {"validation", "test"} <= set(splits):
+        return None
+    pairs = [
+        (splits["validation"]["findings"][name]["auc"]["value"], finding["auc"]["value"])
+        for name, finding in splits["test"]["findings"].items()
+    ]
+    differences = [first - second for first, second in pairs if None not in (first, second)]
+    if not differences:
+        return None
+    return {"value": sum(differences) / len(differences), "findings": len(differences)}
+
+
+def _validation(report: Mapping[str, Any]) -> str:
+    text = (
+        "The validation AUC, by which a checkpoint is usually chosen, overstates what follows: in "
+        "published work on ChestX-ray14 it lies above the official test AUC by 0.015 to 0.034. "
+        "Quote the test AUC."
+    )
+    gap = report["validation_minus_test"]
+    if gap is None:
+        return text
+    return (
+        f"{text} Here validation minus test is {gap['value']:+.3f}, the mean over the "
+        f"{gap['findings']} findings that have both."
+    )
+
+
+def _caveats(report: Mapping[str, Any]) -> dict[str, str]:
+    """Statements that only some reports need: which findings of which splits, with a number."""
+    texts = {
+        "few_positives": f"Fewer than {FEW_POSITIVES} positives, so read with caution",
+        "undefined": "Not defined, and left out of the mean",
+        "unknown_labels": "Images left out because their label is unknown",
+        "dropped_resamples": "Resamples left out because they held no positive or no negative",
+        "no_interval": (
+            "No interval, because there are fewer than two patients or most resamples had no AUC"
+        ),
+    }
+    caveats = {}
+    for topic, text in texts.items():
+        parts = []
+        for split in (name for name in ("test", "validation", "train") if name in report["splits"]):
+            findings = report["splits"][split]["findings"].items()
+            named = [
+                f"{name}{detail}" for name, each in findings if (detail := _detail(topic, each))
+            ]
+            if named:
+                parts.append(f"{split}: {', '.join(named)}")
+        if parts:
+            caveats[topic] = f"{text}. In {'; in '.join(parts)}."
+    return caveats
+
+
+def _detail(topic: str, finding: Mapping[str, Any]) -> str:
+    """What to say behind the name of a finding that a statement concerns; nothing otherwise."""
+    area = finding["auc"]
+    if topic == "unknown_labels":
+        return f" {finding['unknown']:,}" if finding["unknown"] else ""
+    if area["value"] is None:
+        lack = "positive" if not finding["positives"] else "negative"
+        return f" (no {lack})" if topic == "undefined" else ""
+    if topic == "few_positives":
+        return f" {finding['positives']}" if finding["few_positives"] else ""
+    if topic == "dropped_resamples":
+        return f" {area['dropped_resamples']:,}" if area["dropped_resamples"] else ""
+    return (
+        f" ({finding['patients']} patients)"
+        if area["low"] is None and topic == "no_interval"
+        else ""
+    )
