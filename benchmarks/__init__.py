@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Measures this project against named alternatives in one run: `make bench`."""

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Preprocessing images/s against bare OpenCV on one core times cores, and a plain PIL script."""
+
+import io
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from benchmarks.ratio import Ratio
+from preprocessing import phantom
+from preprocessing.contract import storage
+
+_IMAGES, _FEW, _ROUNDS, _SIZE = 1500, 300, 3, 256
+
+
+def measure(folder: str) -> list[Ratio]:
+    """Makes a phantom of 1024 px pictures and times the three ways in turn.
+
+    Args:
+        folder: where the phantom lies or is made.
+
+    Returns:
+        The job's steady rate against both alternatives, and its whole time with start-up.
+    """
+    tree = storage.join(folder, "phantom")
+    phantom.write(tree, images=_IMAGES, seed=0)
+    paths = [path for path in storage.list_files(tree) if path.endswith(".png")]
+    labels = storage.join(tree, "Data_Entry_2017_v2020.csv")
+    few_labels = _fewer_labels(tree)
+    bare, plain, steady, whole = [], [], [], []
+    for at in range(_ROUNDS):
+        bare.append(_FEW / _seconds(_bare_cv2, paths[:_FEW]))
+        plain.append(_FEW / _seconds(_plain_script, paths[:_FEW], folder))
+        few = _seconds(_job, tree, few_labels, storage.join(folder, f"few{at}"))
+        many = _seconds(_job, tree, labels, storage.join(folder, f"many{at}"))
+        steady.append((_IMAGES - _FEW) / (many - few))
+        whole.append(_IMAGES / many)
+    cores = os.cpu_count() or 1
+    alternative = f"cv2 decode + area resize on one core x {cores} cores"
+    script = "plain PIL + TFRecordWriter script"
+    middle = statistics.median
+    return [
+        Ratio("preprocessing, steady", middle(steady), alternative, middle(bare) * cores, ">= 0.8"),
+        Ratio("preprocessing, steady", middle(steady), script, middle(plain), ">= 1.5"),
+        Ratio(
+            f"preprocessing of {_IMAGES} images with start-up",
+            middle(whole),
+            script,
+            middle(plain),
+            "stated",
+        ),
+    ]
+
+
+def _fewer_labels(tree: str) -> str:
+    lines = storage.read_text(storage.join(tree, "Data_Entry_2017_v2020.csv")).splitlines()
+    rows = lines[1:]
+    # Every fifth row, so that all three splits keep patients.
+    path = storage.join(tree, "few.csv")
+    storage.write_text(path, "\n".join([lines[0], *rows[:: len(rows) // _FEW][:_FEW]]) + "\n")
+    return path
+
+
+def _bare_cv2(paths: list[str]) -> None:
+    cv2.setNumThreads(1)
+    for path in paths:
+        pixels = cv2.imdecode(
+            np.frombuffer(storage.read_bytes(path), np.uint8), cv2.IMREAD_GRAYSCALE
+        )
+        cv2.resize(pixels, (_SIZE, _SIZE), interpolation=cv2.INTER_AREA)
+
+
+def _plain_script(paths: list[str], folder: str) -> None:
+    """What a user writes in an afternoon: one process, PIL, TensorFlow's writer."""
+    with tf.io.TFRecordWriter(storage.join(folder, "plain.tfrecord")) as writer:
+        for path in paths:
+            picture = Image.open(path).convert("L").resize((_SIZE, _SIZE), Image.Resampling.BOX)
+            encoded = io.BytesIO()
+            picture.save(encoded, "PNG")
+            value = tf.train.BytesList(value=[encoded.getvalue()])
+            features = tf.train.Features(feature={"image": tf.train.Feature(bytes_list=value)})
+            writer.write(tf.train.Example(features=features).SerializeToString())
+
+
+def _job(tree: str, labels: str, output: str) -> None:
+    command = [
+        *(sys.executable, "-m", "preprocessing.task", "--source=nih", f"--images={tree}"),
+        f"--labels={labels}",
+        f"--train_val_list={storage.join(tree, 'train_val_list.txt')}",
+        f"--test_list={storage.join(tree, 'test_list.txt')}",
+        f"--output={output}",
+        "--config.examples_per_shard=64",
+    ]
+    for path in storage.list_files(output):
+        storage.delete(path)
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _seconds(work: Callable[..., None], *arguments: object) -> float:
+    start = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - start

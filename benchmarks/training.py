@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""The loop's images/s against a bare compiled step of the same model, and against Keras fit."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from benchmarks.ratio import Ratio
+from preprocessing.contract import image_graph, schema, storage
+from preprocessing.contract import manifest as manifests
+from preprocessing.contract.manifest import Manifest
+from trainer import checkpoints, dataset, loop, model, optimizer, runtime
+from trainer.config import Config
+from trainer.losses import masked_cross_entropy
+from trainer.monitor import Monitor
+
+_ROUNDS, _STEPS, _BATCH, _SIZE = 5, 20, 32, 64
+
+
+def measure(folder: str) -> list[Ratio]:
+    """Trains ResNet-50 at 64 px in three ways, in turn, in one process.
+
+    Args:
+        folder: where the phantom lies; shards are made beside it.
+    """
+    shards = _shards(folder)
+    manifest = manifests.read(shards)
+    config = _config()
+    running = runtime.connect(config.runtime, os.environ, config.seed)
+    ways = {
+        "loop": _loop(running, config, shards, manifest),
+        "bare": _bare(config, shards, manifest),
+        "fit": _fit(config, shards, manifest),
+    }
+    for way in ways.values():
+        way()  # traces and fills buffers
+    speeds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(_ROUNDS):
+        for name, way in ways.items():
+            speeds[name].append(_STEPS * _BATCH / way())
+    middle = {name: statistics.median(values) for name, values in speeds.items()}
+    work = f"training ResNet-50, {_SIZE} px, batch {_BATCH}, float32"
+    return [
+        Ratio(
+            work, middle["loop"], "bare tf.function step on one batch", middle["bare"], ">= 0.97"
+        ),
+        Ratio(work, middle["loop"], "Keras fit on the same shards", middle["fit"], ">= 1.0"),
+    ]
+
+
+def _config() -> Config:
+    config = Config()
+    config.model.weights = "none"
+    config.data.image_size = _SIZE
+    config.data.global_batch_size = _BATCH
+    config.data.crop_fraction = 0.875
+    config.train.epochs = 0
+    config.train.log_every_steps = 10
+    config.train.checkpoint_every_steps = 0
+    return config
+
+
+def _loop(
+    running: runtime.Runtime, config: Config, shards: str, manifest: Manifest
+) -> Callable[[], float]:
+    """The product: shards, augmentation, several steps a call, logging."""
+    schedule = optimizer.Schedule(config.optimizer, 10_000)
+    network = _model(config, manifest)
+    adam = optimizer.build(schedule, epsilon=1e-7, precision="float32")
+    adam.build(network.network.trainable_variables)
+    progress = checkpoints.Progress.start()
+    output = storage.join(shards, "..", "loop")
+    run = loop.Run(
+        config=config,
+        train_steps=loop.make_train_steps(running.strategy, network, adam, config),
+        batches=iter(
+            dataset.train_batches(
+                running.strategy,
+                folder=shards,
+                manifest=manifest,
+                config=config.data,
+                seed=0,
+                start_step=0,
+            )
+        ),
+        per_epoch=_STEPS,
+        schedule=schedule,
+        progress=progress,
+        checkpoints=checkpoints.Checkpoints(
+            output=output, network=network.network, optimizer=adam, progress=progress, keep=1
+        ),
+        monitor=Monitor(output),
+        evaluate=dict,
+        should_stop=lambda: False,
+    )
+
+    def steps() -> float:
+        config.train.epochs += 1
+        return loop.train(run).seconds
+
+    return steps
+
+
+def _bare(config: Config, shards: str, manifest: Manifest) -> Callable[[], float]:
+    """The floor: the same arithmetic on one batch in memory, one step a call, nothing else."""
+    network = _model(config, manifest).network
+    adam = keras.optimizers.Adam(1e-4)
+    adam.build(network.trainable_variables)
+    pixels, targets = next(iter(_plain_data(config, shards, manifest)))
+
+    @tf.function
+    def step() -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            total, known = masked_cross_entropy(network(pixels, training=True), targets)
+            loss = total / known
+        adam.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+        return loss
+
+    def steps() -> float:
+        start = time.perf_counter()
+        for _ in range(_STEPS):
+            loss = step()
+        loss.numpy()
+        return time.perf_counter() - start
+
+    return steps
+
+
+def _fit(config: Config, shards: str, manifest: Manifest) -> Callable[[], float]:
+    """The usual way: compile and fit, on the same records. XLA is off: it is slower on a CPU."""
+    network = _model(config, manifest).network
+    network.compile(
+        keras.optimizers.Adam(1e-4),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    data = _plain_data(config, shards, manifest).repeat()
+
+    def steps() -> float:
+        start = time.perf_counter()
+        network.fit(data, steps_per_epoch=_STEPS, epochs=1, verbose=0)
+        return time.perf_counter() - start
+
+    return steps
+
+
+def _plain_data(config: Config, shards: str, manifest: Manifest) -> tf.data.Dataset:
+    files = [storage.join(shards, shard.name) for shard in manifest.splits["train"].shards]
+
+    def example(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        parsed = schema.parse(record, findings=len(manifest.findings))
+        return image_graph.stored(parsed["image"], manifest.stored_size), parsed["targets"]
+
+    def fitted(pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return image_graph.fit(pixels, image_size=_SIZE, crop_fraction=0.875), targets
+
+    return (
+        tf.data.TFRecordDataset(files)
+        .shuffle(1024, seed=0)
+        .map(example, num_parallel_calls=tf.data.AUTOTUNE)
+        .batch(_BATCH, drop_remainder=True)
+        .map(fitted)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _model(config: Config, manifest: Manifest) -> model.Model:
+    return model.build(config.model, image_size=_SIZE, findings=len(manifest.findings))
+
+
+def _shards(folder: str) -> str:
+    """Preprocesses the phantom of the other benchmark, unless that is done."""
+    output = storage.join(folder, "shards")
+    tree = storage.join(folder, "phantom")
+    command = [
+        *(sys.executable, "-m", "preprocessing.task", f"--images={tree}", f"--output={output}"),
+        f"--labels={storage.join(tree, 'Data_Entry_2017_v2020.csv')}",
+        f"--train_val_list={storage.join(tree, 'train_val_list.txt')}",
+        f"--test_list={storage.join(tree, 'test_list.txt')}",
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    return output
