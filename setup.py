@@ -60,6 +60,7 @@ setup(
             "moto[s3,server]>=5.1",
             "mypy>=1.15",
             "pandas-stubs",
+            "pillow>=11",
             "pytest>=8.3",
             "ruff>=0.12",
             "scikit-learn>=1.5",

@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: MIT
 """The preprocessing job from top to bottom: index, splits, plan, shards, and the manifest last."""
 
-import collections
-import csv
 import dataclasses
-import io
 from collections.abc import Sequence
 
-from preprocessing import runner, shards, sources, splits
+from preprocessing import finalize, runner, shards, sources, splits
 from preprocessing.config import Config
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import schema, storage
-from preprocessing.contract.errors import ConfigError, DataError
-from preprocessing.contract.labels import PRESENT, UNKNOWN
-from preprocessing.contract.manifest import Manifest, Shard, Split
+from preprocessing.contract.errors import ConfigError, DataError, UsageError
+from preprocessing.contract.manifest import Manifest
 from preprocessing.sources import Row
 
 WRITER = "cxr14-preprocess 0.1.0"
-REJECTED = "rejected.csv"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,16 +60,19 @@ def run(inputs: Inputs, config: Config, beam_arguments: Sequence[str]) -> tuple[
     Raises:
         DataError: input that cannot be used, or too many images that cannot.
         ConfigError: settings that cannot work, or another data set at the output.
-        UsageError: a flag that Beam does not know.
+        UsageError: a flag that Beam does not know, or an output that cannot be a folder.
     """
     config.validate()
     plan = make_plan(inputs, config)
     beam_options = runner.options(beam_arguments, images=plan.draft.counters["images_found"])
     if storage.exists(storage.join(inputs.output, manifests.NAME)):
         return _find_made(inputs.output, plan.draft), False
-    _sweep(inputs.output)
+    _make_output(inputs.output)
+    _sweep(inputs.output, plan.all_tasks)
     runner.run(plan.all_tasks, beam_options)
-    manifest = _finish(inputs.output, plan, config)
+    manifest = finalize.finish(
+        inputs.output, plan.tasks, draft=plan.draft, allowed=config.max_rejected_fraction
+    )
     return manifest, True
 
 
@@ -91,7 +89,12 @@ def make_plan(inputs: Inputs, config: Config) -> Plan:
     }
     boxes = sources.read_boxes(inputs.boxes, config.findings) if inputs.boxes else {}
     present, counters = _look_up(rows, inputs)
+    indexed = {row.id for row in rows}
+    counters["listed_not_in_index"] = sum(
+        name not in indexed for names in lists.values() for name in names
+    )
     counters["boxes"] = sum(len(boxes.get(row.id, ())) for row in present)
+    counters["boxes_without_image"] = sum(map(len, boxes.values())) - counters["boxes"]
     assigned = splits.assign(
         [sources.with_boxes(row, boxes) for row in present],
         **lists,
@@ -174,86 +177,23 @@ def _find_made(output: str, draft: Manifest) -> Manifest:
     return made
 
 
-def _sweep(output: str) -> None:
-    """Removes the half-written files of a run that was killed."""
+def _make_output(output: str) -> None:
+    try:
+        storage.make_folder(output)
+    except OSError as error:
+        raise UsageError(
+            f"--output={output} cannot be made: {error.strerror}; name a new or empty folder"
+        ) from error
+
+
+def _sweep(output: str, tasks: Sequence[shards.ShardTask]) -> None:
+    """Removes what runs that never finished left: half-written files, shards of another plan."""
+    planned = {task.name for task in tasks}
     for path in storage.list_files(output):
         if storage.is_temporary(path):
             storage.delete(path)
-
-
-def _finish(output: str, plan: Plan, config: Config) -> Manifest:
-    """Judges the rejected images and writes the manifest."""
-    notes = {task.name: shards.read_note(task) for task in plan.all_tasks}
-    lost = [name for name, note in notes.items() if note is None]
-    if lost:
-        raise DataError(f"{len(lost)} shards were not written, first {lost[0]}: run again")
-    found = {name: note for name, note in notes.items() if note is not None}
-    rejected = [item for note in found.values() for item in note.rejected]
-    _write_rejected(output, rejected)
-    _judge(output, rejected, plan.draft.counters["images_found"], config.max_rejected_fraction)
-    counters = dict(plan.draft.counters)
-    counters["records_written"] = sum(note.examples for note in found.values())
-    counters["images_rejected"] = len(rejected)
-    for reason, count in sorted(collections.Counter(item.reason for item in rejected).items()):
-        counters[f"rejected_{reason}"] = count
-    out = frozenset(item.id for item in rejected)
-    finished = {
-        split: _split(tasks, found, out, config.findings) for split, tasks in plan.tasks.items()
-    }
-    manifest = dataclasses.replace(plan.draft, splits=finished, counters=counters)
-    manifests.write(output, manifest)
-    for task in plan.all_tasks:
-        storage.delete(shards.note_path(task))
-    storage.remove_empty_folder(storage.join(output, shards.NOTES))
-    return manifest
-
-
-def _write_rejected(output: str, rejected: Sequence[shards.Rejection]) -> None:
-    path = storage.join(output, REJECTED)
-    if not rejected:
-        storage.delete(path)
-        return
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["id", "reason", "text", "uri"])
-    table.writerows(dataclasses.astuple(item) for item in rejected)
-    storage.write_text(path, text.getvalue())
-
-
-def _judge(output: str, rejected: Sequence[shards.Rejection], images: int, allowed: float) -> None:
-    if len(rejected) > allowed * images:
-        first = "; ".join(f"{item.uri}: {item.text}" for item in rejected[:3])
-        raise DataError(
-            f"{len(rejected)} of {images} images cannot be used, more than the allowed share "
-            f"{allowed:g} ({first}): mend or remove them, all are listed in "
-            f"{storage.join(output, REJECTED)}"
-        )
-
-
-def _split(
-    tasks: Sequence[shards.ShardTask],
-    notes: dict[str, shards.ShardNote],
-    rejected: frozenset[str],
-    findings: Sequence[str],
-) -> Split:
-    rows = [row for task in tasks for row in task.rows if row.id not in rejected]
-    positives, known = {}, {}
-    for at, finding in enumerate(findings):
-        positives[finding] = sum(row.targets[at] == PRESENT for row in rows)
-        known[finding] = sum(row.targets[at] != UNKNOWN for row in rows)
-    return Split(
-        examples=len(rows),
-        patients=len({row.patient for row in rows}),
-        positives=positives,
-        known=known,
-        prevalence={name: positives[name] / known[name] if known[name] else 0.0 for name in known},
-        shards=[
-            Shard(
-                task.name,
-                notes[task.name].examples,
-                notes[task.name].bytes,
-                notes[task.name].sha256,
-            )
-            for task in tasks
-        ],
-    )
+    for path in storage.list_files(storage.join(output, shards.NOTES)):
+        name = storage.basename(path).removesuffix(".json")
+        if name not in planned:
+            storage.delete(storage.join(output, name))
+            storage.delete(path)

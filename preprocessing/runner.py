@@ -5,9 +5,12 @@ import argparse
 import logging
 import threading
 from collections.abc import Sequence
+from typing import NoReturn
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+from apache_beam.runners.runner import create_runner
 
 from preprocessing import shards
 from preprocessing.contract import storage
@@ -28,7 +31,7 @@ def options(arguments: Sequence[str], *, images: int) -> PipelineOptions:
         images: how many images there are to read.
 
     Raises:
-        UsageError: a flag that Beam does not know either.
+        UsageError: a flag that Beam does not know either, or a value that it cannot take.
     """
     _refuse_unknown(arguments)
     names = {argument.partition("=")[0] for argument in arguments}
@@ -36,7 +39,9 @@ def options(arguments: Sequence[str], *, images: int) -> PipelineOptions:
     defaults = ["--runner=DirectRunner"]
     if images >= _FEW_IMAGES:
         defaults += ["--direct_running_mode=multi_processing", "--direct_num_workers=0"]
-    return PipelineOptions([*(defaults if local else []), *arguments])
+    chosen = PipelineOptions([*(defaults if local else []), *arguments])
+    _refuse_unusable(chosen)
+    return chosen
 
 
 def run(tasks: Sequence[shards.ShardTask], beam_options: PipelineOptions) -> None:
@@ -67,9 +72,31 @@ def _watch(tasks: Sequence[shards.ShardTask], stop: threading.Event) -> None:
                 return
 
 
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of printing Beam's hundreds of flags and leaving the process."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuses a value."""
+        raise UsageError(f"{message}; --help lists the flags")
+
+
+def _refuse_unusable(chosen: PipelineOptions) -> None:
+    """Finds a runner that does not exist, or lacks its flags, before any work is begun."""
+    name = chosen.view_as(StandardOptions).runner or StandardOptions.DEFAULT_RUNNER
+    try:
+        runner = create_runner(name)
+    except (ValueError, ImportError) as error:
+        raise UsageError(
+            f"--runner={name} cannot be used: {' '.join(str(error).split())}"
+        ) from error
+    wrong = PipelineOptionsValidator(chosen, runner).validate()
+    if wrong:
+        raise UsageError(f"--runner={name}: {' '.join(' '.join(wrong).split())}")
+
+
 def _refuse_unknown(arguments: Sequence[str]) -> None:
     """Beam drops what it does not know with a warning; a typing error deserves better."""
-    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
+    parser = _Parser(allow_abbrev=False, add_help=False)
     for kind in PipelineOptions.__subclasses__():
         kind._add_argparse_args(parser)
     _, unknown = parser.parse_known_args(list(arguments))

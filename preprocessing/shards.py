@@ -57,12 +57,11 @@ class ShardTask:
     @staticmethod
     def from_json(text: str) -> "ShardTask":
         """Reads what `to_json` wrote."""
-        values = json.loads(text)
-        rows = tuple(
-            Row(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
-            for row in values.pop("rows")
-        )
-        return ShardTask(rows=rows, **values)
+        values: dict[str, Any] = json.loads(text)
+        rows: list[dict[str, Any]] = values.pop("rows")
+        for row in rows:
+            row.update({name: tuple(v) for name, v in row.items() if isinstance(v, list)})
+        return ShardTask(rows=tuple(Row(**row) for row in rows), **values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,9 +111,12 @@ def plan(
 
 
 def write(task: ShardTask) -> ShardNote:
-    """Writes one shard, or finds it finished by an earlier run that was stopped."""
+    """Writes one shard, or finds it finished by an earlier run that was stopped.
+
+    A finished shard that lacks rejected images is written again: they may have been mended.
+    """
     finished = read_note(task)
-    if finished is not None and _is_whole(task, finished):
+    if finished is not None and not finished.rejected and _is_whole(task, finished):
         return finished
     rejected: list[Rejection] = []
     path = storage.join(task.output, task.name)
@@ -142,7 +144,7 @@ def read_note(task: ShardTask) -> ShardNote | None:
         values: dict[str, Any] = json.loads(storage.read_text(note_path(task)))
         rejected = tuple(Rejection(**item) for item in values.pop("rejected"))
         note = ShardNote(rejected=rejected, **values)
-    except (FileNotFoundError, json.JSONDecodeError, TypeError, KeyError):
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return note if note.fingerprint == task.fingerprint else None
 

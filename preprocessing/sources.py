@@ -3,6 +3,7 @@
 
 import csv
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from preprocessing.contract import labels, storage
@@ -66,8 +67,8 @@ def read_index(path: str, findings: Sequence[str]) -> list[Row]:
         if not line:
             continue
         try:
-            rows.append(_row({name: line[at].strip() for name, at in place.items()}, findings))
-        except (DataError, ValueError, IndexError) as error:
+            rows.append(_row(_fields(line, place), findings))
+        except (DataError, ValueError, OverflowError) as error:
             raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
     _refuse_duplicates(path, (row.id for row in rows))
     if not rows:
@@ -85,6 +86,8 @@ def read_names(path: str) -> list[str]:
         names = [line.strip() for line in storage.read_text(path).splitlines() if line.strip()]
     except FileNotFoundError as error:
         raise DataError(f"list {path} does not exist") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"list {path} is no text file: {error}") from error
     if not names:
         raise DataError(f"list {path} names no image: use the complete list")
     _refuse_duplicates(path, names)
@@ -106,10 +109,8 @@ def read_boxes(path: str, findings: Sequence[str]) -> dict[str, list[tuple[int, 
         if not line:
             continue
         try:
-            finding = findings.index(_BOX_NAMES.get(line[1], line[1]))
-            shares = [float(value) / PICTURE_PX for value in line[2:6]]
-            x, y, width, height = shares
-        except (ValueError, IndexError) as error:
+            finding, x, y, width, height = _box(line, findings)
+        except (DataError, ValueError) as error:
             raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
         boxes.setdefault(line[0], []).append((finding, x, y, width, height))  # type: ignore[arg-type]
     return boxes
@@ -152,7 +153,7 @@ def _csv_lines(path: str) -> list[list[str]]:
         lines = list(csv.reader(storage.read_text(path).splitlines()))
     except FileNotFoundError as error:
         raise DataError(f"label file {path} does not exist") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not a CSV file in UTF-8: {error}") from error
     if not lines:
         raise DataError(f"{path} is empty: use the complete label file")
@@ -178,12 +179,39 @@ def _row(fields: Mapping[str, str], findings: Sequence[str]) -> Row:
         targets=labels.encode(fields["labels"], findings),
         view=fields["view"] if fields["view"] in ("AP", "PA") else "",
         sex=fields["sex"] if fields["sex"] in ("M", "F") else "",
-        # Some copies write ages as DICOM does: 060Y.
-        age=int(fields["age"].removesuffix("Y") or -1),
+        age=_years(fields["age"]),
         follow_up=int(fields["follow_up"] or -1),
         width=int(float(fields["width"] or 0)),
         height=int(float(fields["height"] or 0)),
     )
+
+
+def _fields(line: Sequence[str], place: Mapping[str, int]) -> dict[str, str]:
+    if len(line) <= max(place.values()):
+        raise DataError(f"the line has {len(line)} fields, the header more")
+    return {name: line[at].strip() for name, at in place.items()}
+
+
+def _years(text: str) -> int:
+    """Reads an age in years, or as some copies and DICOM (PS3.5, AS) write it: 060Y, 018M, 014D."""
+    units = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
+    if text[-1:] in units:
+        return int(int(text[:-1]) / units[text[-1]])
+    return int(text or -1)
+
+
+def _box(line: Sequence[str], findings: Sequence[str]) -> tuple[int, float, float, float, float]:
+    if len(line) < 6:
+        raise DataError(f"a box needs 6 fields, not {len(line)}")
+    finding = _BOX_NAMES.get(line[1].strip(), line[1].strip())
+    if finding not in findings:
+        raise DataError(f"label {line[1]!r} is not among the {len(findings)} findings")
+    x, y, width, height = (float(value) / PICTURE_PX for value in line[2:6])
+    if not (
+        x >= 0 and y >= 0 and width > 0 and height > 0 and math.isfinite(x + y + width + height)
+    ):
+        raise DataError(f"the box {', '.join(line[2:6])} is none in a picture")
+    return findings.index(finding), x, y, width, height
 
 
 def _refuse_duplicates(path: str, names: Iterable[str]) -> None:

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Command line of the preprocessing job: `cxr14-preprocess [phantom] --flags`."""
 
+import os
 import sys
 from collections.abc import Sequence
 
 from absl import flags
 
-from preprocessing import phantom, pipeline
+from preprocessing import phantom
 from preprocessing.config import Config
 from preprocessing.contract import settings
 from preprocessing.contract.errors import JobError, UsageError
@@ -25,6 +26,8 @@ _HELP = """cxr14-preprocess: radiographs and their index -> shards and manifest
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line and returns its exit code; every user error is one sentence."""
+    # Set before TensorFlow is imported, which only paths such as s3:// need.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     argv = list(sys.argv if argv is None else argv)
     command = argv[1] if len(argv) > 1 and argv[1] in COMMANDS else "run"
     rest = [argument for at, argument in enumerate(argv) if at != 1 or argument != command]
@@ -39,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
+    # Imported here because Beam takes seconds that --help and the phantom need not pay.
+    from preprocessing import pipeline
+
     values = flags.FlagValues()
     flags.DEFINE_enum("source", "nih", ["nih"], "Kind of data set.", flag_values=values)
     for name in ("images", "labels", "train_val_list", "test_list", "boxes", "output"):
@@ -65,7 +71,7 @@ def _run(argv: Sequence[str]) -> int:
 def _phantom(argv: Sequence[str]) -> int:
     values = flags.FlagValues()
     flags.DEFINE_string("output", "", "Folder of the phantom.", flag_values=values)
-    flags.DEFINE_integer("images", 0, "How many pictures.", lower_bound=1, flag_values=values)
+    flags.DEFINE_integer("images", None, "How many pictures.", lower_bound=1, flag_values=values)
     flags.DEFINE_integer("seed", 0, "Decides everything.", lower_bound=0, flag_values=values)
     flags.DEFINE_enum(
         "prevalence",

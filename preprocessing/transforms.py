@@ -27,7 +27,7 @@ def unpack(text: str) -> shards.ShardTask:
     return shards.ShardTask.from_json(zlib.decompress(base64.b85decode(text)).decode())
 
 
-class WriteShard(beam.DoFn):
+class WriteShard(beam.DoFn):  # type: ignore[misc]  # Beam has no types
     """Writes one shard for each packed task and yields the shard's name."""
 
     def setup(self) -> None:
@@ -55,7 +55,7 @@ class WriteShard(beam.DoFn):
         yield task.name
 
 
-class WriteShards(beam.PTransform):
+class WriteShards(beam.PTransform):  # type: ignore[misc]  # Beam has no types
     """Spreads the tasks over the runner's workers, a shard at a time.
 
     Args:

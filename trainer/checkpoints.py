@@ -71,6 +71,7 @@ class Checkpoints:
         best = tf.train.Checkpoint(network=network, auc=progress.best_auc, step=progress.best_step)
         self._best = tf.train.CheckpointManager(best, storage.join(folder, BEST), max_to_keep=1)
         self._step = progress.step
+        self._saved_step = -1
 
     def restore(self) -> str:
         """Restores the run.
@@ -92,8 +93,14 @@ class Checkpoints:
         return str(path)
 
     def save(self) -> None:
-        """Saves everything; the new checkpoint counts only when it is whole."""
+        """Saves everything; the new checkpoint counts only when it is whole.
+
+        A step that is saved already is left alone: writing it again would put it at risk.
+        """
+        if self._saved_step == int(self._step.numpy()):
+            return
         self._newest.save(checkpoint_number=self._step)
+        self._saved_step = int(self._step.numpy())
 
     def save_best(self) -> None:
         """Saves the network as the best so far."""

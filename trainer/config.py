@@ -161,6 +161,15 @@ class Config:
             if not low <= value <= high:
                 raise ConfigError(f"{name} is {value}: use {low} to {high}")
 
+    def check_replicas(self, replicas: int) -> None:
+        """Checks what depends on the number of replicas, before a network is built.
+
+        Raises:
+            ConfigError: a global batch that does not divide over the replicas.
+        """
+        check_batch("data.global_batch_size", self.data.global_batch_size, replicas)
+        check_batch("evaluation.global_batch_size", self.evaluation_batch_size, replicas)
+
     def _ranges(self) -> list[tuple[str, float, float, float]]:
         most = 2**31 - 1
         return [

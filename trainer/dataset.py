@@ -54,6 +54,21 @@ def check_shards(folder: str, manifest: Manifest) -> None:
             )
 
 
+def check_validation(manifest: Manifest) -> None:
+    """Refuses a validation split that cannot choose a network, before hours are spent.
+
+    Raises:
+        DataError: no finding of it has a defined AUC.
+    """
+    split = manifest.splits["validation"]
+    if not any(0 < split.positives[name] < split.known[name] for name in manifest.findings):
+        raise DataError(
+            "the validation split has no finding that is present in some images and "
+            "absent in others, so no AUC is defined: preprocess with more images or a "
+            "larger validation_fraction"
+        )
+
+
 def steps_per_epoch(manifest: Manifest, global_batch: int) -> int:
     """Returns full batches in the train split; what is left over differs from epoch to epoch.
 

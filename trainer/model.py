@@ -8,6 +8,7 @@ checkpoint would have to carry.
 
 import dataclasses
 import tempfile
+import warnings
 
 import keras
 import tensorflow as tf
@@ -119,9 +120,9 @@ def _load(backbone: keras.Model, path: str, sha256: str) -> None:
     try:
         data = storage.read_bytes(path)
         found = storage.sha256_of(path) if sha256 else ""
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise ConfigError(
-            f"model.weights {path} does not exist: give imagenet, none or a weights file"
+            f"model.weights {path} is not a file: give imagenet, none or a weights file"
         ) from error
     if sha256 and found != sha256:
         raise ConfigError(
@@ -133,8 +134,11 @@ def _load(backbone: keras.Model, path: str, sha256: str) -> None:
         file.write(data)
         file.flush()
         try:
-            backbone.load_weights(file.name)
-        except (ValueError, OSError, KeyError) as error:
+            with warnings.catch_warnings():
+                # Keras only warns of layers that a file does not fill.
+                warnings.simplefilter("error", UserWarning)
+                backbone.load_weights(file.name)
+        except (ValueError, OSError, KeyError, UserWarning) as error:
             raise ConfigError(
                 f"model.weights {path} does not fit ResNet-50 without its top: "
                 f"{' '.join(str(error).split())[:200]}"

@@ -47,6 +47,10 @@ class Monitor:
         """Logs the validation AUC, the mean and each finding's; undefined ones are left out."""
         scalars = {f"validation_auc/{name}": auc for name, auc in aucs.items()}
         self._scalars(step, {"validation/mean_auc": mean_auc, **scalars})
+        self.flush()
+
+    def flush(self) -> None:
+        """Puts everything logged so far where a reader finds it."""
         self._writer.flush()
 
     def _scalars(self, step: int, scalars: Mapping[str, float]) -> None:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Decides where a run executes (a pure choice) and connects to it (the only side effects)."""
 
+import contextlib
 import dataclasses
 import json
 import random
-from collections.abc import Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -118,6 +120,22 @@ def connect(settings: RuntimeConfig, environ: Mapping[str, str], seed: int) -> R
     keras.config.set_dtype_policy(settings.precision)
     strategy = _strategy(topology, gpus=len(gpus), cpus=settings.logical_cpus)
     return Runtime(topology=topology, strategy=strategy, precision=settings.precision)
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Holds SIGTERM back for the length of a block that can save its state.
+
+    Yields:
+        A function that tells whether SIGTERM has come since the block began.
+    """
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+    try:
+        yield lambda: bool(came)
+    finally:
+        # Stages without a state to save should end at once, as they would without this.
+        signal.signal(signal.SIGTERM, before)
 
 
 def _strategy(topology: Topology, *, gpus: int, cpus: int) -> tf.distribute.Strategy:

@@ -4,9 +4,9 @@
 import dataclasses
 import os
 import platform
-import signal
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,7 +15,6 @@ import tensorflow as tf
 
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import settings, storage
-from preprocessing.contract.errors import DataError
 from preprocessing.contract.manifest import Manifest
 from trainer import (
     checkpoints,
@@ -66,8 +65,17 @@ def train(job: Job) -> loop.Summary:
         StoppedError: SIGTERM; everything was saved.
     """
     started = time.time()
+    with runtime.stop_requests() as should_stop:
+        summary = _train(job, should_stop)
+    if job.runtime.is_chief:
+        runfolder.write_note(job.output, runfolder.TRAINING, _training_note(job, summary, started))
+    return summary
+
+
+def _train(job: Job, should_stop: Callable[[], bool]) -> loop.Summary:
     config, manifest = job.config, job.manifest
-    _check_validation(manifest)
+    dataset.check_validation(manifest)
+    config.check_replicas(job.runtime.replicas)
     per_epoch = dataset.steps_per_epoch(manifest, config.data.global_batch_size)
     schedule = optimizer.Schedule(config.optimizer, config.train.epochs * per_epoch)
     progress = checkpoints.Progress.start()
@@ -88,11 +96,14 @@ def train(job: Job) -> loop.Summary:
     )
     if restored := saver.restore():
         print(f"going on from {restored}", flush=True)
-    run = _assemble(job, network, adam, schedule=schedule, progress=progress, saver=saver)
-    summary = loop.train(run)
-    if job.runtime.is_chief:
-        runfolder.write_note(job.output, runfolder.TRAINING, _training_note(job, summary, started))
-    return summary
+    run = _assemble(
+        job, network, adam, schedule=schedule, progress=progress, saver=saver, stop=should_stop
+    )
+    try:
+        return loop.train(run)
+    finally:
+        # A run that is stopped or fails is the one whose last points somebody will look at.
+        run.monitor.flush()
 
 
 def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
@@ -159,6 +170,7 @@ def _assemble(
     schedule: optimizer.Schedule,
     progress: checkpoints.Progress,
     saver: checkpoints.Checkpoints,
+    stop: Callable[[], bool],
 ) -> loop.Run:
     config, manifest = job.config, job.manifest
     strategy = job.runtime.strategy
@@ -187,7 +199,7 @@ def _assemble(
         checkpoints=saver,
         monitor=Monitor(job.output if job.runtime.is_chief else ""),
         evaluate=validation_aucs,
-        should_stop=_on_sigterm(),
+        should_stop=stop,
     )
 
 
@@ -217,24 +229,6 @@ def _concatenate(parts: list[predictions.Predictions]) -> predictions.Prediction
     return predictions.Predictions(findings=parts[0].findings, **joined)
 
 
-def _check_validation(manifest: Manifest) -> None:
-    """Refuses a validation split that cannot choose a network, before hours are spent."""
-    split = manifest.splits["validation"]
-    if not any(0 < split.positives[name] < split.known[name] for name in manifest.findings):
-        raise DataError(
-            "the validation split has no finding that is present in some images and "
-            "absent in others, so no AUC is defined: preprocess with more images or a "
-            "larger validation_fraction"
-        )
-
-
-def _on_sigterm():  # type: ignore[no-untyped-def]
-    """Returns a function that tells whether SIGTERM has come; the first one no longer kills."""
-    came: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
-    return lambda: bool(came)
-
-
 def _training_note(job: Job, summary: loop.Summary, started: float) -> dict[str, Any]:
     return {
         "identity": runfolder.identity(job.config, job.manifest),
@@ -243,7 +237,7 @@ def _training_note(job: Job, summary: loop.Summary, started: float) -> dict[str,
         "best_step": summary.best_step,
         "best_validation_mean_auc": summary.best_auc,
         "seconds_since_last_start": round(time.time() - started, 1),
-        "images_per_second": round(summary.images_per_second, 2),
+        "images_per_second": round(summary.images_per_second, 2) if len(summary.losses) else None,
         "strategy": job.runtime.topology.strategy,
         "replicas": job.runtime.replicas,
         "precision": job.runtime.precision,

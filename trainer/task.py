@@ -4,6 +4,7 @@
 TensorFlow is imported only by the stages that need it, and only if they have something to do.
 """
 
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from preprocessing.contract import settings, storage
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.manifest import Manifest
 from trainer import flags, runfolder
+from trainer.config import Config
 from trainer.flags import ParsedFlags
 from trainer.report import markdown, report
 
@@ -35,13 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def console() -> None:
     """Entry point of the console script."""
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if "tensorflow_io" in sys.modules:
-        # Its S3 client aborts while the interpreter shuts down; all work is done and flushed.
-        os._exit(code)
-    sys.exit(code)
+    sys.exit(main())
 
 
 def _run(parsed: ParsedFlags) -> int:
@@ -50,8 +46,7 @@ def _run(parsed: ParsedFlags) -> int:
         return 0
     if parsed.mode == "report":
         manifest = manifests.read(parsed.data) if parsed.data else None
-        path = storage.join(parsed.output, runfolder.PREDICTIONS)
-        _report(parsed, path, context=_context(parsed, manifest))
+        _report_on_run(parsed, manifest)
         return 0
     manifest = manifests.read(parsed.data)
     runfolder.begin(parsed.output, parsed.config, manifest)
@@ -61,8 +56,7 @@ def _run(parsed: ParsedFlags) -> int:
     if parsed.mode in ("evaluate", "all"):
         stages.evaluate()
     if parsed.mode == "all" and stages.is_chief:
-        path = storage.join(parsed.output, runfolder.PREDICTIONS)
-        _report(parsed, path, context=_context(parsed, manifest))
+        _report_on_run(parsed, manifest)
     if parsed.mode in ("export", "all") and stages.is_chief:
         stages.export()
     return 0
@@ -96,8 +90,10 @@ class _Stages:
         trained = runfolder.read_note(output, runfolder.TRAINING)
         scored = runfolder.read_note(output, runfolder.PREDICTIONS_NOTE)
         wanted = {"identity": self._identity, "step": trained.get("best_step")}
-        if scored == wanted | {"identity": trained.get("identity")}:
-            print(f"predictions are complete: {storage.join(output, runfolder.PREDICTIONS)}")
+        path = storage.join(output, runfolder.PREDICTIONS)
+        whole = scored == wanted | {"identity": trained.get("identity")}
+        if whole and storage.exists(path):
+            print(f"predictions are complete: {path}")
             return
         path = self._stages().evaluate(self._connect())
         print(f"predictions: {path}")
@@ -130,6 +126,12 @@ class _Stages:
         return stages
 
 
+def _report_on_run(parsed: ParsedFlags, manifest: Manifest | None) -> None:
+    parsed = _with_settings_of_run(parsed)
+    path = storage.join(parsed.output, runfolder.PREDICTIONS)
+    _report(parsed, path, context=_context(parsed, manifest))
+
+
 def _report(parsed: ParsedFlags, path: str, *, context: dict[str, Any]) -> None:
     made = report.from_files(
         predictions_path=path,
@@ -140,6 +142,16 @@ def _report(parsed: ParsedFlags, path: str, *, context: dict[str, Any]) -> None:
     )
     print(f"\n{markdown.table(made)}\n")
     print(f"report: {storage.join(parsed.output, 'report', 'report.html')}")
+
+
+def _with_settings_of_run(parsed: ParsedFlags) -> ParsedFlags:
+    """Takes the settings that the run was made with: a report on it states those."""
+    path = storage.join(parsed.output, runfolder.CONFIG)
+    if not storage.exists(path):
+        return parsed
+    config = settings.from_yaml(Config, path)
+    config.evaluation.bootstrap_resamples = parsed.config.evaluation.bootstrap_resamples
+    return dataclasses.replace(parsed, config=config)
 
 
 def _context(parsed: ParsedFlags, manifest: Manifest | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reaches object stores: gs:// by Google's client, other schemes by TensorFlow's file systems."""
 
+import ctypes
 import functools
 from typing import Protocol
 
@@ -95,9 +96,9 @@ class TensorFlowFiles:
     """Other schemes through TensorFlow, whose plug-ins come with the extra `tensorflow-io`."""
 
     def __init__(self, scheme: str) -> None:
-        # Imported here because only users of such a scheme have, and need, these packages.
+        # Imported here because only users of such a scheme have, and need, these packages. The
+        # rarer one comes first: a refusal need not wait the seconds that TensorFlow takes.
         try:
-            import tensorflow as tf
             import tensorflow_io as tfio  # registers the schemes
 
             tfio.__version__  # noqa: B018  # the import is lazy until something is touched
@@ -106,13 +107,17 @@ class TensorFlowFiles:
                 f"{scheme}:// paths need the tensorflow-io environment (TensorFlow 2.16): install "
                 "configs/requirements/tensorflow-io.txt, or use a local or gs:// path"
             ) from error
+        import tensorflow as tf
+
         if scheme not in tf.io.gfile.get_registered_schemes():
             raise UsageError(
                 f"{scheme}:// paths are not known to this installation: it reads local paths and "
                 f"{', '.join(f'{s}://' for s in tf.io.gfile.get_registered_schemes() if s)}"
             )
+        _leave_without_destructors()
         self._files = tf.io.gfile
         self._not_found = tf.errors.NotFoundError
+        self._refused = (tf.errors.PermissionDeniedError, tf.errors.UnauthenticatedError)
 
     def read(self, path: str) -> bytes:
         """Returns an object's content; raises FileNotFoundError."""
@@ -121,22 +126,35 @@ class TensorFlowFiles:
                 data: bytes = file.read()
         except self._not_found as error:
             raise FileNotFoundError(path) from error
+        # The S3 client reads a folder as if it were an empty object.
+        if not data and self._files.isdir(path):
+            raise FileNotFoundError(path)
         return data
 
     def write(self, path: str, data: bytes) -> None:
-        """Puts an object, replacing what was there, all at once."""
-        with self._files.GFile(path, "wb") as file:
-            file.write(data)
+        """Puts an object, replacing what was there, all at once.
+
+        Raises:
+            UsageError: there is no such bucket, or it may not be written to.
+        """
+        try:
+            with self._files.GFile(path, "wb") as file:
+                file.write(data)
+        except (self._not_found, *self._refused) as error:
+            raise UsageError(
+                f"{path} cannot be written ({' '.join(str(error).split())}): name a bucket that is "
+                "there and that these credentials may write to"
+            ) from error
 
     def exists(self, path: str) -> bool:
         """Tells whether an object, or anything below it, exists."""
-        return bool(self._files.exists(path))
+        return bool(self._files.exists(_folder(path)))
 
     def files(self, folder: str) -> list[str]:
         """Returns the URLs of all objects below a folder."""
         return [
             f"{parent.rstrip('/')}/{name}"
-            for parent, _, names in self._files.walk(folder)
+            for parent, _, names in self._files.walk(_folder(folder))
             for name in names
         ]
 
@@ -148,5 +166,29 @@ class TensorFlowFiles:
             return
 
     def rename(self, source: str, target: str) -> None:
-        """Moves an object."""
+        """Moves an object; raises FileNotFoundError."""
+        # The S3 client takes a missing source for an empty folder, and moves nothing.
+        if not self._files.exists(source):
+            raise FileNotFoundError(source)
         self._files.rename(source, target, overwrite=True)
+
+
+def _leave_without_destructors() -> None:
+    """Makes the process end, with its own exit code, right after Python has shut down.
+
+    The destructors of tensorflow-io's S3 client abort ("pure virtual method called"), which turns a
+    good run's exit code 0 into 134, in Beam's worker processes too. Python's own clean-up, which
+    closes files and writers, is over when the handler runs.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "on_exit"):  # glibc has it
+        library.on_exit(library._exit, None)
+
+
+def _folder(path: str) -> str:
+    """Returns a path with which TensorFlow's file systems find a bucket as a whole.
+
+    >>> _folder("s3://bucket"), _folder("s3://bucket/a")
+    ('s3://bucket/', 's3://bucket/a')
+    """
+    return path if "/" in path.partition("://")[2] else f"{path}/"

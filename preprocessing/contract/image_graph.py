@@ -75,20 +75,17 @@ def _weights(side: int, size: int) -> npt.NDArray[np.float32]:
     if size < side:
         low = np.maximum(edges[:-1, None], source)
         high = np.minimum(edges[1:, None], source + 1)
-        return (np.clip(high - low, 0, None) * size / side).astype(np.float32)
+        overlaps = np.clip(high - low, 0, None) * size / side
+        return np.asarray(overlaps, np.float32)
     centres = np.clip((edges[:-1] + edges[1:]) / 2 - 0.5, 0, side - 1)
-    return np.clip(1 - np.abs(centres[:, None] - source), 0, None).astype(np.float32)
+    return np.asarray(np.clip(1 - np.abs(centres[:, None] - source), 0, None), np.float32)
 
 
 def _decode_png(encoded: tf.Tensor) -> tf.Tensor:
-    # Four channels of 16 bits hold every PNG without loss: grey v is (v, v, v), 8 bits are v * 257.
+    # Four channels of 16 bits hold every PNG without loss: grey v is (v, v, v), 8 bits are v * 257,
+    # and the luma of those goes back to the luma of the 8 bits for every colour.
     channels = tf.cast(tf.io.decode_png(encoded, channels=4, dtype=tf.uint16), tf.int32)
-    is_deep = tf.equal(tf.strings.substr(encoded, 24, 1), b"\x10")
-    return tf.cond(
-        is_deep,
-        lambda: tf.cast((_luma(channels) + 128) // 257, tf.uint8),
-        lambda: tf.cast(_luma(channels // 257), tf.uint8),
-    )
+    return tf.cast((_luma(channels) + 128) // 257, tf.uint8)
 
 
 def _luma(channels: tf.Tensor) -> tf.Tensor:

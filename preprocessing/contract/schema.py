@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
+_FIELD = descriptor_pb2.FieldDescriptorProto
+
 
 @dataclasses.dataclass(frozen=True)
 class Record:
@@ -131,48 +133,32 @@ def _example_class() -> Any:
     file = descriptor_pb2.FileDescriptorProto(
         name="example.proto", package="cxr14", syntax="proto3"
     )
-    field = descriptor_pb2.FieldDescriptorProto
-    lists = {"bytes": field.TYPE_BYTES, "float": field.TYPE_FLOAT, "int64": field.TYPE_INT64}
-    for kind, scalar in lists.items():
-        message = file.message_type.add(name=f"{kind.title()}List")
-        message.field.add(name="value", number=1, type=scalar, label=field.LABEL_REPEATED)
-    feature = file.message_type.add(name="Feature")
+    scalars = {"bytes": _FIELD.TYPE_BYTES, "float": _FIELD.TYPE_FLOAT, "int64": _FIELD.TYPE_INT64}
+    feature = descriptor_pb2.DescriptorProto(name="Feature")
     feature.oneof_decl.add(name="kind")
-    for number, kind in enumerate(lists, start=1):
-        feature.field.add(
-            name=f"{kind}_list",
-            number=number,
-            type=field.TYPE_MESSAGE,
-            oneof_index=0,
-            type_name=f".cxr14.{kind.title()}List",
-            label=field.LABEL_OPTIONAL,
-        )
+    for number, (kind, scalar) in enumerate(scalars.items(), start=1):
+        values = file.message_type.add(name=f"{kind.title()}List")
+        values.field.add(name="value", number=1, type=scalar, label=_FIELD.LABEL_REPEATED)
+        _refer(feature, f"{kind}_list", number, values.name).oneof_index = 0
+    file.message_type.append(feature)
     features = file.message_type.add(name="Features")
     entry = features.nested_type.add(name="FeatureEntry")
     entry.options.map_entry = True
-    entry.field.add(name="key", number=1, type=field.TYPE_STRING, label=field.LABEL_OPTIONAL)
-    entry.field.add(
-        name="value",
-        number=2,
-        type=field.TYPE_MESSAGE,
-        type_name=".cxr14.Feature",
-        label=field.LABEL_OPTIONAL,
-    )
-    features.field.add(
-        name="feature",
-        number=1,
-        type=field.TYPE_MESSAGE,
-        type_name=".cxr14.Features.FeatureEntry",
-        label=field.LABEL_REPEATED,
-    )
-    example = file.message_type.add(name="Example")
-    example.field.add(
-        name="features",
-        number=1,
-        type=field.TYPE_MESSAGE,
-        type_name=".cxr14.Features",
-        label=field.LABEL_OPTIONAL,
-    )
+    entry.field.add(name="key", number=1, type=_FIELD.TYPE_STRING, label=_FIELD.LABEL_OPTIONAL)
+    _refer(entry, "value", 2, "Feature")
+    _refer(features, "feature", 1, "Features.FeatureEntry").label = _FIELD.LABEL_REPEATED
+    _refer(file.message_type.add(name="Example"), "features", 1, "Features")
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("cxr14.Example"))
+
+
+def _refer(message: Any, name: str, number: int, kind: str) -> Any:
+    """Adds a field that holds another message."""
+    return message.field.add(
+        name=name,
+        number=number,
+        type=_FIELD.TYPE_MESSAGE,
+        type_name=f".cxr14.{kind}",
+        label=_FIELD.LABEL_OPTIONAL,
+    )

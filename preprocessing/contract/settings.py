@@ -4,6 +4,7 @@
 import dataclasses
 import difflib
 import re
+import typing
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -18,14 +19,40 @@ from preprocessing.contract.errors import ConfigError, UsageError
 T = TypeVar("T")
 
 _FILE = re.compile(r"^--?config=")
-_OVERRIDE = re.compile(r"^--?(no)?config\.(?P<path>[^=]+)")
+_OVERRIDE = re.compile(r"^--?(no)?config\.(?P<path>[^=]*)")
 
 
-def _to_float(value: Any) -> float:
+def _to_float(value: Any) -> Any:
     """Accepts what YAML 1.1 reads as text (`1e-4` has no dot) or as a whole number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise TypeError(f"{value!r} is not a number")
-    return float(value)
+    if isinstance(value, bool):
+        return repr(value)  # refused with the field's name by dacite, as any other text
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def _to_int(value: Any) -> Any:
+    """Makes dacite refuse true and false, which Python counts among the whole numbers."""
+    return repr(value) if isinstance(value, bool) else value
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """Refuses a key that stands twice, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Builds a mapping."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 def from_mapping(kind: type[T], values: Any, *, origin: str) -> T:
@@ -43,12 +70,12 @@ def from_mapping(kind: type[T], values: Any, *, origin: str) -> T:
         values = {}
     if not isinstance(values, dict):
         raise ConfigError(f"{origin} must hold a mapping of settings, not {type(values).__name__}")
-    strict = dacite.Config(strict=True, type_hooks={float: _to_float})
+    strict = dacite.Config(strict=True, type_hooks={float: _to_float, int: _to_int})
     try:
         return dacite.from_dict(kind, values, config=strict)
-    except (dacite.DaciteError, ValueError, TypeError) as error:
+    except (dacite.DaciteError, TypeError) as error:
         raise ConfigError(
-            f"{origin}: {_in_one_line(error)}; see the fields of {kind.__name__} in "
+            f"{origin}: {_explain(error)}; see the fields of {kind.__name__} in "
             f"{kind.__module__.replace('.', '/')}.py"
         ) from error
 
@@ -59,10 +86,15 @@ def from_yaml(kind: type[T], path: str) -> T:
     Raises:
         ConfigError: the file is missing, is not YAML, or does not fit the dataclass.
     """
+    if not path:
+        raise ConfigError("--config names no file: give a YAML file or leave --config out")
     try:
-        values = yaml.safe_load(storage.read_text(path))
+        # A SafeLoader, which builds plain values only.
+        values = yaml.load(storage.read_text(path), Loader=_Loader)  # noqa: S506
     except FileNotFoundError as error:
         raise ConfigError(f"configuration file {path} does not exist") from error
+    except OSError as error:
+        raise ConfigError(f"configuration file {path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {_in_one_line(error)}") from error
     return from_mapping(kind, values, origin=path)
@@ -76,7 +108,8 @@ def to_mapping(settings: Any) -> dict[str, Any]:
 
 def to_yaml(settings: Any) -> str:
     """Returns a settings dataclass as YAML that `from_yaml` reads back equal."""
-    return yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False, allow_unicode=True)
+    text: str = yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False, allow_unicode=True)
+    return text
 
 
 def parse(
@@ -134,9 +167,17 @@ def parse_flags(
 
 
 def _files_first(argv: Sequence[str]) -> list[str]:
-    """Puts `--config=FILE` before its overrides: users append flags without regard to order."""
-    files = [argument for argument in argv[1:] if _FILE.match(argument)]
-    others = [argument for argument in argv[1:] if not _FILE.match(argument)]
+    """Puts the files of settings before their overrides: users append flags in any order."""
+    files, others, left = [], [], list(argv[1:])
+    while left:
+        argument = left.pop(0)
+        if argument == "--":
+            others += [argument, *left]
+            break
+        if argument in ("--config", "-config") and left:
+            files.append(f"--config={left.pop(0)}")
+        else:
+            (files if _FILE.match(argument) else others).append(argument)
     return [*argv[:1], *files, *others]
 
 
@@ -151,11 +192,24 @@ def _check_setting(kind: Any, path: str) -> None:
                 f"{', '.join(f for f in fields if dataclasses.is_dataclass(fields[f]))}"
             )
         kind = fields[section]
-    names = [field.name for field in dataclasses.fields(kind)]
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+    fields = {field.name: field.type for field in dataclasses.fields(kind)}
+    if name not in fields:
+        near = difflib.get_close_matches(name, fields, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(fields)}"
         raise ConfigError(f"--config.{path} names a setting that does not exist: {advice}")
+    if dataclasses.is_dataclass(fields[name]):
+        raise ConfigError(f"--config.{path} is a section: set one of its settings instead")
+    if typing.get_origin(fields[name]) is list:
+        raise ConfigError(f"--config.{path} is a list: set it in a YAML file, with --config=FILE")
+
+
+def _explain(error: Exception) -> str:
+    """Says what is wrong without dacite's view of the value, which may be a generator."""
+    if isinstance(error, dacite.WrongTypeError):
+        wanted = error.field_type
+        name = wanted.__name__ if isinstance(wanted, type) else str(wanted)
+        return f"{error.field_path} must be of type {name}"
+    return _in_one_line(error)
 
 
 def _in_one_line(error: object) -> str:

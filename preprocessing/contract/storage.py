@@ -120,7 +120,7 @@ def is_temporary(path: str) -> bool:
 def exists(path: str) -> bool:
     """Tells whether a file, or a folder that holds something, is at `path`."""
     if not scheme_of(path):
-        return os.path.isfile(path) or (os.path.isdir(path) and any(os.scandir(path)))
+        return os.path.isfile(path) or (os.path.isdir(path) and bool(os.listdir(path)))
     return buckets.of(scheme_of(path)).exists(path)
 
 
@@ -128,7 +128,7 @@ def list_files(folder: str) -> list[str]:
     """Returns the full paths of all files below a folder, sorted; empty if it is not there."""
     if scheme_of(folder):
         return sorted(buckets.of(scheme_of(folder)).files(folder))
-    found = []
+    found: list[str] = []
     for parent, _, names in os.walk(folder, followlinks=True):
         found.extend(join(parent, name) for name in names)
     return sorted(found)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""A small ChestX-ray14 tree of raw files, and the command lines that work on it."""
+
+import os
+import pathlib
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+HEADER = (
+    "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Sex,View Position,"
+    "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
+)
+FINDINGS = ("Cardiomegaly", "Effusion", "Mass", "Pneumothorax")
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
+def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command line as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        env=environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+
+
+def write_raw_tree(folder: pathlib.Path, *, patients: int = 20, images: int = 3) -> None:
+    """Writes pictures, label file and lists as ChestX-ray14 ships them; each fifth is RGBA."""
+    generator, drawn = np.random.default_rng(4), random.Random(4)
+    rows, lists = [HEADER], {"train_val_list.txt": [], "test_list.txt": []}
+    for patient in range(1, patients + 1):
+        for number in range(images):
+            name = f"{patient:08d}_{number:03d}.png"
+            named = [finding for finding in FINDINGS if drawn.random() < 0.4]
+            if patient % 9 == 0 and number == 0:
+                named = list(FINDINGS)
+            path = folder / f"images_{1 + patient % 3:03d}" / "images" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture = _picture(named, generator)
+            if len(rows) % 5 == 0:
+                picture = np.dstack([picture] * 3 + [np.full_like(picture, 255)])
+            assert cv2.imwrite(str(path), picture)
+            labels = "|".join(named) or "No Finding"
+            view = drawn.choice(["AP", "PA"])
+            sex = "FM"[patient % 2]
+            rows.append(f"{name},{labels},{number},{patient},57,{sex},{view},96,96,0.143,0.143")
+            lists["test_list.txt" if patient % 4 == 0 else "train_val_list.txt"].append(name)
+    (folder / "Data_Entry_2017_v2020.csv").write_text("\n".join(rows) + "\n")
+    for name, names in lists.items():
+        (folder / name).write_text("\n".join(names) + "\n")
+
+
+def _picture(named: list[str], generator: np.random.Generator) -> np.ndarray:
+    picture = generator.integers(20, 80, (96, 96)).astype(np.uint8)
+    for at, finding in enumerate(FINDINGS):
+        if finding in named:
+            row, column = divmod(at, 2)
+            picture[8 + 44 * row : 40 + 44 * row, 8 + 44 * column : 40 + 44 * column] += 120
+    return picture
+
+
+@pytest.fixture(scope="session")
+def raw_tree(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("raw")
+    write_raw_tree(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def preprocess_flags(raw_tree: pathlib.Path) -> Callable[[str], list[str]]:
+    def flags(output: str) -> list[str]:
+        return [
+            "--source=nih",
+            f"--images={raw_tree}",
+            f"--labels={raw_tree}/Data_Entry_2017_v2020.csv",
+            f"--train_val_list={raw_tree}/train_val_list.txt",
+            f"--test_list={raw_tree}/test_list.txt",
+            f"--output={output}",
+            "--config.stored_size=40",
+            "--config.validation_fraction=0.3",
+            "--config.examples_per_shard=8",
+        ]
+
+    return flags
+
+
+@pytest.fixture(scope="session")
+def preprocessed(
+    preprocess_flags: Callable[[str], list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The data set that the preprocessing command makes of the raw tree."""
+    output = str(tmp_path_factory.mktemp("preprocessed") / "data")
+    done = run("preprocessing.task", *preprocess_flags(output))
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+@pytest.fixture(scope="session")
+def train_flags(preprocessed: str) -> Callable[..., list[str]]:
+    """Returns flags of the trainer; keywords are settings with "__" for the dot."""
+
+    def flags(output: str, **settings: Any) -> list[str]:
+        given = {
+            "model__weights": "none",
+            "model__hidden_units": 8,
+            "model__batch_norm_momentum": 0.9,
+            "data__image_size": 32,
+            "data__global_batch_size": 4,
+            "optimizer__learning_rate": 1e-3,
+            "evaluation__bootstrap_resamples": 20,
+            **settings,
+        }
+        changes = [f"--config.{name.replace('__', '.')}={value}" for name, value in given.items()]
+        return [f"--data={preprocessed}", f"--output={output}", *changes]
+
+    return flags
+
+
+@pytest.fixture(scope="session")
+def run_module() -> Callable[..., subprocess.CompletedProcess[str]]:
+    return run
+
+
+@pytest.fixture(scope="session")
+def start_trainer() -> Callable[[list[str]], subprocess.Popen[str]]:
+    """Starts the trainer's command line and returns at once."""
+
+    def start(flags: list[str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "trainer.task", *flags],
+            env=environment(),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the whole way, from raw files to report and SavedModel, through the command lines."""
+
+import csv
+import json
+import pathlib
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+FINDINGS = ("Cardiomegaly", "Effusion", "Mass", "Pneumothorax")
+
+
+@pytest.fixture(scope="module")
+def whole_run(
+    train_flags: Callable[..., list[str]],
+    run_module: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[pathlib.Path, str]:
+    """Output folder and printed text of `--mode=all`."""
+    output = tmp_path_factory.mktemp("end_to_end") / "out"
+    done = run_module("trainer.task", "--mode=all", *train_flags(str(output), train__epochs=2))
+    assert done.returncode == 0, done.stderr
+    return output, done.stdout
+
+
+def rows_of_index(raw_tree: pathlib.Path) -> dict[str, set[str]]:
+    with open(raw_tree / "Data_Entry_2017_v2020.csv", newline="") as file:
+        lines = list(csv.reader(file))[1:]
+    return {line[0]: set(line[1].split("|")) for line in lines}
+
+
+def test_the_output_folder_is_laid_out_as_agreed(whole_run: Any) -> None:
+    output, _ = whole_run
+    for name in (
+        "checkpoints/checkpoint",
+        "checkpoints/best/checkpoint",
+        "predictions/predictions.csv",
+        "report/report.json",
+        "report/report.md",
+        "report/report.html",
+        "saved_model/saved_model.pb",
+        "config.yaml",
+    ):
+        assert (output / name).is_file(), name
+    assert list((output / "tensorboard").glob("events.out.tfevents.*"))
+    assert not list(output.rglob("*.partial-*"))
+
+
+def test_the_report_has_the_agreed_keys_and_the_counts_of_the_index(
+    whole_run: Any, raw_tree: pathlib.Path
+) -> None:
+    report = json.loads((whole_run[0] / "report" / "report.json").read_text())
+    index = rows_of_index(raw_tree)
+    tested = set((raw_tree / "test_list.txt").read_text().split())
+    assert set(report["splits"]) == {"validation", "test"}
+    for split in report["splits"].values():
+        assert set(split["mean_auc"]) >= {"value", "low", "high"}
+        assert 0 <= split["mean_auc"]["value"] <= 1
+        assert len(split["findings"]) == 14
+        for finding in split["findings"].values():
+            assert set(finding) >= {"auc", "n", "positives"}
+            assert set(finding["auc"]) >= {"value", "low", "high"}
+    test = report["splits"]["test"]["findings"]
+    for name in FINDINGS:
+        assert test[name]["n"] == len(tested)
+        assert test[name]["positives"] == sum(name in index[image] for image in tested)
+    assert test["Hernia"]["auc"]["value"] is None
+    assert test["Hernia"]["positives"] == 0
+
+
+def test_every_image_is_scored_once_with_its_label(whole_run: Any, raw_tree: pathlib.Path) -> None:
+    with open(whole_run[0] / "predictions" / "predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    index = rows_of_index(raw_tree)
+    tested = {row["id"] for row in rows if row["split"] == "test"}
+    assert tested == set((raw_tree / "test_list.txt").read_text().split())
+    assert len({row["id"] for row in rows}) == len(rows)
+    assert {row["split"] for row in rows} == {"validation", "test"}
+    for row in rows:
+        assert int(row["patient"]) == int(row["id"].partition("_")[0])
+        for name in FINDINGS:
+            assert row[f"label:{name}"] == str(int(name in index[row["id"]]))
+            assert 0 < float(row[f"score:{name}"]) < 1
+    by_split = {
+        split: {row["patient"] for row in rows if row["split"] == split}
+        for split in ("validation", "test")
+    }
+    assert not by_split["validation"] & by_split["test"]
+
+
+def test_the_command_prints_the_table_and_where_things_lie(whole_run: Any) -> None:
+    output, text = whole_run
+    for name in (*FINDINGS, "mean", "validation AUC", "test AUC"):
+        assert name in text
+    assert f"report: {output}/report/report.html" in text
+    assert f"SavedModel: {output}/saved_model" in text
+
+
+def test_preprocessing_again_finds_the_data_set_made(
+    preprocessed: str, preprocess_flags: Any, run_module: Any
+) -> None:
+    before = (pathlib.Path(preprocessed) / "manifest.json").stat().st_mtime_ns
+    done = run_module("preprocessing.task", *preprocess_flags(preprocessed))
+    assert (done.returncode, done.stdout.strip()) == (0, f"{preprocessed} is complete already")
+    assert (pathlib.Path(preprocessed) / "manifest.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_runs_to_the_end_with_finite_scores(
+    precision: str, train_flags: Any, run_module: Any, tmp_path: pathlib.Path
+) -> None:
+    flags = train_flags(
+        str(tmp_path / "out"), runtime__precision=precision, train__epochs=1, data__image_size=32
+    )
+    done = run_module("trainer.task", "--mode=all", *flags)
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "out/predictions/predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    scores = [float(row[f"score:{name}"]) for row in rows for name in FINDINGS]
+    assert all(0 <= score <= 1 for score in scores)
+    assert len(set(scores)) > len(rows)
+    note = json.loads((tmp_path / "out/training.json").read_text())
+    assert note["precision"] == precision

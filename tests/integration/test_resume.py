@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""Tests of restarts: killed and stopped processes end with the weights of an uninterrupted run."""
+
+import dataclasses
+import os
+import pathlib
+import random
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = 4
+EVERY = 2
+MOMENTS = random.Random(20260720)
+
+
+@dataclasses.dataclass
+class History:
+    """What happened to the interrupted run.
+
+    Attributes:
+        output: its folder.
+        reached: newest checkpoint's step after each kill.
+        stopped: exit code and last line after SIGTERM.
+        finished: exit code and text of the last start.
+        whole: folder of the uninterrupted run.
+        per_epoch: steps in an epoch.
+    """
+
+    output: pathlib.Path
+    reached: list[int]
+    stopped: tuple[int, str]
+    finished: tuple[int, str]
+    whole: pathlib.Path
+    per_epoch: int
+
+
+def newest_step(output: pathlib.Path) -> int:
+    """Returns the step of the newest whole checkpoint; 0 before the first."""
+    try:
+        text = (output / "checkpoints" / "checkpoint").read_text()
+    except FileNotFoundError:
+        return 0
+    found = re.search(r'^model_checkpoint_path: ".*ckpt-(\d+)"', text, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def interrupt(process: subprocess.Popen[str], output: pathlib.Path, past: int, how: int) -> None:
+    """Sends a signal at a random moment after the run has saved a step beyond `past`."""
+    deadline = time.monotonic() + 200
+    while newest_step(output) <= past and process.poll() is None:
+        assert time.monotonic() < deadline, "no checkpoint in time"
+        time.sleep(0.002)
+    time.sleep(MOMENTS.uniform(0, 0.3))
+    process.send_signal(how)
+
+
+@pytest.fixture(scope="module")
+def history(
+    train_flags: Callable[..., list[str]],
+    start_trainer: Callable[[list[str]], subprocess.Popen[str]],
+    preprocessed: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> History:
+    """Kills one run three times and stops it once, beside a run that nobody interrupts."""
+    from preprocessing.contract import manifest
+
+    folder = tmp_path_factory.mktemp("resume")
+    settings = {"train__epochs": EPOCHS, "train__checkpoint_every_steps": EVERY}
+    settings["train__steps_per_call"] = 1
+    per_epoch = manifest.read(preprocessed).splits["train"].examples // 4
+    cut, whole = folder / "cut", folder / "whole"
+    undisturbed = start_trainer(["--mode=train", *train_flags(str(whole), **settings)])
+    flags = ["--mode=train", *train_flags(str(cut), **settings)]
+    reached = []
+    for _ in range(3):
+        process = start_trainer(flags)
+        interrupt(process, cut, past=newest_step(cut) + MOMENTS.randrange(3), how=signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        reached.append(newest_step(cut))
+    process = start_trainer(flags)
+    interrupt(process, cut, past=newest_step(cut) + 1, how=signal.SIGTERM)
+    text, _ = process.communicate(timeout=100)
+    stopped = (process.returncode, text.strip().splitlines()[-1])
+    process = start_trainer(flags)
+    text, _ = process.communicate(timeout=300)
+    finished = (process.returncode, text)
+    text, _ = undisturbed.communicate(timeout=300)
+    assert undisturbed.returncode == 0, text
+    return History(cut, reached, stopped, finished, whole, per_epoch)
+
+
+def variables(output: pathlib.Path, folder: str = "checkpoints") -> dict[str, np.ndarray]:
+    """Reads every variable of a run's newest (or best) checkpoint."""
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(output / folder)))
+    return {
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if name != "_CHECKPOINTABLE_OBJECT_GRAPH" and not name.startswith("save_counter")
+    }
+
+
+def assert_equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
+    assert one.keys() == other.keys()
+    different = [name for name in one if not np.array_equal(one[name], other[name])]
+    assert not different
+
+
+def test_the_kills_came_while_the_run_was_under_way(history: History) -> None:
+    total = EPOCHS * history.per_epoch
+    assert 0 < history.reached[0] < history.reached[1] < history.reached[2] < total
+    # Saves inside epochs are what restarts went on from.
+    assert any(step % history.per_epoch for step in history.reached)
+
+
+def test_sigterm_saves_and_exits_with_75(history: History) -> None:
+    code, line = history.stopped
+    assert code == 75
+    found = re.fullmatch(
+        r"cxr14-train: stopped and saved at step (\d+) of (\d+): the same command goes on.*", line
+    )
+    assert found, line
+    assert history.reached[-1] < int(found[1]) < int(found[2])
+    assert f"going on from {history.output}/checkpoints/ckpt-{found[1]}" in history.finished[1]
+
+
+def test_the_same_command_finishes(history: History) -> None:
+    code, text = history.finished
+    assert code == 0, text
+    total = EPOCHS * history.per_epoch
+    assert newest_step(history.output) == newest_step(history.whole) == total
+    assert (history.output / "training.json").is_file()
+
+
+def test_the_final_weights_are_those_of_an_uninterrupted_run_bit_for_bit(history: History) -> None:
+    found = variables(history.output)
+    assert len(found) > 500  # weights, statistics and both moments of Adam
+    assert_equal(found, variables(history.whole))
+
+
+def test_the_best_network_is_the_same_too(history: History) -> None:
+    best = "checkpoints/best"
+    assert_equal(variables(history.output, best), variables(history.whole, best))
+    assert os.listdir(history.output / best).count("checkpoint") == 1

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Settings that cannot work are refused before anything is read, each by its name."""
+
+import dataclasses
+
+import pytest
+
+from preprocessing.config import CHESTXRAY14_FINDINGS, Config
+from preprocessing.contract.errors import ConfigError
+
+
+def test_the_defaults_are_the_fourteen_findings_in_their_order_and_work() -> None:
+    config = Config()
+    config.validate()
+    assert tuple(config.findings) == CHESTXRAY14_FINDINGS
+    assert len(set(CHESTXRAY14_FINDINGS)) == 14
+    assert (CHESTXRAY14_FINDINGS[0], CHESTXRAY14_FINDINGS[-1]) == ("Atelectasis", "Hernia")
+
+
+def test_two_configs_do_not_share_their_list() -> None:
+    Config().findings.clear()
+    assert Config().findings
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"findings": []},
+        {"findings": ["Mass", "Mass"]},
+        {"stored_size": 15},
+        {"stored_size": 4097},
+        {"validation_fraction": 0.0},
+        {"validation_fraction": 0.51},
+        {"validation_fraction": float("nan")},
+        {"max_rejected_fraction": -0.1},
+        {"max_rejected_fraction": 1.0},
+        {"max_rejected_fraction": float("nan")},
+        {"examples_per_shard": 0},
+        {"png_compression": -1},
+        {"png_compression": 10},
+    ],
+    ids=str,
+)
+def test_a_setting_that_cannot_work_is_named(change: dict[str, object]) -> None:
+    (name,) = change
+    with pytest.raises(ConfigError, match=f"^{name} .*: "):
+        dataclasses.replace(Config(), **change).validate()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stored_size": 16},
+        {"stored_size": 4096},
+        {"validation_fraction": 0.5},
+        {"max_rejected_fraction": 0.0},
+        {"examples_per_shard": 1},
+        {"png_compression": 0},
+        {"png_compression": 9},
+    ],
+    ids=str,
+)
+def test_the_ends_of_each_range_work(change: dict[str, object]) -> None:
+    dataclasses.replace(Config(), **change).validate()

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""A data set is declared complete only when every shard of its plan is there."""
+
+import pathlib
+
+import pytest
+
+from preprocessing import finalize, pipeline
+from preprocessing.config import Config
+from preprocessing.contract import storage
+from preprocessing.contract.errors import DataError
+from preprocessing.shards import note_path, write
+
+
+@pytest.fixture
+def plan(tree) -> pipeline.Plan:
+    """The plan of a miniature data set, all of its shards written."""
+    inputs = pipeline.Inputs(
+        images=str(tree.images),
+        labels=str(tree.labels),
+        train_val_list=str(tree.folder / "train_val_list.txt"),
+        test_list=str(tree.folder / "test_list.txt"),
+        boxes="",
+        output=str(tree.output),
+    )
+    config = Config(stored_size=16, validation_fraction=0.3, examples_per_shard=8)
+    made = pipeline.make_plan(inputs, config)
+    for task in made.all_tasks:
+        write(task)
+    return made
+
+
+def test_a_shard_without_its_note_means_run_again(plan: pipeline.Plan) -> None:
+    first, second = plan.all_tasks[:2]
+    storage.delete(note_path(first))
+    storage.write_text(note_path(second), "{")
+    with pytest.raises(DataError, match=f"2 shards were not written, first {first.name}: run"):
+        finalize.finish(first.output, plan.tasks, draft=plan.draft, allowed=0.0)
+    assert not storage.exists(storage.join(first.output, "manifest.json"))
+
+
+def test_a_list_of_rejected_images_of_an_earlier_run_does_not_stay(plan: pipeline.Plan) -> None:
+    output = pathlib.Path(plan.all_tasks[0].output)
+    (output / finalize.REJECTED).write_text("id,reason,text,uri\n")
+    made = finalize.finish(str(output), plan.tasks, draft=plan.draft, allowed=0.0)
+    assert made.counters["images_rejected"] == 0
+    assert not (output / finalize.REJECTED).exists()

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: MIT
+"""The whole job: what it writes, what it refuses, and what it finds done."""
+
+import dataclasses
+import pathlib
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from preprocessing import pipeline
+from preprocessing.config import Config
+from preprocessing.contract import image, manifest, schema, storage
+from preprocessing.contract.errors import ConfigError, DataError, UsageError
+from preprocessing.contract.labels import encode
+from preprocessing.splits import in_validation, list_hash
+
+_CONFIG = Config(stored_size=32, validation_fraction=0.3, examples_per_shard=8)
+
+
+def _inputs(tree, **changes: object) -> pipeline.Inputs:  # type: ignore[no-untyped-def]
+    inputs = pipeline.Inputs(
+        images=str(tree.images),
+        labels=str(tree.labels),
+        train_val_list=str(tree.folder / "train_val_list.txt"),
+        test_list=str(tree.folder / "test_list.txt"),
+        boxes="",
+        output=str(tree.output),
+    )
+    return dataclasses.replace(inputs, **changes)
+
+
+def _run(tree, config: Config = _CONFIG, **changes: object) -> manifest.Manifest:  # type: ignore[no-untyped-def]
+    made, fresh = pipeline.run(_inputs(tree, **changes), config, [])
+    assert fresh
+    return made
+
+
+def _content(folder: pathlib.Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def _records(tree, split: manifest.Split) -> list[dict[str, tf.Tensor]]:  # type: ignore[no-untyped-def]
+    files = [str(tree.output / shard.name) for shard in split.shards]
+    return [schema.parse(record, findings=14) for record in tf.data.TFRecordDataset(files)]
+
+
+def test_every_image_is_stored_once_with_its_pixels_and_labels(tree) -> None:
+    made = _run(tree)
+    lines = [line.split(",") for line in tree.labels.read_text().splitlines()[1:]]
+    labels = {line[0]: encode(line[1], _CONFIG.findings) for line in lines}
+    seen = []
+    for split in made.splits.values():
+        for record in _records(tree, split):
+            name = record["id"].numpy().decode()
+            seen.append(name)
+            assert tuple(record["targets"].numpy()) == labels[name]
+            stored = cv2.imdecode(np.frombuffer(record["image"].numpy(), np.uint8), -1)
+            original = image.canonical(tree.find(name).read_bytes(), 32)
+            np.testing.assert_array_equal(stored, original)
+    assert sorted(seen) == sorted(tree.names)
+
+
+def test_splits_follow_the_lists_and_the_salted_hash(tree) -> None:
+    made = _run(tree)
+    for name, split in made.splits.items():
+        patients = {record["patient"].numpy().decode() for record in _records(tree, split)}
+        assert len(patients) == split.patients
+        for patient in patients:
+            held_out = in_validation(patient, fraction=0.3, salt="cxr14")
+            expected = "test" if int(patient) > 14 else "validation" if held_out else "train"
+            assert name == expected
+
+
+def test_the_manifest_counts_what_is_in_the_shards(tree) -> None:
+    made = _run(tree)
+    assert manifest.read(str(tree.output)) == made
+    assert tuple(made.splits) == manifest.SPLITS
+    for split in made.splits.values():
+        records = _records(tree, split)
+        targets = np.stack([record["targets"].numpy() for record in records])
+        assert split.examples == len(records) == sum(shard.examples for shard in split.shards)
+        assert list(split.positives.values()) == targets.sum(axis=0).tolist()
+        assert set(split.known.values()) == {len(records)}
+        assert split.prevalence["Mass"] == pytest.approx(targets[:, 4].mean())
+        for shard in split.shards:
+            path = tree.output / shard.name
+            assert (shard.bytes, shard.sha256) == (
+                path.stat().st_size,
+                storage.sha256_of(str(path)),
+            )
+
+
+def test_the_manifest_says_where_the_data_came_from(tree) -> None:
+    made = _run(tree)
+    tests = (tree.folder / "test_list.txt").read_text().split()
+    assert made.list_hashes["test"] == list_hash(tests)
+    assert made.sources["labels"] == storage.sha256_of(str(tree.labels))
+    assert set(made.sources) == {"labels", "train_val_list", "test_list"}
+    assert made.parameters == dataclasses.asdict(_CONFIG)
+    assert (made.stored_size, made.official_split) == (32, False)
+    assert made.counters == {
+        "rows_in_index": 40,
+        "images_found": 40,
+        "images_missing": 0,
+        "images_not_in_index": 0,
+        "listed_not_in_index": 0,
+        "boxes": 0,
+        "boxes_without_image": 0,
+        "records_written": 40,
+        "images_rejected": 0,
+    }
+    assert str(tree.folder) not in (tree.output / "manifest.json").read_text()
+
+
+def test_only_shards_and_the_manifest_are_left(tree) -> None:
+    made = _run(tree)
+    shards = {shard.name for split in made.splits.values() for shard in split.shards}
+    assert set(_content(tree.output)) == shards | {"manifest.json"}
+    assert not (tree.output / "_progress").exists()
+
+
+def test_the_same_input_gives_the_same_bytes_whatever_its_order_and_place(tree) -> None:
+    _run(tree)
+    header, *lines = tree.labels.read_text().splitlines()
+    shuffled = tree.folder / "shuffled.csv"
+    shuffled.write_text("\n".join([header, *lines[::-1]]))
+    (tree.images / "elsewhere").mkdir()
+    for name in tree.names[:5]:
+        tree.find(name).rename(tree.images / "elsewhere" / name)
+    _run(tree, output=str(tree.folder / "again"), labels=str(shuffled))
+    first, second = _content(tree.output), _content(tree.folder / "again")
+    assert first.pop("manifest.json") != second.pop("manifest.json")  # another label file
+    assert first == second
+
+
+def test_boxes_are_stored_and_those_of_absent_images_counted(tree) -> None:
+    name = tree.names[-1]
+    boxes = tree.folder / "boxes.csv"
+    boxes.write_text(
+        "Image Index,Finding Label,Bbox [x,y,w,h],,,\n"
+        f"{name},Infiltrate,256,512,128,64,,\n{name},Mass,0,0,512,512,,\n"
+        "99999999_000.png,Mass,1,2,3,4,,\n"
+    )
+    made = _run(tree, boxes=str(boxes))
+    assert (made.counters["boxes"], made.counters["boxes_without_image"]) == (2, 1)
+    assert "boxes" in made.sources
+    (record,) = [r for r in _records(tree, made.splits["test"]) if r["id"] == name]
+    assert record["box_findings"].numpy().tolist() == [3, 4]
+    expected = [0.25, 0.5, 0.125, 0.0625, 0, 0, 0.5, 0.5]
+    np.testing.assert_allclose(record["boxes"].numpy(), expected)
+
+
+def test_rgba_and_colour_files_are_stored_grey(tree) -> None:
+    path = tree.find(tree.names[0])
+    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    plain = _run(tree)
+    for code, folder in ((cv2.COLOR_GRAY2BGR, "rgb"), (cv2.COLOR_GRAY2BGRA, "rgba")):
+        cv2.imwrite(str(path), cv2.cvtColor(grey, code))
+        assert _run(tree, output=str(tree.folder / folder)).splits == plain.splits
+
+
+def test_missing_images_are_refused_with_their_number_first_names_and_advice(tree) -> None:
+    for name in tree.names[:5]:
+        tree.find(name).unlink()
+    with pytest.raises(DataError) as caught:
+        _run(tree)
+    text = str(caught.value)
+    assert text.startswith("5 of 40 images of ")
+    assert f"first {', '.join(tree.names[:3])}: " in text
+    assert text.endswith("pass --allow_missing to work on the images that are there")
+    assert not tree.output.exists()
+
+
+def test_missing_images_are_counted_where_they_are_allowed(tree) -> None:
+    for name in tree.names[:5]:
+        tree.find(name).unlink()
+    (tree.images / "stranger.png").write_bytes(b"")
+    made = _run(tree, allow_missing=True)
+    assert made.counters["images_missing"] == 5
+    assert made.counters["records_written"] == made.counters["images_found"] == 35
+    assert made.counters["images_not_in_index"] == 1
+
+
+def test_listed_names_that_the_label_file_lacks_are_counted(tree) -> None:
+    tests = tree.folder / "test_list.txt"
+    tests.write_text(tests.read_text() + "\n99999999_000.png\n")
+    assert _run(tree).counters["listed_not_in_index"] == 1
+
+
+def test_a_few_unusable_images_are_listed_and_counted(tree) -> None:
+    tree.find(tree.names[0]).write_bytes(b"text, not pixels")
+    made = _run(tree, dataclasses.replace(_CONFIG, max_rejected_fraction=0.05))
+    assert made.counters["images_rejected"] == made.counters["rejected_not_a_picture"] == 1
+    assert made.counters["records_written"] == 39
+    assert sum(split.examples for split in made.splits.values()) == 39
+    header, row = (tree.output / "rejected.csv").read_text().splitlines()
+    assert header == "id,reason,text,uri"
+    assert row.startswith(f"{tree.names[0]},not_a_picture,the file is neither PNG nor JPEG,")
+
+
+def test_too_many_unusable_images_fail_the_job_and_leave_no_manifest(tree) -> None:
+    for name in tree.names[:4]:
+        path = tree.find(name)
+        path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(DataError) as caught:
+        _run(tree, dataclasses.replace(_CONFIG, max_rejected_fraction=0.05))
+    text = str(caught.value)
+    assert text.startswith("4 of 40 images cannot be used, more than the allowed share 0.05 (")
+    assert tree.names[0] in text
+    assert "\n" not in text
+    assert len((tree.output / "rejected.csv").read_text().splitlines()) == 5
+    assert not (tree.output / "manifest.json").exists()
+
+
+def test_the_same_command_succeeds_once_the_images_are_mended(tree) -> None:
+    whole = {name: tree.find(name).read_bytes() for name in tree.names[:4]}
+    for name, data in whole.items():
+        tree.find(name).write_bytes(data[:60])
+    with pytest.raises(DataError):
+        _run(tree)
+    for name, data in whole.items():
+        tree.find(name).write_bytes(data)
+    assert _run(tree).counters["records_written"] == 40
+    assert not (tree.output / "rejected.csv").exists()
+
+
+def test_a_split_of_which_no_image_is_usable_fails_the_job(tree) -> None:
+    for name in tree.names[28:]:
+        tree.find(name).write_bytes(b"text")
+    with pytest.raises(DataError, match=r"split test has no usable image: see .*rejected\.csv"):
+        _run(tree, dataclasses.replace(_CONFIG, max_rejected_fraction=0.9))
+    assert not (tree.output / "manifest.json").exists()
+
+
+def test_a_second_run_finds_the_first_and_writes_nothing(tree) -> None:
+    made = _run(tree)
+    before = {path: path.stat().st_mtime_ns for path in tree.output.iterdir()}
+    assert pipeline.run(_inputs(tree), _CONFIG, []) == (made, False)
+    assert {path: path.stat().st_mtime_ns for path in tree.output.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"stored_size": 48}, r"parameters\.stored_size \(32, now 48\)"),
+        ({"split_salt": "x"}, r"parameters\.split_salt \(cxr14, now x\)"),
+        ({"examples_per_shard": 9}, r"parameters\.examples_per_shard \(8, now 9\)"),
+    ],
+)
+def test_another_setting_at_the_same_output_is_named_and_refused(
+    tree, change: dict[str, object], part: str
+) -> None:
+    _run(tree)
+    before = _content(tree.output)
+    with pytest.raises(ConfigError, match=f"{part}: choose another --output"):
+        _run(tree, dataclasses.replace(_CONFIG, **change))
+    assert _content(tree.output) == before
+
+
+def test_another_label_file_or_image_count_at_the_same_output_is_refused(tree) -> None:
+    _run(tree)
+    (tree.images / "stranger.png").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"counters\.images_not_in_index \(0, now 1\)"):
+        _run(tree)
+    tree.labels.write_text(tree.labels.read_text().replace(",50,F,", ",51,F,"))
+    with pytest.raises(ConfigError, match=r"sources\.labels"):
+        _run(tree)
+
+
+def test_what_a_killed_run_left_is_swept(tree) -> None:
+    tree.output.mkdir()
+    (tree.output / "train-00000-of-00003.tfrecord.partial-0123456789ab").write_bytes(b"half")
+    (tree.output / "my-notes.txt").write_text("not ours")
+    made = _run(tree)
+    shards = {shard.name for split in made.splits.values() for shard in split.shards}
+    assert set(_content(tree.output)) == shards | {"manifest.json", "my-notes.txt"}
+
+
+def test_shards_of_an_unfinished_run_with_other_settings_are_swept(tree) -> None:
+    for name in tree.names[:4]:
+        tree.find(name).write_bytes(b"text")
+    with pytest.raises(DataError):
+        _run(tree, dataclasses.replace(_CONFIG, examples_per_shard=3))
+    made = _run(tree, dataclasses.replace(_CONFIG, max_rejected_fraction=0.5))
+    shards = {shard.name for split in made.splits.values() for shard in split.shards}
+    assert set(_content(tree.output)) == shards | {"manifest.json", "rejected.csv"}
+
+
+def test_a_run_goes_on_where_a_stopped_one_ended(tree) -> None:
+    whole = _run(tree)
+    plan = pipeline.make_plan(_inputs(tree, output=str(tree.folder / "again")), _CONFIG)
+    first = plan.all_tasks[0]
+    pipeline.runner.run([first], pipeline.runner.options([], images=1))
+    before = (tree.folder / "again" / first.name).stat().st_ino
+    assert _run(tree, output=str(tree.folder / "again")) == whole
+    assert (tree.folder / "again" / first.name).stat().st_ino == before
+
+
+def test_an_output_that_is_a_file_is_refused(tree) -> None:
+    tree.output.write_text("a file")
+    with pytest.raises(UsageError, match="--output=.* cannot be made"):
+        _run(tree)

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: MIT
+"""A tiny data set, a tiny network and a finished run for the tests of the trainer.
+
+TensorFlow is imported inside the functions: tests of the report and the launcher, which lie below
+this folder too, run without it.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from preprocessing import shards
+from preprocessing.contract import manifest as manifests
+from preprocessing.contract import storage
+from preprocessing.contract.manifest import Manifest, Shard, Split
+from preprocessing.sources import Row
+from trainer.config import Config
+
+ROOT = pathlib.Path(__file__).parents[2]
+FINDINGS = ("Mass", "Nodule", "Edema")
+SIZES = {"train": 29, "validation": 11, "test": 9}
+STORED = 40
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSet:
+    """A preprocessed data set and what went into it.
+
+    Attributes:
+        folder: of the data set.
+        raw: folder of the picture files it was made from.
+        manifest: its manifest.
+        pixels: id -> uint8 [40, 40].
+        targets: id -> one number a finding.
+    """
+
+    folder: str
+    raw: str
+    manifest: Manifest
+    pixels: dict[str, np.ndarray]
+    targets: dict[str, tuple[int, ...]]
+
+
+def write_data_set(base: str) -> DataSet:
+    """Writes pictures with visible findings, three a patient, some targets unknown."""
+    folder, raw = f"{base}/data", f"{base}/raw"
+    os.makedirs(raw)
+    generator = np.random.default_rng(5)
+    splits, pixels, targets = {}, {}, {}
+    for split, count in SIZES.items():
+        rows = []
+        for at in range(count):
+            row = _row(f"{raw}/{len(pixels):08d}_000.png", f"{split}-{at // 3}", at, generator)
+            pixels[row.id] = _picture(row.targets, generator)
+            targets[row.id] = row.targets
+            assert cv2.imwrite(row.uri, pixels[row.id])
+            rows.append(row)
+        splits[split] = _write_split(rows, split, folder)
+    manifest = Manifest(
+        schema_version=1,
+        findings=list(FINDINGS),
+        stored_size=STORED,
+        encoding="png",
+        splits=splits,
+        official_split=False,
+        list_hashes={},
+        counters={},
+        parameters={},
+        sources={},
+        writer="test",
+    )
+    manifests.write(folder, manifest)
+    return DataSet(folder, raw, manifest, pixels, targets)
+
+
+def _row(path: str, patient: str, at: int, generator: np.random.Generator) -> Row:
+    drawn = [int(value) for value in generator.integers(0, 2, len(FINDINGS))]
+    drawn = [[1] * 3, [0] * 3][at] if at < 2 else drawn
+    if at % 7 == 3:
+        drawn[2] = -1
+    return Row(id=os.path.basename(path), patient=patient, targets=tuple(drawn), uri=path)
+
+
+def _picture(targets: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    picture = generator.integers(0, 60, (STORED, STORED)).astype(np.uint8)
+    for at, target in enumerate(targets):
+        if target == 1:
+            picture[4 + 12 * at : 14 + 12 * at, 6:30] += 150
+    return picture
+
+
+def _write_split(rows: list[Row], split: str, folder: str) -> Split:
+    tasks = shards.plan(
+        rows,
+        split=split,
+        output=folder,
+        stored_size=STORED,
+        png_compression=3,
+        examples_per_shard=8,
+    )
+    notes = {task.name: shards.write(task) for task in tasks}
+    columns = dict(zip(FINDINGS, zip(*(row.targets for row in rows), strict=True), strict=True))
+    positives = {name: sum(value == 1 for value in column) for name, column in columns.items()}
+    known = {name: sum(value != -1 for value in column) for name, column in columns.items()}
+    for task in tasks:
+        storage.delete(shards.note_path(task))
+    return Split(
+        examples=len(rows),
+        patients=len({row.patient for row in rows}),
+        positives=positives,
+        known=known,
+        prevalence={name: positives[name] / known[name] for name in FINDINGS},
+        shards=[
+            Shard(name, note.examples, note.bytes, note.sha256) for name, note in notes.items()
+        ],
+    )
+
+
+def small_config() -> Config:
+    """Settings of a run that takes seconds."""
+    config = Config()
+    config.data.global_batch_size = 4
+    config.data.image_size = 32
+    config.data.shuffle_buffer = 6
+    config.data.open_shards = 2
+    config.model.weights = "none"
+    config.model.hidden_units = 8
+    config.optimizer.learning_rate = 3e-3
+    config.optimizer.schedule = "constant"
+    config.train.epochs = 2
+    config.train.steps_per_call = 3
+    config.train.checkpoint_every_steps = 0
+    config.train.log_every_steps = 2
+    config.evaluation.bootstrap_resamples = 20
+    return config
+
+
+def arguments(data: str, output: str, **settings: Any) -> list[str]:
+    """Returns a command line with the settings of `small_config` but one epoch.
+
+    `settings` are further ones, with "__" for the dot.
+    """
+    given = {
+        "data.global_batch_size": 4,
+        "data.image_size": 32,
+        "model.weights": "none",
+        "model.hidden_units": 8,
+        "optimizer.schedule": "constant",
+        "train.epochs": 1,
+        "train.log_every_steps": 2,
+        "evaluation.bootstrap_resamples": 20,
+        **{name.replace("__", "."): value for name, value in settings.items()},
+    }
+    flags = [f"--config.{name}={value}" for name, value in given.items()]
+    return ["cxr14-train", f"--data={data}", f"--output={output}", *flags]
+
+
+def tiny_model(*, seed: int = 0, dropout: float = 0.25, hidden: int = 8) -> Any:
+    """Returns a `trainer.model.Model` of two dense layers, without batch statistics."""
+    import keras
+
+    from trainer.model import Model
+
+    random.seed(seed)
+    pixels = keras.Input([32, 32], dtype="uint8")
+    scaled = keras.layers.Rescaling(1 / 255, dtype="float32")(pixels)
+    flat = keras.layers.Flatten()(keras.layers.AveragePooling1D(2)(scaled))
+    features = keras.Model(pixels, keras.layers.Dense(hidden, activation="tanh")(flat))
+    inner = keras.Input([hidden])
+    logits = keras.layers.Dense(len(FINDINGS), dtype="float32")
+    head = keras.Model(inner, logits(inner))
+    network = keras.Model(pixels, logits(features.output))
+    return Model(network=network, features=features, head=head, dropout=dropout)
+
+
+@pytest.fixture(scope="session")
+def data_set(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
+    return write_data_set(str(tmp_path_factory.mktemp("data_set")))
+
+
+@pytest.fixture(scope="session")
+def one_device() -> Any:
+    """The runtime of one CPU, connected as a run would."""
+    from trainer import runtime
+    from trainer.config import RuntimeConfig
+
+    return runtime.connect(RuntimeConfig(), {}, seed=0)
+
+
+@pytest.fixture(scope="session")
+def resnet(one_device: Any) -> Any:
+    """The real network with random weights, 32 px, three findings; not to be changed."""
+    from trainer import model
+
+    return model.build(small_config().model, image_size=32, findings=len(FINDINGS))
+
+
+@pytest.fixture
+def precision() -> Iterator[Callable[[str], None]]:
+    """Sets Keras's precision for one test."""
+    import keras
+
+    yield keras.config.set_dtype_policy
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def fresh_python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs Python in a new process that sees the packages and this file's folder."""
+
+    def run(
+        *arguments: str, environ: Mapping[str, str] | None = None, cwd: str = str(ROOT)
+    ) -> subprocess.CompletedProcess[str]:
+        path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "trainer")])
+        return subprocess.run(
+            [sys.executable, *arguments],
+            env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "2", **(environ or {})},
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """The output folder of a whole run and the command line that made it."""
+
+    output: str
+    argv: list[str]
+
+
+@pytest.fixture(scope="session")
+def finished_run(data_set: DataSet, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """A run of every stage through the command line's entry point."""
+    from trainer import task
+
+    output = str(tmp_path_factory.mktemp("run") / "out")
+    argv = arguments(data_set.folder, output)
+    assert task.main(argv) == 0
+    return FinishedRun(output, argv)
+
+
+@pytest.fixture(scope="session")
+def two_cpus(fresh_python: Callable[..., Any]) -> dict[str, Any]:
+    """What `on_two_cpus.py` measured."""
+    done = fresh_python(str(ROOT / "tests" / "trainer" / "on_two_cpus.py"))
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.fixture(scope="session")
+def make_tiny_model(one_device: Any) -> Callable[..., Any]:
+    return tiny_model
+
+
+@pytest.fixture(scope="session")
+def small_settings() -> Callable[[], Config]:
+    return small_config
+
+
+@pytest.fixture(scope="session")
+def command_line() -> Callable[..., list[str]]:
+    return arguments

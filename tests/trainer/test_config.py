@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the settings: defaults that work, refusals in one sentence, batches over replicas."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preprocessing.contract.errors import ConfigError
+from trainer.config import PRECISIONS, SCHEDULES, STRATEGIES, Config, check_batch
+
+
+def changed(name: str, value: object) -> Config:
+    config: object = Config()
+    target = config
+    *sections, last = name.split(".")
+    for section in sections:
+        target = getattr(target, section)
+    setattr(target, last, value)
+    assert isinstance(config, Config)
+    return config
+
+
+def test_the_defaults_are_valid() -> None:
+    Config().validate()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", -1),
+        ("seed", 2**31),
+        ("runtime.strategy", "horovod"),
+        ("runtime.precision", "float16"),
+        ("runtime.accelerator", "GPU"),
+        ("runtime.logical_cpus", -1),
+        ("optimizer.schedule", "linear"),
+        ("data.global_batch_size", 0),
+        ("data.image_size", 31),
+        ("data.crop_fraction", 1.01),
+        ("data.crop_fraction", float("nan")),
+        ("data.shuffle_buffer", 0),
+        ("data.open_shards", 0),
+        ("model.hidden_units", 0),
+        ("model.dropout", 1.0),
+        ("model.batch_norm_momentum", 1.0),
+        ("optimizer.learning_rate", 0.0),
+        ("optimizer.learning_rate", float("inf")),
+        ("optimizer.warmup_steps", -1),
+        ("optimizer.epsilon", 0.0),
+        ("train.epochs", 0),
+        ("train.steps_per_call", 0),
+        ("train.checkpoint_every_steps", -1),
+        ("train.keep_checkpoints", 0),
+        ("train.patience_epochs", -1),
+        ("train.log_every_steps", 0),
+        ("evaluation.global_batch_size", -1),
+        ("evaluation.bootstrap_resamples", 0),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(ConfigError) as caught:
+        changed(name, value).validate()
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{name} is {value!r}")
+    assert "use " in sentence
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("runtime.strategy", STRATEGIES),
+        ("runtime.precision", PRECISIONS),
+        ("optimizer.schedule", SCHEDULES),
+    ],
+)
+def test_every_listed_choice_is_valid(name: str, values: tuple[str, ...]) -> None:
+    for value in values:
+        changed(name, value).validate()
+
+
+def test_the_evaluation_batch_follows_the_training_batch_unless_set() -> None:
+    config = changed("data.global_batch_size", 48)
+    assert config.evaluation_batch_size == 48
+    config.evaluation.global_batch_size = 96
+    assert config.evaluation_batch_size == 96
+
+
+@given(size=st.integers(1, 5000), replicas=st.integers(1, 64))
+def test_a_batch_divides_or_the_sentence_names_sizes_that_do(size: int, replicas: int) -> None:
+    if size % replicas == 0:
+        assert check_batch("name", size, replicas) * replicas == size
+        return
+    with pytest.raises(ConfigError) as caught:
+        check_batch("name", size, replicas)
+    advice = str(caught.value).rpartition("use ")[2].split(" or ")
+    assert advice
+    for other in map(int, advice):
+        assert check_batch("name", other, replicas) >= 1
+        assert abs(other - size) < replicas
+
+
+def test_both_batches_are_checked_against_the_replicas() -> None:
+    config = changed("data.global_batch_size", 12)
+    config.check_replicas(3)
+    config.evaluation.global_batch_size = 16
+    with pytest.raises(ConfigError, match=r"evaluation\.global_batch_size 16 .* use 15 or 18"):
+        config.check_replicas(3)
+    config.data.global_batch_size = 8
+    with pytest.raises(ConfigError, match=r"data\.global_batch_size 8 .* 3 replicas: use 6 or 9"):
+        config.check_replicas(3)

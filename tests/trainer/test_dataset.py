@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the batches: exact order and restart in training, every example once in evaluation."""
+
+import dataclasses
+import itertools
+import os
+import shutil
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from preprocessing.contract.errors import ConfigError, DataError
+from preprocessing.contract.manifest import Manifest
+from trainer import dataset
+from trainer.config import DataConfig
+
+Batch = dict[str, np.ndarray]
+
+
+class OneOfSeveral:
+    """Stands in for a strategy in one of several processes: makes that process's data set."""
+
+    def __init__(self, pipelines: int, pipeline: int, replicas: int) -> None:
+        self.num_replicas_in_sync = replicas
+        self._context = tf.distribute.InputContext(pipelines, pipeline, replicas)
+
+    def distribute_datasets_from_function(self, make: Any) -> Any:
+        return make(self._context)
+
+
+def settings(global_batch_size: int = 4) -> DataConfig:
+    return DataConfig(global_batch_size=global_batch_size, shuffle_buffer=6, open_shards=2)
+
+
+def train(
+    data_set: Any,
+    steps: int,
+    *,
+    start: int = 0,
+    seed: int = 0,
+    batch: int = 4,
+    strategy: Any = None,
+) -> list[Batch]:
+    """Returns the first batches of a stream as NumPy arrays."""
+    batches = dataset.train_batches(
+        strategy or tf.distribute.OneDeviceStrategy("/CPU:0"),
+        folder=data_set.folder,
+        manifest=data_set.manifest,
+        config=settings(batch),
+        seed=seed,
+        start_step=start,
+    )
+    taken = itertools.islice(iter(batches), steps)
+    return [{name: part.numpy() for name, part in batch.items()} for batch in taken]
+
+
+def evaluation(data_set: Any, split: str, batch: int, strategy: Any) -> list[Batch]:
+    batches = dataset.evaluation_batches(
+        strategy,
+        folder=data_set.folder,
+        manifest=data_set.manifest,
+        split=split,
+        global_batch=batch,
+    )
+    return [{name: part.numpy() for name, part in batch.items()} for batch in batches]
+
+
+def ids_of(data_set: Any, batches: list[Batch]) -> list[str]:
+    """Recognises the pictures of batches, in order."""
+    known = {pixels.tobytes(): name for name, pixels in data_set.pixels.items()}
+    return [known[picture.tobytes()] for batch in batches for picture in batch["pixels"]]
+
+
+@pytest.fixture(scope="module")
+def stream(data_set: Any) -> list[Batch]:
+    """Three epochs of seven steps and one more step."""
+    return train(data_set, 22)
+
+
+@pytest.mark.parametrize("start", [1, 5, 6, 7, 8, 13, 14, 15, 20])
+def test_a_restart_at_any_step_goes_on_with_the_same_batches(
+    data_set: Any, stream: list[Batch], start: int
+) -> None:
+    expected = stream[start : start + 9]
+    restarted = train(data_set, len(expected), start=start)
+    for old, new in zip(expected, restarted, strict=True):
+        for name in old:
+            np.testing.assert_array_equal(old[name], new[name])
+
+
+def test_an_epoch_takes_each_record_at_most_once_and_only_of_train(
+    data_set: Any, stream: list[Batch]
+) -> None:
+    train_ids = set(dataset.read_truth(data_set.folder, data_set.manifest, "train").ids)
+    for first in (0, 7, 14):
+        ids = ids_of(data_set, stream[first : first + 7])
+        assert len(set(ids)) == len(ids) == 28
+        assert set(ids) <= train_ids
+
+
+def test_order_differs_between_epochs_and_between_seeds(data_set: Any, stream: list[Batch]) -> None:
+    first, second = ids_of(data_set, stream[:7]), ids_of(data_set, stream[7:14])
+    other = ids_of(data_set, train(data_set, 7, seed=1))
+    assert first != second
+    assert first != other
+    assert sorted(first) != first
+
+
+def test_the_order_of_records_does_not_depend_on_the_batch_size(
+    data_set: Any, stream: list[Batch]
+) -> None:
+    expected = ids_of(data_set, stream[:7])
+    assert ids_of(data_set, train(data_set, 14, batch=2)) == expected
+    assert ids_of(data_set, train(data_set, 4, batch=7)) == expected
+
+
+def test_pixels_and_targets_belong_together(data_set: Any, stream: list[Batch]) -> None:
+    targets = np.concatenate([batch["targets"] for batch in stream])
+    expected = [data_set.targets[name] for name in ids_of(data_set, stream)]
+    np.testing.assert_array_equal(targets, expected)
+    assert (targets == -1).any()
+
+
+def test_positions_number_each_global_batch(stream: list[Batch]) -> None:
+    for batch in stream:
+        assert batch["positions"].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("start", [0, 5])
+def test_two_processes_share_out_each_global_batch(
+    data_set: Any, stream: list[Batch], start: int
+) -> None:
+    """Two processes of two replicas each, so four replicas with one example a step."""
+    shares = [
+        train(data_set, 8, start=start, strategy=OneOfSeveral(2, process, 4)) for process in (0, 1)
+    ]
+    for step in range(4):
+        parts = [share[2 * step + replica] for share in shares for replica in (0, 1)]
+        for name, whole in stream[start + step].items():
+            np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), whole)
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.parametrize(
+    ("batch", "processes", "replicas"),
+    [(4, 1, 1), (11, 1, 1), (64, 1, 1), (6, 1, 2), (6, 1, 3), (8, 2, 4), (6, 3, 3)],
+)
+def test_evaluation_yields_every_index_once_and_fills_up_with_minus_one(
+    data_set: Any, split: str, batch: int, processes: int, replicas: int
+) -> None:
+    truth = dataset.read_truth(data_set.folder, data_set.manifest, split)
+    seen: list[int] = []
+    for process in range(processes):
+        strategy = OneOfSeveral(processes, process, replicas)
+        for part in evaluation(data_set, split, batch, strategy):
+            assert part["pixels"].shape == (batch // replicas, 40, 40)
+            seen += part["index"].tolist()
+            real = part["index"] >= 0
+            named = ids_of(data_set, [{"pixels": part["pixels"][real]}])
+            assert named == truth.ids[part["index"][real]].tolist()
+    examples = len(truth.ids)
+    assert sorted(index for index in seen if index >= 0) == list(range(examples))
+    assert len(seen) == -(-examples // batch) * batch
+    assert set(seen) - set(range(examples)) <= {-1}
+
+
+@pytest.mark.distributed
+@pytest.mark.slow
+def test_evaluation_on_two_devices_yields_every_index_once(two_cpus: dict[str, Any]) -> None:
+    for split, examples in {"train": 29, "validation": 11, "test": 9}.items():
+        seen = two_cpus["indices"][split]
+        assert [index for index in seen if index >= 0] == list(range(examples))
+        assert len(seen) == -(-examples // 6) * 6
+
+
+def test_the_truth_holds_what_was_preprocessed(data_set: Any) -> None:
+    truth = dataset.read_truth(data_set.folder, data_set.manifest, "validation")
+    assert len(truth.ids) == 11
+    assert truth.targets.tolist() == [list(data_set.targets[name]) for name in truth.ids]
+    assert {name.partition("-")[0] for name in truth.patients} == {"validation"}
+
+
+def test_a_split_that_is_not_what_the_manifest_says_is_refused(data_set: Any) -> None:
+    splits = dict(data_set.manifest.splits)
+    splits["test"] = dataclasses.replace(splits["test"], examples=10)
+    manifest = dataclasses.replace(data_set.manifest, splits=splits)
+    with pytest.raises(DataError, match="test in .* holds 9 records with 9 ids, .* says 10"):
+        dataset.read_truth(data_set.folder, manifest, "test")
+    twice = dataclasses.replace(splits["test"], examples=18, shards=splits["test"].shards * 2)
+    manifest = dataclasses.replace(data_set.manifest, splits={**splits, "test": twice})
+    with pytest.raises(DataError, match="18 records with 9 ids"):
+        dataset.read_truth(data_set.folder, manifest, "test")
+
+
+def test_a_whole_data_set_passes_the_check(data_set: Any) -> None:
+    dataset.check_shards(data_set.folder, data_set.manifest)
+
+
+@pytest.mark.parametrize(("keep", "words"), [(None, "is missing"), (1000, "has 1000 bytes")])
+def test_a_missing_or_truncated_shard_is_named(
+    data_set: Any, tmp_path: Any, keep: int | None, words: str
+) -> None:
+    folder = str(tmp_path / "copy")
+    shutil.copytree(data_set.folder, folder)
+    path = f"{folder}/validation-00001-of-00002.tfrecord"
+    if keep is None:
+        os.unlink(path)
+    else:
+        os.truncate(path, keep)
+    with pytest.raises(DataError) as caught:
+        dataset.check_shards(folder, data_set.manifest)
+    assert str(caught.value).startswith(f"shard {path} {words}")
+
+
+def test_a_batch_larger_than_the_split_is_refused(data_set: Any) -> None:
+    assert dataset.steps_per_epoch(data_set.manifest, 29) == 1
+    with pytest.raises(ConfigError, match="30 is larger .* 29 examples: use 29 or less"):
+        dataset.steps_per_epoch(data_set.manifest, 30)
+
+
+def test_a_batch_that_does_not_divide_over_the_replicas_is_refused(data_set: Any) -> None:
+    strategy = OneOfSeveral(1, 0, 3)
+    with pytest.raises(ConfigError, match=r"data\.global_batch_size 4 .* 3 replicas: use 3 or 6"):
+        train(data_set, 1, strategy=strategy)
+    with pytest.raises(ConfigError, match=r"evaluation\.global_batch_size 4 .* use 3 or 6"):
+        evaluation(data_set, "test", 4, strategy)
+
+
+def validation_with(manifest: Manifest, positives: int, known: int) -> Manifest:
+    split = dataclasses.replace(
+        manifest.splits["validation"],
+        positives=dict.fromkeys(manifest.findings, positives),
+        known=dict.fromkeys(manifest.findings, known),
+    )
+    return dataclasses.replace(manifest, splits={**manifest.splits, "validation": split})
+
+
+def test_a_validation_split_without_any_auc_is_refused(data_set: Any) -> None:
+    dataset.check_validation(validation_with(data_set.manifest, 1, 2))
+    for positives, known in [(0, 5), (5, 5), (0, 0)]:
+        with pytest.raises(DataError, match="no AUC is defined"):
+            dataset.check_validation(validation_with(data_set.manifest, positives, known))

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the trainer's command line: defaults, file, overrides, refusals."""
+
+import pathlib
+
+import pytest
+
+from preprocessing.contract.errors import ConfigError, JobError, UsageError
+from trainer import flags
+
+BASE = ["cxr14-train", "--data=/data", "--output=/run"]
+
+
+def test_the_default_is_every_stage_with_default_settings() -> None:
+    parsed = flags.parse(BASE, {})
+    assert (parsed.mode, parsed.data, parsed.output) == ("all", "/data", "/run")
+    assert parsed.config == type(parsed.config)()
+    assert parsed.help == ""
+
+
+def test_overrides_beat_the_file_wherever_they_stand(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("seed: 3\noptimizer: {learning_rate: 1e-3}\ntrain: {epochs: 7}\n")
+    argv = [*BASE, "--config.train.epochs=2", f"--config={path}", "--config.data.flip=false"]
+    config = flags.parse(argv, {}).config
+    assert (config.seed, config.train.epochs, config.data.flip) == (3, 2, False)
+    assert config.optimizer.learning_rate == 0.001
+
+
+def test_settings_of_one_command_line_do_not_leak_into_the_next() -> None:
+    flags.parse([*BASE, "--config.train.epochs=2"], {})
+    assert flags.parse(BASE, {}).config.train.epochs == 10
+
+
+def test_vertex_ai_names_the_output_folder_by_its_environment() -> None:
+    environ = {"AIP_MODEL_DIR": "gs://bucket/runs/7/model/"}
+    assert flags.parse(["cxr14-train", "--data=/data"], environ).output == "gs://bucket/runs/7"
+    assert flags.parse(BASE, environ).output == "/run"
+
+
+def test_help_needs_no_other_flag_and_lists_flags_and_settings() -> None:
+    for flag in ("--help", "-h"):
+        text = flags.parse(["cxr14-train", flag], {}).help
+        for word in ("--mode", "--data", "--output", "--predictions", "--config", "learning_rate"):
+            assert word in text
+
+
+@pytest.mark.parametrize(
+    ("argv", "error", "words"),
+    [
+        (["--output=/run"], UsageError, "--data is missing"),
+        (["--data=/data"], UsageError, "--output is missing"),
+        (["--data=/d", "--output=/o", "--predictions=p.csv"], UsageError, "--mode=report"),
+        (["--data=/d", "--output=/o", "--mode=fit"], UsageError, "fit"),
+        (["--data=/d", "--output=/o", "--epochs=3"], UsageError, "epochs"),
+        (["--data=/d", "--output=/o", "surplus"], UsageError, "'surplus'"),
+        (["--data=/d", "--output=/o", "--config.train.epoch=3"], ConfigError, "epochs"),
+        (["--data=/d", "--output=/o", "--config.training.epochs=3"], ConfigError, "train"),
+        (["--data=/d", "--output=/o", "--config.train.epochs=many"], ConfigError, "epochs"),
+        (["--data=/d", "--output=/o", "--config.train.epochs=0"], ConfigError, "train.epochs is 0"),
+        (["--data=/d", "--output=/o", "--config=/absent.yaml"], ConfigError, "/absent.yaml"),
+    ],
+)
+def test_a_wrong_command_line_is_refused_in_one_line(
+    argv: list[str], error: type[JobError], words: str
+) -> None:
+    with pytest.raises(error) as caught:
+        flags.parse(["cxr14-train", *argv], {})
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_key_in_the_file_is_refused_by_name(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("train: {epoch: 7}\n")
+    with pytest.raises(ConfigError, match="epoch"):
+        flags.parse([*BASE, f"--config={path}"], {})
+
+
+def test_a_report_needs_no_data() -> None:
+    argv = ["cxr14-train", "--mode=report", "--predictions=p.csv", "--output=/run"]
+    parsed = flags.parse(argv, {})
+    assert (parsed.mode, parsed.predictions, parsed.data) == ("report", "p.csv", "")

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the network: its layers, its weights file, its dropout, its precision."""
+
+import hashlib
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from preprocessing.contract.errors import ConfigError
+from trainer import model
+from trainer.config import ModelConfig
+
+# Keras's own saving of weights, not this project's, meets a deprecation of NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PIXELS = np.random.default_rng(2).integers(0, 256, (6, 32, 32)).astype(np.uint8)
+
+
+def built(**settings: Any) -> model.Model:
+    config = ModelConfig(**{"weights": "none", "hidden_units": 8, **settings})
+    return model.build(config, image_size=32, findings=3)
+
+
+def backbone_of(made: model.Model) -> keras.Model:
+    return made.network.get_layer("resnet50")
+
+
+@pytest.fixture(scope="module")
+def weights_file(resnet: model.Model, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = str(tmp_path_factory.mktemp("weights") / "backbone.weights.h5")
+    backbone_of(resnet).save_weights(path)
+    return path
+
+
+def test_the_layers_are_those_of_the_design(resnet: model.Model) -> None:
+    chain = resnet.network.layers[-5:]
+    assert [type(layer).__name__ for layer in chain] == [
+        "Functional",
+        "GlobalAveragePooling2D",
+        "Dense",
+        "Dropout",
+        "Dense",
+    ]
+    backbone, _, hidden, dropout, logits = chain
+    assert backbone.name == "resnet50"
+    assert backbone.output_shape == (None, 1, 1, 2048)
+    assert sum(isinstance(layer, keras.layers.Conv2D) for layer in backbone.layers) == 53
+    assert (hidden.units, hidden.activation.__name__) == (8, "relu")
+    assert dropout.rate == 0.3
+    assert (logits.units, logits.activation.__name__) == (3, "linear")
+    assert ModelConfig().hidden_units == 256
+
+
+def test_normalisation_repeats_grey_and_subtracts_the_means_of_imagenet(
+    resnet: model.Model,
+) -> None:
+    normal = keras.Model(resnet.network.input, resnet.network.get_layer("normalise").output)
+    found = normal(PIXELS).numpy()
+    expected = keras.applications.resnet50.preprocess_input(
+        np.repeat(PIXELS[..., np.newaxis], 3, axis=-1).astype(np.float32)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_the_three_names_share_their_layers(resnet: model.Model) -> None:
+    parts = resnet.head(resnet.features(PIXELS, training=False), training=False)
+    np.testing.assert_allclose(
+        parts.numpy(), resnet.network(PIXELS, training=False).numpy(), rtol=1e-5, atol=1e-6
+    )
+    own = {id(variable) for variable in resnet.network.variables}
+    for part in (resnet.features, resnet.head):
+        assert {id(variable) for variable in part.variables} <= own
+
+
+def test_batch_norm_momentum_reaches_every_layer_and_the_moving_mean() -> None:
+    made = built(batch_norm_momentum=0.5)
+    layers = [
+        layer
+        for layer in backbone_of(made).layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    assert len(layers) == 53
+    assert {layer.momentum for layer in layers} == {0.5}
+    first = layers[0]
+    values = np.random.default_rng(0).normal(3, 1, (4, 2, 2, 64)).astype(np.float32)
+    first(values, training=True)
+    np.testing.assert_allclose(first.moving_mean.numpy(), 0.5 * values.mean((0, 1, 2)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_a_weights_file_fills_the_backbone(
+    weights_file: str, resnet: model.Model, checked: bool
+) -> None:
+    digest = hashlib.sha256(pathlib.Path(weights_file).read_bytes()).hexdigest()
+    made = built(weights=weights_file, weights_sha256=digest if checked else "")
+    for loaded, saved in zip(backbone_of(made).weights, backbone_of(resnet).weights, strict=True):
+        np.testing.assert_array_equal(loaded.numpy(), saved.numpy())
+
+
+def test_a_weights_file_in_the_older_layout_fills_the_backbone(
+    resnet: model.Model, tmp_path: pathlib.Path
+) -> None:
+    path = str(tmp_path / "backbone_notop.h5")
+    layers = backbone_of(resnet).layers
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name for layer in layers]
+        for layer in layers:
+            group = file.create_group(layer.name)
+            names = [variable.name for variable in layer.weights]
+            group.attrs["weight_names"] = names
+            for name, variable in zip(names, layer.weights, strict=True):
+                group[name] = variable.numpy()
+    loaded, saved = backbone_of(built(weights=path)).weights, backbone_of(resnet).weights
+    for one, other in zip(loaded, saved, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+def test_a_restored_network_does_not_read_the_weights_file() -> None:
+    config = ModelConfig(weights="/absent.h5", hidden_units=8)
+    model.build(config, image_size=32, findings=3, pretrained=False)
+
+
+def refusal(**settings: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        built(**settings)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_weights_file_with_another_sha256_is_refused(weights_file: str) -> None:
+    sentence = refusal(weights=weights_file, weights_sha256="0" * 64)
+    assert f"{weights_file} has SHA-256" in sentence
+
+
+def test_a_weights_file_that_is_missing_or_a_folder_is_refused(tmp_path: pathlib.Path) -> None:
+    for path in (tmp_path / "absent.weights.h5", tmp_path):
+        assert f"model.weights {path} is not a file" in refusal(weights=str(path))
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".h5"])
+def test_a_weights_file_of_another_network_or_of_nothing_is_refused(
+    suffix: str, tmp_path: pathlib.Path
+) -> None:
+    noise = tmp_path / f"noise{suffix}"
+    noise.write_bytes(b"not HDF5 at all")
+    assert "does not fit ResNet-50" in refusal(weights=str(noise))
+    other = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
+    path = str(tmp_path / "other.weights.h5")
+    other.save_weights(path)
+    renamed = tmp_path / f"renamed{suffix}"
+    renamed.write_bytes(pathlib.Path(path).read_bytes())
+    assert "does not fit ResNet-50" in refusal(weights=str(renamed))
+
+
+def test_imagenet_without_network_says_what_to_do(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    # A proxy that refuses connections makes any machine one without network.
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    sentence = refusal(weights="imagenet")
+    assert "ImageNet weights could not be downloaded" in sentence
+    assert "model.weights=none" in sentence
+
+
+def train_logits(made: model.Model, positions: np.ndarray, *, seed: int = 0, step: int = 1) -> Any:
+    """Returns training logits of the pictures at some positions of a global batch of six."""
+    result = made.train_logits(
+        tf.constant(PIXELS[positions]),
+        tf.constant(positions, tf.int64),
+        key=tf.constant([seed, step], tf.int64),
+        global_batch=6,
+    )
+    return result.numpy()
+
+
+def test_dropout_depends_on_seed_step_and_position_only(
+    one_device: Any, make_tiny_model: Callable[..., model.Model]
+) -> None:
+    made = make_tiny_model(dropout=0.5, hidden=64)
+    whole = train_logits(made, np.arange(6))
+    np.testing.assert_array_equal(whole, train_logits(made, np.arange(6)))
+    for positions in (np.arange(3), np.arange(3, 6), np.array([4])):
+        np.testing.assert_allclose(train_logits(made, positions), whole[positions], rtol=1e-5)
+    assert not np.allclose(whole, train_logits(made, np.arange(6), step=3))
+    assert not np.allclose(whole, train_logits(made, np.arange(6), seed=1))
+
+
+def test_dropout_drops_its_share_and_keeps_the_expectation(
+    make_tiny_model: Callable[..., model.Model],
+) -> None:
+    made = make_tiny_model(dropout=0.25, hidden=64)
+    plain = made.network(PIXELS, training=False).numpy()
+    drawn = np.array([train_logits(made, np.arange(6), step=step) for step in range(400)])
+    error = drawn.std(0) / np.sqrt(len(drawn))
+    assert (abs(drawn.mean(0) - plain) < 5 * error).all()
+    assert (error > 0).all()
+
+
+def test_no_dropout_leaves_training_equal_to_inference(
+    make_tiny_model: Callable[..., model.Model],
+) -> None:
+    made = make_tiny_model(dropout=0.0)
+    np.testing.assert_allclose(
+        train_logits(made, np.arange(6)), made.network(PIXELS, training=False).numpy(), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_computes_in_half_but_keeps_weights_and_logits_in_full(
+    policy: str, precision: Callable[[str], None]
+) -> None:
+    precision(policy)
+    made = built()
+    assert made.features.compute_dtype == policy.removeprefix("mixed_")
+    assert backbone_of(made).output.dtype == policy.removeprefix("mixed_")
+    assert {variable.dtype for variable in made.network.trainable_variables} == {"float32"}
+    assert made.network.output.dtype == made.head.output.dtype == "float32"
+    assert made.network.get_layer("normalise").output.dtype == "float32"
+    assert train_logits(made, np.arange(2)).dtype == np.float32

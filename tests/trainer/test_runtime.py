@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the choice of devices (a table), of connecting to them and of SIGTERM."""
+
+import json
+import os
+import random
+import signal
+from typing import Any
+
+import pytest
+
+from preprocessing.contract.errors import ConfigError
+from trainer import runtime
+from trainer.config import RuntimeConfig
+from trainer.runtime import Topology
+
+
+def tf_config(
+    cluster: dict[str, list[str]], kind: str | None = None, index: int = 0, **more: Any
+) -> dict[str, str]:
+    values: dict[str, Any] = {"cluster": cluster, **more}
+    if kind is not None:
+        values["task"] = {"type": kind, "index": index}
+    return {"TF_CONFIG": json.dumps(values)}
+
+
+CHIEF = {"chief": ["c:1"], "worker": ["a:1", "b:1"]}
+WORKERS = {"worker": ["a:1", "b:1"]}
+ONE = Topology("one_device")
+MIRRORED = Topology("mirrored")
+
+
+def of_workers(worker: int, workers: int = 2) -> Topology:
+    return Topology("multi_worker", workers=workers, worker=worker, is_chief=worker == 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ", "gpus", "expected"),
+    [
+        ({}, {}, 0, ONE),
+        ({}, {}, 1, ONE),
+        ({}, {}, 8, MIRRORED),
+        ({"logical_cpus": 2}, {}, 0, MIRRORED),
+        ({"logical_cpus": 1}, {}, 0, ONE),
+        ({"logical_cpus": 2}, {}, 1, ONE),
+        ({"strategy": "one_device"}, {}, 8, ONE),
+        ({"strategy": "mirrored"}, {}, 1, MIRRORED),
+        ({"strategy": "mirrored", "logical_cpus": 2}, {}, 0, MIRRORED),
+        ({"accelerator": "gpu"}, {}, 1, ONE),
+        ({"tpu": "local"}, {}, 0, Topology("tpu", tpu="local")),
+        ({"strategy": "tpu", "tpu": "node-1"}, {}, 0, Topology("tpu", tpu="node-1")),
+        ({}, {"TPU_NAME": "node-2"}, 0, Topology("tpu", tpu="node-2")),
+        ({"tpu": "local"}, tf_config(WORKERS, "worker", 1), 0, Topology("tpu", tpu="local")),
+        ({"strategy": "one_device", "tpu": "local"}, {}, 0, ONE),
+        ({}, {"TF_CONFIG": ""}, 8, MIRRORED),
+        ({}, tf_config({"worker": ["a:1"]}, "worker"), 0, ONE),
+        ({}, tf_config({"chief": ["a:1"]}, "chief"), 8, MIRRORED),
+        ({}, tf_config({}, "worker"), 0, ONE),
+        ({}, tf_config(WORKERS, "worker", 0), 0, of_workers(0)),
+        ({}, tf_config(WORKERS, "worker", 1), 8, of_workers(1)),
+        ({}, tf_config(CHIEF, "chief", 0), 1, of_workers(0, 3)),
+        ({}, tf_config(CHIEF, "worker", 0), 1, of_workers(1, 3)),
+        ({}, tf_config(CHIEF, "worker", 1), 1, of_workers(2, 3)),
+        ({}, tf_config({"master": ["c:1"], "worker": ["a:1"]}, "master"), 1, of_workers(0)),
+        ({}, tf_config({"chief": ["c:1"], **WORKERS}, "chief", job="x"), 1, of_workers(0, 3)),
+        ({}, tf_config({**WORKERS, "evaluator": ["e:1"]}, "worker", 1), 1, of_workers(1)),
+        ({"strategy": "multi_worker"}, tf_config(WORKERS, "worker", 1), 0, of_workers(1)),
+    ],
+)
+def test_the_topology_follows_from_settings_and_surroundings(
+    settings: dict[str, Any], environ: dict[str, str], gpus: int, expected: Topology
+) -> None:
+    assert runtime.choose(RuntimeConfig(**settings), environ, gpus) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ", "words"),
+    [
+        ({"accelerator": "gpu"}, {}, "TensorFlow sees none"),
+        ({"accelerator": "gpu", "strategy": "one_device"}, {}, "TensorFlow sees none"),
+        ({"strategy": "mirrored"}, {}, "sees no GPU"),
+        ({"strategy": "mirrored", "logical_cpus": 1}, {}, "logical_cpus=2"),
+        ({"strategy": "tpu"}, {}, "set runtime.tpu"),
+        ({"strategy": "multi_worker"}, {}, "fewer than two tasks"),
+        (
+            {"strategy": "multi_worker"},
+            tf_config({"worker": ["a:1"]}, "worker"),
+            "fewer than two tasks",
+        ),
+        ({}, {"TF_CONFIG": "{"}, "TF_CONFIG is not"),
+        ({}, {"TF_CONFIG": "[1, 2]"}, "TF_CONFIG is not"),
+        ({}, {"TF_CONFIG": '{"cluster": {"worker": 3}}'}, "TF_CONFIG is not"),
+        ({}, tf_config(WORKERS, "worker", "one"), "TF_CONFIG is not"),  # type: ignore[arg-type]
+        ({}, tf_config({**WORKERS, "evaluator": ["e:1"]}, "evaluator"), "does not train"),
+        ({}, tf_config(WORKERS, "worker", 2), "worker 2, which does not train"),
+        ({}, tf_config(CHIEF, "ps"), "does not train"),
+    ],
+)
+def test_what_is_not_here_is_refused_in_one_line(
+    settings: dict[str, Any], environ: dict[str, str], words: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        runtime.choose(RuntimeConfig(**settings), environ, gpus=0)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_device_is_one_replica_and_chief(one_device: runtime.Runtime) -> None:
+    assert one_device.topology == ONE
+    assert (one_device.replicas, one_device.is_chief) == (1, True)
+
+
+def test_the_seed_decides_initial_weights(one_device: runtime.Runtime) -> None:
+    import keras
+
+    def weights(seed: int) -> list[float]:
+        runtime.connect(RuntimeConfig(), {}, seed=seed)
+        layer = keras.layers.Dense(3)
+        layer.build([None, 2])
+        return layer.kernel.numpy().ravel().tolist()
+
+    state = random.getstate()
+    assert weights(1) == weights(1) != weights(2)
+    random.setstate(state)
+
+
+def test_connecting_sets_the_precision(one_device: runtime.Runtime, precision: Any) -> None:
+    import keras
+
+    running = runtime.connect(RuntimeConfig(precision="mixed_bfloat16"), {}, seed=0)
+    assert running.precision == "mixed_bfloat16"
+    assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    runtime.connect(RuntimeConfig(), {}, seed=0)
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.distributed
+@pytest.mark.slow
+def test_two_logical_cpus_are_two_mirrored_replicas(two_cpus: dict[str, Any]) -> None:
+    assert (two_cpus["strategy"], two_cpus["replicas"]) == ("mirrored", 2)
+
+
+def test_sigterm_is_held_back_inside_the_block_only() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with runtime.stop_requests() as should_stop:
+        assert not should_stop()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert should_stop()
+    assert signal.getsignal(signal.SIGTERM) is before
+    with runtime.stop_requests() as should_stop:
+        assert not should_stop()

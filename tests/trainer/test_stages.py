@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the stages on the real network: what they leave behind, and restoring their own."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from preprocessing.contract import settings
+from preprocessing.contract.errors import ConfigError
+from trainer import checkpoints, model, predictions, stages
+from trainer.config import Config
+from trainer.evaluation.auc import aurocs
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def job(finished_run: Any, data_set: Any, one_device: Any) -> stages.Job:
+    return stages.Job(
+        data=data_set.folder,
+        output=finished_run.output,
+        config=settings.from_yaml(Config, f"{finished_run.output}/config.yaml"),
+        manifest=data_set.manifest,
+        runtime=one_device,
+    )
+
+
+def note_of(run: Any, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((pathlib.Path(run.output) / name).read_text())
+    return found
+
+
+def test_the_training_note_says_what_was_done_and_where(finished_run: Any) -> None:
+    note = note_of(finished_run, "training.json")
+    assert (note["steps"], note["epochs"], note["best_step"]) == (7, 1, 7)
+    assert 0 <= note["best_validation_mean_auc"] <= 1
+    assert note["images_per_second"] > 0
+    assert (note["strategy"], note["replicas"], note["precision"]) == ("one_device", 1, "float32")
+    assert note["versions"]["tensorflow"] == tf.__version__
+
+
+def test_predictions_hold_both_splits_and_give_the_auc_that_chose_the_network(
+    finished_run: Any,
+) -> None:
+    found = predictions.read(f"{finished_run.output}/predictions/predictions.csv")
+    assert found.split_names == ("validation", "test")
+    assert len(found.ids) == 20
+    chosen = found.select("validation")
+    mean = np.nanmean(aurocs(chosen.labels, chosen.scores))
+    note = note_of(finished_run, "training.json")
+    assert mean == pytest.approx(note["best_validation_mean_auc"], abs=1e-6)
+
+
+def test_a_run_that_lost_its_note_takes_no_step_and_writes_it_again(
+    job: stages.Job, finished_run: Any, tmp_path: pathlib.Path
+) -> None:
+    output = tmp_path / "copy"
+    shutil.copytree(job.output, output)
+    (output / "training.json").unlink()
+    summary = stages.train(dataclasses.replace(job, output=str(output)))
+    assert (summary.step, len(summary.losses)) == (7, 0)
+    before = note_of(finished_run, "training.json")
+    text = (output / "training.json").read_text()
+    assert "NaN" not in text  # which JSON does not know
+    after = json.loads(text)
+    assert after.pop("images_per_second") is None
+    for note in (before, after):
+        del note["seconds_since_last_start"]
+    assert after == {name: value for name, value in before.items() if name in after}
+
+
+def test_the_best_network_of_a_run_scores_as_its_predictions_file(job: stages.Job) -> None:
+    built = model.build(job.config.model, image_size=32, findings=3, pretrained=False)
+    step, _ = checkpoints.restore_best(job.output, built.network)
+    assert step == 7
+    scores = stages._scorer(job, built.network).score("test")
+    written = predictions.read(f"{job.output}/predictions/predictions.csv").select("test").scores
+    np.testing.assert_allclose(scores, written, atol=1e-6)
+
+
+def test_batch_statistics_are_trained_and_restored(job: stages.Job, resnet: model.Model) -> None:
+    built = model.build(job.config.model, image_size=32, findings=3, pretrained=False)
+    checkpoints.restore_best(job.output, built.network)
+    fresh, trained = (
+        [value.numpy() for value in made.network.get_layer("resnet50").non_trainable_variables]
+        for made in (resnet, built)
+    )
+    assert len(fresh) == len(trained) == 106
+    assert all(not np.allclose(a, b) for a, b in zip(fresh, trained, strict=True))
+
+
+def test_a_checkpoint_of_a_wider_head_is_refused(job: stages.Job) -> None:
+    config = settings.from_mapping(Config, settings.to_mapping(job.config), origin="test")
+    config.model.hidden_units = 9
+    wider = model.build(config.model, image_size=32, findings=3, pretrained=False)
+    with pytest.raises(ConfigError, match="is of another model"):
+        checkpoints.restore_best(job.output, wider.network)
+
+
+def test_the_stages_leave_float32_behind(finished_run: Any) -> None:
+    assert keras.config.dtype_policy().name == "float32"

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the trainer's entry point: what it imports, its exit codes, its one sentence."""
+
+import json
+import pathlib
+import shutil
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from trainer import task
+
+WITHOUT_TENSORFLOW = """
+import sys
+from trainer import task
+code = task.main(sys.argv)
+heavy = {"tensorflow", "keras", "apache_beam"} & set(sys.modules)
+print("imported", sorted(heavy))
+sys.exit(code)
+"""
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command line that must fail; returns its one sentence."""
+
+    def run(argv: list[str], code: int) -> str:
+        assert task.main(argv) == code
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 1, lines
+        assert lines[0].startswith("cxr14-train: ")
+        return lines[0]
+
+    return run
+
+
+@pytest.fixture
+def arguments(data_set: Any, tmp_path: pathlib.Path, command_line: Any) -> Callable[..., list[str]]:
+    """Returns a command line for a new folder; keywords are settings with "__" for the dot."""
+
+    def make(data: str = data_set.folder, output: str = f"{tmp_path}/out", **more: Any) -> Any:
+        return command_line(data, output, **more)
+
+    return make
+
+
+def snapshot(folder: str) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in pathlib.Path(folder).rglob("*")
+        if path.is_file()
+    }
+
+
+def test_help_answers_without_importing_tensorflow(fresh_python: Any) -> None:
+    done = fresh_python("-c", WITHOUT_TENSORFLOW, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "cxr14-train: train, evaluate, report and export" in done.stdout
+    assert "learning_rate" in done.stdout
+    assert "imported []" in done.stdout
+    assert done.stderr == ""
+
+
+def test_no_import_of_the_entry_point_brings_tensorflow(fresh_python: Any) -> None:
+    done = fresh_python("-X", "importtime", "-m", "trainer.task", "--help")
+    assert done.returncode == 0
+    imported = [line.rpartition("|")[2].strip() for line in done.stderr.splitlines()]
+    assert "trainer.flags" in imported
+    assert not [name for name in imported if name.split(".")[0] in ("tensorflow", "keras")]
+
+
+@pytest.mark.slow
+def test_a_second_run_of_every_stage_does_nothing(finished_run: Any, fresh_python: Any) -> None:
+    before = snapshot(finished_run.output)
+    done = fresh_python("-c", WITHOUT_TENSORFLOW, *finished_run.argv[1:])
+    assert done.returncode == 0, done.stderr
+    assert "imported []" in done.stdout
+    assert "training is complete: 7 steps" in done.stdout
+    assert "predictions are complete" in done.stdout
+    assert f"SavedModel: {finished_run.output}/saved_model" in done.stdout
+    assert snapshot(finished_run.output) == before
+
+
+@pytest.mark.slow
+def test_the_output_folder_has_the_agreed_layout(finished_run: Any) -> None:
+    found = {path.name for path in pathlib.Path(finished_run.output).iterdir()}
+    assert found >= {
+        "checkpoints",
+        "tensorboard",
+        "predictions",
+        "report",
+        "saved_model",
+        "config.yaml",
+    }
+    assert sorted(found - {"training.json", "manifest.sha256"}) == sorted(
+        ["checkpoints", "tensorboard", "predictions", "report", "saved_model", "config.yaml"]
+    )
+
+
+@pytest.mark.slow
+def test_changed_settings_are_refused_and_free_ones_are_not(
+    finished_run: Any, refused: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = snapshot(finished_run.output)
+    sentence = refused([*finished_run.argv, "--config.model.dropout=0.5"], 78)
+    assert "another model.dropout (0.3, now 0.5)" in sentence
+    assert task.main([*finished_run.argv, "--config.train.steps_per_call=1"]) == 0
+    assert "training is complete" in capsys.readouterr().out
+    assert snapshot(finished_run.output) == before
+
+
+@pytest.mark.slow
+def test_lost_predictions_are_made_again(
+    finished_run: Any, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the best checkpoint alone: the newest are gone too."""
+    output = tmp_path / "copy"
+    shutil.copytree(finished_run.output, output)
+    path = output / "predictions" / "predictions.csv"
+    expected = path.read_bytes()
+    path.unlink()
+    for file in (output / "checkpoints").glob("ckpt-*"):
+        file.unlink()
+    argv = [part.replace(finished_run.output, str(output)) for part in finished_run.argv]
+    assert task.main([*argv, "--mode=evaluate"]) == 0
+    assert path.read_bytes() == expected
+
+
+@pytest.mark.slow
+def test_the_report_states_the_settings_of_the_run_not_of_the_command(
+    finished_run: Any, tmp_path: pathlib.Path, data_set: Any
+) -> None:
+    output = tmp_path / "copy"
+    shutil.copytree(finished_run.output, output)
+    before = json.loads((output / "report/report.json").read_text())
+    argv = ["cxr14-train", "--mode=report", f"--output={output}", f"--data={data_set.folder}"]
+    assert task.main([*argv, "--config.evaluation.bootstrap_resamples=20"]) == 0
+    after = json.loads((output / "report/report.json").read_text())
+    assert after == before
+    assert after["context"]["config"] == yaml.safe_load((output / "config.yaml").read_text())
+
+
+def test_a_report_needs_a_predictions_file_only(tmp_path: pathlib.Path, fresh_python: Any) -> None:
+    rows = ["id,patient,split,label:Mass,score:Mass"]
+    rows += [f"{at}.png,p{at // 2},test,{at % 2},{0.01 * at + 0.3 * (at % 2)}" for at in range(40)]
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(rows) + "\n")
+    output = tmp_path / "out"
+    done = fresh_python(
+        "-c",
+        WITHOUT_TENSORFLOW,
+        "--mode=report",
+        f"--predictions={path}",
+        f"--output={output}",
+        "--config.evaluation.bootstrap_resamples=20",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "imported []" in done.stdout
+    report = json.loads((output / "report" / "report.json").read_text())
+    assert report["splits"]["test"]["findings"]["Mass"]["n"] == 40
+    assert sorted(path.name for path in output.iterdir()) == ["report"]
+
+
+def test_a_missing_manifest_is_exit_65(
+    refused: Callable[..., str], arguments: Any, tmp_path: pathlib.Path
+) -> None:
+    sentence = refused(arguments(data=f"{tmp_path}/nothing"), 65)
+    assert f"{tmp_path}/nothing holds no manifest.json" in sentence
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_schema_version_is_exit_65(
+    refused: Callable[..., str], arguments: Any, data_set: Any, tmp_path: pathlib.Path
+) -> None:
+    values = json.loads((pathlib.Path(data_set.folder) / "manifest.json").read_text())
+    values["schema_version"] = 2
+    (tmp_path / "manifest.json").write_text(json.dumps(values))
+    sentence = refused(arguments(data=str(tmp_path)), 65)
+    assert "has schema version 2, this program reads 1" in sentence
+
+
+def test_a_truncated_shard_is_exit_65(
+    refused: Callable[..., str], arguments: Any, data_set: Any, tmp_path: pathlib.Path
+) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(data_set.folder, folder)
+    shard = folder / "test-00000-of-00002.tfrecord"
+    shard.write_bytes(shard.read_bytes()[:-7])
+    sentence = refused(arguments(data=str(folder)), 65)
+    assert f"shard {shard} has" in sentence
+
+
+def test_an_unknown_setting_is_exit_78(refused: Callable[..., str], arguments: Any) -> None:
+    sentence = refused([*arguments(), "--config.data.batch_size=3"], 78)
+    assert "did you mean global_batch_size?" in sentence
+
+
+def test_an_unknown_flag_is_exit_64(refused: Callable[..., str], arguments: Any) -> None:
+    assert "Unknown command line flag 'epochs'" in refused([*arguments(), "--epochs=3"], 64)
+
+
+def test_a_path_on_s3_is_exit_64_in_the_default_environment(
+    refused: Callable[..., str], arguments: Any, data_set: Any
+) -> None:
+    pytest.importorskip("tensorflow")
+    for argv in (
+        arguments(data="s3://bucket/data"),
+        arguments(output="s3://bucket/run"),
+    ):
+        sentence = refused(argv, 64)
+        assert "s3:// paths need the tensorflow-io environment" in sentence
+
+
+def test_a_gpu_that_is_not_there_is_exit_78(refused: Callable[..., str], arguments: Any) -> None:
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("this machine has a GPU")
+    sentence = refused(arguments(runtime__accelerator="gpu"), 78)
+    assert "TensorFlow sees none" in sentence
+
+
+@pytest.mark.distributed
+@pytest.mark.slow
+def test_a_batch_that_does_not_divide_over_the_replicas_is_exit_78(
+    fresh_python: Any, arguments: Any
+) -> None:
+    """In a process of its own: TensorFlow's devices are set once."""
+    argv = arguments(runtime__logical_cpus=3, data__global_batch_size=10)
+    done = fresh_python("-m", "trainer.task", *argv[1:])
+    assert done.returncode == 78, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == (
+        "cxr14-train: data.global_batch_size 10 does not divide over 3 replicas: use 9 or 12"
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_evaluation_before_training_is_exit_78(refused: Callable[..., str], arguments: Any) -> None:
+    assert "holds no best checkpoint" in refused([*arguments(), "--mode=evaluate"], 78)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_another_model_is_exit_78(
+    refused: Callable[..., str], arguments: Any, finished_run: Any, tmp_path: pathlib.Path
+) -> None:
+    shutil.copytree(f"{finished_run.output}/checkpoints", tmp_path / "out" / "checkpoints")
+    sentence = refused(arguments(model__hidden_units=16), 78)
+    assert "ckpt-7 is of another model" in sentence
+    assert "choose another --output" in sentence
+
+
+def test_the_entry_point_leaves_signals_as_they_were(finished_run: Any) -> None:
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
