@@ -55,7 +55,8 @@ def test_the_whole_of_chestxray14_fits_into_a_job_request() -> None:
     assert len(CHESTXRAY14_FINDINGS) == 14
     tasks = _plan([_row(number) for number in range(112_120)], "gs://bucket/out", 512)
     assert sum(len(task.rows) for task in tasks) == 112_120
-    assert sum(len(transforms.pack(task)) for task in tasks) < 10e6
+    # Every fourth stands for its neighbours, which are as large: packing all takes seconds.
+    assert 4 * sum(len(transforms.pack(task)) for task in tasks[::4]) < 10e6
 
 
 def test_counters_name_every_reason_that_an_image_can_be_rejected_for() -> None:
