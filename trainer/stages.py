@@ -209,6 +209,9 @@ def _build(job: Job, *, pretrained: bool) -> model.Model:
         image_size=job.config.data.image_size,
         findings=len(job.manifest.findings),
         pretrained=pretrained,
+        prevalence=[
+            job.manifest.splits["train"].prevalence[name] for name in job.manifest.findings
+        ],
     )
 
 

@@ -55,7 +55,7 @@ def newest_step(output: pathlib.Path) -> int:
 
 def interrupt(process: subprocess.Popen[str], output: pathlib.Path, past: int, how: int) -> None:
     """Sends a signal at a random moment after the run has saved a step beyond `past`."""
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 400
     while newest_step(output) <= past and process.poll() is None:
         assert time.monotonic() < deadline, "no checkpoint in time"
         time.sleep(0.002)
@@ -89,12 +89,12 @@ def history(
         reached.append(newest_step(cut))
     process = start_trainer(flags)
     interrupt(process, cut, past=newest_step(cut) + 1, how=signal.SIGTERM)
-    text, _ = process.communicate(timeout=100)
+    text, _ = process.communicate(timeout=400)
     stopped = (process.returncode, text.strip().splitlines()[-1])
     process = start_trainer(flags)
-    text, _ = process.communicate(timeout=300)
+    text, _ = process.communicate(timeout=400)
     finished = (process.returncode, text)
-    text, _ = undisturbed.communicate(timeout=300)
+    text, _ = undisturbed.communicate(timeout=400)
     assert undisturbed.returncode == 0, text
     return History(cut, reached, stopped, finished, whole, per_epoch)
 

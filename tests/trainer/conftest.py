@@ -228,7 +228,7 @@ def fresh_python() -> Callable[..., subprocess.CompletedProcess[str]]:
             cwd=cwd,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=400,
         )
 
     return run

@@ -242,3 +242,18 @@ def test_a_validation_split_without_any_auc_is_refused(data_set: Any) -> None:
     for positives, known in [(0, 5), (5, 5), (0, 0)]:
         with pytest.raises(DataError, match="no AUC is defined"):
             dataset.check_validation(validation_with(data_set.manifest, positives, known))
+
+
+def test_the_order_of_shards_differs_between_epochs(data_set: Any) -> None:
+    """A buffer of one record mixes nothing, so what differs is the order of shards."""
+    batches = dataset.train_batches(
+        tf.distribute.OneDeviceStrategy("/CPU:0"),
+        folder=data_set.folder,
+        manifest=data_set.manifest,
+        config=DataConfig(global_batch_size=4, shuffle_buffer=1, open_shards=1),
+        seed=0,
+        start_step=0,
+    )
+    taken = [{"pixels": b["pixels"].numpy()} for b in itertools.islice(iter(batches), 21)]
+    firsts = [ids_of(data_set, taken[step : step + 1])[0] for step in (0, 7, 14)]
+    assert len(set(firsts)) > 1

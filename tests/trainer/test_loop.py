@@ -316,6 +316,22 @@ def test_a_batch_without_known_targets_trains_without_breaking(
     assert all(np.isfinite(variable).all() for variable in weights(network))
 
 
+def test_augmentation_and_dropout_are_drawn_anew_for_each_step(
+    harness: Harness, tmp_path: pathlib.Path
+) -> None:
+    """One batch again and again, at a rate that moves no weight."""
+    harness.config.optimizer.learning_rate = 1e-30
+    run, _ = harness.start(tmp_path)
+    stream = iter(tf.data.Dataset.from_tensors(next(iter(run_batches(harness)))).repeat())
+
+    def loss(step: int) -> float:
+        at = tf.constant(step, tf.int64)
+        return float(run.train_steps(stream, at, tf.constant(1))[0])
+
+    assert loss(0) == loss(0)
+    assert len({loss(step) for step in range(5)}) == 5
+
+
 @pytest.mark.distributed
 @pytest.mark.slow
 def test_two_devices_train_like_one_with_the_same_global_batch(two_cpus: dict[str, Any]) -> None:

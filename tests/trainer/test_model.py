@@ -39,15 +39,15 @@ def weights_file(resnet: model.Model, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_the_layers_are_those_of_the_design(resnet: model.Model) -> None:
-    chain = resnet.network.layers[-5:]
-    assert [type(layer).__name__ for layer in chain] == [
+    layers = [layer for layer in resnet.network.layers if layer.name != "pooled_scale"]
+    assert [type(layer).__name__ for layer in layers[-5:]] == [
         "Functional",
         "GlobalAveragePooling2D",
         "Dense",
         "Dropout",
         "Dense",
     ]
-    backbone, _, hidden, dropout, logits = chain
+    backbone, _, hidden, dropout, logits = layers[-5:]
     assert backbone.name == "resnet50"
     assert backbone.output_shape == (None, 1, 1, 2048)
     assert sum(isinstance(layer, keras.layers.Conv2D) for layer in backbone.layers) == 53

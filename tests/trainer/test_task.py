@@ -205,7 +205,6 @@ def test_an_unknown_flag_is_exit_64(refused: Callable[..., str], arguments: Any)
 def test_a_path_on_s3_is_exit_64_in_the_default_environment(
     refused: Callable[..., str], arguments: Any, data_set: Any
 ) -> None:
-    pytest.importorskip("tensorflow")
     for argv in (
         arguments(data="s3://bucket/data"),
         arguments(output="s3://bucket/run"),
