@@ -27,7 +27,7 @@ _IMAGENET_MEANS = (103.939, 116.779, 123.68)
 # 2,048 pooled features, all positive, move a hidden unit by their sum at every step of Adam: at a
 # rate of 0.001 by about 2, and nine of ten units were dead after 300 steps. Inputs made this much
 # smaller, with weights as much larger, compute the same at the start and keep the units alive.
-_POOLED_SCALE = 1 / 16
+_POOLED_SCALE = 2048**-0.5
 
 
 @dataclasses.dataclass(frozen=True)

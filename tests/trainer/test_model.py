@@ -227,3 +227,14 @@ def test_mixed_precision_computes_in_half_but_keeps_weights_and_logits_in_full(
     assert made.network.output.dtype == made.head.output.dtype == "float32"
     assert made.network.get_layer("normalise").output.dtype == "float32"
     assert train_logits(made, np.arange(2)).dtype == np.float32
+
+
+def test_the_last_biases_start_at_the_log_odds_of_the_prevalence() -> None:
+    def biases(prevalence: list[float]) -> np.ndarray:
+        config = ModelConfig(weights="none", hidden_units=8)
+        made = model.build(config, image_size=32, findings=3, prevalence=prevalence)
+        return made.network.get_layer("logits").bias.numpy()
+
+    found = biases([0.5, 0.02, 0.0])
+    np.testing.assert_allclose(1 / (1 + np.exp(-found)), [0.5, 0.02, 1e-4], rtol=1e-4)
+    np.testing.assert_array_equal(biases([]), [0, 0, 0])
