@@ -44,7 +44,6 @@ class Config:
             512 PNG records of 256 px are about 17 MB.
         max_rejected_fraction: share of unusable images above which the job fails; each one is
             listed in rejected.csv in any case.
-        png_compression: zlib level of the stored pictures, 0 to 9; it changes bytes, never pixels.
     """
 
     findings: list[str] = dataclasses.field(default_factory=lambda: list(CHESTXRAY14_FINDINGS))
@@ -53,7 +52,6 @@ class Config:
     split_salt: str = "cxr14"
     examples_per_shard: int = 512
     max_rejected_fraction: float = 0.001
-    png_compression: int = 3
 
     def validate(self) -> None:
         """Checks that the settings can work together.
@@ -77,5 +75,3 @@ class Config:
             )
         if self.examples_per_shard < 1:
             raise ConfigError(f"examples_per_shard is {self.examples_per_shard}: use 1 or more")
-        if not 0 <= self.png_compression <= 9:
-            raise ConfigError(f"png_compression is {self.png_compression}: use 0 to 9")

@@ -131,7 +131,6 @@ def _tasks(split: str, rows: Sequence[Row], output: str, config: Config) -> list
         split=split,
         output=output,
         stored_size=config.stored_size,
-        png_compression=config.png_compression,
         examples_per_shard=config.examples_per_shard,
     )
 

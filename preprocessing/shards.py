@@ -32,14 +32,12 @@ class ShardTask:
         output: folder of the data set.
         name: file name of the shard.
         stored_size: side of the stored pictures in pixels.
-        png_compression: zlib level of the stored pictures.
         rows: what to write, in this order.
     """
 
     output: str
     name: str
     stored_size: int
-    png_compression: int
     rows: tuple[Row, ...]
 
     @property
@@ -91,7 +89,6 @@ def plan(
     split: str,
     output: str,
     stored_size: int,
-    png_compression: int,
     examples_per_shard: int,
 ) -> list[ShardTask]:
     """Cuts the rows of a split into shards whose sizes differ by one at most."""
@@ -103,7 +100,6 @@ def plan(
             output=output,
             name=f"{split}-{at:05d}-of-{count:05d}.tfrecord",
             stored_size=stored_size,
-            png_compression=png_compression,
             rows=tuple(sorted(ranked[bounds[at] : bounds[at + 1]], key=lambda row: row.id)),
         )
         for at in range(count)
@@ -173,7 +169,7 @@ def _records(task: ShardTask, rejected: list[Rejection]) -> Iterator[bytes]:
             continue
         fields = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
         del fields["uri"]
-        encoded = image.encode(pixels, task.png_compression)
+        encoded = image.encode(pixels)
         yield schema.encode(schema.Record(image=encoded, **fields))
 
 

@@ -5,7 +5,6 @@ The order of training is a function of (seed, epoch) alone. Step s takes the rec
 batch on, whatever the number of replicas; a restart skips consumed records before it decodes any.
 """
 
-import concurrent.futures
 import dataclasses
 
 import numpy as np
@@ -32,41 +31,6 @@ class Truth:
     ids: np.ndarray
     patients: np.ndarray
     targets: np.ndarray
-
-
-def check_shards(folder: str, manifest: Manifest) -> None:
-    """Compares every shard's size with the manifest, before hours are spent.
-
-    Raises:
-        DataError: a shard that is absent or of another size.
-    """
-    shards = [shard for split in manifest.splits.values() for shard in split.shards]
-    paths = [storage.join(folder, shard.name) for shard in shards]
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        sizes = list(pool.map(_size, paths))
-    for path, shard, size in zip(paths, shards, sizes, strict=True):
-        if size is None:
-            raise DataError(f"shard {path} is missing: copy the data set again, whole")
-        if size != shard.bytes:
-            raise DataError(
-                f"shard {path} has {size} bytes, the manifest says {shard.bytes}: copy "
-                "it again or preprocess the data again"
-            )
-
-
-def check_validation(manifest: Manifest) -> None:
-    """Refuses a validation split that cannot choose a network, before hours are spent.
-
-    Raises:
-        DataError: no finding of it has a defined AUC.
-    """
-    split = manifest.splits["validation"]
-    if not any(0 < split.positives[name] < split.known[name] for name in manifest.findings):
-        raise DataError(
-            "the validation split has no finding that is present in some images and "
-            "absent in others, so no AUC is defined: preprocess with more images or a "
-            "larger validation_fraction"
-        )
 
 
 def steps_per_epoch(manifest: Manifest, global_batch: int) -> int:
@@ -233,11 +197,3 @@ def _batches(pairs, example, global_batch, context):  # type: ignore[no-untyped-
         .batch(context.get_per_replica_batch_size(global_batch), drop_remainder=True)
         .prefetch(tf.data.AUTOTUNE)
     )
-
-
-def _size(path: str) -> int | None:
-    try:
-        size: int = tf.io.gfile.stat(path).length
-    except tf.errors.NotFoundError:
-        return None
-    return size

@@ -2,8 +2,8 @@
 """The network: normalise -> ResNet-50 -> average pool -> Dense ReLU -> Dropout -> logits.
 
 Normalisation is the first layer, so evaluation and serving cannot differ from training. Dropout is
-drawn from (seed, step, position) by the training step instead of from a state of its own, which no
-checkpoint would have to carry.
+drawn from (seed, step, position) by the training step: the state that Keras's layer keeps for it is
+never used, so nothing depends on a checkpoint carrying it.
 """
 
 import dataclasses
@@ -92,13 +92,9 @@ def build(
         ConfigError: weights that are not there, have another SHA-256 or do not fit.
     """
     pixels = keras.Input([image_size, image_size], dtype="uint8", name="pixels")
-    grey = keras.layers.Reshape([image_size, image_size, 1], dtype="uint8", name="grey")(pixels)
-    colours = keras.layers.Concatenate(dtype="uint8", name="colours")([grey] * 3)
-    normal = keras.layers.Rescaling(
-        1.0, [-mean for mean in _IMAGENET_MEANS], dtype="float32", name="normalise"
-    )(colours)
     backbone = _backbone(config, image_size, pretrained)
-    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(backbone(normal))
+    maps = backbone(_normalise(pixels, image_size))
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(maps)
     small = keras.layers.Rescaling(_POOLED_SCALE, name="pooled_scale")(pooled)
     dense = keras.layers.Dense(
         config.hidden_units,
@@ -116,6 +112,14 @@ def build(
     dropped = keras.layers.Dropout(config.dropout, name="dropout")(features.output)
     network = keras.Model(pixels, logits(dropped), name="cxr14")
     return Model(network=network, features=features, head=head, dropout=config.dropout)
+
+
+def _normalise(pixels: keras.KerasTensor, image_size: int) -> keras.KerasTensor:
+    """Grey uint8 [b, size, size] to what ResNet-50 eats, float32 [b, size, size, 3]."""
+    grey = keras.layers.Reshape([image_size, image_size, 1], dtype="uint8", name="grey")(pixels)
+    colours = keras.layers.Concatenate(dtype="uint8", name="colours")([grey] * 3)
+    means = [-mean for mean in _IMAGENET_MEANS]
+    return keras.layers.Rescaling(1.0, means, dtype="float32", name="normalise")(colours)
 
 
 def _log_odds(prevalence: Sequence[float]) -> Callable[..., npt.NDArray[np.float32]]:

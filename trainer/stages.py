@@ -20,6 +20,7 @@ from trainer import (
     checkpoints,
     dataset,
     export,
+    integrity,
     loop,
     model,
     optimizer,
@@ -53,7 +54,7 @@ def connect(data: str, output: str, config: Config, manifest: Manifest) -> Job:
         DataError: shards that are missing or cut short.
     """
     running = runtime.connect(config.runtime, os.environ, config.seed)
-    dataset.check_shards(data, manifest)
+    integrity.check_shards(data, manifest)
     return Job(data=data, output=output, config=config, manifest=manifest, runtime=running)
 
 
@@ -62,10 +63,12 @@ def train(job: Job) -> loop.Summary:
 
     Raises:
         ConfigError: settings or a checkpoint that cannot work.
+        DataError: a shard that is damaged.
         StoppedError: SIGTERM; everything was saved.
     """
     started = time.time()
-    with runtime.stop_requests() as should_stop:
+    damage = integrity.naming_damage(job.data, job.manifest)
+    with damage, runtime.stop_requests() as should_stop:
         summary = _train(job, should_stop)
     if job.runtime.is_chief:
         runfolder.write_note(job.output, runfolder.TRAINING, _training_note(job, summary, started))
@@ -74,7 +77,7 @@ def train(job: Job) -> loop.Summary:
 
 def _train(job: Job, should_stop: Callable[[], bool]) -> loop.Summary:
     config, manifest = job.config, job.manifest
-    dataset.check_validation(manifest)
+    integrity.check_validation(manifest)
     config.check_replicas(job.runtime.replicas)
     per_epoch = dataset.steps_per_epoch(manifest, config.data.global_batch_size)
     schedule = optimizer.Schedule(config.optimizer, config.train.epochs * per_epoch)
@@ -117,7 +120,8 @@ def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
     step, auc = checkpoints.restore_best(job.output, network.network)
     print(f"best network: step {step}, validation mean AUC {auc:.4f}", flush=True)
     scorer = _scorer(job, network.network)
-    parts = [scorer.predictions(split) for split in splits]
+    with integrity.naming_damage(job.data, job.manifest):
+        parts = [scorer.predictions(split) for split in splits]
     path = storage.join(job.output, runfolder.PREDICTIONS)
     if job.runtime.is_chief:
         predictions.write(path, _concatenate(parts))

@@ -37,7 +37,7 @@ def _to_int(value: Any) -> Any:
     return repr(value) if isinstance(value, bool) else value
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+class _Loader(yaml.SafeLoader):
     """Refuses a key that stands twice, of which YAML would silently take the last."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:

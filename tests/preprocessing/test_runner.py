@@ -64,7 +64,6 @@ def _tasks(folder: pathlib.Path, output: str) -> list[shards.ShardTask]:
         split="train",
         output=str(folder / output),
         stored_size=32,
-        png_compression=3,
         examples_per_shard=3,
     )
 

@@ -27,7 +27,6 @@ def _plan(rows: list[Row], output: str = "out", per_shard: int = 7) -> list[Shar
         split="train",
         output=output,
         stored_size=16,
-        png_compression=3,
         examples_per_shard=per_shard,
     )
 
@@ -86,9 +85,7 @@ def test_a_task_survives_the_way_to_a_worker(task: ShardTask) -> None:
     assert ShardTask.from_json(task.to_json()) == task
 
 
-@pytest.mark.parametrize(
-    "change", [{"stored_size": 17}, {"png_compression": 4}, {"name": "b"}, {"rows": ()}]
-)
+@pytest.mark.parametrize("change", [{"stored_size": 17}, {"name": "b"}, {"rows": ()}])
 def test_the_fingerprint_is_of_what_decides_the_bytes(
     task: ShardTask, change: dict[str, object]
 ) -> None:

@@ -36,10 +36,10 @@ def test_a_run_exits_0_and_sums_up_what_it_wrote(tree, capsys: pytest.CaptureFix
 
 def test_settings_come_from_a_file_and_the_command_line(tree) -> None:
     config = tree.folder / "config.yaml"
-    config.write_text("stored_size: 64\npng_compression: 1\n")
+    config.write_text("stored_size: 64\nmax_rejected_fraction: 0.25\n")
     assert task.main(tree.argv(f"--config={config}")) == 0
     parameters = manifest.read(str(tree.output)).parameters
-    assert (parameters["stored_size"], parameters["png_compression"]) == (32, 1)
+    assert (parameters["stored_size"], parameters["max_rejected_fraction"]) == (32, 0.25)
 
 
 def test_the_source_may_be_named_by_the_command_run(tree) -> None:

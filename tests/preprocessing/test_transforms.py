@@ -21,7 +21,6 @@ def _plan(rows: list[Row], output: str, per_shard: int) -> list[shards.ShardTask
         split="train",
         output=output,
         stored_size=32,
-        png_compression=3,
         examples_per_shard=per_shard,
     )
 

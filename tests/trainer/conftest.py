@@ -105,7 +105,6 @@ def _write_split(rows: list[Row], split: str, folder: str) -> Split:
         split=split,
         output=folder,
         stored_size=STORED,
-        png_compression=3,
         examples_per_shard=8,
     )
     notes = {task.name: shards.write(task) for task in tasks}

@@ -3,8 +3,6 @@
 
 import dataclasses
 import itertools
-import os
-import shutil
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,6 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, DataError
-from preprocessing.contract.manifest import Manifest
 from trainer import dataset
 from trainer.config import DataConfig
 
@@ -194,26 +191,6 @@ def test_a_split_that_is_not_what_the_manifest_says_is_refused(data_set: Any) ->
         dataset.read_truth(data_set.folder, manifest, "test")
 
 
-def test_a_whole_data_set_passes_the_check(data_set: Any) -> None:
-    dataset.check_shards(data_set.folder, data_set.manifest)
-
-
-@pytest.mark.parametrize(("keep", "words"), [(None, "is missing"), (1000, "has 1000 bytes")])
-def test_a_missing_or_truncated_shard_is_named(
-    data_set: Any, tmp_path: Any, keep: int | None, words: str
-) -> None:
-    folder = str(tmp_path / "copy")
-    shutil.copytree(data_set.folder, folder)
-    path = f"{folder}/validation-00001-of-00002.tfrecord"
-    if keep is None:
-        os.unlink(path)
-    else:
-        os.truncate(path, keep)
-    with pytest.raises(DataError) as caught:
-        dataset.check_shards(folder, data_set.manifest)
-    assert str(caught.value).startswith(f"shard {path} {words}")
-
-
 def test_a_batch_larger_than_the_split_is_refused(data_set: Any) -> None:
     assert dataset.steps_per_epoch(data_set.manifest, 29) == 1
     with pytest.raises(ConfigError, match="30 is larger .* 29 examples: use 29 or less"):
@@ -226,22 +203,6 @@ def test_a_batch_that_does_not_divide_over_the_replicas_is_refused(data_set: Any
         train(data_set, 1, strategy=strategy)
     with pytest.raises(ConfigError, match=r"evaluation\.global_batch_size 4 .* use 3 or 6"):
         evaluation(data_set, "test", 4, strategy)
-
-
-def validation_with(manifest: Manifest, positives: int, known: int) -> Manifest:
-    split = dataclasses.replace(
-        manifest.splits["validation"],
-        positives=dict.fromkeys(manifest.findings, positives),
-        known=dict.fromkeys(manifest.findings, known),
-    )
-    return dataclasses.replace(manifest, splits={**manifest.splits, "validation": split})
-
-
-def test_a_validation_split_without_any_auc_is_refused(data_set: Any) -> None:
-    dataset.check_validation(validation_with(data_set.manifest, 1, 2))
-    for positives, known in [(0, 5), (5, 5), (0, 0)]:
-        with pytest.raises(DataError, match="no AUC is defined"):
-            dataset.check_validation(validation_with(data_set.manifest, positives, known))
 
 
 def test_the_order_of_shards_differs_between_epochs(data_set: Any) -> None:

@@ -10,7 +10,7 @@ import yaml
 _AMBIGUOUS = re.compile(r"[yYnN~]|[-+.]?[0-9][0-9A-Za-z_.:+-]*")
 
 
-class _Dumper(yaml.SafeDumper):  # type: ignore[misc] # PyYAML has no types
+class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         """Repeats what occurs twice: people edit the printed file."""
         return True

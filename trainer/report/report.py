@@ -69,21 +69,14 @@ def build(
     }
     report: Report = {
         "schema_version": SCHEMA_VERSION,
-        "request": {
-            "bootstrap_resamples": bootstrap_resamples,
-            "seed": seed,
-            "context_sha256": _hash(facts),
-        },
+        "request": _request(facts, bootstrap_resamples, seed),
         "predictions": {
             "file": None,
             "sha256": None,
             "rows": len(predictions.ids),
             "ignored_columns": list(predictions.ignored_columns),
         },
-        "interval": {
-            "level": intervals.LEVEL,
-            "method": "percentile interval of a bootstrap of patients",
-        },
+        "interval": {"level": intervals.LEVEL, "method": "percentile, bootstrap of patients"},
         "findings": list(predictions.findings),
         "few_positives_below": FEW_POSITIVES,
         "splits": splits,
@@ -143,19 +136,11 @@ def from_files(
         DataError: the predictions cannot be used; the text says why.
         UsageError: `bootstrap_resamples` is below 1, or Parquet without pyarrow.
     """
-    request = {
-        "bootstrap_resamples": bootstrap_resamples,
-        "seed": seed,
-        "context_sha256": _hash(plain(dict(context))),
-    }
+    request = _request(plain(dict(context)), bootstrap_resamples, seed)
     sha256 = fingerprint(predictions_path)
     existing = _existing(output)
-    if (
-        existing is not None
-        and existing.get("schema_version") == SCHEMA_VERSION
-        and existing.get("request") == request
-        and existing.get("predictions", {}).get("sha256") == sha256
-    ):
+    wanted = (SCHEMA_VERSION, request, sha256)
+    if existing is not None and wanted == _made_from(existing):
         return existing
     report = build(
         read(predictions_path),
@@ -166,6 +151,15 @@ def from_files(
     report["predictions"] |= {"file": storage.basename(predictions_path), "sha256": sha256}
     write(output, report)
     return report
+
+
+def _request(facts: Mapping[str, Any], resamples: int, seed: int) -> dict[str, Any]:
+    return {"bootstrap_resamples": resamples, "seed": seed, "context_sha256": _hash(facts)}
+
+
+def _made_from(report: Report) -> tuple[Any, Any, Any]:
+    sha256 = report.get("predictions", {}).get("sha256")
+    return report.get("schema_version"), report.get("request"), sha256
 
 
 def plain(value: Any) -> Any:

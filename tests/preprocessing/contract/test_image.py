@@ -136,18 +136,17 @@ def test_canonical_squares_before_it_scales() -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
 def test_canonical_has_the_size_asked_for(height: int, width: int, size: int) -> None:
-    encoded = image.encode(np.full((height, width), 7, np.uint8), 1)
+    encoded = image.encode(np.full((height, width), 7, np.uint8))
     canonical = image.canonical(encoded, size)
     assert canonical.shape == (size, size)
     assert canonical.dtype == np.uint8
 
 
-@pytest.mark.parametrize("compression", [0, 3, 9])
-def test_what_is_stored_is_lossless_grey_and_repeatable(compression: int) -> None:
+def test_what_is_stored_is_lossless_grey_and_repeatable() -> None:
     pixels = _RANDOM.integers(0, 256, (32, 32), np.uint8)
-    encoded = image.encode(pixels, compression)
+    encoded = image.encode(pixels)
     assert encoded[25] == 0  # colour type: grey
-    assert encoded == image.encode(pixels.copy(), compression)
+    assert encoded == image.encode(pixels.copy())
     np.testing.assert_array_equal(image.decode(encoded), pixels)
 
 

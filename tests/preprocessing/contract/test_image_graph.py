@@ -70,13 +70,13 @@ def test_what_cannot_be_decoded_raises() -> None:
 
 def test_stored_reads_what_encode_wrote() -> None:
     pixels = _texture(32)
-    stored = image_graph.stored(tf.constant(image.encode(pixels, 3)), 32)
+    stored = image_graph.stored(tf.constant(image.encode(pixels)), 32)
     np.testing.assert_array_equal(stored, pixels)
 
 
 def test_stored_refuses_another_size() -> None:
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
-        image_graph.stored(tf.constant(image.encode(_texture(16), 3)), 32)
+        image_graph.stored(tf.constant(image.encode(_texture(16))), 32)
 
 
 @pytest.mark.parametrize("image_size", [28, 20, 56])

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the checks on a data set: whole, damaged, or of no use for choosing a network."""
+
+import dataclasses
+import os
+import shutil
+from typing import Any
+
+import pytest
+
+from preprocessing.contract.errors import DataError
+from preprocessing.contract.manifest import Manifest
+from trainer import dataset, integrity
+
+
+def test_a_whole_data_set_passes_the_check(data_set: Any) -> None:
+    integrity.check_shards(data_set.folder, data_set.manifest)
+
+
+@pytest.mark.parametrize(("keep", "words"), [(None, "is missing"), (1000, "has 1000 bytes")])
+def test_a_missing_or_truncated_shard_is_named(
+    data_set: Any, tmp_path: Any, keep: int | None, words: str
+) -> None:
+    folder = str(tmp_path / "copy")
+    shutil.copytree(data_set.folder, folder)
+    path = f"{folder}/validation-00001-of-00002.tfrecord"
+    if keep is None:
+        os.unlink(path)
+    else:
+        os.truncate(path, keep)
+    with pytest.raises(DataError) as caught:
+        integrity.check_shards(folder, data_set.manifest)
+    assert str(caught.value).startswith(f"shard {path} {words}")
+
+
+def test_a_flipped_byte_names_the_damaged_shard(data_set: Any, tmp_path: Any) -> None:
+    folder = str(tmp_path / "copy")
+    shutil.copytree(data_set.folder, folder)
+    path = f"{folder}/{data_set.manifest.splits['validation'].shards[1].name}"
+    with open(path, "r+b") as file:
+        file.seek(-100, os.SEEK_END)
+        byte = file.read(1)
+        file.seek(-100, os.SEEK_END)
+        file.write(bytes([byte[0] ^ 1]))
+    integrity.check_shards(folder, data_set.manifest)
+    with (
+        pytest.raises(DataError, match="is damaged") as caught,
+        integrity.naming_damage(folder, data_set.manifest),
+    ):
+        dataset.read_truth(folder, data_set.manifest, "validation")
+    assert path in str(caught.value)
+
+
+def validation_with(manifest: Manifest, positives: int, known: int) -> Manifest:
+    split = dataclasses.replace(
+        manifest.splits["validation"],
+        positives=dict.fromkeys(manifest.findings, positives),
+        known=dict.fromkeys(manifest.findings, known),
+    )
+    return dataclasses.replace(manifest, splits={**manifest.splits, "validation": split})
+
+
+def test_a_validation_split_without_any_auc_is_refused(data_set: Any) -> None:
+    integrity.check_validation(validation_with(data_set.manifest, 1, 2))
+    for positives, known in [(0, 5), (5, 5), (0, 0)]:
+        with pytest.raises(DataError, match="no AUC is defined"):
+            integrity.check_validation(validation_with(data_set.manifest, positives, known))

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""Checks that a data set is whole and can be trained on, before hours are spent on it."""
+
+import concurrent.futures
+import contextlib
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from preprocessing.contract import storage
+from preprocessing.contract.errors import DataError
+from preprocessing.contract.manifest import Manifest
+
+
+def check_shards(folder: str, manifest: Manifest) -> None:
+    """Compares every shard's size with the manifest, before hours are spent.
+
+    Raises:
+        DataError: a shard that is absent or of another size.
+    """
+    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    paths = [storage.join(folder, shard.name) for shard in shards]
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        sizes = list(pool.map(_size, paths))
+    for path, shard, size in zip(paths, shards, sizes, strict=True):
+        if size is None:
+            raise DataError(f"shard {path} is missing: copy the data set again, whole")
+        if size != shard.bytes:
+            raise DataError(
+                f"shard {path} has {size} bytes, the manifest says {shard.bytes}: copy "
+                "it again or preprocess the data again"
+            )
+
+
+@contextlib.contextmanager
+def naming_damage(folder: str, manifest: Manifest) -> Iterator[None]:
+    """Turns a checksum that fails while a shard is read into the shard's name.
+
+    Raises:
+        DataError: a shard whose bytes are not what preprocessing wrote.
+    """
+    try:
+        yield
+    except tf.errors.DataLossError as error:
+        for split in manifest.splits.values():
+            for shard in split.shards:
+                path = storage.join(folder, shard.name)
+                if storage.sha256_of(path) != shard.sha256:
+                    raise DataError(
+                        f"shard {path} is damaged: copy it again or preprocess the data again"
+                    ) from error
+        raise DataError(
+            f"a shard of {folder} could not be read whole, though all are whole now: run the same "
+            "command again"
+        ) from error
+
+
+def check_validation(manifest: Manifest) -> None:
+    """Refuses a validation split that cannot choose a network, before hours are spent.
+
+    Raises:
+        DataError: no finding of it has a defined AUC.
+    """
+    split = manifest.splits["validation"]
+    if not any(0 < split.positives[name] < split.known[name] for name in manifest.findings):
+        raise DataError(
+            "the validation split has no finding that is present in some images and "
+            "absent in others, so no AUC is defined: preprocess with more images or a "
+            "larger validation_fraction"
+        )
+
+
+def _size(path: str) -> int | None:
+    try:
+        size: int = tf.io.gfile.stat(path).length
+    except tf.errors.NotFoundError:
+        return None
+    return size
