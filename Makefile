@@ -35,7 +35,6 @@ unit: .venv-dev/.installed
 test-tensorflow-io: .venv-tensorflow-io/.installed
 	.venv-tensorflow-io/bin/python -m pytest tests/trainer tests/tensorflow_io \
 	  -m "not slow and not distributed" --ignore=tests/trainer/launch \
-	  --ignore=tests/trainer/on_two_cpus.py \
 	  --deselect=tests/trainer/test_task.py::test_a_path_on_s3_is_exit_64_in_the_default_environment
 
 ## golden: writes the golden files again; read the difference before you commit it.

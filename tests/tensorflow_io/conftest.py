@@ -133,11 +133,11 @@ def radiographs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     lines = [_HEADER]
     for patient in range(15):
         for at, label in enumerate(("No Finding", "Mass|Edema")):
-            picture = generator.integers(0, 80, (64, 64)).astype(np.uint8)
-            picture[20:40, 10:50] += 120 * at
+            picture = generator.integers(0, 80, (40, 40)).astype(np.uint8)
+            picture[12:25, 6:32] += 120 * at
             name = f"{patient:08d}_{at:03d}.png"
             assert cv2.imwrite(str(base / "images" / name), picture)
-            lines.append(f"{name},{label},{at},{patient},50,F,PA,64,64,0.1,0.1,")
+            lines.append(f"{name},{label},{at},{patient},50,F,PA,40,40,0.1,0.1,")
             lists["test_list" if patient >= 12 else "train_val_list"].append(name)
     (base / "labels.csv").write_text("\n".join(lines))
     for name, names in lists.items():

@@ -21,16 +21,12 @@ FINDINGS = ["Mass", "Nodule", "Edema"]
 OUTSIDE = """
 import json, sys
 import tensorflow as tf
-for name in ("preprocessing", "trainer"):
-    try:
-        __import__(name)
-    except ModuleNotFoundError:
-        continue
-    sys.exit(f"{name} can be imported here")
 files = sys.argv[2:]
 images = tf.constant([open(file, "rb").read() for file in files])
 served = tf.saved_model.load(sys.argv[1]).signatures["serving_default"](image_bytes=images)
+ours = {"preprocessing", "trainer"} & set(sys.modules)
 print(json.dumps({name: scores.numpy().tolist() for name, scores in served.items()}))
+sys.exit(f"serving imported {ours}" if ours else 0)
 """
 
 

@@ -70,12 +70,7 @@ def build(
     report: Report = {
         "schema_version": SCHEMA_VERSION,
         "request": _request(facts, bootstrap_resamples, seed),
-        "predictions": {
-            "file": None,
-            "sha256": None,
-            "rows": len(predictions.ids),
-            "ignored_columns": list(predictions.ignored_columns),
-        },
+        "predictions": _about(predictions),
         "interval": {"level": intervals.LEVEL, "method": "percentile, bootstrap of patients"},
         "findings": list(predictions.findings),
         "few_positives_below": FEW_POSITIVES,
@@ -151,6 +146,12 @@ def from_files(
     report["predictions"] |= {"file": storage.basename(predictions_path), "sha256": sha256}
     write(output, report)
     return report
+
+
+def _about(predictions: Predictions) -> dict[str, Any]:
+    """What is known of a predictions file without the file; `from_files` adds name and hash."""
+    ignored = list(predictions.ignored_columns)
+    return {"file": None, "sha256": None, "rows": len(predictions.ids), "ignored_columns": ignored}
 
 
 def _request(facts: Mapping[str, Any], resamples: int, seed: int) -> dict[str, Any]:
