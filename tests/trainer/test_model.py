@@ -238,3 +238,10 @@ def test_the_last_biases_start_at_the_log_odds_of_the_prevalence() -> None:
     found = biases([0.5, 0.02, 0.0])
     np.testing.assert_allclose(1 / (1 + np.exp(-found)), [0.5, 0.02, 1e-4], rtol=1e-4)
     np.testing.assert_array_equal(biases([]), [0, 0, 0])
+
+
+def test_smaller_pooled_features_meet_weights_as_much_larger(resnet: model.Model) -> None:
+    """Together they start as He initialisation: a standard deviation of sqrt(2 / 2048)."""
+    scale = resnet.features.get_layer("pooled_scale").scale
+    kernel = resnet.features.get_layer("hidden").kernel.numpy()
+    assert np.std(kernel) * scale == pytest.approx((2 / 2048) ** 0.5, rel=0.05)
