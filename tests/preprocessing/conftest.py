@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from preprocessing import pipeline
+
 HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
     "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
@@ -38,6 +40,18 @@ class Tree:
         """Returns where an image lies."""
         (path,) = self.images.rglob(name)
         return path
+
+    def inputs(self, **changes: object) -> pipeline.Inputs:
+        """Returns the inputs of a job on the tree."""
+        inputs = pipeline.Inputs(
+            images=str(self.images),
+            labels=str(self.labels),
+            train_val_list=str(self.folder / "train_val_list.txt"),
+            test_list=str(self.folder / "test_list.txt"),
+            boxes="",
+            output=str(self.output),
+        )
+        return dataclasses.replace(inputs, **changes)
 
     def argv(self, *more: str) -> list[str]:
         """Returns a command line for the tree; a flag given again in `more` wins."""

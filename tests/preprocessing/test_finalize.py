@@ -15,16 +15,8 @@ from preprocessing.shards import note_path, write
 @pytest.fixture
 def plan(tree) -> pipeline.Plan:
     """The plan of a miniature data set, all of its shards written."""
-    inputs = pipeline.Inputs(
-        images=str(tree.images),
-        labels=str(tree.labels),
-        train_val_list=str(tree.folder / "train_val_list.txt"),
-        test_list=str(tree.folder / "test_list.txt"),
-        boxes="",
-        output=str(tree.output),
-    )
     config = Config(stored_size=16, validation_fraction=0.3, examples_per_shard=8)
-    made = pipeline.make_plan(inputs, config)
+    made = pipeline.make_plan(tree.inputs(), config)
     for task in made.all_tasks:
         write(task)
     return made

@@ -19,20 +19,8 @@ from preprocessing.splits import in_validation, list_hash
 _CONFIG = Config(stored_size=32, validation_fraction=0.3, examples_per_shard=8)
 
 
-def _inputs(tree, **changes: object) -> pipeline.Inputs:  # type: ignore[no-untyped-def]
-    inputs = pipeline.Inputs(
-        images=str(tree.images),
-        labels=str(tree.labels),
-        train_val_list=str(tree.folder / "train_val_list.txt"),
-        test_list=str(tree.folder / "test_list.txt"),
-        boxes="",
-        output=str(tree.output),
-    )
-    return dataclasses.replace(inputs, **changes)
-
-
 def _run(tree, config: Config = _CONFIG, **changes: object) -> manifest.Manifest:  # type: ignore[no-untyped-def]
-    made, fresh = pipeline.run(_inputs(tree, **changes), config, [])
+    made, fresh = pipeline.run(tree.inputs(**changes), config, [])
     assert fresh
     return made
 
@@ -237,7 +225,7 @@ def test_a_split_of_which_no_image_is_usable_fails_the_job(tree) -> None:
 def test_a_second_run_finds_the_first_and_writes_nothing(tree) -> None:
     made = _run(tree)
     before = {path: path.stat().st_mtime_ns for path in tree.output.iterdir()}
-    assert pipeline.run(_inputs(tree), _CONFIG, []) == (made, False)
+    assert pipeline.run(tree.inputs(), _CONFIG, []) == (made, False)
     assert {path: path.stat().st_mtime_ns for path in tree.output.iterdir()} == before
 
 
@@ -290,7 +278,7 @@ def test_shards_of_an_unfinished_run_with_other_settings_are_swept(tree) -> None
 
 def test_a_run_goes_on_where_a_stopped_one_ended(tree) -> None:
     whole = _run(tree)
-    plan = pipeline.make_plan(_inputs(tree, output=str(tree.folder / "again")), _CONFIG)
+    plan = pipeline.make_plan(tree.inputs(output=str(tree.folder / "again")), _CONFIG)
     first = plan.all_tasks[0]
     pipeline.runner.run([first], pipeline.runner.options([], images=1))
     before = (tree.folder / "again" / first.name).stat().st_ino
