@@ -5,24 +5,28 @@ import collections
 import csv
 import dataclasses
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
-from preprocessing import shards
+from preprocessing import duplicates, lock, shards, staging
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.labels import PRESENT, UNKNOWN
 from preprocessing.contract.manifest import Manifest, Shard, Split
+from preprocessing.shards import Rejection, ShardNote, ShardTask
 
-REJECTED = "rejected.csv"
+REJECTED, WARNINGS, DUPLICATES = "rejected.csv", "warnings.csv", "duplicates.csv"
+PROGRESS = "_progress"
 
 
 def finish(
     output: str,
-    tasks: Mapping[str, Sequence[shards.ShardTask]],
+    tasks: Mapping[str, Sequence[ShardTask]],
     *,
     draft: Manifest,
     allowed: float,
+    rejected: Sequence[Rejection] = (),
+    warnings: Sequence[tuple[str, str]] = (),
 ) -> Manifest:
     """Lists the rejected images, refuses too many of them, and writes the manifest last.
 
@@ -31,36 +35,80 @@ def finish(
         tasks: split -> its tasks, all of them run.
         draft: the manifest as known before any image was read.
         allowed: share of the images that may be rejected, 0 to 1.
+        rejected: images that are in no task because their patient is not known.
+        warnings: (id, text) of what files leave open.
 
     Raises:
         DataError: a shard is not there, too many images are unusable, or all of a split.
     """
     every = [task for of_split in tasks.values() for task in of_split]
     notes = _notes(every)
-    rejected = [item for note in notes.values() for item in note.rejected]
-    _write_rejected(output, rejected)
-    _judge(output, rejected, draft.counters["images_found"], allowed)
-    counters = dict(draft.counters)
-    counters["records_written"] = sum(note.examples for note in notes.values())
-    counters["images_rejected"] = len(rejected)
-    for reason, count in sorted(collections.Counter(item.reason for item in rejected).items()):
-        counters[f"rejected_{reason}"] = count
-    out = frozenset(item.id for item in rejected)
-    finished = {split: _split(of, notes, out, draft.findings) for split, of in tasks.items()}
+    out = [*rejected, *(item for note in notes.values() for item in note.rejected)]
+    _write_table(output, REJECTED, ["id", "reason", "text", "uri"], map(dataclasses.astuple, out))
+    _write_table(output, WARNINGS, ["id", "text"], warnings)
+    _judge(output, out, draft.counters["images_found"], allowed)
+    twins = duplicates.find(tasks, notes)
+    table = duplicates.table(twins)
+    _write_table(output, DUPLICATES, ["digest", "id", "patient", "split"], table)
+    counters = _counters(draft, notes, out, warnings) | duplicates.count(twins)
+    ids = frozenset(item.id for item in out)
+    finished = {split: _split(of, notes, ids, draft.findings) for split, of in tasks.items()}
     for name, split in finished.items():
         if not split.examples:
             raise DataError(
                 f"split {name} has no usable image: see {storage.join(output, REJECTED)}"
             )
     manifest = dataclasses.replace(draft, splits=finished, counters=counters)
+    sweep(output, keep={task.name for task in every})
     manifests.write(output, manifest)
-    for task in every:
-        storage.delete(shards.note_path(task))
-    storage.remove_empty_folder(storage.join(output, shards.NOTES))
+    remove_progress(output)
     return manifest
 
 
-def _notes(tasks: Sequence[shards.ShardTask]) -> dict[str, shards.ShardNote]:
+def sweep(output: str, keep: Container[str] | None) -> None:
+    """Removes what runs that never finished left: half-written files, shards of another plan.
+
+    Args:
+        output: folder of the data set.
+        keep: names of the planned shards; None if they are not known yet.
+    """
+    for path in storage.list_files(output):
+        if storage.is_temporary(path):
+            storage.delete(path)
+    if keep is None:
+        return
+    for path in storage.list_files(storage.join(output, shards.NOTES)):
+        name = storage.basename(path).removesuffix(".json")
+        if name not in keep:
+            storage.delete(storage.join(output, name))
+            storage.delete(path)
+
+
+def remove_progress(output: str) -> None:
+    """Removes the notes of a finished job, but the lock, which its holder removes."""
+    for path in storage.list_files(storage.join(output, PROGRESS)):
+        if storage.basename(path) != lock.NAME:
+            storage.delete(path)
+    for folder in (staging.FOLDER, shards.NOTES, PROGRESS):
+        storage.remove_empty_folder(storage.join(output, folder))
+
+
+def _counters(
+    draft: Manifest,
+    notes: Mapping[str, ShardNote],
+    rejected: Sequence[Rejection],
+    warnings: Sequence[tuple[str, str]],
+) -> dict[str, int]:
+    counters = dict(draft.counters)
+    counters["records_written"] = sum(note.examples for note in notes.values())
+    counters["images_with_warnings"] = len({name for name, _ in warnings})
+    counters["images_rejected"] = len(rejected)
+    for reason, count in sorted(collections.Counter(item.reason for item in rejected).items()):
+        counters[f"rejected_{reason}"] = count
+    return counters
+
+
+def _notes(tasks: Sequence[ShardTask]) -> dict[str, ShardNote]:
     notes = {task.name: shards.read_note(task) for task in tasks}
     lost = [name for name, note in notes.items() if note is None]
     if lost:
@@ -68,19 +116,23 @@ def _notes(tasks: Sequence[shards.ShardTask]) -> dict[str, shards.ShardNote]:
     return {name: note for name, note in notes.items() if note is not None}
 
 
-def _write_rejected(output: str, rejected: Sequence[shards.Rejection]) -> None:
-    path = storage.join(output, REJECTED)
-    if not rejected:
-        storage.delete(path)
-        return
+def _write_table(
+    output: str, name: str, header: Sequence[str], lines: Iterable[Sequence[object]]
+) -> None:
+    """Writes a table beside the shards; without lines there is none."""
+    path = storage.join(output, name)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["id", "reason", "text", "uri"])
-    table.writerows(dataclasses.astuple(item) for item in rejected)
-    storage.write_text(path, text.getvalue())
+    table.writerow(header)
+    head = text.tell()
+    table.writerows(lines)
+    if text.tell() == head:
+        storage.delete(path)
+    else:
+        storage.write_text(path, text.getvalue())
 
 
-def _judge(output: str, rejected: Sequence[shards.Rejection], images: int, allowed: float) -> None:
+def _judge(output: str, rejected: Sequence[Rejection], images: int, allowed: float) -> None:
     if len(rejected) > allowed * images:
         first = "; ".join(f"{item.uri}: {item.text}" for item in rejected[:3])
         raise DataError(
@@ -91,8 +143,8 @@ def _judge(output: str, rejected: Sequence[shards.Rejection], images: int, allow
 
 
 def _split(
-    tasks: Sequence[shards.ShardTask],
-    notes: dict[str, shards.ShardNote],
+    tasks: Sequence[ShardTask],
+    notes: dict[str, ShardNote],
     rejected: frozenset[str],
     findings: Sequence[str],
 ) -> Split:

@@ -1,49 +1,36 @@
 # SPDX-License-Identifier: MIT
-"""The preprocessing job from top to bottom: index, splits, plan, shards, and the manifest last."""
+"""The preprocessing job top to bottom: index, pictures, splits, plan, shards, manifest last."""
 
 import dataclasses
+import json
 from collections.abc import Sequence
 
-from preprocessing import finalize, runner, shards, sources, splits
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from preprocessing import finalize, index, locate, lock, runner, shards, splits, staging
 from preprocessing.config import Config
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import schema, storage
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
 from preprocessing.contract.manifest import Manifest
-from preprocessing.sources import Row
+from preprocessing.index import Index, Inputs
+from preprocessing.locate import Located
+from preprocessing.pictures import Recipe
+from preprocessing.sources.places import Places
+from preprocessing.transforms import Spread, WorkOff, WriteShard
 
 WRITER = "cxr14-preprocess 0.1.0"
 
-
-@dataclasses.dataclass(frozen=True)
-class Inputs:
-    """Where the job reads and writes; every path may be local or gs://.
-
-    Attributes:
-        images: folder below which the pictures lie.
-        labels: label file of the data set.
-        train_val_list: names for training and validation.
-        test_list: names for test.
-        boxes: BBox_List_2017.csv; empty for none.
-        output: folder of the new data set.
-        allow_missing: work on the images that are there and count the others.
-    """
-
-    images: str
-    labels: str
-    train_val_list: str
-    test_list: str
-    boxes: str
-    output: str
-    allow_missing: bool = False
+_JOB = "job.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Everything that is decided before the first pixel is read."""
+    """Everything that is decided before shards are written."""
 
     tasks: dict[str, list[shards.ShardTask]]
     draft: Manifest
+    located: Located
 
     @property
     def all_tasks(self) -> list[shards.ShardTask]:
@@ -60,120 +47,166 @@ def run(inputs: Inputs, config: Config, beam_arguments: Sequence[str]) -> tuple[
     Raises:
         DataError: input that cannot be used, or too many images that cannot.
         ConfigError: settings that cannot work, or another data set at the output.
-        UsageError: a flag that Beam does not know, or an output that cannot be a folder.
+        UsageError: a flag that Beam does not know, an output that cannot be a folder, or one that
+            another job works on.
     """
     config.validate()
-    plan = make_plan(inputs, config)
-    beam_options = runner.options(beam_arguments, images=plan.draft.counters["images_found"])
-    if storage.exists(storage.join(inputs.output, manifests.NAME)):
-        return _find_made(inputs.output, plan.draft), False
+    read = index.read(inputs, config)
+    beam_options = runner.options(beam_arguments, images=len(read.rows))
+    made = _find_made(inputs.output, read)
+    if made is not None:
+        return made, False
+    _check_split(read, config)
+    found = locate.look(read, inputs)
+    recipe = Recipe(config.stored_size, config.encoding, config.source_px)
+    todo = locate.stage_tasks(read, inputs, found, recipe)
+    plan = None
+    if not todo:
+        beam_options = runner.options(beam_arguments, images=len(found.files))
+        plan = make_plan(inputs, config, read, locate.merge(read, inputs, found, []), recipe)
     _make_output(inputs.output)
-    _sweep(inputs.output, plan.all_tasks)
-    runner.run(plan.all_tasks, beam_options)
-    manifest = finalize.finish(
-        inputs.output, plan.tasks, draft=plan.draft, allowed=config.max_rejected_fraction
+    with lock.hold(inputs.output):
+        # Whoever held the lock until now may have made it.
+        made = _find_made(inputs.output, read)
+        if made is not None:
+            return made, False
+        _claim(inputs.output, read)
+        finalize.sweep(inputs.output, keep=None)
+        if plan is None:
+            _stage(inputs, read, found, todo, beam_options)
+            located = locate.merge(read, inputs, found, todo)
+            plan = make_plan(inputs, config, read, located, recipe)
+        return _write(inputs, config, beam_options, plan), True
+
+
+def _write(inputs: Inputs, config: Config, beam_options: PipelineOptions, plan: Plan) -> Manifest:
+    """Writes every shard, and then the manifest."""
+    finalize.sweep(inputs.output, keep={task.name for task in plan.all_tasks})
+    runner.run(
+        Spread(plan.all_tasks, WriteShard),
+        beam_options,
+        title="preprocessing",
+        unit="images",
+        finished={shards.note_path(task): len(task.rows) for task in plan.all_tasks},
     )
-    return manifest, True
+    return finalize.finish(
+        inputs.output,
+        plan.tasks,
+        draft=plan.draft,
+        allowed=config.max_rejected_fraction,
+        rejected=plan.located.rejected,
+        warnings=plan.located.warnings,
+    )
 
 
-def make_plan(inputs: Inputs, config: Config) -> Plan:
-    """Reads the index and decides splits and shards.
+def _stage(
+    inputs: Inputs,
+    read: Index,
+    found: Places,
+    tasks: Sequence[staging.StageTask],
+    beam_options: PipelineOptions,
+) -> None:
+    """Works off archives and DICOM files, each one once."""
+    missing = (row.id for row in read.rows if row.id not in found.files)
+    staging.write_wanted(inputs.output, missing)
+    runner.run(
+        Spread(tasks, WorkOff),
+        beam_options,
+        title="reading archives and DICOM files",
+        unit="parts",
+        finished={staging.end_path(task): 1 for task in tasks},
+    )
+    failures = staging.failures(tasks)
+    if failures:
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        raise DataError(failures[0] + more)
+
+
+def make_plan(
+    inputs: Inputs, config: Config, read: Index, located: Located, recipe: Recipe
+) -> Plan:
+    """Decides splits and shards.
 
     Raises:
         DataError: input that cannot be used.
     """
-    rows = sources.read_index(inputs.labels, config.findings)
-    lists = {
-        "train_val": sources.read_names(inputs.train_val_list),
-        "test": sources.read_names(inputs.test_list),
-    }
-    boxes = sources.read_boxes(inputs.boxes, config.findings) if inputs.boxes else {}
-    present, counters = _look_up(rows, inputs)
-    indexed = {row.id for row in rows}
-    counters["listed_not_in_index"] = sum(
-        name not in indexed for names in lists.values() for name in names
+    split_of, method = splits.assign(
+        located.rows, how=read.how, lists=read.lists, column=read.column, config=config
     )
-    counters["boxes"] = sum(len(boxes.get(row.id, ())) for row in present)
-    counters["boxes_without_image"] = sum(map(len, boxes.values())) - counters["boxes"]
-    assigned = splits.assign(
-        [sources.with_boxes(row, boxes) for row in present],
-        **lists,
-        fraction=config.validation_fraction,
-        salt=config.split_salt,
-    )
-    tasks = {split: _tasks(split, assigned[split], inputs.output, config) for split in assigned}
-    return Plan(tasks=tasks, draft=_draft(inputs, config, lists=lists, counters=counters))
-
-
-def _look_up(rows: Sequence[Row], inputs: Inputs) -> tuple[list[Row], dict[str, int]]:
-    """Finds each row's image; refuses absent ones unless they are allowed."""
-    images = sources.find_images(inputs.images)
-    missing = [row.id for row in rows if row.id not in images]
-    if missing and not inputs.allow_missing:
-        raise DataError(
-            f"{len(missing)} of {len(rows)} images of {inputs.labels} are not below "
-            f"{inputs.images}, first {', '.join(missing[:3])}: complete the download, or pass "
-            "--allow_missing to work on the images that are there"
+    splits.check_patients(located.rows, split_of)
+    tasks = {
+        split: shards.plan(
+            rows,
+            split=split,
+            output=inputs.output,
+            recipe=recipe,
+            examples_per_shard=config.examples_per_shard,
         )
-    present = [dataclasses.replace(row, uri=images[row.id]) for row in rows if row.id in images]
-    counters = {
-        "rows_in_index": len(rows),
-        "images_found": len(present),
-        "images_missing": len(missing),
-        "images_not_in_index": len(images) - len(present),
+        for split, rows in splits.group(located.present, split_of).items()
     }
-    return present, counters
-
-
-def _tasks(split: str, rows: Sequence[Row], output: str, config: Config) -> list[shards.ShardTask]:
-    return shards.plan(
-        rows,
-        split=split,
-        output=output,
-        stored_size=config.stored_size,
-        examples_per_shard=config.examples_per_shard,
-    )
-
-
-def _draft(
-    inputs: Inputs, config: Config, *, lists: dict[str, list[str]], counters: dict[str, int]
-) -> Manifest:
-    """Returns the manifest as far as it is known before any image is read."""
-    files = {
-        "labels": inputs.labels,
-        "train_val_list": inputs.train_val_list,
-        "test_list": inputs.test_list,
-        "boxes": inputs.boxes,
-    }
-    hashes = {name: splits.list_hash(names) for name, names in lists.items()}
-    return Manifest(
+    draft = Manifest(
         schema_version=schema.SCHEMA_VERSION,
         findings=list(config.findings),
         stored_size=config.stored_size,
-        encoding="png",
+        encoding=config.encoding,
         splits={},
-        official_split=hashes == splits.OFFICIAL_HASHES,
-        list_hashes=hashes,
-        counters=counters,
-        parameters=dataclasses.asdict(config),
-        sources={name: storage.sha256_of(path) for name, path in files.items() if path},
+        official_split=method == splits.OFFICIAL,
+        counters=located.counters,
         writer=WRITER,
+        split_method=method,
+        **read.identity,
     )
+    return Plan(tasks=tasks, draft=draft, located=located)
 
 
-def _find_made(output: str, draft: Manifest) -> Manifest:
-    """Returns the manifest at the output if this very job made it, else names the change."""
+def _check_split(read: Index, config: Config) -> None:
+    """Finds mistakes in lists before hours of reading, where all patients are known by now."""
+    if all(row.patient for row in read.rows):
+        split_of, _ = splits.assign(
+            read.rows, how=read.how, lists=read.lists, column=read.column, config=config
+        )
+        splits.check_patients(read.rows, split_of)
+
+
+def _find_made(output: str, read: Index) -> Manifest | None:
+    """Returns the manifest at the output if this very job made it, else names the changes.
+
+    A data set that has lost a file is none: it is made again.
+    """
+    path = storage.join(output, manifests.NAME)
+    if not storage.exists(path):
+        return None
     made = manifests.read(output)
-    for part in ("parameters", "sources", "list_hashes", "counters"):
-        old, new = getattr(made, part), getattr(draft, part)
-        changed = [name for name in new if old.get(name) != new[name]]
-        if changed:
-            name = changed[0]
-            raise ConfigError(
-                f"{output} holds a data set made with another {part}.{name} ({old.get(name)}, now "
-                f"{new[name]}): choose another --output, or delete that one"
-            )
+    parts = {name: getattr(made, name) for name in read.identity}
+    _refuse_differences(output, "a data set", parts, read)
+    there = storage.sizes(output)
+    for split in made.splits.values():
+        for shard in split.shards:
+            if there.get(storage.join(output, shard.name)) != shard.bytes:
+                storage.delete(path)
+                return None
+    finalize.remove_progress(output)
     return made
+
+
+def _claim(output: str, read: Index) -> None:
+    """Notes what the output is made from, or finds that a stopped job began something else."""
+    path = storage.join(output, finalize.PROGRESS, _JOB)
+    try:
+        begun = json.loads(storage.read_text(path))
+    except (FileNotFoundError, ValueError):
+        storage.write_text(path, json.dumps(read.identity, indent=2) + "\n")
+        return
+    _refuse_differences(output, "an unfinished data set", begun, read)
+
+
+def _refuse_differences(output: str, what: str, old: dict[str, object], read: Index) -> None:
+    changed = index.differences(old, read.identity)
+    if changed:
+        raise ConfigError(
+            f"{output} holds {what} made otherwise ({'; '.join(changed)}): choose another "
+            "--output, or delete that one"
+        )
 
 
 def _make_output(output: str) -> None:
@@ -183,16 +216,3 @@ def _make_output(output: str) -> None:
         raise UsageError(
             f"--output={output} cannot be made: {error.strerror}; name a new or empty folder"
         ) from error
-
-
-def _sweep(output: str, tasks: Sequence[shards.ShardTask]) -> None:
-    """Removes what runs that never finished left: half-written files, shards of another plan."""
-    planned = {task.name for task in tasks}
-    for path in storage.list_files(output):
-        if storage.is_temporary(path):
-            storage.delete(path)
-    for path in storage.list_files(storage.join(output, shards.NOTES)):
-        name = storage.basename(path).removesuffix(".json")
-        if name not in planned:
-            storage.delete(storage.join(output, name))
-            storage.delete(path)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Runs a plan on a Beam runner and shows how many shards are finished."""
+"""Runs work on a Beam runner and shows how much of it is finished."""
 
 import argparse
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import apache_beam as beam
@@ -12,11 +12,9 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 from apache_beam.runners.runner import create_runner
 
-from preprocessing import shards
 from preprocessing.contract import storage
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.progress import Progress
-from preprocessing.transforms import WriteShards
 
 # Below this many images the start of worker processes costs more than they save.
 _FEW_IMAGES = 256
@@ -44,30 +42,46 @@ def options(arguments: Sequence[str], *, images: int) -> PipelineOptions:
     return chosen
 
 
-def run(tasks: Sequence[shards.ShardTask], beam_options: PipelineOptions) -> None:
-    """Writes every shard of the plan and returns when the last one is finished."""
+def run(
+    work: beam.PTransform,
+    beam_options: PipelineOptions,
+    *,
+    title: str,
+    unit: str,
+    finished: Mapping[str, int],
+) -> None:
+    """Does all of the work and returns when the last of it is finished.
+
+    Args:
+        work: a transform that starts from nothing.
+        beam_options: what `options` returned.
+        title: what is done, for the line that shows progress.
+        unit: what is counted, in the plural.
+        finished: path of the note that each piece of work leaves, all in one folder -> how many
+            units it stands for.
+    """
     # Each worker process warns of Beam's own flags that do not concern it.
     logging.getLogger("apache_beam.runners.portability").setLevel(logging.ERROR)
     stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(tasks, stop), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(title, unit, finished, stop), daemon=True)
     watcher.start()
     try:
         with beam.Pipeline(options=beam_options) as pipeline:
-            _ = pipeline | WriteShards(tasks)
+            _ = pipeline | work
     finally:
         stop.set()
         watcher.join()
 
 
-def _watch(tasks: Sequence[shards.ShardTask], stop: threading.Event) -> None:
-    """Counts the notes of finished shards: works for every runner, near or far."""
-    images = {storage.basename(shards.note_path(task)): len(task.rows) for task in tasks}
-    folder = storage.join(tasks[0].output, shards.NOTES)
-    with Progress("preprocessing", sum(images.values()), unit="images") as progress:
+def _watch(title: str, unit: str, finished: Mapping[str, int], stop: threading.Event) -> None:
+    """Counts the notes of finished work: works for every runner, near or far."""
+    folder = next(iter(finished)).rpartition("/")[0]
+    units = {storage.basename(path): count for path, count in finished.items()}
+    with Progress(title, sum(units.values()), unit=unit) as progress:
         while True:
             last = stop.wait(_POLL_S)
             names = map(storage.basename, storage.list_files(folder))
-            progress.reach(sum(images.get(name, 0) for name in names))
+            progress.reach(sum(units.get(name, 0) for name in names))
             if last:
                 return
 

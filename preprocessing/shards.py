@@ -10,18 +10,17 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import google_crc32c
-
-from preprocessing.contract import image, schema, storage
+from preprocessing import pictures, pieces, staging
+from preprocessing.contract import schema, storage, tfrecord
 from preprocessing.contract.image import ImageError
-from preprocessing.sources import Row
+from preprocessing.pictures import Picture, Recipe
+from preprocessing.sources.row import SIZE_OF_PICTURE, Row
 
 # Beside the shards while the job runs: what each finished shard holds.
-NOTES = "_progress"
+NOTES = "_progress/shards"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,20 +30,20 @@ class ShardTask:
     Attributes:
         output: folder of the data set.
         name: file name of the shard.
-        stored_size: side of the stored pictures in pixels.
+        recipe: how its pictures are made.
         rows: what to write, in this order.
     """
 
     output: str
     name: str
-    stored_size: int
+    recipe: Recipe
     rows: tuple[Row, ...]
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over everything that decides the shard's bytes but the pixels."""
-        rows = [dataclasses.replace(row, uri="") for row in self.rows]
-        decisive = dataclasses.asdict(dataclasses.replace(self, output="", rows=tuple(rows)))
+        rows = tuple(row.known() for row in self.rows)
+        decisive = dataclasses.asdict(dataclasses.replace(self, output="", rows=rows))
         decisive["schema_version"] = schema.SCHEMA_VERSION
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
@@ -59,7 +58,8 @@ class ShardTask:
         rows: list[dict[str, Any]] = values.pop("rows")
         for row in rows:
             row.update({name: tuple(v) for name, v in row.items() if isinstance(v, list)})
-        return ShardTask(rows=tuple(Row(**row) for row in rows), **values)
+        recipe = Recipe(**values.pop("recipe"))
+        return ShardTask(rows=tuple(Row(**row) for row in rows), recipe=recipe, **values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,13 +74,23 @@ class Rejection:
 
 @dataclasses.dataclass(frozen=True)
 class ShardNote:
-    """What is known of a finished shard, kept beside it until the manifest is written."""
+    """What is known of a finished shard, kept beside it until the manifest is written.
+
+    Attributes:
+        fingerprint: of the task that wrote it.
+        examples: number of records.
+        bytes: size of the file.
+        sha256: of the file.
+        rejected: images that could not be used.
+        digests: of the pixels of each record in turn.
+    """
 
     fingerprint: str
     examples: int
     bytes: int
     sha256: str
     rejected: tuple[Rejection, ...]
+    digests: tuple[str, ...] = ()
 
 
 def plan(
@@ -88,18 +98,18 @@ def plan(
     *,
     split: str,
     output: str,
-    stored_size: int,
+    recipe: Recipe,
     examples_per_shard: int,
 ) -> list[ShardTask]:
     """Cuts the rows of a split into shards whose sizes differ by one at most."""
-    ranked = sorted(rows, key=lambda row: hashlib.sha256(row.id.encode()).digest())
+    ranked = sorted(rows, key=lambda row: staging.rank(row.id))
     count = -(-len(ranked) // examples_per_shard)
     bounds = [len(ranked) * at // count for at in range(count + 1)]
     return [
         ShardTask(
             output=output,
             name=f"{split}-{at:05d}-of-{count:05d}.tfrecord",
-            stored_size=stored_size,
+            recipe=recipe,
             rows=tuple(sorted(ranked[bounds[at] : bounds[at + 1]], key=lambda row: row.id)),
         )
         for at in range(count)
@@ -115,11 +125,12 @@ def write(task: ShardTask) -> ShardNote:
     if finished is not None and not finished.rejected and _is_whole(task, finished):
         return finished
     rejected: list[Rejection] = []
+    digests: list[str] = []
     path = storage.join(task.output, task.name)
     digest, size = hashlib.sha256(), 0
     with storage.open_write(path) as file:
-        for serialized in _records(task, rejected):
-            for piece in _framed(serialized):
+        for serialized in _records(task, rejected, digests):
+            for piece in tfrecord.framed(serialized):
                 file.write(piece)
                 digest.update(piece)
                 size += len(piece)
@@ -129,6 +140,7 @@ def write(task: ShardTask) -> ShardNote:
         bytes=size,
         sha256=digest.hexdigest(),
         rejected=tuple(rejected),
+        digests=tuple(digests),
     )
     storage.write_text(note_path(task), json.dumps(dataclasses.asdict(note)))
     return note
@@ -139,7 +151,7 @@ def read_note(task: ShardTask) -> ShardNote | None:
     try:
         values: dict[str, Any] = json.loads(storage.read_text(note_path(task)))
         rejected = tuple(Rejection(**item) for item in values.pop("rejected"))
-        note = ShardNote(rejected=rejected, **values)
+        note = ShardNote(rejected=rejected, digests=tuple(values.pop("digests")), **values)
     except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return note if note.fingerprint == task.fingerprint else None
@@ -156,30 +168,36 @@ def _is_whole(task: ShardTask, note: ShardNote) -> bool:
     return False
 
 
-def _records(task: ShardTask, rejected: list[Rejection]) -> Iterator[bytes]:
+def _records(task: ShardTask, rejected: list[Rejection], digests: list[str]) -> Iterator[bytes]:
     """Yields the serialized records of a task; appends what cannot be used to `rejected`."""
+    ready = pieces.read([row for row in task.rows if row.piece])
+    loose = pictures.read_all([row.uri for row in task.rows if not row.piece and not row.refused])
     for row in task.rows:
         try:
-            pixels = image.canonical(storage.read_bytes(row.uri), task.stored_size)
+            picture = _picture(row, ready, loose, task.recipe)
         except ImageError as error:
             rejected.append(Rejection(row.id, error.reason, str(error), row.uri))
             continue
-        except FileNotFoundError:
-            rejected.append(Rejection(row.id, "vanished", "the file is gone", row.uri))
-            continue
-        fields = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
-        del fields["uri"]
-        encoded = image.encode(pixels)
-        yield schema.encode(schema.Record(image=encoded, **fields))
+        digests.append(picture.digest)
+        yield schema.encode(_record(row, picture))
 
 
-def _framed(serialized: bytes) -> tuple[bytes, ...]:
-    """Frames a record as a TFRecord: length, its checksum, data, its checksum."""
-    length = struct.pack("<Q", len(serialized))
-    return length, _masked_crc(length), serialized, _masked_crc(serialized)
+def _picture(
+    row: Row, ready: dict[str, bytes], loose: Iterator[bytes | None], recipe: Recipe
+) -> Picture:
+    if row.refused:
+        raise ImageError(*row.refused)
+    if row.piece:
+        return Picture(ready.pop(row.id), row.digest, row.width, row.height)
+    data = next(loose)
+    if data is None:
+        raise ImageError("vanished", "the file is gone")
+    return pictures.from_file(data, recipe)
 
 
-def _masked_crc(data: bytes) -> bytes:
-    # CRC-32C, rotated and offset: the format's guard against checksums of data holding checksums.
-    crc = google_crc32c.value(data)
-    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+def _record(row: Row, picture: Picture) -> schema.Record:
+    names = [field.name for field in dataclasses.fields(schema.Record)]
+    fields = {name: getattr(row, name) for name in names if name != "image"}
+    if row.width == SIZE_OF_PICTURE:
+        fields |= {"width": picture.width, "height": picture.height}
+    return schema.Record(image=picture.data, **fields)

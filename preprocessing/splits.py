@@ -2,11 +2,21 @@
 """Assigns every image to train, validation or test so that no patient is in two of them."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from preprocessing.contract.errors import DataError
+from preprocessing import stratify
+from preprocessing.config import Config
+from preprocessing.contract.errors import DataError, UsageError
 from preprocessing.contract.manifest import SPLITS
-from preprocessing.sources import Row
+from preprocessing.sources.row import Row
+
+# What the manifest says of how the splits came to be.
+OFFICIAL = "official lists, validation carved by patient"
+CARVED = "lists, validation carved by patient"
+LISTS = "lists"
+RANDOM = "random by patient"
+COLUMN = "column of the label file"
+COLUMN_CARVED = "column of the label file, validation carved by patient"
 
 # SHA-256 of the sorted names joined by LF of the lists that NIH publishes with ChestX-ray14:
 # 86,524 and 25,596 images.
@@ -25,74 +35,143 @@ def list_hash(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
 
 
-def in_validation(patient: str, *, fraction: float, salt: str) -> bool:
-    """Tells whether a train_val patient is in validation: a pure function of its name and the salt.
+def method(lists: Mapping[str, Sequence[str]], config: Config, *, may_be_random: bool) -> str:
+    """Decides how images come to splits, from what is given.
 
-    >>> in_validation("17", fraction=0.0, salt="a"), in_validation("17", fraction=1.0, salt="a")
-    (False, True)
+    Args:
+        lists: train_val, train, validation or test -> names, for the lists that were given.
+        config: the job's settings.
+        may_be_random: whether a source without lists is divided at random unasked.
+
+    Returns:
+        One of the module's constants; a column that lacks validation is found out later.
+
+    Raises:
+        UsageError: lists that do not make a split, or none where they are needed.
     """
-    digest = hashlib.sha256(f"{salt}:{patient}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") < fraction * 2**64
+    wanted = config.split or ("lists" if lists else "column" if config.table.split_column else "")
+    if wanted == "lists":
+        if set(lists) == {"train_val", "test"}:
+            official = {name: list_hash(names) for name, names in lists.items()} == OFFICIAL_HASHES
+            return OFFICIAL if official else CARVED
+        if set(lists) == {"train", "validation", "test"}:
+            return LISTS
+        raise UsageError(
+            "a split by lists needs --train_val_list and --test_list, or --train_list, "
+            f"--validation_list and --test_list; given: {', '.join(sorted(lists)) or 'none'}"
+        )
+    if wanted == "column":
+        if not config.table.split_column:
+            raise UsageError("split is column, but table.split_column is empty: name the column")
+        return COLUMN
+    if wanted == "random" or may_be_random:
+        return RANDOM
+    raise UsageError(
+        "the split is missing: give the official lists with --train_val_list and --test_list, or "
+        "ask for another split that cannot be compared with --config.split=random"
+    )
 
 
 def assign(
     rows: Sequence[Row],
     *,
-    train_val: Sequence[str],
-    test: Sequence[str],
-    fraction: float,
-    salt: str,
-) -> dict[str, list[Row]]:
-    """Assigns the rows by the lists, and carves validation out of train_val by patient.
+    how: str,
+    lists: Mapping[str, Sequence[str]],
+    column: Mapping[str, str],
+    config: Config,
+) -> tuple[dict[str, str], str]:
+    """Assigns every row of the index, whether its image is there or not.
 
     Args:
-        rows: the index; rows whose image is absent may be left out.
-        train_val: names for train and validation.
-        test: names for test.
-        fraction: share of train_val patients that goes to validation.
-        salt: text mixed into the patient hash.
+        rows: the index; every row names its patient.
+        how: what `method` decided.
+        lists: see `method`.
+        column: id -> split, from the label file.
+        config: the job's settings.
 
     Returns:
-        split -> its rows, in the order given.
+        id -> split, and how it came to be in the words of the manifest.
 
     Raises:
-        DataError: a name in both lists or in none, a patient in two splits, or an empty split.
+        DataError: an image in two lists or in none.
     """
-    in_train_val, in_test = frozenset(train_val), frozenset(test)
-    _refuse("names stand in both lists", in_train_val & in_test, "remove each from one list")
-    strays = [row.id for row in rows if row.id not in in_train_val and row.id not in in_test]
-    _refuse(
-        "images of the label file stand in neither list",
-        strays,
-        "use the lists that belong to the label file",
-    )
-    assigned: dict[str, list[Row]] = {split: [] for split in SPLITS}
+    if how == RANDOM:
+        test = stratify.carve(rows, fraction=config.test_fraction, salt=f"test:{config.split_salt}")
+        rough = {row.id: "test" if row.patient in test else "train" for row in rows}
+        return _with_validation(rows, rough, config), RANDOM
+    if how == COLUMN:
+        rough = {row.id: column[row.id] for row in rows}
+        if "validation" in rough.values():
+            return rough, COLUMN
+        return _with_validation(rows, rough, config), COLUMN_CARVED
+    rough = _by_lists(rows, lists)
+    return (rough if how == LISTS else _with_validation(rows, rough, config)), how
+
+
+def group(rows: Sequence[Row], split_of: Mapping[str, str]) -> dict[str, list[Row]]:
+    """Groups the rows whose images are there by split.
+
+    Raises:
+        DataError: an empty split.
+    """
+    grouped: dict[str, list[Row]] = {split: [] for split in SPLITS}
     for row in rows:
-        if row.id in in_test:
-            assigned["test"].append(row)
-        elif in_validation(row.patient, fraction=fraction, salt=salt):
-            assigned["validation"].append(row)
-        else:
-            assigned["train"].append(row)
-    _check(assigned)
-    return assigned
-
-
-def _check(assigned: dict[str, list[Row]]) -> None:
-    """Proves on the result, not on the intention, that splits share no patient and hold rows."""
-    patients = {split: {row.patient for row in rows} for split, rows in assigned.items()}
-    for at, split in enumerate(SPLITS):
-        if not assigned[split]:
+        grouped[split_of[row.id]].append(row)
+    for split in SPLITS:
+        if not grouped[split]:
             raise DataError(
                 f"split {split} is empty: use more images, or other lists or another "
-                "--config.validation_fraction"
+                "--config.validation_fraction or --config.test_fraction"
             )
+    return grouped
+
+
+def check_patients(rows: Sequence[Row], split_of: Mapping[str, str]) -> None:
+    """Proves on the result, not on the intention, that no patient is in two splits.
+
+    Args:
+        rows: of the whole index, whether their images are there or not.
+        split_of: id -> split.
+
+    Raises:
+        DataError: a patient in two splits.
+    """
+    patients: dict[str, set[str]] = {split: set() for split in SPLITS}
+    for row in rows:
+        patients[split_of[row.id]].add(row.patient)
+    for at, split in enumerate(SPLITS):
         for other in SPLITS[at + 1 :]:
             _refuse(
                 f"patients are in both {split} and {other}",
                 patients[split] & patients[other],
-                "use lists that divide by patient",
+                "divide by patient",
             )
+
+
+def _by_lists(rows: Sequence[Row], lists: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    of: dict[str, str] = {}
+    for name, names in lists.items():
+        split = "train" if name == "train_val" else name
+        _refuse("names stand in two lists", of.keys() & set(names), "remove each from one list")
+        of.update(dict.fromkeys(names, split))
+    _refuse(
+        "images of the label file stand in no list",
+        (row.id for row in rows if row.id not in of),
+        "use the lists that belong to the label file",
+    )
+    return {row.id: of[row.id] for row in rows}
+
+
+def _with_validation(
+    rows: Sequence[Row], rough: Mapping[str, str], config: Config
+) -> dict[str, str]:
+    """Moves some patients from train to validation, each finding in proportion."""
+    train = [row for row in rows if rough[row.id] == "train"]
+    if not train:
+        return dict(rough)
+    chosen = stratify.carve(train, fraction=config.validation_fraction, salt=config.split_salt)
+    moved = {row.id: "validation" for row in train if row.patient in chosen}
+    return {**rough, **moved}
 
 
 def _refuse(what: str, names: Iterable[str], advice: str) -> None:

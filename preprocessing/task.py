@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Command line of the preprocessing job: `cxr14-preprocess [phantom] --flags`."""
 
+import dataclasses
 import logging
 import os
 import sys
@@ -14,14 +15,23 @@ from preprocessing.contract import settings
 from preprocessing.contract.errors import JobError, UsageError
 from preprocessing.contract.manifest import Manifest
 
-COMMANDS = ("run", "phantom")
+COMMANDS = ("run", "phantom", "verify", "describe")
 
 _HELP = """cxr14-preprocess: radiographs and their index -> shards and manifest
 
   cxr14-preprocess --source=nih --images=DIR --labels=CSV --train_val_list=TXT --test_list=TXT
                    [--boxes=CSV] --output=DIR [--config=YAML] [--config.stored_size=256]
-                   [--allow_missing] [Beam's own flags, such as --runner]
+                   [--allow_missing] [--check_md5] [Beam's own flags, such as --runner]
+  cxr14-preprocess --source=csv --images=DIR --labels=CSV --output=DIR --config=YAML
+  cxr14-preprocess --source=dicom --images=DIR --labels=CSV --pseudonym_key_file=FILE
+                   --output=DIR --config=YAML
+  cxr14-preprocess verify DIR
+  cxr14-preprocess describe DIR [--output=DIR]
   cxr14-preprocess phantom --output=DIR --images=N --seed=S [--prevalence=realistic|raised]
+
+  --images is a folder, however nested, or archives (.tar.gz, .tar, .zip) as downloaded, or both.
+  A split is made by lists (--train_val_list and --test_list, or --train_list, --validation_list
+  and --test_list), by a column of the label file, or at random by patient.
 """
 
 
@@ -36,39 +46,74 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{_HELP}\nSettings and their defaults:\n\n{settings.to_yaml(Config())}")
         return 0
     try:
-        return _phantom(rest) if command == "phantom" else _run(rest)
+        return _COMMANDS[command](rest)
     except JobError as error:
         print(f"cxr14-preprocess: {error}", file=sys.stderr)
         return error.exit_code
 
 
 def _run(argv: Sequence[str]) -> int:
-    # Without its Google extra Beam says so at every start; this job does not need it.
-    logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
+    _quiet_beam()
     # Imported here because Beam takes seconds that --help and the phantom need not pay.
-    from preprocessing import pipeline
+    from preprocessing import index, pipeline
 
     values = flags.FlagValues()
-    flags.DEFINE_enum("source", "nih", ["nih"], "Kind of data set.", flag_values=values)
-    for name in ("images", "labels", "train_val_list", "test_list", "boxes", "output"):
+    flags.DEFINE_enum("source", "nih", index.SOURCES, "Kind of data set.", flag_values=values)
+    names = [field.name for field in dataclasses.fields(index.Inputs) if field.type in ("str", str)]
+    paths = [name for name in names if name != "source"]
+    for name in paths:
         flags.DEFINE_string(name, "", "A path, local or gs://.", flag_values=values)
     flags.DEFINE_bool("allow_missing", False, "Work on part of the images.", flag_values=values)
+    flags.DEFINE_bool("check_md5", False, "Check archives.", flag_values=values)
     left = settings.parse(Config(), argv, values=values, known_only=True)
-    for name in ("images", "labels", "train_val_list", "test_list", "output"):
+    for name in ("images", "labels", "output"):
         if not values[name].value:
             raise UsageError(f"--{name} is missing; --help shows the whole command")
-    inputs = pipeline.Inputs(
-        images=values.images,
-        labels=values.labels,
-        train_val_list=values.train_val_list,
-        test_list=values.test_list,
-        boxes=values.boxes,
-        output=values.output,
+    inputs = index.Inputs(
+        source=values.source,
         allow_missing=values.allow_missing,
+        check_md5=values.check_md5,
+        **{name: values[name].value for name in paths},
     )
     manifest, fresh = pipeline.run(inputs, values.config, left[1:])
     print(_summary(inputs.output, manifest) if fresh else f"{inputs.output} is complete already")
     return 0
+
+
+def _verify(argv: Sequence[str]) -> int:
+    folder, _, left = _folder("verify", argv)
+    from preprocessing import verify
+
+    print(verify.command(folder, left))
+    return 0
+
+
+def _describe(argv: Sequence[str]) -> int:
+    folder, output, left = _folder("describe", argv)
+    from preprocessing import card
+
+    print(card.command(folder, output or folder, left))
+    return 0
+
+
+def _folder(command: str, argv: Sequence[str]) -> tuple[str, str, list[str]]:
+    """Reads the folder, --output and Beam's own flags of a command on a finished data set."""
+    _quiet_beam()
+    folders = [argument for argument in argv[1:] if not argument.startswith("-")]
+    if len(folders) != 1:
+        given = f"{len(folders)} folders given" if folders else "no folder given"
+        raise UsageError(f"{command}: {given}; use cxr14-preprocess {command} DIR")
+    left = [argument for argument in argv[1:] if argument.startswith("-")]
+    output = [argument for argument in left if argument.startswith("--output=")]
+    if output and command == "verify":
+        raise UsageError("verify writes nothing: leave --output out")
+    rest = [argument for argument in left if argument not in output]
+    return folders[0], output[-1].partition("=")[2] if output else "", rest
+
+
+def _quiet_beam() -> None:
+    # Without its Google extra Beam says so at every start; this job does not need it.
+    logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
 
 
 def _phantom(argv: Sequence[str]) -> int:
@@ -109,9 +154,13 @@ def _summary(output: str, manifest: Manifest) -> str:
             f"{len(split.shards):>4} shards"
         )
     lines += [f"  {name}: {count}" for name, count in manifest.counters.items()]
+    lines.append(f"  split: {manifest.split_method}")
     official = "is" if manifest.official_split else "is not"
     lines.append(f"  the split {official} ChestX-ray14's official one")
     return "\n".join(lines)
+
+
+_COMMANDS = {"run": _run, "phantom": _phantom, "verify": _verify, "describe": _describe}
 
 
 if __name__ == "__main__":

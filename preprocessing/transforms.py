@@ -3,28 +3,30 @@
 
 import base64
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import apache_beam as beam
 import cv2
 from apache_beam.metrics import Metrics
 
-from preprocessing import shards
-from preprocessing.contract import image
+from preprocessing import pictures, shards, work_off
+from preprocessing.shards import ShardTask
+from preprocessing.staging import StageTask
 
 NAMESPACE = "cxr14"
 WRITTEN = "records_written"
-REASONS = (*image.REASONS, "vanished")
+STAGED = "images_staged"
+REASONS = pictures.REASONS
 
 
-def pack(task: shards.ShardTask) -> str:
+def pack(task: ShardTask | StageTask) -> str:
     """Packs a task into text: the whole plan of 112,120 rows must fit into a 10 MB job request."""
     return base64.b85encode(zlib.compress(task.to_json().encode(), 9)).decode()
 
 
-def unpack(text: str) -> shards.ShardTask:
-    """Reads what `pack` wrote."""
-    return shards.ShardTask.from_json(zlib.decompress(base64.b85decode(text)).decode())
+def unpack(text: str) -> str:
+    """Returns the JSON of what `pack` packed."""
+    return zlib.decompress(base64.b85decode(text)).decode()
 
 
 class WriteShard(beam.DoFn):  # type: ignore[misc]  # Beam has no types
@@ -47,7 +49,7 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]  # Beam has no types
         Yields:
             The name of the finished shard.
         """
-        task = unpack(packed)
+        task = ShardTask.from_json(unpack(packed))
         note = shards.write(task)
         self._written.inc(note.examples)
         for rejection in note.rejected:
@@ -55,16 +57,42 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]  # Beam has no types
         yield task.name
 
 
-class WriteShards(beam.PTransform):  # type: ignore[misc]  # Beam has no types
-    """Spreads the tasks over the runner's workers, a shard at a time.
+class WorkOff(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+    """Works off one archive, or some DICOM files, and yields the task's name."""
+
+    def setup(self) -> None:
+        """Keeps OpenCV to one thread: the runner already uses every core."""
+        cv2.setNumThreads(1)
+        self._staged = Metrics.counter(NAMESPACE, STAGED)
+
+    def process(self, packed: str) -> Iterable[str]:
+        """Works off a task.
+
+        Args:
+            packed: a task as `pack` made it.
+
+        Yields:
+            The name of the finished task.
+        """
+        task = StageTask.from_json(unpack(packed))
+        self._staged.inc(work_off.work_off(task))
+        yield task.name
+
+
+class Spread(beam.PTransform):  # type: ignore[misc]  # Beam has no types
+    """Spreads tasks over the runner's workers, one at a time.
 
     Args:
         tasks: the plan.
+        worker: makes the DoFn that does a packed task.
     """
 
-    def __init__(self, tasks: Sequence[shards.ShardTask]) -> None:
+    def __init__(
+        self, tasks: Sequence[ShardTask] | Sequence[StageTask], worker: Callable[[], beam.DoFn]
+    ) -> None:
         super().__init__()
         self._packed = [pack(task) for task in tasks]
+        self._worker = worker
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
         """Builds the chain; the reshuffle keeps runners from fusing all tasks into one worker."""
@@ -72,5 +100,5 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]  # Beam has no types
             begin
             | "Plan" >> beam.Create(self._packed, reshuffle=False)
             | "Spread" >> beam.Reshuffle()
-            | "Write" >> beam.ParDo(WriteShard())
+            | "Work" >> beam.ParDo(self._worker())
         )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures that tests of both packages share."""
 
+import importlib.util
 import os
 import pathlib
 
@@ -12,6 +13,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 cv2.setNumThreads(1)
 
 ROOT = pathlib.Path(__file__).parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the fixtures of tests/cloud/emulator.py known to all tests.
+
+    The folders of tests are no packages, so the file cannot be named in `pytest_plugins`.
+    """
+    path = ROOT / "tests" / "cloud" / "emulator.py"
+    specification = importlib.util.spec_from_file_location("cxr14_emulator", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    config.pluginmanager.register(module, "cxr14_emulator")
 
 
 @pytest.fixture(scope="session")

@@ -161,7 +161,7 @@ def _train_example(manifest: Manifest):  # type: ignore[no-untyped-def]
             record, findings=len(manifest.findings), attributes=("image", "targets")
         )
         return {
-            "pixels": image_graph.stored(parsed["image"], manifest.stored_size),
+            "pixels": image_graph.stored(parsed["image"], manifest.stored_size, manifest.encoding),
             "targets": parsed["targets"],
             "positions": position,
         }
@@ -172,7 +172,7 @@ def _train_example(manifest: Manifest):  # type: ignore[no-untyped-def]
 def _evaluation_example(manifest: Manifest):  # type: ignore[no-untyped-def]
     def example(record: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = schema.parse(record, findings=len(manifest.findings), attributes=("image",))
-        pixels = image_graph.stored(parsed["image"], manifest.stored_size)
+        pixels = image_graph.stored(parsed["image"], manifest.stored_size, manifest.encoding)
         return {"pixels": pixels, "index": index}
 
     return example

@@ -3,6 +3,8 @@
 
 import ctypes
 import functools
+import hashlib
+from collections.abc import Callable
 from typing import Protocol
 
 from preprocessing.contract.errors import UsageError
@@ -14,6 +16,12 @@ class Bucket(Protocol):
     def read(self, path: str) -> bytes:
         """Returns an object's content; raises FileNotFoundError."""
 
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Returns part of an object, less at its end; raises FileNotFoundError."""
+
+    def reader(self, path: str) -> tuple[int, Callable[[int, int], bytes]]:
+        """Returns an object's size and (start, length) -> bytes; raises FileNotFoundError."""
+
     def write(self, path: str, data: bytes) -> None:
         """Puts an object, replacing what was there, all at once."""
 
@@ -23,11 +31,23 @@ class Bucket(Protocol):
     def files(self, folder: str) -> list[str]:
         """Returns the URLs of all objects below a folder."""
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Returns URL -> bytes of all objects below a folder."""
+
     def delete(self, path: str) -> None:
         """Deletes an object if it is there."""
 
     def rename(self, source: str, target: str) -> None:
-        """Moves an object."""
+        """Moves an object; raises FileNotFoundError."""
+
+    def read_versioned(self, path: str) -> tuple[bytes, str]:
+        """Returns an object's content and version; raises FileNotFoundError."""
+
+    def write_version(self, path: str, data: bytes, version: str) -> str:
+        """Puts an object in the place of a version, "" for none; returns its own version or ""."""
+
+    def delete_version(self, path: str, version: str) -> None:
+        """Deletes an object if it still is that version."""
 
 
 @functools.cache
@@ -37,59 +57,12 @@ def of(scheme: str) -> Bucket:
     Raises:
         UsageError: nothing installed here can reach that scheme.
     """
-    return GoogleCloudStorage() if scheme == "gs" else TensorFlowFiles(scheme)
+    if scheme != "gs":
+        return TensorFlowFiles(scheme)
+    # Imported here because it costs half a second that local runs need not pay.
+    from preprocessing.contract.google_storage import GoogleCloudStorage
 
-
-class GoogleCloudStorage:
-    """gs:// paths through the official client, which retries and checks checksums by itself."""
-
-    def __init__(self) -> None:
-        # Imported here because it costs half a second that local runs need not pay.
-        from google.api_core import exceptions
-        from google.cloud import storage
-
-        self._client = storage.Client()
-        self._not_found = exceptions.NotFound
-
-    def _blob(self, path: str):  # type: ignore[no-untyped-def]  # the client is untyped
-        bucket, _, name = path.removeprefix("gs://").partition("/")
-        return self._client.bucket(bucket).blob(name)
-
-    def read(self, path: str) -> bytes:
-        """Returns an object's content; raises FileNotFoundError."""
-        try:
-            data: bytes = self._blob(path).download_as_bytes()
-        except self._not_found as error:
-            raise FileNotFoundError(path) from error
-        return data
-
-    def write(self, path: str, data: bytes) -> None:
-        """Puts an object, replacing what was there, all at once."""
-        self._blob(path).upload_from_string(data, content_type="application/octet-stream")
-
-    def exists(self, path: str) -> bool:
-        """Tells whether an object, or anything below it, exists."""
-        return bool(self._blob(path).exists()) or bool(self.files(path, limit=1))
-
-    def files(self, folder: str, limit: int | None = None) -> list[str]:
-        """Returns the URLs of all objects below a folder."""
-        bucket, _, prefix = folder.rstrip("/").removeprefix("gs://").partition("/")
-        below = self._client.list_blobs(
-            bucket, prefix=f"{prefix}/" if prefix else None, max_results=limit
-        )
-        return [f"gs://{bucket}/{blob.name}" for blob in below if not blob.name.endswith("/")]
-
-    def delete(self, path: str) -> None:
-        """Deletes an object if it is there."""
-        try:
-            self._blob(path).delete()
-        except self._not_found:
-            return
-
-    def rename(self, source: str, target: str) -> None:
-        """Moves an object within its bucket."""
-        blob = self._blob(source)
-        blob.bucket.rename_blob(blob, self._blob(target).name)
+    return GoogleCloudStorage()
 
 
 class TensorFlowFiles:
@@ -131,6 +104,33 @@ class TensorFlowFiles:
             raise FileNotFoundError(path)
         return data
 
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Returns part of an object, less at its end; raises FileNotFoundError."""
+        size, read = self.reader(path)
+        return read(start, min(length, size - start))
+
+    def reader(self, path: str) -> tuple[int, Callable[[int, int], bytes]]:
+        """Returns an object's size and (start, length) -> bytes; raises FileNotFoundError."""
+
+        def read(start: int, length: int) -> bytes:
+            if length <= 0:  # to TensorFlow a negative length means all the rest
+                return b""
+            with self._files.GFile(path, "rb") as file:
+                file.seek(start)
+                data: bytes = file.read(length)
+            return data
+
+        return self._size(path), read
+
+    def _size(self, path: str) -> int:
+        try:
+            status = self._files.stat(path)
+        except self._not_found as error:
+            raise FileNotFoundError(path) from error
+        if status.is_directory:
+            raise FileNotFoundError(path)
+        return int(status.length)
+
     def write(self, path: str, data: bytes) -> None:
         """Puts an object, replacing what was there, all at once.
 
@@ -158,6 +158,10 @@ class TensorFlowFiles:
             for name in names
         ]
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Returns URL -> bytes of all objects below a folder."""
+        return {path: self._size(path) for path in self.files(folder)}
+
     def delete(self, path: str) -> None:
         """Deletes an object if it is there."""
         try:
@@ -171,6 +175,35 @@ class TensorFlowFiles:
         if not self._files.exists(source):
             raise FileNotFoundError(source)
         self._files.rename(source, target, overwrite=True)
+
+    def read_versioned(self, path: str) -> tuple[bytes, str]:
+        """Returns an object's content and its hash as version; raises FileNotFoundError."""
+        data = self.read(path)
+        return data, hashlib.sha256(data).hexdigest()
+
+    def write_version(self, path: str, data: bytes, version: str) -> str:
+        """Puts an object in the place of a version; returns its own version, "" if it lost.
+
+        TensorFlow's file systems have no conditional writes: two writers in the same instant may
+        both believe that they won.
+        """
+        try:
+            found = self.read_versioned(path)[1]
+        except FileNotFoundError:
+            found = ""
+        if found != version:
+            return ""
+        self.write(path, data)
+        return hashlib.sha256(data).hexdigest()
+
+    def delete_version(self, path: str, version: str) -> None:
+        """Deletes an object if it still is that version."""
+        try:
+            found = self.read_versioned(path)[1]
+        except FileNotFoundError:
+            return
+        if found == version:
+            self.delete(path)
 
 
 def _leave_without_destructors() -> None:

@@ -11,35 +11,27 @@ together. The rules, in order:
 4. To the stored size: the mean over each target pixel's area when shrinking, bilinear otherwise.
 """
 
+import hashlib
+import struct
+import zlib
+
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from preprocessing.contract.errors import DataError
+from preprocessing.contract import picture_files
+from preprocessing.contract.picture_files import MAX_PIXELS, REASONS, ImageError, Pixels
 
+__all__ = ["MAX_PIXELS", "REASONS", "ImageError", "Pixels"]
 
-class ImageError(DataError):
-    """A file that is no usable picture.
+ENCODINGS = ("png", "raw")
 
-    Attributes:
-        reason: one of `REASONS`, for counting.
-    """
+# Below this many pixels a side there is no chest to see: a thumbnail was taken for a film.
+MIN_SIDE = 16
 
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
-
-
-REASONS = ("not_a_picture", "cut_short", "damaged", "too_large", "pixel_type")
-
-Pixels = npt.NDArray[np.uint8]
-
-# Refused before decoding: a few bytes can announce more pixels than memory holds.
-MAX_PIXELS = 1 << 27
-
+# Rows converted to luma at a time, so that memory stays a small multiple of the picture's.
+_LUMA_ROWS = 256
 _PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
-_PNG_END = b"IEND\xaeB`\x82"
+_FILTER_UP = 2
 
 
 def canonical(encoded: bytes, size: int) -> Pixels:
@@ -64,21 +56,28 @@ def decode(encoded: bytes) -> Pixels:
     Raises:
         ImageError: not a PNG or JPEG, cut short, damaged or too large.
     """
-    _check(encoded)
-    pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise ImageError("damaged", "the picture is damaged: it cannot be decoded")
-    if pixels.ndim == 3:
-        blue, green, red = (pixels[..., channel].astype(np.uint32) for channel in range(3))
-        luma = (299 * red + 587 * green + 114 * blue + 500) // 1000
-        pixels = luma.astype(pixels.dtype)
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if pixels.dtype != np.uint8:
-        raise ImageError(
-            "pixel_type", f"the picture has {pixels.dtype} pixels: use 8 or 16 bits a channel"
-        )
+    return grey(picture_files.decode(encoded))
+
+
+def grey(pixels: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> Pixels:
+    """Brings [height, width] or [height, width, channels] of 8 or 16 bits to grey uint8."""
+    if pixels.ndim == 3 or pixels.dtype != np.uint8:
+        height = pixels.shape[0]
+        parts = [_grey(pixels[at : at + _LUMA_ROWS]) for at in range(0, height, _LUMA_ROWS)]
+        return np.concatenate(parts)
     return np.asarray(pixels, np.uint8)
+
+
+def _grey(pixels: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> Pixels:
+    values = pixels.astype(np.uint32)
+    if values.ndim == 3 and values.shape[2] >= 3:
+        red, green, blue = (values[..., channel] for channel in range(3))
+        values = (299 * red + 587 * green + 114 * blue + 500) // 1000
+    elif values.ndim == 3:
+        values = values[..., 0]
+    if pixels.dtype == np.uint16:
+        values = (values + 128) // 257
+    return values.astype(np.uint8)
 
 
 def square(pixels: Pixels) -> Pixels:
@@ -100,19 +99,82 @@ def resize(pixels: Pixels, size: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, (size, size), interpolation=method), np.uint8)
 
 
-def encode(pixels: Pixels) -> bytes:
-    """Encodes uint8 [height, width] as a grey PNG, lossless and byte for byte repeatable.
+def encode(pixels: Pixels, encoding: str = "png") -> bytes:
+    """Encodes uint8 [height, width] for a record, lossless and byte for byte repeatable.
 
-    Huffman coding alone is both the fastest and the smallest here: radiographs are noise to a
-    search for repeated strings (256 px: 0.9 ms and 27 kB against 1.8 ms and 32 kB at level 3).
+    "raw" is the pixels alone. "png" is a grey PNG of one filter and Huffman coding alone:
+    radiographs are noise to a search for repeated strings, so that is fastest to write, and each
+    row minus the row above is fastest to read. Against OpenCV's Huffman-only PNG of 256 px: written
+    in 0.40 instead of 0.88 ms, read by TensorFlow in half the time, 29.7 instead of 26.6 kB.
     """
-    # The level has no effect on this strategy, but OpenCV ignores the strategy without one.
-    how = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    how += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]
-    done, encoded = cv2.imencode(".png", pixels, how)
-    if not done:
-        raise ValueError(f"pixels of shape {pixels.shape} cannot be encoded")
-    return encoded.tobytes()
+    if encoding == "raw":
+        return pixels.tobytes()
+    height, width = pixels.shape
+    rows = np.empty((height, width + 1), np.uint8)
+    rows[:, 0] = _FILTER_UP
+    rows[0, 1:] = pixels[0]
+    np.subtract(pixels[1:], pixels[:-1], out=rows[1:, 1:])
+    stream = zlib.compressobj(1, strategy=zlib.Z_HUFFMAN_ONLY)
+    data = stream.compress(rows.tobytes()) + stream.flush()
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"".join([_PNG, *_chunk(b"IHDR", header), *_chunk(b"IDAT", data), *_chunk(b"IEND", b"")])
+
+
+def decode_stored(data: bytes, size: int, encoding: str) -> Pixels:
+    """Decodes what `encode` wrote to uint8 [size, size].
+
+    Raises:
+        ImageError: the data are no such picture.
+    """
+    if encoding == "raw":
+        if len(data) != size * size:
+            raise ImageError(
+                "wrong_size", f"the stored picture has {len(data)} bytes, not {size} x {size}"
+            )
+        return np.frombuffer(data, np.uint8).reshape(size, size)
+    pixels = decode(data)
+    if pixels.shape != (size, size):
+        raise ImageError(
+            "wrong_size",
+            f"the stored picture has {pixels.shape[1]} x {pixels.shape[0]} pixels, not {size}",
+        )
+    return pixels
+
+
+def digest(pixels: Pixels) -> str:
+    """Returns 32 hexadecimal digits, equal for two stored pictures if their pixels are."""
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).hexdigest()
+
+
+def check_original(pixels: Pixels, expected_px: int = 0) -> None:
+    """Refuses a decoded original in which there is nothing to see, or which is another than meant.
+
+    Args:
+        pixels: uint8 [height, width] before anything is cut or scaled.
+        expected_px: side that every original must have; 0 for any of 16 or more.
+
+    Raises:
+        ImageError: of another size, too small, or every pixel has the same value.
+    """
+    height, width = pixels.shape
+    if expected_px and (height, width) != (expected_px, expected_px):
+        raise ImageError(
+            "wrong_size", f"the picture has {width} x {height} pixels, not {expected_px} a side"
+        )
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(
+            "too_small", f"the picture has {width} x {height} pixels: {MIN_SIDE} a side are needed"
+        )
+    if pixels[0, 0] == pixels[-1, -1] and (pixels == pixels[0, 0]).all():
+        raise ImageError(
+            "constant", f"every pixel has the value {pixels[0, 0]}: the picture is empty"
+        )
+
+
+def _chunk(kind: bytes, data: bytes) -> tuple[bytes, ...]:
+    """Frames a PNG chunk: length, kind, data, checksum (ISO/IEC 15948, 5.3)."""
+    checksum = zlib.crc32(data, zlib.crc32(kind))
+    return struct.pack(">I", len(data)), kind, data, struct.pack(">I", checksum)
 
 
 def crop_side(stored_size: int, crop_fraction: float) -> int:
@@ -122,38 +184,3 @@ def crop_side(stored_size: int, crop_fraction: float) -> int:
     224
     """
     return max(1, round(stored_size * crop_fraction))
-
-
-def _check(encoded: bytes) -> None:
-    """Refuses what decoders would take silently: other formats, files cut short, giants."""
-    if encoded.startswith(_PNG):
-        width, height = (int.from_bytes(encoded[at : at + 4], "big") for at in (16, 20))
-        if _PNG_END not in encoded[-1024:]:
-            raise ImageError("cut_short", "the PNG is cut short: its end is missing")
-    elif encoded.startswith(_JPEG):
-        width, height = _jpeg_size(encoded)
-        if b"\xff\xd9" not in encoded[-1024:]:
-            raise ImageError("cut_short", "the JPEG is cut short: its end is missing")
-    else:
-        raise ImageError("not_a_picture", "the file is neither PNG nor JPEG")
-    if not width * height:
-        raise ImageError("damaged", "the picture is damaged: it claims to have no pixels")
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            "too_large", f"the picture claims {width} x {height} pixels: at most 2^27 are read"
-        )
-
-
-def _jpeg_size(encoded: bytes) -> tuple[int, int]:
-    """Reads width and height from the JPEG's start-of-frame segment (ITU-T T.81, B.2.2)."""
-    at = 2
-    while at + 9 <= len(encoded) and encoded[at] == 0xFF:
-        if encoded[at + 1] == 0xFF:  # a fill byte, which any marker may have before it (B.1.1.2)
-            at += 1
-            continue
-        marker, length = encoded[at + 1], int.from_bytes(encoded[at + 2 : at + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = (int.from_bytes(encoded[at + k : at + k + 2], "big") for k in (5, 7))
-            return width, height
-        at += 2 + length
-    raise ImageError("damaged", "the JPEG is damaged: it names no size")

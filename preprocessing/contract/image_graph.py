@@ -32,8 +32,16 @@ def canonical(encoded: tf.Tensor, size: int) -> tf.Tensor:
     return _resize(_square(pixels), size)
 
 
-def stored(encoded: tf.Tensor, size: int) -> tf.Tensor:
-    """Decodes one picture as preprocessing stored it: string [] to uint8 [size, size]."""
+def stored(encoded: tf.Tensor, size: int, encoding: str = "png") -> tf.Tensor:
+    """Decodes one picture as preprocessing stored it: string [] to uint8 [size, size].
+
+    Args:
+        encoded: the record's picture.
+        size: side of the stored pictures in pixels.
+        encoding: "png" or "raw", as the manifest says.
+    """
+    if encoding == "raw":
+        return tf.reshape(tf.io.decode_raw(encoded, tf.uint8), [size, size])
     pixels = tf.io.decode_png(encoded, channels=1)
     return tf.ensure_shape(pixels[..., 0], [size, size])
 

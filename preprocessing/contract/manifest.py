@@ -59,7 +59,7 @@ class Manifest:
         schema_version: version of the record table that wrote the shards.
         findings: names, in the order of `targets` in the records.
         stored_size: side of the stored pictures in pixels.
-        encoding: how pictures are stored: "png".
+        encoding: how pictures are stored: "png" or "raw".
         splits: train, validation and test.
         official_split: whether test and train_val are ChestX-ray14's published lists, by hash.
         list_hashes: SHA-256 of the sorted names, joined by LF, of each given list.
@@ -67,6 +67,7 @@ class Manifest:
         parameters: settings of the preprocessing job.
         sources: SHA-256 of each file that the records came from, but the images.
         writer: name and version of the program that wrote the data set.
+        split_method: how images came to the splits, in words.
     """
 
     schema_version: int
@@ -80,6 +81,7 @@ class Manifest:
     parameters: dict[str, Any]
     sources: dict[str, str]
     writer: str
+    split_method: str = ""
 
     @property
     def identity(self) -> str:

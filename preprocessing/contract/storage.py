@@ -13,13 +13,16 @@ import io
 import os
 import uuid
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, cast
 
 from preprocessing.contract import buckets
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.ranges import RangeReader
 
 _TEMPORARY = ".partial-"
 _CHUNK_BYTES = 1 << 22
+# One request to an object store takes some 50 ms however little it asks for.
+_RANGE_BYTES = 1 << 24
 
 
 def scheme_of(path: str) -> str:
@@ -70,6 +73,42 @@ def read_text(path: str) -> str:
         UnicodeDecodeError: the file is not UTF-8.
     """
     return read_bytes(path).decode("utf-8-sig")
+
+
+def read_range(path: str, start: int, length: int) -> bytes:
+    """Returns part of a file; what lies beyond its end is not there.
+
+    Args:
+        path: a file.
+        start: first byte, counted from 0.
+        length: how many bytes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if scheme_of(path):
+        return buckets.of(scheme_of(path)).read_range(path, start, length)
+    with open(path, "rb") as file:
+        file.seek(start)
+        return file.read(max(length, 0))
+
+
+@contextlib.contextmanager
+def open_read(path: str) -> Iterator[IO[bytes]]:
+    """Opens a file for reading from the start or from anywhere, without loading all of it.
+
+    An object is fetched piece by piece, all of the version that it had when it was opened.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if not scheme_of(path):
+        with open(path, "rb") as file:
+            yield file
+        return
+    pieces = RangeReader(*buckets.of(scheme_of(path)).reader(path))
+    with io.BufferedReader(pieces, _RANGE_BYTES) as buffered:
+        yield cast("IO[bytes]", buffered)
 
 
 def write_bytes(path: str, data: bytes) -> None:
@@ -132,6 +171,23 @@ def list_files(folder: str) -> list[str]:
     for parent, _, names in os.walk(folder, followlinks=True):
         found.extend(join(parent, name) for name in names)
     return sorted(found)
+
+
+def sizes(folder: str) -> dict[str, int]:
+    """Returns path -> bytes of all files below a folder, sorted by path, with a single listing.
+
+    A link that leads nowhere has 0 bytes: it is a file that cannot be read, not one to overlook.
+    """
+    if scheme_of(folder):
+        return dict(sorted(buckets.of(scheme_of(folder)).sizes(folder).items()))
+    return {path: _local_size(path) for path in list_files(folder)}
+
+
+def _local_size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def make_folder(path: str) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from preprocessing import pipeline
+from preprocessing.index import Inputs
 
 HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
@@ -41,14 +41,13 @@ class Tree:
         (path,) = self.images.rglob(name)
         return path
 
-    def inputs(self, **changes: object) -> pipeline.Inputs:
+    def inputs(self, **changes: object) -> Inputs:
         """Returns the inputs of a job on the tree."""
-        inputs = pipeline.Inputs(
+        inputs = Inputs(
             images=str(self.images),
             labels=str(self.labels),
             train_val_list=str(self.folder / "train_val_list.txt"),
             test_list=str(self.folder / "test_list.txt"),
-            boxes="",
             output=str(self.output),
         )
         return dataclasses.replace(inputs, **changes)

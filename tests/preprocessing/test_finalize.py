@@ -5,10 +5,11 @@ import pathlib
 
 import pytest
 
-from preprocessing import finalize, pipeline
+from preprocessing import finalize, index, locate, pipeline
 from preprocessing.config import Config
 from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
+from preprocessing.pictures import Recipe
 from preprocessing.shards import note_path, write
 
 
@@ -16,7 +17,10 @@ from preprocessing.shards import note_path, write
 def plan(tree) -> pipeline.Plan:
     """The plan of a miniature data set, all of its shards written."""
     config = Config(stored_size=16, validation_fraction=0.3, examples_per_shard=8)
-    made = pipeline.make_plan(tree.inputs(), config)
+    inputs = tree.inputs()
+    read = index.read(inputs, config)
+    located = locate.merge(read, inputs, locate.look(read, inputs), [])
+    made = pipeline.make_plan(inputs, config, read, located, Recipe(16, "png"))
     for task in made.all_tasks:
         write(task)
     return made

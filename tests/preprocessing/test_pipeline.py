@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing import pipeline
+from preprocessing import index, locate, pipeline, shards, splits
 from preprocessing.config import Config
-from preprocessing.contract import image, manifest, schema, storage
+from preprocessing.contract import image, image_graph, manifest, schema, storage
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
 from preprocessing.contract.labels import encode
-from preprocessing.splits import in_validation, list_hash
+from preprocessing.index import Inputs
+from preprocessing.pictures import Recipe
+from preprocessing.splits import list_hash
 
 _CONFIG = Config(stored_size=32, validation_fraction=0.3, examples_per_shard=8)
 
@@ -50,15 +52,14 @@ def test_every_image_is_stored_once_with_its_pixels_and_labels(tree) -> None:
     assert sorted(seen) == sorted(tree.names)
 
 
-def test_splits_follow_the_lists_and_the_salted_hash(tree) -> None:
+def test_splits_follow_the_lists_and_carve_validation_by_patient(tree) -> None:
     made = _run(tree)
     for name, split in made.splits.items():
         patients = {record["patient"].numpy().decode() for record in _records(tree, split)}
         assert len(patients) == split.patients
-        for patient in patients:
-            held_out = in_validation(patient, fraction=0.3, salt="cxr14")
-            expected = "test" if int(patient) > 14 else "validation" if held_out else "train"
-            assert name == expected
+        assert {int(patient) > 14 for patient in patients} == {name == "test"}
+    assert made.splits["validation"].examples in (8, 10)  # 0.3 of 28, in whole patients of two
+    assert made.split_method == splits.CARVED
 
 
 def test_the_manifest_counts_what_is_in_the_shards(tree) -> None:
@@ -85,11 +86,14 @@ def test_the_manifest_says_where_the_data_came_from(tree) -> None:
     tests = (tree.folder / "test_list.txt").read_text().split()
     assert made.list_hashes["test"] == list_hash(tests)
     assert made.sources["labels"] == storage.sha256_of(str(tree.labels))
-    assert set(made.sources) == {"labels", "train_val_list", "test_list"}
-    assert made.parameters == dataclasses.asdict(_CONFIG)
+    assert set(made.sources) == {"labels", "train_val", "test"}
+    own = {"source": "nih", "allow_missing": False}
+    assert made.parameters == own | dataclasses.asdict(_CONFIG)
     assert (made.stored_size, made.official_split) == (32, False)
     assert made.counters == {
         "rows_in_index": 40,
+        "rows_left_out": 0,
+        "ages_unknown": 0,
         "images_found": 40,
         "images_missing": 0,
         "images_not_in_index": 0,
@@ -98,6 +102,12 @@ def test_the_manifest_says_where_the_data_came_from(tree) -> None:
         "boxes_without_image": 0,
         "records_written": 40,
         "images_rejected": 0,
+        "images_with_warnings": 0,
+        "archive_files_not_needed": 0,
+        "duplicate_pictures": 0,
+        "duplicate_groups": 0,
+        "duplicate_groups_across_patients": 0,
+        "duplicate_groups_across_splits": 0,
     }
     assert str(tree.folder) not in (tree.output / "manifest.json").read_text()
 
@@ -232,9 +242,9 @@ def test_a_second_run_finds_the_first_and_writes_nothing(tree) -> None:
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        ({"stored_size": 48}, r"parameters\.stored_size \(32, now 48\)"),
-        ({"split_salt": "x"}, r"parameters\.split_salt \(cxr14, now x\)"),
-        ({"examples_per_shard": 9}, r"parameters\.examples_per_shard \(8, now 9\)"),
+        ({"stored_size": 48}, r"parameters\.stored_size: 32, now 48"),
+        ({"split_salt": "x"}, r"parameters\.split_salt: cxr14, now x"),
+        ({"examples_per_shard": 9}, r"parameters\.examples_per_shard: 8, now 9"),
     ],
 )
 def test_another_setting_at_the_same_output_is_named_and_refused(
@@ -242,19 +252,53 @@ def test_another_setting_at_the_same_output_is_named_and_refused(
 ) -> None:
     _run(tree)
     before = _content(tree.output)
-    with pytest.raises(ConfigError, match=f"{part}: choose another --output"):
+    with pytest.raises(ConfigError, match=f"{part}.*: choose another --output"):
         _run(tree, dataclasses.replace(_CONFIG, **change))
     assert _content(tree.output) == before
 
 
-def test_another_label_file_or_image_count_at_the_same_output_is_refused(tree) -> None:
+def test_another_label_file_at_the_same_output_is_refused(tree) -> None:
     _run(tree)
-    (tree.images / "stranger.png").write_bytes(b"")
-    with pytest.raises(ConfigError, match=r"counters\.images_not_in_index \(0, now 1\)"):
-        _run(tree)
     tree.labels.write_text(tree.labels.read_text().replace(",50,F,", ",51,F,"))
     with pytest.raises(ConfigError, match=r"sources\.labels"):
         _run(tree)
+
+
+def test_everything_that_differs_is_named_at_once(tree) -> None:
+    _run(tree)
+    other = dataclasses.replace(_CONFIG, stored_size=48, encoding="raw")
+    with pytest.raises(ConfigError) as caught:
+        _run(tree, other)
+    assert "parameters.encoding: png, now raw; parameters.stored_size: 32, now 48" in str(
+        caught.value
+    )
+
+
+def test_an_unfinished_data_set_of_other_settings_is_refused_too(tree) -> None:
+    for name in tree.names[:4]:
+        tree.find(name).write_bytes(b"text")
+    with pytest.raises(DataError):
+        _run(tree)
+    other = dataclasses.replace(_CONFIG, examples_per_shard=3)
+    with pytest.raises(ConfigError, match=r"holds an unfinished data set .*per_shard: 8, now 3"):
+        _run(tree, other)
+
+
+def test_a_finished_data_set_that_lost_a_shard_is_made_again(tree) -> None:
+    _run(tree)
+    before = _content(tree.output)
+    (tree.output / next(name for name in before if name.startswith("train"))).unlink()
+    _run(tree)
+    assert _content(tree.output) == before
+
+
+def test_notes_that_a_kill_after_the_manifest_left_are_removed(tree) -> None:
+    made = _run(tree)
+    note = tree.output / "_progress" / "shards" / "train-00000-of-00003.tfrecord.json"
+    note.parent.mkdir(parents=True)
+    note.write_text("{}")
+    assert pipeline.run(tree.inputs(), _CONFIG, []) == (made, False)
+    assert not (tree.output / "_progress").exists()
 
 
 def test_what_a_killed_run_left_is_swept(tree) -> None:
@@ -266,24 +310,78 @@ def test_what_a_killed_run_left_is_swept(tree) -> None:
     assert set(_content(tree.output)) == shards | {"manifest.json", "my-notes.txt"}
 
 
-def test_shards_of_an_unfinished_run_with_other_settings_are_swept(tree) -> None:
-    for name in tree.names[:4]:
+def test_shards_of_another_plan_are_swept(tree) -> None:
+    first = tree.find(tree.names[0])
+    hidden = first.rename(tree.folder / "hidden.png")
+    for name in tree.names[1:5]:
         tree.find(name).write_bytes(b"text")
     with pytest.raises(DataError):
-        _run(tree, dataclasses.replace(_CONFIG, examples_per_shard=3))
-    made = _run(tree, dataclasses.replace(_CONFIG, max_rejected_fraction=0.5))
+        _run(tree, dataclasses.replace(_CONFIG, examples_per_shard=3), allow_missing=True)
+    before = set(_content(tree.output))
+    hidden.rename(first)
+    for number, name in enumerate(tree.names[1:5]):
+        pixels = np.random.default_rng(number).integers(0, 256, (48, 48), np.uint8)
+        cv2.imwrite(str(tree.find(name)), pixels)
+    made = _run(tree, dataclasses.replace(_CONFIG, examples_per_shard=3), allow_missing=True)
     shards = {shard.name for split in made.splits.values() for shard in split.shards}
-    assert set(_content(tree.output)) == shards | {"manifest.json", "rejected.csv"}
+    assert set(_content(tree.output)) == shards | {"manifest.json"} != before
 
 
 def test_a_run_goes_on_where_a_stopped_one_ended(tree) -> None:
     whole = _run(tree)
-    plan = pipeline.make_plan(tree.inputs(output=str(tree.folder / "again")), _CONFIG)
-    first = plan.all_tasks[0]
-    pipeline.runner.run([first], pipeline.runner.options([], images=1))
+    inputs = tree.inputs(output=str(tree.folder / "again"))
+    first = _plan(inputs).all_tasks[0]
+    shards.write(first)
     before = (tree.folder / "again" / first.name).stat().st_ino
     assert _run(tree, output=str(tree.folder / "again")) == whole
     assert (tree.folder / "again" / first.name).stat().st_ino == before
+
+
+def _plan(inputs: Inputs) -> pipeline.Plan:
+    read = index.read(inputs, _CONFIG)
+    found = locate.look(read, inputs)
+    recipe = Recipe(_CONFIG.stored_size, _CONFIG.encoding)
+    return pipeline.make_plan(inputs, _CONFIG, read, locate.merge(read, inputs, found, []), recipe)
+
+
+def test_identical_pixels_under_two_names_are_listed_and_counted(tree) -> None:
+    first, other = tree.find(tree.names[0]), tree.find(tree.names[-1])  # train_val and test
+    pixels = cv2.imread(str(first), cv2.IMREAD_GRAYSCALE)
+    cv2.imwrite(str(other), cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGRA))
+    made = _run(tree)
+    assert made.counters["duplicate_pictures"] == 2
+    assert made.counters["duplicate_groups_across_patients"] == 1
+    assert made.counters["duplicate_groups_across_splits"] == 1
+    header, *lines = (tree.output / "duplicates.csv").read_text().splitlines()
+    assert header == "digest,id,patient,split"
+    assert [line.split(",")[1] for line in lines] == [tree.names[0], tree.names[-1]]
+
+
+@pytest.mark.parametrize("kind", ["constant", "wrong_size"])
+def test_empty_pictures_and_wrong_sizes_are_rejected(tree, kind: str) -> None:
+    pixels = np.full((48, 48), 9, np.uint8) if kind == "constant" else np.eye(64, dtype=np.uint8)
+    cv2.imwrite(str(tree.find(tree.names[0])), pixels)
+    made = _run(tree, dataclasses.replace(_CONFIG, max_rejected_fraction=0.05, source_px=48))
+    assert made.counters[f"rejected_{kind}"] == made.counters["images_rejected"] == 1
+
+
+def test_raw_pixels_are_those_of_the_png(tree) -> None:
+    png = _run(tree)
+    raw = _run(tree, dataclasses.replace(_CONFIG, encoding="raw"), output=str(tree.folder / "raw"))
+    assert (png.encoding, raw.encoding) == ("png", "raw")
+    for split in raw.splits:
+        pairs = zip(
+            _records(tree, png.splits[split]), _read_raw(tree, raw.splits[split]), strict=True
+        )
+        for record, pixels in pairs:
+            stored = image_graph.stored(record["image"], 32)
+            np.testing.assert_array_equal(stored, pixels)
+
+
+def _read_raw(tree, split: manifest.Split) -> list[tf.Tensor]:  # type: ignore[no-untyped-def]
+    files = [str(tree.folder / "raw" / shard.name) for shard in split.shards]
+    records = [schema.parse(record, findings=14) for record in tf.data.TFRecordDataset(files)]
+    return [image_graph.stored(record["image"], 32, "raw") for record in records]
 
 
 def test_an_output_that_is_a_file_is_refused(tree) -> None:

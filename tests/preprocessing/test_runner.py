@@ -10,7 +10,9 @@ from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from preprocessing import runner, shards
 from preprocessing.contract.errors import UsageError
-from preprocessing.sources import Row
+from preprocessing.pictures import Recipe
+from preprocessing.sources.row import Row
+from preprocessing.transforms import Spread, WriteShard
 
 
 @pytest.mark.parametrize(
@@ -63,8 +65,18 @@ def _tasks(folder: pathlib.Path, output: str) -> list[shards.ShardTask]:
         rows,
         split="train",
         output=str(folder / output),
-        stored_size=32,
+        recipe=Recipe(32, "png"),
         examples_per_shard=3,
+    )
+
+
+def _run(tasks: list[shards.ShardTask], arguments: list[str]) -> None:
+    runner.run(
+        Spread(tasks, WriteShard),
+        runner.options(arguments, images=12),
+        title="preprocessing",
+        unit="images",
+        finished={shards.note_path(task): len(task.rows) for task in tasks},
     )
 
 
@@ -76,10 +88,10 @@ def _content(folder: pathlib.Path) -> dict[str, bytes]:
 def test_two_worker_processes_give_the_bytes_of_none(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runner.run(_tasks(tmp_path, "alone"), runner.options([], images=12))
+    _run(_tasks(tmp_path, "alone"), [])
     workers = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     two = ["--runner=FnApiRunner", *workers]
-    runner.run(_tasks(tmp_path, "two"), runner.options(two, images=12))
+    _run(_tasks(tmp_path, "two"), two)
     alone = _content(tmp_path / "alone")
     assert len(alone) == 8  # four shards, each with its note
     assert _content(tmp_path / "two") == alone
@@ -91,4 +103,4 @@ def test_an_error_in_a_worker_ends_the_run(tmp_path: pathlib.Path) -> None:
     tasks = _tasks(tmp_path, "out")
     (tmp_path / "out").write_text("a file where the folder should be")
     with pytest.raises(RuntimeError, match="while running"):
-        runner.run(tasks, runner.options([], images=12))
+        _run(tasks, [])

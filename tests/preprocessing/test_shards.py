@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing import shards
+from preprocessing import pictures, shards
 from preprocessing.contract import image, schema, storage
+from preprocessing.pictures import Recipe
 from preprocessing.shards import ShardTask
-from preprocessing.sources import Row
+from preprocessing.sources.row import SIZE_OF_PICTURE, Row
 
 
 def _plan(rows: list[Row], output: str = "out", per_shard: int = 7) -> list[ShardTask]:
@@ -26,9 +27,14 @@ def _plan(rows: list[Row], output: str = "out", per_shard: int = 7) -> list[Shar
         rows,
         split="train",
         output=output,
-        stored_size=16,
+        recipe=Recipe(16, "png"),
         examples_per_shard=per_shard,
     )
+
+
+def _row(path: pathlib.Path, n: int) -> Row:
+    facts = {"view": "PA", "sex": "F", "age": 40 + n, "follow_up": n, "width": 99, "height": 98}
+    return Row(path.name, str(n), (n % 2, 1), str(path), **facts)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ def rows(tmp_path: pathlib.Path) -> list[Row]:
     for n in range(5):
         path = tmp_path / f"{n}.png"
         cv2.imwrite(str(path), random.integers(0, 256, (40, 40), np.uint8))
-        made.append(Row(path.name, str(n), (n % 2, 1), str(path), "PA", "F", 40 + n, n, 99, 98))
+        made.append(_row(path, n))
     boxed = dataclasses.replace(made[2], box_findings=(1,), boxes=(0.25, 0.5, 0.125, 0.5))
     return [*made[:2], boxed, *made[3:]]
 
@@ -85,7 +91,10 @@ def test_a_task_survives_the_way_to_a_worker(task: ShardTask) -> None:
     assert ShardTask.from_json(task.to_json()) == task
 
 
-@pytest.mark.parametrize("change", [{"stored_size": 17}, {"name": "b"}, {"rows": ()}])
+@pytest.mark.parametrize(
+    "change",
+    [{"recipe": Recipe(17, "png")}, {"recipe": Recipe(16, "raw")}, {"name": "b"}, {"rows": ()}],
+)
 def test_the_fingerprint_is_of_what_decides_the_bytes(
     task: ShardTask, change: dict[str, object]
 ) -> None:
@@ -200,6 +209,37 @@ def test_an_image_that_was_mended_is_used_the_next_time(task: ShardTask) -> None
     assert shards.write(task).examples == 4
     path.write_bytes(whole)
     assert shards.write(task).examples == 5
+
+
+def test_pictures_that_earlier_work_left_are_taken_as_they_are(
+    task: ShardTask, tmp_path: pathlib.Path
+) -> None:
+    note = shards.write(task)
+    found = [pictures.from_file(storage.read_bytes(row.uri), task.recipe) for row in task.rows]
+    run, offset, rows = tmp_path / "run", 0, []
+    for row, picture in zip(task.rows, found, strict=True):
+        piece = (offset, len(picture.data))
+        rows.append(dataclasses.replace(row, uri=str(run), piece=piece, digest=picture.digest))
+        offset += len(picture.data)
+    run.write_bytes(b"".join(picture.data for picture in found))
+    staged = dataclasses.replace(task, output=str(tmp_path / "staged"), rows=tuple(rows))
+    assert shards.write(staged) == note
+    assert _file(staged).read_bytes() == _file(task).read_bytes()
+
+
+def test_what_earlier_work_refused_is_refused_with_its_reason(task: ShardTask) -> None:
+    refused = dataclasses.replace(task.rows[0], uri="a.zip!0.png", refused=("damaged", "it is"))
+    note = shards.write(dataclasses.replace(task, rows=(refused, *task.rows[1:])))
+    assert note.rejected == (shards.Rejection("0.png", "damaged", "it is", "a.zip!0.png"),)
+    assert note.examples == len(note.digests) == 4
+
+
+def test_the_size_of_the_picture_stands_in_where_the_index_has_none(task: ShardTask) -> None:
+    row = dataclasses.replace(task.rows[0], width=SIZE_OF_PICTURE, height=SIZE_OF_PICTURE)
+    shards.write(dataclasses.replace(task, rows=(row,)))
+    (record,) = tf.data.TFRecordDataset(str(_file(task)))
+    parsed = schema.parse(record, findings=2)
+    assert (parsed["width"], parsed["height"]) == (40, 40)
 
 
 def test_a_kill_in_the_middle_leaves_no_file_under_the_final_name(

@@ -5,12 +5,14 @@ import pathlib
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing import sources, splits
-from preprocessing.contract.errors import DataError
-from preprocessing.sources import Row
+from preprocessing import splits
+from preprocessing.config import Config, Table
+from preprocessing.contract.errors import DataError, UsageError
+from preprocessing.sources import text_files
+from preprocessing.sources.row import Row
 
 
 def _rows(patients: Sequence[int], images: int = 3) -> list[Row]:
@@ -26,90 +28,145 @@ def _names(rows: Sequence[Row]) -> list[str]:
 
 
 _TRAIN_VAL, _TEST = _rows(range(40)), _rows(range(40, 50))
+_LISTS = {"train_val": _names(_TRAIN_VAL), "test": _names(_TEST)}
 
 
-def _assign(rows: Sequence[Row], **changes: object) -> dict[str, list[Row]]:
-    given = {"train_val": _names(_TRAIN_VAL), "test": _names(_TEST), "fraction": 0.25, "salt": "a"}
-    return splits.assign(rows, **{**given, **changes})
+def _assign(
+    rows: Sequence[Row],
+    how: str = splits.CARVED,
+    lists: dict[str, list[str]] = _LISTS,
+    column: dict[str, str] | None = None,
+    **settings: object,
+) -> dict[str, str]:
+    config = Config(**{"validation_fraction": 0.25, **settings})  # type: ignore[arg-type]
+    split_of, _ = splits.assign(rows, how=how, lists=lists, column=column or {}, config=config)
+    splits.check_patients(rows, split_of)
+    return split_of
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"])), st.floats(0.1, 0.5))
+@settings(max_examples=50)
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.floats(0.05, 0.5))
 def test_splits_share_no_patient_and_lose_no_row(salt: str, fraction: float) -> None:
-    assume(sum(splits.in_validation(str(n), fraction=fraction, salt=salt) for n in range(40)) > 0)
-    assigned = _assign(_TRAIN_VAL + _TEST, salt=salt, fraction=fraction)
-    patients = [{row.patient for row in rows} for rows in assigned.values()]
+    split_of = _assign(_TRAIN_VAL + _TEST, split_salt=salt, validation_fraction=fraction)
+    assert len(split_of) == 150
+    grouped = splits.group(_TRAIN_VAL + _TEST, split_of)
+    assert grouped["test"] == _TEST
+    assert list(grouped) == ["train", "validation", "test"]
+    patients = [{row.patient for row in rows} for rows in grouped.values()]
     assert sum(map(len, patients)) == len(set.union(*patients)) == 50
-    assert sum(map(len, assigned.values())) == 150
-    assert assigned["test"] == _TEST
-    assert list(assigned) == ["train", "validation", "test"]
+    assert len(grouped["validation"]) == pytest.approx(120 * fraction, abs=3)
 
 
-def test_the_order_of_the_rows_decides_nothing_but_the_order() -> None:
-    forward = _assign(_TRAIN_VAL + _TEST)
-    backward = _assign((_TRAIN_VAL + _TEST)[::-1])
-    assert {s: rows[::-1] for s, rows in backward.items()} == forward
+def test_the_order_of_the_rows_decides_nothing() -> None:
+    assert _assign(_TRAIN_VAL + _TEST) == _assign((_TRAIN_VAL + _TEST)[::-1])
 
 
-def test_a_patient_alone_is_where_it_is_among_others() -> None:
-    whole = {row.id: s for s, rows in _assign(_TRAIN_VAL + _TEST).items() for row in rows}
-    part = _assign([row for row in _TRAIN_VAL + _TEST if row.id.endswith("_1.png")])
-    assert all(whole[row.id] == split for split, rows in part.items() for row in rows)
+def test_another_salt_gives_another_validation_set() -> None:
+    assert _assign(_TRAIN_VAL + _TEST) != _assign(_TRAIN_VAL + _TEST, split_salt="b")
 
 
-def test_the_salted_hash_never_changes() -> None:
-    # Values of the first release: a data set made again must have the same validation patients.
-    first = [n for n in range(1, 60) if splits.in_validation(str(n), fraction=0.125, salt="cxr14")]
-    assert first == [5, 12, 15, 18, 20, 29, 33, 41, 44, 45, 47]
-    other = [n for n in range(1, 60) if splits.in_validation(str(n), fraction=0.125, salt="b")]
-    assert other == [10, 15, 47]
+def test_a_random_split_divides_patients_by_both_shares() -> None:
+    rows = _rows(range(100))
+    split_of = _assign(rows, splits.RANDOM, {}, test_fraction=0.2, validation_fraction=0.25)
+    count = {
+        split: list(split_of.values()).count(split) for split in ("train", "validation", "test")
+    }
+    assert count == {"train": 180, "validation": 60, "test": 60}
 
 
-def test_validation_has_about_its_share_of_many_patients() -> None:
-    inside = sum(splits.in_validation(str(n), fraction=0.125, salt="cxr14") for n in range(20_000))
-    assert abs(inside / 20_000 - 0.125) < 0.01
+def test_explicit_lists_are_taken_as_they_are() -> None:
+    names = _names(_TRAIN_VAL)
+    lists = {"train": names[:90], "validation": names[90:], "test": _names(_TEST)}
+    split_of = _assign(_TRAIN_VAL + _TEST, splits.LISTS, lists)
+    assert {name: split_of[name] for name in names[90:]} == dict.fromkeys(names[90:], "validation")
+    assert split_of[names[0]] == "train"
 
 
-def test_a_larger_share_keeps_the_patients_of_a_smaller_one() -> None:
-    small, large = (
-        {n for n in range(999) if splits.in_validation(str(n), fraction=share, salt="a")}
-        for share in (0.1, 0.2)
-    )
-    assert small < large
+def test_a_column_with_validation_is_taken_and_one_without_carved() -> None:
+    rows = _TRAIN_VAL + _TEST
+    column = dict.fromkeys(_names(rows), "train") | dict.fromkeys(_names(_TEST), "test")
+    config = Config(validation_fraction=0.25)
+    carved, how = splits.assign(rows, how=splits.COLUMN, lists={}, column=column, config=config)
+    assert how == splits.COLUMN_CARVED
+    assert list(carved.values()).count("validation") == 30
+    column |= dict.fromkeys(_names(_TRAIN_VAL)[:3], "validation")
+    taken, how = splits.assign(rows, how=splits.COLUMN, lists={}, column=column, config=config)
+    assert (taken, how) == (column, splits.COLUMN)
 
 
-def test_names_in_both_lists_are_counted_and_named() -> None:
+def test_names_in_two_lists_are_counted_and_named() -> None:
     both = _names(_TEST)[:2]
-    with pytest.raises(DataError, match=r"2 names stand in both lists, first 40_0\.png, 40_1\.png"):
-        _assign(_TRAIN_VAL + _TEST, train_val=_names(_TRAIN_VAL) + both)
+    lists = {**_LISTS, "train_val": _names(_TRAIN_VAL) + both}
+    with pytest.raises(DataError, match=r"2 names stand in two lists, first 40_0\.png, 40_1\.png"):
+        _assign(_TRAIN_VAL + _TEST, lists=lists)
 
 
-def test_images_in_neither_list_are_counted_and_named() -> None:
-    with pytest.raises(DataError, match=r"1 images of the label file stand in neither list, .*0_0"):
-        _assign(_TRAIN_VAL + _TEST, train_val=_names(_TRAIN_VAL)[1:])
+def test_images_in_no_list_are_counted_and_named() -> None:
+    lists = {**_LISTS, "train_val": _names(_TRAIN_VAL)[1:]}
+    with pytest.raises(DataError, match=r"1 images of the label file stand in no list, .*0_0"):
+        _assign(_TRAIN_VAL + _TEST, lists=lists)
 
 
 def test_a_patient_in_train_val_and_test_is_refused() -> None:
     moved = _names(_TRAIN_VAL)[0]
+    lists = {"train_val": _names(_TRAIN_VAL)[1:], "test": [*_names(_TEST), moved]}
     with pytest.raises(DataError, match=r"1 patients are in both \w+ and test, first 0: "):
-        _assign(
-            _TRAIN_VAL + _TEST,
-            train_val=_names(_TRAIN_VAL)[1:],
-            test=[*_names(_TEST), moved],
-        )
+        _assign(_TRAIN_VAL + _TEST, lists=lists)
+
+
+@pytest.mark.parametrize(("rows", "split"), [(_TRAIN_VAL, "test"), (_TEST, "train")])
+def test_an_empty_split_is_refused(rows: list[Row], split: str) -> None:
+    with pytest.raises(DataError, match=f"split {split} is empty"):
+        splits.group(rows, _assign(rows))
 
 
 @pytest.mark.parametrize(
-    ("rows", "fraction", "split"),
-    [(_TRAIN_VAL, 0.25, "test"), (_TEST, 0.25, "train"), (_TRAIN_VAL + _TEST, 0.0, "validation")],
+    ("lists", "settings", "may_be_random", "how"),
+    [
+        (_LISTS, {}, False, splits.CARVED),
+        ({"train": ["a"], "validation": ["b"], "test": ["c"]}, {}, False, splits.LISTS),
+        ({}, {"split": "random"}, False, splits.RANDOM),
+        ({}, {}, True, splits.RANDOM),
+        ({}, {"table": Table(split_column="fold")}, True, splits.COLUMN),
+        (_LISTS, {"table": Table(split_column="fold")}, True, splits.CARVED),
+        (_LISTS, {"split": "random"}, True, splits.RANDOM),
+    ],
 )
-def test_an_empty_split_is_refused(rows: list[Row], fraction: float, split: str) -> None:
-    with pytest.raises(DataError, match=f"split {split} is empty"):
-        _assign(rows, fraction=fraction)
+def test_the_split_is_made_from_what_is_given(
+    lists: dict[str, list[str]], settings: dict[str, object], may_be_random: bool, how: str
+) -> None:
+    config = Config(**settings)  # type: ignore[arg-type]
+    assert splits.method(lists, config, may_be_random=may_be_random) == how
+
+
+@pytest.mark.parametrize(
+    ("lists", "settings", "part"),
+    [
+        ({}, {}, "the split is missing: .*--config.split=random"),
+        ({"test": ["a"]}, {}, "given: test"),
+        ({}, {"split": "lists"}, "given: none"),
+        ({}, {"split": "column"}, "table.split_column is empty"),
+    ],
+)
+def test_what_makes_no_split_is_refused(
+    lists: dict[str, list[str]], settings: dict[str, object], part: str
+) -> None:
+    with pytest.raises(UsageError, match=part):
+        splits.method(lists, Config(**settings), may_be_random=False)  # type: ignore[arg-type]
 
 
 def test_the_published_lists_have_the_official_hashes(nih: pathlib.Path) -> None:
     for name, expected in splits.OFFICIAL_HASHES.items():
-        names = sources.read_names(str(nih / f"{name}_list.txt"))
+        names = text_files.read_names(str(nih / f"{name}_list.txt"))
         assert splits.list_hash(names) == expected
         assert splits.list_hash(names[::-1]) == expected
         assert splits.list_hash(names[1:]) != expected
+
+
+def test_the_published_lists_are_recognized(nih: pathlib.Path) -> None:
+    lists = {
+        name: text_files.read_names(str(nih / f"{name}_list.txt")) for name in ("train_val", "test")
+    }
+    assert splits.method(lists, Config(), may_be_random=False) == splits.OFFICIAL
+    lists["test"] = lists["test"][1:]
+    assert splits.method(lists, Config(), may_be_random=False) == splits.CARVED

@@ -69,7 +69,7 @@ def test_help_answers_as_a_command_without_beam(pytestconfig: pytest.Config) -> 
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("name", ["images", "labels", "train_val_list", "test_list", "output"])
+@pytest.mark.parametrize("name", ["images", "labels", "output"])
 def test_a_flag_that_is_missing_is_named(
     tree, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
@@ -78,6 +78,22 @@ def test_a_flag_that_is_missing_is_named(
         64,
         f"cxr14-preprocess: --{name} is missing; --help shows the whole command",
     )
+
+
+@pytest.mark.parametrize(
+    ("without", "part"),
+    [
+        (("train_val_list", "test_list"), "the split is missing: give the official lists"),
+        (("test_list",), "given: train_val"),
+    ],
+)
+def test_a_split_that_is_missing_is_asked_for(
+    tree, capsys: pytest.CaptureFixture[str], without: tuple[str, ...], part: str
+) -> None:
+    lists = tuple(f"--{name}=" for name in without)
+    code, line = _fails(capsys, [text for text in tree.argv() if not text.startswith(lists)])
+    assert code == 64
+    assert part in line
 
 
 @pytest.mark.parametrize(
@@ -94,9 +110,9 @@ def test_a_flag_that_is_missing_is_named(
         ("--config.stored_size=big", 78, "big"),
         ("--config.stored_size=3", 78, "stored_size is 3: use 16 to 4096 pixels"),
         ("--config.validation_fraction=0.9", 78, "validation_fraction is 0.9"),
-        ("--images=/no/such/folder", 65, "/no/such/folder holds no PNG or JPEG files"),
+        ("--images=/no/such/folder", 65, "/no/such/folder holds no pictures or archives"),
         ("--labels=/no/such/file.csv", 65, "label file /no/such/file.csv does not exist"),
-        ("--labels=/", 65, "is not a CSV file"),
+        ("--labels=/", 65, "label file / cannot be read"),
         ("--test_list=/no/such/file.txt", 65, "list /no/such/file.txt does not exist"),
         ("--boxes=/no/such/file.csv", 65, "/no/such/file.csv does not exist"),
         ("--labels=s3://bucket/labels.csv", 64, "s3:// paths need the tensorflow-io"),
@@ -135,13 +151,13 @@ def _duplicate_row(tree) -> str:
 def _in_both_lists(tree) -> str:
     with (tree.folder / "test_list.txt").open("a") as file:
         file.write(f"\n{tree.names[0]}")
-    return "1 names stand in both lists"
+    return "1 names stand in two lists"
 
 
 def _in_neither_list(tree) -> str:
     path = tree.folder / "test_list.txt"
     path.write_text("\n".join(path.read_text().split()[1:]))
-    return "1 images of the label file stand in neither list"
+    return "1 images of the label file stand in no list"
 
 
 def _empty_split(tree) -> str:
@@ -202,7 +218,7 @@ def test_another_setting_at_a_finished_output_exits_78(
     capsys.readouterr()
     code, line = _fails(capsys, tree.argv("--config.stored_size=48"))
     assert code == 78
-    assert "parameters.stored_size (32, now 48)" in line
+    assert "parameters.stored_size: 32, now 48" in line
 
 
 def test_the_phantom_feeds_the_job(

@@ -89,6 +89,51 @@ def test_files_are_listed_sorted_at_any_depth_and_through_links(tmp_path: pathli
     assert storage.list_files(str(tmp_path / "none")) == []
 
 
+def test_sizes_are_those_of_all_files_below(tmp_path: pathlib.Path) -> None:
+    for name, size in (("b/2", 5), ("a", 0), ("b/1/x", 70_000)):
+        storage.write_bytes(str(tmp_path / "tree" / name), bytes(size))
+    (tmp_path / "tree" / "nowhere").symlink_to(tmp_path / "none")
+    tree = str(tmp_path / "tree")
+    found = storage.sizes(tree)
+    assert found == {
+        f"{tree}/a": 0,
+        f"{tree}/b/1/x": 70_000,
+        f"{tree}/b/2": 5,
+        f"{tree}/nowhere": 0,
+    }
+    assert list(found) == storage.list_files(tree)
+    assert storage.sizes(str(tmp_path / "none")) == {}
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "expected"),
+    [(0, 3, b"012"), (8, 3, b"89"), (10, 3, b""), (99, 1, b""), (4, 0, b""), (4, -1, b"")],
+)
+def test_a_range_ends_where_the_file_ends(
+    tmp_path: pathlib.Path, start: int, length: int, expected: bytes
+) -> None:
+    path = str(tmp_path / "a")
+    storage.write_bytes(path, b"0123456789")
+    assert storage.read_range(path, start, length) == expected
+
+
+def test_a_file_opened_for_reading_can_be_read_from_anywhere(tmp_path: pathlib.Path) -> None:
+    path = str(tmp_path / "a")
+    storage.write_bytes(path, b"0123456789")
+    with storage.open_read(path) as file:
+        assert file.read(2) == b"01"
+        assert file.seek(-3, 2) == 7
+        assert file.read() == b"789"
+    assert file.closed
+
+
+def test_what_is_not_there_cannot_be_opened_for_reading(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(FileNotFoundError), storage.open_read(str(tmp_path / "none")):
+        pass
+    with pytest.raises(FileNotFoundError):
+        storage.read_range(str(tmp_path / "none"), 0, 1)
+
+
 def test_rename_replaces_and_moves(tmp_path: pathlib.Path) -> None:
     old, new = str(tmp_path / "old"), str(tmp_path / "new")
     storage.write_text(old, "content")

@@ -5,9 +5,10 @@ import pathlib
 
 import pytest
 
-from preprocessing import sources
 from preprocessing.config import CHESTXRAY14_FINDINGS as FINDINGS
 from preprocessing.contract.errors import DataError
+from preprocessing.sources import nih
+from preprocessing.sources.row import Row
 
 _HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
@@ -29,8 +30,8 @@ def _row(**changes: str) -> str:
 
 
 def test_a_row_holds_everything_that_the_line_says(tmp_path: pathlib.Path) -> None:
-    (row,) = sources.read_index(_csv(tmp_path, _HEADER, _ROW), FINDINGS)
-    assert row == sources.Row(
+    (row,) = nih.read_index(_csv(tmp_path, _HEADER, _ROW), FINDINGS)
+    assert row == Row(
         id="00000001_000.png",
         patient="1",
         targets=tuple(int(name in ("Cardiomegaly", "Mass")) for name in FINDINGS),
@@ -50,32 +51,41 @@ def test_a_row_holds_everything_that_the_line_says(tmp_path: pathlib.Path) -> No
 def test_the_published_variants_give_equal_rows(
     tmp_path: pathlib.Path, sex: str, comma: str, end: str, head: bytes
 ) -> None:
-    plain = sources.read_index(_csv(tmp_path, _HEADER, _ROW), FINDINGS)
+    plain = nih.read_index(_csv(tmp_path, _HEADER, _ROW), FINDINGS)
     header = _HEADER.replace("Patient Gender", sex) + comma
     variant = _csv(tmp_path, header, _ROW + comma, "", end=end, head=head)
-    assert sources.read_index(variant, FINDINGS) == plain
+    assert nih.read_index(variant, FINDINGS) == plain
 
 
 @pytest.mark.parametrize(
     ("text", "years"),
-    [("58", 58), ("058Y", 58), ("018M", 1), ("011M", 0), ("104W", 1), ("014D", 0), ("", -1)],
+    [
+        ("58", 58),
+        ("058Y", 58),
+        ("018M", 1),
+        ("011M", 0),
+        ("104W", 1),
+        ("014D", 0),
+        ("", -1),
+        ("411", -1),
+    ],
 )
 def test_ages_are_years_in_whatever_unit_they_are_written(
     tmp_path: pathlib.Path, text: str, years: int
 ) -> None:
-    (row,) = sources.read_index(_csv(tmp_path, _HEADER, _row(age=text)), FINDINGS)
+    (row,) = nih.read_index(_csv(tmp_path, _HEADER, _row(age=text)), FINDINGS)
     assert row.age == years
 
 
 @pytest.mark.parametrize(("view", "sex"), [("AP", "F"), ("PA", "M")])
 def test_both_views_and_sexes_are_known(tmp_path: pathlib.Path, view: str, sex: str) -> None:
-    (row,) = sources.read_index(_csv(tmp_path, _HEADER, _row(view=view, sex=sex)), FINDINGS)
+    (row,) = nih.read_index(_csv(tmp_path, _HEADER, _row(view=view, sex=sex)), FINDINGS)
     assert (row.view, row.sex) == (view, sex)
 
 
 def test_what_is_unknown_stays_unknown(tmp_path: pathlib.Path) -> None:
     line = _row(sex="O", view="LL", follow_up="", width="", height="")
-    (row,) = sources.read_index(_csv(tmp_path, _HEADER, line), FINDINGS)
+    (row,) = nih.read_index(_csv(tmp_path, _HEADER, line), FINDINGS)
     assert (row.sex, row.view, row.follow_up, row.width, row.height) == ("", "", -1, 0, 0)
 
 
@@ -83,13 +93,13 @@ def test_what_is_unknown_stays_unknown(tmp_path: pathlib.Path) -> None:
 def test_a_missing_column_is_named(tmp_path: pathlib.Path, column: str) -> None:
     path = _csv(tmp_path, _HEADER.replace(column, "Other"), _ROW)
     with pytest.raises(DataError, match=f"has no column '{column}'"):
-        sources.read_index(path, FINDINGS)
+        nih.read_index(path, FINDINGS)
 
 
 def test_the_sex_column_is_named_in_both_spellings(tmp_path: pathlib.Path) -> None:
     path = _csv(tmp_path, _HEADER.replace("Patient Gender", "Other"), _ROW)
     with pytest.raises(DataError, match="'Patient Sex' or 'Patient Gender'"):
-        sources.read_index(path, FINDINGS)
+        nih.read_index(path, FINDINGS)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +122,7 @@ def test_a_line_that_cannot_be_read_is_named_by_its_number(
 ) -> None:
     path = _csv(tmp_path, _HEADER, _row(id="a.png"), line)
     with pytest.raises(DataError) as caught:
-        sources.read_index(path, FINDINGS)
+        nih.read_index(path, FINDINGS)
     assert f"{path}, line 3: " in str(caught.value)
     assert part in str(caught.value)
 
@@ -120,7 +130,7 @@ def test_a_line_that_cannot_be_read_is_named_by_its_number(
 def test_duplicate_names_are_counted_and_named(tmp_path: pathlib.Path) -> None:
     path = _csv(tmp_path, _HEADER, _ROW, _row(id="b.png"), _ROW, _row(id="b.png"))
     with pytest.raises(DataError, match=r"2 names more than once, first 00000001_000\.png, b\.png"):
-        sources.read_index(path, FINDINGS)
+        nih.read_index(path, FINDINGS)
 
 
 @pytest.mark.parametrize(("lines", "part"), [([], "is empty"), ([_HEADER], "a header but no rows")])
@@ -128,49 +138,24 @@ def test_an_empty_label_file_is_refused(
     tmp_path: pathlib.Path, lines: list[str], part: str
 ) -> None:
     with pytest.raises(DataError, match=part):
-        sources.read_index(_csv(tmp_path, *lines), FINDINGS)
-
-
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00\xd8", b'"' + b"x" * 200_000 + b'"'])
-def test_what_is_no_csv_is_refused(tmp_path: pathlib.Path, content: bytes) -> None:
-    (tmp_path / "labels.csv").write_bytes(content)
-    with pytest.raises(DataError, match="is not a CSV file in UTF-8"):
-        sources.read_index(str(tmp_path / "labels.csv"), FINDINGS)
-
-
-def test_a_label_file_that_is_not_there_or_is_a_folder_is_refused(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(DataError, match=r"none\.csv does not exist"):
-        sources.read_index(str(tmp_path / "none.csv"), FINDINGS)
-    with pytest.raises(DataError, match="is not a CSV file"):
-        sources.read_index(str(tmp_path), FINDINGS)
-
-
-def test_lists_are_read_with_any_line_end(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfa.png\r\nb.png\n\n c.png ")
-    assert sources.read_names(str(tmp_path / "list.txt")) == ["a.png", "b.png", "c.png"]
+        nih.read_index(_csv(tmp_path, *lines), FINDINGS)
 
 
 @pytest.mark.parametrize(
     ("content", "part"),
-    [
-        (b"\n \n", "names no image"),
-        (b"a\nb\na\n", "1 names more than once, first a"),
-        (b"\xff", "no text"),
-    ],
+    [(b"\xff\xfe\x00\xd8", "is no text in UTF-8"), (b'"' + b"x" * 200_000 + b'"', "not CSV")],
 )
-def test_a_list_that_cannot_be_used_is_refused(
-    tmp_path: pathlib.Path, content: bytes, part: str
-) -> None:
-    (tmp_path / "list.txt").write_bytes(content)
+def test_what_is_no_csv_is_refused(tmp_path: pathlib.Path, content: bytes, part: str) -> None:
+    (tmp_path / "labels.csv").write_bytes(content)
     with pytest.raises(DataError, match=part):
-        sources.read_names(str(tmp_path / "list.txt"))
+        nih.read_index(str(tmp_path / "labels.csv"), FINDINGS)
 
 
-def test_a_list_that_is_not_there_or_is_a_folder_is_refused(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(DataError, match="does not exist"):
-        sources.read_names(str(tmp_path / "none.txt"))
-    with pytest.raises(DataError, match="is no text file"):
-        sources.read_names(str(tmp_path))
+def test_a_label_file_that_is_not_there_or_is_a_folder_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(DataError, match=r"none\.csv does not exist"):
+        nih.read_index(str(tmp_path / "none.csv"), FINDINGS)
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        nih.read_index(str(tmp_path), FINDINGS)
 
 
 _BOX_HEADER = "Image Index,Finding Label,Bbox [x,y,w,h],,,"
@@ -182,7 +167,7 @@ def test_boxes_become_shares_of_the_picture_under_the_name_of_the_label_file(
     path = _csv(
         tmp_path, _BOX_HEADER, "a.png,Infiltrate,256,512,128,64", "a.png,Mass,0,0,1024,1024,,"
     )
-    assert sources.read_boxes(path, FINDINGS) == {
+    assert nih.read_boxes(path, FINDINGS) == {
         "a.png": [
             (FINDINGS.index("Infiltration"), 0.25, 0.5, 0.125, 0.0625),
             (FINDINGS.index("Mass"), 0.0, 0.0, 1.0, 1.0),
@@ -207,42 +192,17 @@ def test_a_box_that_cannot_be_is_named_by_its_line(
 ) -> None:
     path = _csv(tmp_path, _BOX_HEADER, "b.png,Mass,1,2,3,4", line)
     with pytest.raises(DataError, match="line 3: ") as caught:
-        sources.read_boxes(path, FINDINGS)
+        nih.read_boxes(path, FINDINGS)
     assert part in str(caught.value)
 
 
 def test_a_row_gets_its_own_boxes_flat() -> None:
-    row = sources.Row("a.png", "1", (0,))
+    row = Row("a.png", "1", (0,))
     boxes = {
         "a.png": [(0, 0.1, 0.2, 0.3, 0.4), (2, 0.5, 0.6, 0.7, 0.8)],
         "b.png": [(1, 0, 0, 1, 1)],
     }
-    boxed = sources.with_boxes(row, boxes)
+    boxed = nih.with_boxes(row, boxes)
     assert boxed.box_findings == (0, 2)
     assert boxed.boxes == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-    assert sources.with_boxes(sources.Row("c.png", "1", (0,)), boxes).boxes == ()
-
-
-def test_images_are_found_in_any_nesting_and_other_files_are_not(tmp_path: pathlib.Path) -> None:
-    for name in ("a.png", "images_001/images/b.PNG", "x/y/z/c.jpg", "d.jpeg", "e.txt", "png"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    found = sources.find_images(str(tmp_path))
-    assert set(found) == {"a.png", "b.PNG", "c.jpg", "d.jpeg"}
-    assert found["b.PNG"] == str(tmp_path / "images_001/images/b.PNG")
-
-
-def test_one_name_in_two_places_names_both(tmp_path: pathlib.Path) -> None:
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.png").touch()
-    with pytest.raises(
-        DataError, match=r"a\.png lies in two places, .*one/a\.png and .*two/a\.png"
-    ):
-        sources.find_images(str(tmp_path))
-
-
-def test_a_folder_without_pictures_is_refused(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(DataError, match="holds no PNG or JPEG files: check --images"):
-        sources.find_images(str(tmp_path / "none"))
+    assert nih.with_boxes(Row("c.png", "1", (0,)), boxes).boxes == ()

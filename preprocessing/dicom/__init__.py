@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+"""Reads radiographs from DICOM files."""
+
+REASONS: tuple[str, ...] = ()

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""Reads everything about a data set that is text: label file, lists, boxes, and how it is split."""
+
+import dataclasses
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+from preprocessing import splits
+from preprocessing.config import Config
+from preprocessing.contract import storage
+from preprocessing.contract.errors import UsageError
+from preprocessing.sources import nih, table, text_files
+from preprocessing.sources.row import Row
+
+SOURCES = ("nih", "csv", "dicom")
+
+_KEY_BYTES = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """Where the job reads and writes; every path may be local or gs://.
+
+    Attributes:
+        images: folder below which pictures or archives lie, or one archive.
+        labels: label file of the data set.
+        output: folder of the new data set.
+        source: "nih", "csv" or "dicom".
+        train_val_list: names for training and validation; empty for none, like the next three.
+        test_list: names for test.
+        train_list: names for training alone.
+        validation_list: names for validation.
+        boxes: BBox_List_2017.csv; empty for none.
+        pseudonym_key_file: holds the secret that turns the patients of DICOM files into pseudonyms.
+        allow_missing: work on the images that are there and count the others.
+        check_md5: hold archives against the published sums.
+    """
+
+    images: str
+    labels: str
+    output: str
+    source: str = "nih"
+    train_val_list: str = ""
+    test_list: str = ""
+    train_list: str = ""
+    validation_list: str = ""
+    boxes: str = ""
+    pseudonym_key_file: str = ""
+    allow_missing: bool = False
+    check_md5: bool = False
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """The paths that are given, by flag."""
+        names = [field.name for field in dataclasses.fields(self) if field.name != "source"]
+        values = {name: getattr(self, name) for name in names}
+        return {name: path for name, path in values.items() if path and isinstance(path, str)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Index:
+    """All that is known before the first picture is looked for.
+
+    Attributes:
+        rows: of the label file, with boxes; `patient` may be empty for DICOM.
+        lists: train_val, train, validation or test -> names.
+        column: id -> split, from the label file.
+        how: how the split is to be made, one of the constants of `splits`.
+        counters: rows read, left out, and so on.
+        identity: what a data set at the output must have been made from, as in its manifest.
+        key: secret for pseudonyms; empty for no pseudonyms.
+    """
+
+    rows: list[Row]
+    lists: dict[str, list[str]]
+    column: dict[str, str]
+    how: str
+    counters: dict[str, int]
+    identity: dict[str, Any]
+    key: bytes = dataclasses.field(default=b"", repr=False)
+
+    def pseudonym(self, patient: str) -> str:
+        """Returns what stands for a patient in shards and manifest."""
+        if not self.key or not patient:
+            return patient
+        return hmac.new(self.key, patient.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def read(inputs: Inputs, config: Config) -> Index:
+    """Reads the label file and what belongs to it.
+
+    Raises:
+        DataError: a file that cannot be used.
+        UsageError: lists that do not make a split, or no key for pseudonyms.
+    """
+    paths = {
+        "train_val": inputs.train_val_list,
+        "train": inputs.train_list,
+        "validation": inputs.validation_list,
+        "test": inputs.test_list,
+    }
+    lists = {name: text_files.read_names(path) for name, path in paths.items() if path}
+    how = splits.method(lists, config, may_be_random=inputs.source != "nih")
+    key = _key(inputs)
+    rows, column, left_out = _rows(inputs, config)
+    boxes = nih.read_boxes(inputs.boxes, config.findings) if inputs.boxes else {}
+    indexed = {row.id for row in rows}
+    counters = {
+        "rows_in_index": len(rows),
+        "rows_left_out": left_out,
+        "listed_not_in_index": sum(n not in indexed for names in lists.values() for n in names),
+        "ages_unknown": sum(row.age < 0 for row in rows),
+        "boxes": sum(map(len, boxes.values())),
+    }
+    return Index(
+        rows=[nih.with_boxes(row, boxes) for row in rows],
+        lists=lists,
+        column=column,
+        how=how,
+        counters=counters,
+        identity=_identity(inputs, config, lists, key),
+        key=key,
+    )
+
+
+def _rows(inputs: Inputs, config: Config) -> tuple[list[Row], dict[str, str], int]:
+    if inputs.source == "nih":
+        return nih.read_index(inputs.labels, config.findings), {}, 0
+    if inputs.source == "csv" and not (config.table.patient_column or config.table.patient_pattern):
+        raise UsageError(
+            "--source=csv needs to know the patients, by whom data are split: name "
+            "--config.table.patient_column or --config.table.patient_pattern"
+        )
+    found = table.read_index(inputs.labels, config.findings, config.table)
+    return found.rows, found.splits, found.left_out
+
+
+def _key(inputs: Inputs) -> bytes:
+    """Reads the secret for pseudonyms, which DICOM alone needs."""
+    path = inputs.pseudonym_key_file
+    if inputs.source != "dicom":
+        if path:
+            raise UsageError("--pseudonym_key_file is for --source=dicom: leave it out")
+        return b""
+    if not path:
+        raise UsageError(
+            "--source=dicom needs --pseudonym_key_file: a file with a secret of your own (such as "
+            "`head -c 32 /dev/urandom | base64`) that turns patient names into pseudonyms"
+        )
+    try:
+        key = storage.read_bytes(path).strip()
+    except OSError as error:
+        raise UsageError(f"--pseudonym_key_file={path} cannot be read: {error}") from error
+    if len(key) < _KEY_BYTES:
+        raise UsageError(
+            f"--pseudonym_key_file={path} holds {len(key)} bytes: use {_KEY_BYTES} or more"
+        )
+    return key
+
+
+def _identity(
+    inputs: Inputs, config: Config, lists: Mapping[str, list[str]], key: bytes
+) -> dict[str, Any]:
+    """Returns what decides the content of the data set beside the pictures themselves."""
+    files = {
+        "labels": inputs.labels,
+        "boxes": inputs.boxes,
+        **{name: getattr(inputs, f"{name}_list") for name in lists},
+    }
+    hashes = {name: storage.sha256_of(path) for name, path in files.items() if path}
+    if key:
+        # A proof that the key is the same, from which no pseudonym follows.
+        proof = hmac.new(key, b"\0cxr14 data set", hashlib.sha256)
+        hashes["pseudonym_key"] = proof.hexdigest()
+    return {
+        "parameters": {
+            "source": inputs.source,
+            "allow_missing": inputs.allow_missing,
+            **dataclasses.asdict(config),
+        },
+        "sources": hashes,
+        "list_hashes": {name: splits.list_hash(names) for name, names in lists.items()},
+    }
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Names what differs between two identities, one line for each setting or file.
+
+    >>> differences({"parameters": {"a": 1}}, {"parameters": {"a": 2, "b": 3}})
+    ['parameters.a: 1, now 2', 'parameters.b: nothing, now 3']
+    """
+    lines = []
+    before, now = _flat(old), _flat(new)
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            was, is_ = (values.get(name, "nothing") for values in (before, now))
+            lines.append(f"{name}: {was}, now {is_}")
+    return lines
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""Brings the rows of the index together with their pictures, loose, in archives, or as DICOM."""
+
+import dataclasses
+from collections.abc import Container, Sequence
+
+from preprocessing import staging
+from preprocessing.contract.errors import DataError
+from preprocessing.index import Index, Inputs
+from preprocessing.pictures import Recipe
+from preprocessing.shards import Rejection
+from preprocessing.sources import places
+from preprocessing.sources.places import Places
+from preprocessing.sources.row import SIZE_OF_PICTURE, Row
+from preprocessing.staging import Staged, StageTask
+
+# DICOM files to a unit of work and of resume.
+_FILES_A_TASK = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Located:
+    """The index with its pictures.
+
+    Attributes:
+        rows: of the whole index; those whose picture is there have a place.
+        present: the rows whose picture is there, usable or not.
+        rejected: pictures that are unusable and whose patient is not known.
+        warnings: (id, text) of what files leave open.
+        counters: images found, missing, and so on.
+    """
+
+    rows: list[Row]
+    present: list[Row]
+    rejected: list[Rejection]
+    warnings: list[tuple[str, str]]
+    counters: dict[str, int]
+
+
+def look(index: Index, inputs: Inputs) -> Places:
+    """Lists what lies below --images, once.
+
+    Raises:
+        DataError: nothing there, or images are missing that no archive may hold.
+    """
+    suffixes = places.DICOM if inputs.source == "dicom" else places.PICTURES
+    found = places.find(inputs.images, places.Wanted(row.id for row in index.rows), suffixes)
+    if not found.archives:
+        _refuse_missing(index, found.files.keys(), inputs)
+    return found
+
+
+def stage_tasks(index: Index, inputs: Inputs, found: Places, recipe: Recipe) -> list[StageTask]:
+    """Plans what must be worked off before shards can be planned; often nothing."""
+    kind = "dicom" if inputs.source == "dicom" else "picture"
+    common = {"output": inputs.output, "kind": kind, "recipe": recipe}
+    tasks = []
+    if kind == "dicom":
+        files = sorted(found.files.items())
+        for at in range(0, len(files), _FILES_A_TASK):
+            some = tuple(files[at : at + _FILES_A_TASK])
+            name = f"files-{at // _FILES_A_TASK:05d}"
+            tasks.append(StageTask(name=name, archive="", files=some, identity="", **common))  # type: ignore[arg-type]
+    if len(found.files) < len(index.rows):
+        for at, (path, size) in enumerate(found.archives.items()):
+            tasks.append(
+                StageTask(
+                    name=f"archive-{at:03d}",
+                    archive=path,
+                    files=(),
+                    identity=str(size),
+                    check_md5=inputs.check_md5,
+                    **common,  # type: ignore[arg-type]
+                )
+            )
+    return tasks
+
+
+def merge(index: Index, inputs: Inputs, found: Places, tasks: Sequence[StageTask]) -> Located:
+    """Gives every row its picture, and what only the picture knows.
+
+    Raises:
+        DataError: images are missing, or one lies in two places.
+    """
+    staged, others = _all_staged(tasks)
+    rows, present, rejected, warnings = [], [], [], []
+    for row in index.rows:
+        if row.id in staged:
+            row = _with_staged(row, staged[row.id], index)
+            warnings += [(row.id, text) for text in staged[row.id].facts.get("warnings", ())]
+            if not row.patient:
+                rejected.append(_without_patient(row))
+                continue
+        else:
+            row = dataclasses.replace(
+                row, uri=found.files.get(row.id, ""), patient=index.pseudonym(row.patient)
+            )
+        rows.append(row)
+        if row.uri:
+            present.append(row)
+    _refuse_missing(index, {row.id for row in present} | {item.id for item in rejected}, inputs)
+    counters = _counters(index, present, rejected, found)
+    counters["archive_files_not_needed"] = others
+    known = [row for row in rows if row.patient]
+    return Located(known, present, rejected, warnings, counters)
+
+
+def _all_staged(tasks: Sequence[StageTask]) -> tuple[dict[str, Staged], int]:
+    """Returns id -> what became of it, and how many other files the archives hold."""
+    found: dict[str, Staged] = {}
+    others = 0
+    for task in tasks:
+        done = staging.read_staged(task)
+        if done is None:
+            raise DataError(f"{task.archive or task.name} was not read to its end: run again")
+        others += done[1]
+        for image in done[0]:
+            if image.id in found:
+                raise DataError(
+                    f"{image.id} lies in two places, {found[image.id].origin} and {image.origin}: "
+                    "keep one"
+                )
+            found[image.id] = image
+    return found, others
+
+
+def _with_staged(row: Row, staged: Staged, index: Index) -> Row:
+    facts = staged.facts
+    patient = index.pseudonym(row.patient or facts.get("patient", ""))
+    if staged.refused:
+        return dataclasses.replace(
+            row, patient=patient, uri=staged.origin, refused=tuple(staged.refused)
+        )
+    own_size = row.width == SIZE_OF_PICTURE
+    return dataclasses.replace(
+        row,
+        patient=patient,
+        uri=staged.uri,
+        piece=(staged.offset, staged.bytes),
+        digest=facts["digest"],
+        view=row.view or facts["view"],
+        sex=row.sex or facts["sex"],
+        age=row.age if row.age >= 0 else facts["age"],
+        width=facts["width"] if own_size else row.width,
+        height=facts["height"] if own_size else row.height,
+    )
+
+
+def _without_patient(row: Row) -> Rejection:
+    if row.refused:
+        return Rejection(row.id, row.refused[0], row.refused[1], row.uri)
+    text = "neither the label file nor the tag PatientID names the patient"
+    return Rejection(row.id, "no_patient", text, row.uri)
+
+
+def _counters(
+    index: Index, present: Sequence[Row], rejected: Sequence[Rejection], found: Places
+) -> dict[str, int]:
+    images = len(present) + len(rejected)
+    return {
+        **index.counters,
+        "images_found": images,
+        "images_missing": len(index.rows) - images,
+        "images_not_in_index": found.strangers,
+        "boxes": sum(len(row.box_findings) for row in present),
+        "boxes_without_image": index.counters["boxes"]
+        - sum(len(row.box_findings) for row in present),
+    }
+
+
+def _refuse_missing(index: Index, there: Container[str], inputs: Inputs) -> None:
+    missing = [row.id for row in index.rows if row.id not in there]
+    if missing and not inputs.allow_missing:
+        raise DataError(
+            f"{len(missing)} of {len(index.rows)} images of {inputs.labels} are not below "
+            f"{inputs.images}, first {', '.join(missing[:3])}: complete the download, or pass "
+            "--allow_missing to work on the images that are there"
+        )

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""Keeps two jobs from writing one data set, without a lock that outlives a killed job."""
+
+import contextlib
+from collections.abc import Iterator
+
+from preprocessing.contract import storage
+from preprocessing.lock import bucket, disk
+
+FOLDER, NAME = "_progress", "lock"
+_BEAT_S = 15.0
+_STALE_S = 90.0
+
+
+@contextlib.contextmanager
+def hold(output: str, *, beat_s: float = _BEAT_S, stale_s: float = _STALE_S) -> Iterator[None]:
+    """Holds the lock of a data set's folder for the time of a `with` block.
+
+    Args:
+        output: the folder, local or in a bucket; a local one is made.
+        beat_s: seconds between two renewals of a lock in a bucket.
+        stale_s: seconds without renewal after which such a lock may be taken over.
+
+    Raises:
+        UsageError: another job works on the folder, or nothing can be written there.
+        StoppedError: another job took over, because this one was silent for too long.
+    """
+    path = storage.join(output, FOLDER, NAME)
+    held = (
+        bucket.hold(path, output, beat_s=beat_s, stale_s=stale_s)
+        if storage.scheme_of(output)
+        else disk.hold(path, output)
+    )
+    with held:
+        yield

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""Locks a folder of a file system: the kernel holds the lock and drops it with the process."""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+
+from preprocessing.contract import storage
+from preprocessing.contract.errors import UsageError
+from preprocessing.lock.holder import Holder, refusal
+
+_FIRST_WORDS_S = 2.0
+
+
+@contextlib.contextmanager
+def hold(path: str, output: str) -> Iterator[None]:
+    """Holds the lock of an output on a file system; `path` is that of the lock file."""
+    try:
+        descriptor = _locked(path, output)
+    except OSError as error:
+        raise _unwritable(output, error) from error
+    try:
+        _say(descriptor, output)
+        yield
+    finally:
+        # Removed while it is still locked: who waits for it sees that the file is not this one.
+        storage.delete(path)
+        os.close(descriptor)
+        storage.remove_empty_folder(os.path.dirname(path))
+
+
+def _say(descriptor: int, output: str) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, Holder.of_this_process().to_json(), 0)
+    except OSError as error:
+        raise _unwritable(output, error) from error
+
+
+def _unwritable(output: str, error: OSError) -> UsageError:
+    return UsageError(
+        f"--output={output} cannot be written: {error.strerror}; name a folder in which files can "
+        "be made"
+    )
+
+
+def _locked(path: str, output: str) -> int:
+    """Returns a descriptor of the lock file, locked; the kernel unlocks it if the process dies."""
+    while True:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:  # another job has just removed the folder
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Between the two steps the file may have been removed by a job that was done with it.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    return os.dup(descriptor)
+        except BlockingIOError:
+            raise refusal(output, _first_words(path)) from None
+        finally:
+            os.close(descriptor)  # a duplicate keeps the lock
+
+
+def _first_words(path: str) -> Holder | None:
+    """Reads who holds a lock, which is written a moment after it was taken."""
+    until = time.monotonic() + _FIRST_WORDS_S
+    while time.monotonic() < until:
+        with contextlib.suppress(FileNotFoundError):
+            holder = Holder.from_json(storage.read_bytes(path))
+            if holder:
+                return holder
+        time.sleep(0.02)
+    return None

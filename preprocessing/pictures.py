@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""Makes the stored picture out of a radiograph's file: the one place where pixels are worked on."""
+
+import concurrent.futures
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from preprocessing import dicom
+from preprocessing.contract import image, storage
+from preprocessing.contract.image import ImageError
+
+REASONS = tuple(
+    dict.fromkeys((*image.REASONS, *dicom.REASONS, "vanished", "not_a_file", "encrypted"))
+)
+
+# Files fetched at a time from a bucket, where a request takes tens of milliseconds.
+_AHEAD = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How every picture of a data set is made.
+
+    Attributes:
+        stored_size: side of the stored picture in pixels.
+        encoding: "png" or "raw".
+        source_px: side that every original must have, 0 for any.
+    """
+
+    stored_size: int
+    encoding: str
+    source_px: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A stored picture.
+
+    Attributes:
+        data: encoded pixels.
+        digest: of its pixels.
+        width: of the original in pixels.
+        height: of the original in pixels.
+        patient: name of the patient as the file has it; only from DICOM.
+        view: "AP", "PA" or ""; only from DICOM, like the next two.
+        sex: "M", "F" or "".
+        age: years, -1 if unknown.
+        warnings: what the file leaves open, and what was assumed.
+    """
+
+    data: bytes
+    digest: str
+    width: int
+    height: int
+    patient: str = ""
+    view: str = ""
+    sex: str = ""
+    age: int = -1
+    warnings: tuple[str, ...] = ()
+
+
+def from_file(encoded: bytes, recipe: Recipe) -> Picture:
+    """Makes the stored picture from a PNG or JPEG file.
+
+    Raises:
+        ImageError: the file is no picture that can be used.
+    """
+    return _stored(image.decode(encoded), recipe)
+
+
+def from_dicom(encoded: bytes, name: str, recipe: Recipe) -> Picture:
+    """Makes the stored picture from a DICOM file.
+
+    Args:
+        encoded: content of the file.
+        name: of the image, to be checked for identifiers.
+        recipe: how pictures are made.
+
+    Raises:
+        ImageError: the file is no frontal chest radiograph that can be used.
+    """
+    found = dicom.read(encoded, name)
+    return dataclasses.replace(
+        _stored(found.pixels, recipe),
+        patient=found.patient,
+        view=found.view,
+        sex=found.sex,
+        age=found.age,
+        warnings=found.warnings,
+    )
+
+
+def read_all(uris: Sequence[str]) -> Iterator[bytes | None]:
+    """Yields the content of each file in turn, None where it is gone; reads ahead from buckets."""
+    if not any(storage.scheme_of(uri) for uri in uris):
+        yield from map(_read, uris)
+        return
+    with concurrent.futures.ThreadPoolExecutor(_AHEAD) as pool:
+        waiting: list[concurrent.futures.Future[bytes | None]] = []
+        for uri in uris:
+            waiting.append(pool.submit(_read, uri))
+            if len(waiting) > _AHEAD:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
+
+
+def _read(uri: str) -> bytes | None:
+    try:
+        return storage.read_bytes(uri)
+    except FileNotFoundError:
+        return None
+
+
+def _stored(original: image.Pixels, recipe: Recipe) -> Picture:
+    image.check_original(original, recipe.source_px)
+    pixels = image.resize(image.square(original), recipe.stored_size)
+    height, width = original.shape
+    return Picture(
+        data=image.encode(pixels, recipe.encoding),
+        digest=image.digest(pixels),
+        width=width,
+        height=height,
+    )
+
+
+__all__ = ["REASONS", "ImageError", "Picture", "Recipe", "from_dicom", "from_file", "read_all"]

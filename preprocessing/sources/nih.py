@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""Reads the label files of ChestX-ray14 into index rows; nothing but parsing."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+from preprocessing.contract import labels
+from preprocessing.contract.errors import DataError
+from preprocessing.sources import text_files
+from preprocessing.sources.row import Row
+
+# The side in pixels of the published pictures, in which BBox_List_2017.csv measures.
+PICTURE_PX = 1024
+
+# BBox_List_2017.csv says Infiltrate where the label file says Infiltration.
+_BOX_NAMES = {"Infiltrate": "Infiltration"}
+
+
+def read_index(path: str, findings: Sequence[str]) -> list[Row]:
+    """Reads Data_Entry_2017.csv or Data_Entry_2017_v2020.csv in any published variant.
+
+    The bracketed column names hold commas, so the header has 11 columns, 12 with the trailing comma
+    of some copies; the sex column is "Patient Gender" or "Patient Sex".
+
+    Raises:
+        DataError: a missing file or column, a label that is not a finding, a name given twice, a
+            field that is not a number; it names the file and the line.
+    """
+    lines = text_files.csv_lines(path)
+    columns = {name.strip(): at for at, name in enumerate(next(lines)[1])}
+    place = {
+        "id": text_files.column(path, columns, "Image Index"),
+        "labels": text_files.column(path, columns, "Finding Labels"),
+        "patient": text_files.column(path, columns, "Patient ID"),
+        "sex": text_files.column(path, columns, "Patient Sex", "Patient Gender"),
+        "age": text_files.column(path, columns, "Patient Age"),
+        "view": text_files.column(path, columns, "View Position"),
+        "follow_up": text_files.column(path, columns, "Follow-up #"),
+        "width": text_files.column(path, columns, "OriginalImage[Width", "OriginalImageWidth"),
+        "height": text_files.column(path, columns, "Height]", "OriginalImageHeight"),
+    }
+    rows = []
+    for number, line in lines:
+        try:
+            rows.append(_row(text_files.fields(line, place), findings))
+        except (DataError, ValueError, OverflowError) as error:
+            raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
+    text_files.refuse_duplicates(path, (row.id for row in rows))
+    if not rows:
+        raise DataError(f"{path} has a header but no rows: use the complete label file")
+    return rows
+
+
+def read_boxes(path: str, findings: Sequence[str]) -> dict[str, list[tuple[int, ...]]]:
+    """Reads BBox_List_2017.csv.
+
+    Returns:
+        image name -> list of (index of the finding, x, y, width, height) with the four numbers as
+        shares of the picture's side, 0 to 1, from its top left corner.
+
+    Raises:
+        DataError: a missing file, an unknown finding or a field that is not a number.
+    """
+    boxes: dict[str, list[tuple[int, ...]]] = {}
+    lines = text_files.csv_lines(path)
+    next(lines)
+    for number, line in lines:
+        try:
+            finding, x, y, width, height = _box(line, findings)
+        except (DataError, ValueError) as error:
+            raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
+        boxes.setdefault(line[0], []).append((finding, x, y, width, height))  # type: ignore[arg-type]
+    return boxes
+
+
+def with_boxes(row: Row, boxes: Mapping[str, list[tuple[int, ...]]]) -> Row:
+    """Returns the row with its boxes from `read_boxes`."""
+    own = boxes.get(row.id, [])
+    return dataclasses.replace(
+        row,
+        box_findings=tuple(box[0] for box in own),
+        boxes=tuple(share for box in own for share in box[1:]),
+    )
+
+
+def _row(fields: Mapping[str, str], findings: Sequence[str]) -> Row:
+    if not fields["id"] or not fields["patient"]:
+        raise DataError("the image name or the patient is empty")
+    return Row(
+        id=fields["id"],
+        patient=fields["patient"],
+        targets=labels.encode(fields["labels"], findings),
+        view=fields["view"] if fields["view"] in ("AP", "PA") else "",
+        sex=fields["sex"] if fields["sex"] in ("M", "F") else "",
+        age=text_files.years(fields["age"]),
+        follow_up=int(fields["follow_up"] or -1),
+        width=int(float(fields["width"] or 0)),
+        height=int(float(fields["height"] or 0)),
+    )
+
+
+def _box(line: Sequence[str], findings: Sequence[str]) -> tuple[int, float, float, float, float]:
+    if len(line) < 6:
+        raise DataError(f"a box needs 6 fields, not {len(line)}")
+    finding = _BOX_NAMES.get(line[1].strip(), line[1].strip())
+    if finding not in findings:
+        raise DataError(f"label {line[1]!r} is not among the {len(findings)} findings")
+    x, y, width, height = (float(value) / PICTURE_PX for value in line[2:6])
+    if not (
+        x >= 0 and y >= 0 and width > 0 and height > 0 and math.isfinite(x + y + width + height)
+    ):
+        raise DataError(f"the box {', '.join(line[2:6])} is none in a picture")
+    return findings.index(finding), x, y, width, height

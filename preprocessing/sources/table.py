@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""Reads the labels of any other data set: a CSV file with an image column and findings."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from preprocessing.config import Table
+from preprocessing.contract import labels
+from preprocessing.contract.errors import DataError
+from preprocessing.sources import text_files
+from preprocessing.sources.row import SIZE_OF_PICTURE, Row
+
+_ADVICE = "name the column that is meant in --config.table"
+_READINGS = {"unknown": labels.UNKNOWN, "absent": labels.ABSENT, "present": labels.PRESENT}
+_SEXES = {"m": "M", "male": "M", "f": "F", "female": "F"}
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+
+
+class Index:
+    """The rows of a label file.
+
+    Attributes:
+        rows: in the file's order; `patient` is empty where only the picture can tell.
+        splits: id -> split, from the split column; empty without one.
+        left_out: rows that `only_column` left out.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.splits: dict[str, str] = {}
+        self.left_out = 0
+
+
+def read_index(path: str, findings: Sequence[str], table: Table) -> Index:
+    """Reads a label file as `table` describes it.
+
+    Raises:
+        DataError: a missing file or column, a value that is none, a name given twice; it names the
+            file and the line.
+    """
+    lines = text_files.csv_lines(path)
+    place = _places(path, next(lines)[1], findings, table)
+    index = Index()
+    for number, line in lines:
+        try:
+            fields = text_files.fields(line, place)
+            if table.only_column and fields["only"] not in table.only_values:
+                index.left_out += 1
+                continue
+            row = _row(fields, findings, table)
+            if table.split_column:
+                index.splits[row.id] = _one_of(_SPLITS, fields["split"], table.split_column)
+        except (DataError, ValueError, OverflowError) as error:
+            raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
+        index.rows.append(row)
+    if not index.rows:
+        raise DataError(f"{path} has no rows that count: use the complete label file")
+    text_files.refuse_duplicates(path, (row.id for row in index.rows))
+    return index
+
+
+def _places(
+    path: str, header: Sequence[str], findings: Sequence[str], table: Table
+) -> dict[str, int]:
+    columns = {name.strip(): at for at, name in enumerate(header)}
+    names = {
+        "id": table.image_column,
+        "patient": table.patient_column,
+        "labels": table.findings_column,
+        "split": table.split_column,
+        "view": table.view_column,
+        "sex": table.sex_column,
+        "age": table.age_column,
+        "follow_up": table.follow_up_column,
+        "only": table.only_column,
+    }
+    if not table.findings_column:
+        names |= {f"finding {name}": name for name in findings}
+    return {
+        key: text_files.column(path, columns, name, advice=_ADVICE)
+        for key, name in names.items()
+        if name
+    }
+
+
+def _row(fields: Mapping[str, str], findings: Sequence[str], table: Table) -> Row:
+    name = fields["id"].replace("\\", "/").lstrip("/")
+    if not name:
+        raise DataError("the image name is empty")
+    if table.findings_column:
+        targets = _from_list(fields["labels"], findings, table)
+    else:
+        targets = tuple(_target(fields[f"finding {name}"], name, table) for name in findings)
+    view = fields.get("view", "").upper()
+    return Row(
+        id=name,
+        patient=_patient(fields, table),
+        targets=targets,
+        view=view if view in ("AP", "PA") else "",
+        sex=_SEXES.get(fields.get("sex", "").lower(), ""),
+        age=text_files.years(fields.get("age", "")),
+        follow_up=int(float(fields.get("follow_up") or -1)),
+        width=SIZE_OF_PICTURE,
+        height=SIZE_OF_PICTURE,
+    )
+
+
+def _patient(fields: Mapping[str, str], table: Table) -> str:
+    if table.patient_column:
+        if not fields["patient"]:
+            raise DataError("the patient is empty")
+        return fields["patient"]
+    if not table.patient_pattern:
+        return ""
+    found = re.search(table.patient_pattern, fields["id"])
+    if not found or not found.group(1):
+        raise DataError(f"{table.patient_pattern!r} finds no patient in {fields['id']!r}")
+    return found.group(1)
+
+
+def _from_list(text: str, findings: Sequence[str], table: Table) -> tuple[int, ...]:
+    if not text:
+        return (_READINGS[table.empty],) * len(findings)
+    named = [name.strip() for name in text.split(table.separator)]
+    if named == [table.no_finding]:
+        return (labels.ABSENT,) * len(findings)
+    return labels.encode("|".join(named), findings)
+
+
+def _target(text: str, finding: str, table: Table) -> int:
+    """Reads 1, 0, -1 or nothing, also as pandas writes them: 1.0."""
+    if not text:
+        return _READINGS[table.empty]
+    value = float(text)
+    if value == -1:
+        return _READINGS[table.uncertain]
+    if value not in (0, 1):
+        raise DataError(f"{finding} is {text!r}, not 1, 0, -1 or empty")
+    return int(value)
+
+
+def _one_of(values: Mapping[str, str], text: str, column: str) -> str:
+    if text.lower() not in values:
+        raise DataError(f"{column} is {text!r}, not train, validation or test")
+    return values[text.lower()]

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Of two jobs on one local folder one is refused, and a dead one stands in nobody's way."""
+
+import os
+import pathlib
+import re
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from preprocessing import lock
+from preprocessing.contract import storage
+from preprocessing.contract.errors import UsageError
+
+
+def test_the_second_job_is_refused_and_told_who_holds_the_first(
+    tmp_path: pathlib.Path, start_job: Callable
+) -> None:
+    first = start_job(str(tmp_path / "out"))
+    assert first.says() == "holds"
+    second = start_job(str(tmp_path / "out"))
+    sentence = second.says()
+    assert re.fullmatch(
+        rf"{re.escape(str(tmp_path))}/out is being written by another job "
+        rf"\(process {first.process.pid} on {re.escape(socket.gethostname())}, "
+        r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\): .*",
+        sentence,
+    )
+    assert second.leave() == 64
+    assert first.leave() == 0
+
+
+def test_the_lock_leaves_nothing_behind(tmp_path: pathlib.Path) -> None:
+    with lock.hold(str(tmp_path / "out")):
+        assert storage.list_files(str(tmp_path)) == [f"{tmp_path}/out/_progress/lock"]
+    assert list((tmp_path / "out").iterdir()) == []
+    with pytest.raises(ZeroDivisionError), lock.hold(str(tmp_path / "out")):
+        raise ZeroDivisionError
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_leaving_keeps_what_else_lies_beside_the_lock(tmp_path: pathlib.Path) -> None:
+    with lock.hold(str(tmp_path)):
+        (tmp_path / "_progress" / "note").touch()
+    assert storage.list_files(str(tmp_path)) == [f"{tmp_path}/_progress/note"]
+
+
+def test_a_killed_job_does_not_block_the_next(tmp_path: pathlib.Path, start_job: Callable) -> None:
+    killed = start_job(str(tmp_path))
+    assert killed.says() == "holds"
+    killed.kill()
+    assert (tmp_path / "_progress" / "lock").exists()
+    following = start_job(str(tmp_path))
+    assert following.says() == "holds"
+    with pytest.raises(UsageError, match=f"process {following.process.pid} "):
+        lock.hold(str(tmp_path)).__enter__()
+    assert following.leave() == 0
+    with lock.hold(str(tmp_path)):
+        pass
+
+
+def test_a_job_that_holds_the_lock_is_refused_a_second_time(tmp_path: pathlib.Path) -> None:
+    # Its descriptors must not pile up either.
+    with lock.hold(str(tmp_path)):
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            with pytest.raises(UsageError, match=f"process {os.getpid()} "):
+                lock.hold(str(tmp_path)).__enter__()
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_folders_have_locks_of_their_own(tmp_path: pathlib.Path) -> None:
+    with lock.hold(str(tmp_path / "a")), lock.hold(str(tmp_path / "b")):
+        assert len(storage.list_files(str(tmp_path))) == 2
+
+
+def test_only_one_of_many_that_come_and_go_is_inside(
+    tmp_path: pathlib.Path, start_job: Callable
+) -> None:
+    """Removing the file must not let two in: the one that waits for it, and one that makes it."""
+    inside = 0
+    jobs = [start_job(str(tmp_path)) for _ in range(4)]
+    for job in jobs:
+        inside += job.says() == "holds"
+    assert inside == 1
+
+
+def test_a_lock_not_yet_written_is_refused_all_the_same(tmp_path: pathlib.Path) -> None:
+    with lock.hold(str(tmp_path)):
+        (tmp_path / "_progress" / "lock").write_bytes(b"{half")
+        with pytest.raises(UsageError, match="it has not yet said which"):
+            lock.hold(str(tmp_path)).__enter__()
+
+
+def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"--output=.*/file cannot be written: (Not a|File ex)"):
+        lock.hold(str(tmp_path / "file")).__enter__()
+    with pytest.raises(UsageError, match="--output=/proc/none cannot be written"):
+        lock.hold("/proc/none").__enter__()

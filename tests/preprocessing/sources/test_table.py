@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Other label files are read as their table is described; what a field means is never guessed."""
+
+import dataclasses
+import pathlib
+
+import pytest
+
+from preprocessing.config import Table
+from preprocessing.contract.errors import DataError
+from preprocessing.sources import table
+from preprocessing.sources.row import SIZE_OF_PICTURE
+
+_FINDINGS = ["Edema", "Pleural Effusion"]
+_CHEXPERT = Table(
+    image_column="Path",
+    patient_pattern="patient([0-9]+)",
+    view_column="AP/PA",
+    sex_column="Sex",
+    age_column="Age",
+    only_column="Frontal/Lateral",
+    only_values=["Frontal"],
+)
+_HEADER = "Path,Sex,Age,Frontal/Lateral,AP/PA,Edema,Pleural Effusion"
+_FRONT = "CheXpert-v1.0/train/patient00007/study1/view1_frontal.jpg,Female,68,Frontal,AP,1.0,-1.0"
+_SIDE = "CheXpert-v1.0/train/patient00007/study1/view2_lateral.jpg,Female,68,Lateral,,1.0,"
+
+
+def _read(folder: pathlib.Path, settings: Table, *lines: str) -> table.Index:
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return table.read_index(str(folder / "labels.csv"), _FINDINGS, settings)
+
+
+def test_chexperts_label_file_is_read_with_its_laterals_left_out(tmp_path: pathlib.Path) -> None:
+    index = _read(tmp_path, _CHEXPERT, _HEADER, _FRONT, _SIDE)
+    (row,) = index.rows
+    assert row.id == "CheXpert-v1.0/train/patient00007/study1/view1_frontal.jpg"
+    assert (row.patient, row.sex, row.age, row.view) == ("00007", "F", 68, "AP")
+    assert row.targets == (1, -1)
+    assert (row.width, row.height) == (SIZE_OF_PICTURE, SIZE_OF_PICTURE)
+    assert (index.left_out, index.splits) == (1, {})
+
+
+@pytest.mark.parametrize(("reading", "target"), [("unknown", -1), ("absent", 0), ("present", 1)])
+def test_uncertain_and_empty_are_what_the_settings_say(
+    tmp_path: pathlib.Path, reading: str, target: int
+) -> None:
+    settings = dataclasses.replace(_CHEXPERT, uncertain=reading, empty="unknown")
+    assert _read(tmp_path, settings, _HEADER, _FRONT).rows[0].targets == (1, target)
+    settings = dataclasses.replace(_CHEXPERT, empty=reading, only_column="", only_values=[])
+    assert _read(tmp_path, settings, _HEADER, _SIDE).rows[0].targets == (1, target)
+
+
+_LIST = Table(image_column="file", patient_column="who", findings_column="what", separator=";")
+
+
+@pytest.mark.parametrize(
+    ("text", "targets"),
+    [
+        ("Edema", (1, 0)),
+        ("Pleural Effusion; Edema", (1, 1)),
+        ("No Finding", (0, 0)),
+        ("", (-1, -1)),
+    ],
+)
+def test_a_separated_list_names_what_is_present(
+    tmp_path: pathlib.Path, text: str, targets: tuple[int, ...]
+) -> None:
+    index = _read(tmp_path, _LIST, "file,who,what", f"a.png,p1,{text}")
+    assert index.rows[0].targets == targets
+
+
+def test_a_split_column_is_read_in_the_usual_spellings(tmp_path: pathlib.Path) -> None:
+    settings = dataclasses.replace(_LIST, split_column="fold")
+    words = ["Train", "valid", "dev", "test"]
+    lines = [f"{n}.png,p{n},Edema,{word}" for n, word in enumerate(words)]
+    index = _read(tmp_path, settings, "file,who,what,fold", *lines)
+    assert list(index.splits.values()) == ["train", "validation", "validation", "test"]
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("a.png,,Edema", "the patient is empty"),
+        (",p1,Edema", "the image name is empty"),
+        ("a.png,p1,Fracture", "'Fracture' is not among the 2 findings"),
+        ("a.png,p1,No Finding;Edema", "beside a finding"),
+        ("a.png,p1", "has 2 fields"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named_by_its_number(
+    tmp_path: pathlib.Path, line: str, part: str
+) -> None:
+    with pytest.raises(DataError, match="line 3: ") as caught:
+        _read(tmp_path, _LIST, "file,who,what", "b.png,p2,Edema", line)
+    assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["2", "0.5", "yes", "nan"])
+def test_a_target_that_is_none_is_refused(tmp_path: pathlib.Path, value: str) -> None:
+    line = _FRONT.replace("1.0,-1.0", f"{value},0")
+    with pytest.raises(DataError, match="line 2: "):
+        _read(tmp_path, _CHEXPERT, _HEADER, line)
+
+
+@pytest.mark.parametrize("column", ["Path", "Sex", "Frontal/Lateral", "Edema"])
+def test_a_column_that_is_not_there_is_named_with_advice(
+    tmp_path: pathlib.Path, column: str
+) -> None:
+    with pytest.raises(DataError, match=f"has no column '{column}': .*--config.table"):
+        _read(tmp_path, _CHEXPERT, _HEADER.replace(column, "x"), _FRONT)
+
+
+def test_a_path_without_a_patient_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(DataError, match="finds no patient in 'x/view1.jpg'"):
+        _read(tmp_path, _CHEXPERT, _HEADER, "x/view1.jpg,Male,1,Frontal,AP,1,1")
+
+
+def test_a_name_given_twice_and_a_file_without_rows_are_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(DataError, match="1 names more than once"):
+        _read(tmp_path, _LIST, "file,who,what", "a.png,p1,Edema", "a.png,p1,Edema")
+    with pytest.raises(DataError, match="has no rows that count"):
+        _read(tmp_path, _CHEXPERT, _HEADER, _SIDE)

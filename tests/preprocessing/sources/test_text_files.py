@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Lists and tables are read whatever their line ends; what cannot be used is named."""
+
+import pathlib
+
+import pytest
+
+from preprocessing.contract.errors import DataError
+from preprocessing.sources import text_files
+
+
+def test_lists_are_read_with_any_line_end(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfa.png\r\nb.png\n\n c.png ")
+    assert text_files.read_names(str(tmp_path / "list.txt")) == ["a.png", "b.png", "c.png"]
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"\n \n", "names no image"),
+        (b"a\nb\na\n", "1 names more than once, first a"),
+        (b"\xff", "no text"),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_refused(
+    tmp_path: pathlib.Path, content: bytes, part: str
+) -> None:
+    (tmp_path / "list.txt").write_bytes(content)
+    with pytest.raises(DataError, match=part):
+        text_files.read_names(str(tmp_path / "list.txt"))
+
+
+def test_a_list_that_is_not_there_or_is_a_folder_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        text_files.read_names(str(tmp_path / "none.txt"))
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        text_files.read_names(str(tmp_path))
+
+
+def test_lines_carry_the_number_of_the_file_past_empty_and_long_fields(
+    tmp_path: pathlib.Path,
+) -> None:
+    (tmp_path / "a.csv").write_text('a,b\n\n1,"two\nlines"\n3,4\n')
+    lines = list(text_files.csv_lines(str(tmp_path / "a.csv")))
+    assert [number for number, _ in lines] == [1, 4, 5]
+    assert lines[1][1][0] == "1"
+
+
+def test_a_column_is_found_under_the_first_of_its_names() -> None:
+    assert text_files.column("f", {"x": 3, "y": 5}, "z", "y", "x") == 5
+    with pytest.raises(DataError, match="f has no column 'z': do this"):
+        text_files.column("f", {"x": 3}, "z", advice="do this")
