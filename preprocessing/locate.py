@@ -25,7 +25,7 @@ class Located:
     Attributes:
         rows: of the whole index; those whose picture is there have a place.
         present: the rows whose picture is there, usable or not.
-        rejected: pictures that are unusable and whose patient is not known.
+        rejected: films that are unusable, or whose patient is not known, and so are in no split.
         warnings: (id, text) of what files leave open.
         counters: images found, missing, and so on.
     """
@@ -88,8 +88,9 @@ def merge(index: Index, inputs: Inputs, found: Places, tasks: Sequence[StageTask
         if row.id in staged:
             row = _with_staged(row, staged[row.id], index)
             warnings += [(row.id, text) for text in staged[row.id].facts.get("warnings", ())]
-            if not row.patient:
-                rejected.append(_without_patient(row))
+            # What is no chest film shall not count when the films are divided.
+            if not row.patient or (row.refused and inputs.source == "dicom"):
+                rejected.append(_rejection(row))
                 continue
         else:
             row = dataclasses.replace(
@@ -146,7 +147,7 @@ def _with_staged(row: Row, staged: Staged, index: Index) -> Row:
     )
 
 
-def _without_patient(row: Row) -> Rejection:
+def _rejection(row: Row) -> Rejection:
     if row.refused:
         return Rejection(row.id, row.refused[0], row.refused[1], row.uri)
     text = "neither the label file nor the tag PatientID names the patient"

@@ -2,16 +2,16 @@
 """Runs work on a Beam runner and shows how much of it is finished."""
 
 import argparse
-import logging
 import threading
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 from apache_beam.runners.runner import create_runner
 
+from preprocessing import orphans, worker_errors
 from preprocessing.contract import storage
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.progress import Progress
@@ -19,6 +19,21 @@ from preprocessing.contract.progress import Progress
 # Below this many images the start of worker processes costs more than they save.
 _FEW_IMAGES = 256
 _POLL_S = 1.0
+_ON_THIS_MACHINE = {
+    "BundleBasedDirectRunner",
+    "DirectRunner",
+    "FnApiRunner",
+    "InteractiveRunner",
+    "PrismRunner",
+    "SwitchingDirectRunner",
+}
+# Runners that start their engine here unless a flag names one; that flag.
+_ADDRESSES = {
+    "DaskRunner": "address",  # of --dask_client_address
+    "FlinkRunner": "flink_master",
+    "PortableRunner": "job_endpoint",
+    "SparkRunner": "spark_master_url",
+}
 
 
 def options(arguments: Sequence[str], *, images: int) -> PipelineOptions:
@@ -31,6 +46,7 @@ def options(arguments: Sequence[str], *, images: int) -> PipelineOptions:
     Raises:
         UsageError: a flag that Beam does not know either, or a value that it cannot take.
     """
+    _refuse_unusable_runner(arguments)  # first, because some runners bring flags of their own
     _refuse_unknown(arguments)
     names = {argument.partition("=")[0] for argument in arguments}
     local = not names & {"--runner", "--direct_running_mode", "--direct_num_workers"}
@@ -38,7 +54,7 @@ def options(arguments: Sequence[str], *, images: int) -> PipelineOptions:
     if images >= _FEW_IMAGES:
         defaults += ["--direct_running_mode=multi_processing", "--direct_num_workers=0"]
     chosen = PipelineOptions([*(defaults if local else []), *arguments])
-    _refuse_unusable(chosen)
+    _refuse_missing_flags(chosen)
     return chosen
 
 
@@ -59,18 +75,54 @@ def run(
         unit: what is counted, in the plural.
         finished: path of the note that each piece of work leaves, all in one folder -> how many
             units it stands for.
+
+    Raises:
+        JobError: a worker met what the user can mend.
     """
-    # Each worker process warns of Beam's own flags that do not concern it.
-    logging.getLogger("apache_beam.runners.portability").setLevel(logging.ERROR)
+    orphans.mark()
     stop = threading.Event()
     watcher = threading.Thread(target=_watch, args=(title, unit, finished, stop), daemon=True)
-    watcher.start()
-    try:
-        with beam.Pipeline(options=beam_options) as pipeline:
-            _ = pipeline | work
-    finally:
-        stop.set()
-        watcher.join()
+    mode = beam_options.view_as(DirectOptions).direct_running_mode
+    with worker_errors.told(processes=mode == "multi_processing"):
+        watcher.start()
+        try:
+            with beam.Pipeline(options=beam_options) as pipeline:
+                _ = pipeline | work
+        finally:
+            stop.set()
+            watcher.join()
+
+
+def refuse_local_paths(beam_options: PipelineOptions, paths: Mapping[str, str]) -> None:
+    """Refuses files of this machine where the work is done on others.
+
+    Args:
+        beam_options: what `options` returned.
+        paths: name of a flag -> its path; empty paths are ignored.
+
+    Raises:
+        UsageError: workers could not see one of the paths.
+    """
+    local = [f"--{name}={path}" for name, path in paths.items() if _is_local(path)]
+    runner = _create_runner(beam_options)
+    if local and _works_elsewhere(type(runner).__name__, beam_options.get_all_options()):
+        raise UsageError(
+            f"{type(runner).__name__} works on other machines, which cannot see {local[0]}: put "
+            "it into a bucket and name its gs:// path"
+        )
+
+
+def _is_local(path: str) -> bool:
+    return bool(path) and not storage.scheme_of(path)
+
+
+def _works_elsewhere(runner: str, values: Mapping[str, Any]) -> bool:
+    """Tells whether a runner's workers are on other machines, as far as its flags tell."""
+    if runner not in _ADDRESSES:
+        return runner not in _ON_THIS_MACHINE
+    address = str(values.get(_ADDRESSES[runner]) or "")
+    host = address.rpartition("://")[2].partition(":")[0]
+    return bool(host) and not host.startswith(("local", "127.", "[local", "[auto"))
 
 
 def _watch(title: str, unit: str, finished: Mapping[str, int], stop: threading.Event) -> None:
@@ -94,17 +146,30 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; --help lists the flags")
 
 
-def _refuse_unusable(chosen: PipelineOptions) -> None:
-    """Finds a runner that does not exist, or lacks its flags, before any work is begun."""
-    name = chosen.view_as(StandardOptions).runner or StandardOptions.DEFAULT_RUNNER
+def _refuse_unusable_runner(arguments: Sequence[str]) -> None:
+    """Finds a runner that does not exist, or is not installed, before any work is begun."""
+    parser = _Parser(allow_abbrev=False, add_help=False)
+    StandardOptions._add_argparse_args(parser)
+    known, _ = parser.parse_known_args(list(arguments))
+    name = known.runner or StandardOptions.DEFAULT_RUNNER
     try:
-        runner = create_runner(name)
-    except (ValueError, ImportError) as error:
+        create_runner(name)
+    except (ValueError, ImportError, AttributeError) as error:
         raise UsageError(
             f"--runner={name} cannot be used: {' '.join(str(error).split())}"
         ) from error
+
+
+def _create_runner(chosen: PipelineOptions) -> Any:
+    return create_runner(chosen.view_as(StandardOptions).runner or StandardOptions.DEFAULT_RUNNER)
+
+
+def _refuse_missing_flags(chosen: PipelineOptions) -> None:
+    """Finds that a runner lacks its flags, before any work is begun."""
+    runner = _create_runner(chosen)
     wrong = PipelineOptionsValidator(chosen, runner).validate()
     if wrong:
+        name = type(runner).__name__
         raise UsageError(f"--runner={name}: {' '.join(' '.join(wrong).split())}")
 
 

@@ -38,6 +38,8 @@ TESTED_ELSEWHERE = {
     "preprocessing.phantom.notes": "tests/preprocessing/phantom/test_files.py",
     "preprocessing.phantom.prevalence": "tests/preprocessing/phantom/test_population.py",
     # Only ever reached through the module whose tests are named.
+    "preprocessing.staging": "tests/preprocessing/test_work_off.py",
+    "preprocessing.sources.row": "tests/preprocessing/test_shards.py",
     "trainer.launch.job": "tests/trainer/launch/test_job_file.py",
     "trainer.launch.checks": "tests/trainer/launch/test_job_file.py",
     "trainer.launch.service": "tests/trainer/launch/test_task.py",

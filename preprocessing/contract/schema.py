@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The one table of what a record holds, with both directions: encode to bytes, parse in a graph.
+"""The one table of what a record holds, both ways: encode to bytes, decode, or parse in a graph.
 
 A record is a serialized `tf.train.Example`. It is written with protobuf alone, so that
 preprocessing workers need not load TensorFlow (seconds and hundreds of megabytes a process).
@@ -10,6 +10,9 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+from preprocessing.contract.errors import DataError
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -89,6 +92,47 @@ def encode(record: Record) -> bytes:
         getattr(example.features.feature[name], f"{kind}_list").value.extend(values)
     serialized: bytes = example.SerializeToString(deterministic=True)
     return serialized
+
+
+def decode(serialized: bytes) -> Record:
+    """Reads what `encode` wrote.
+
+    Raises:
+        DataError: the bytes are no record, or one that does not fit the table.
+    """
+    try:
+        example = _example_class().FromString(serialized)
+    except DecodeError as error:
+        raise DataError("the bytes are no tf.train.Example") from error
+    features = dict(example.features.feature.items())
+    strange = sorted(features.keys() - {name for name, _, _ in _TABLE.values()})
+    if strange:
+        raise DataError(f"the record holds {strange[0]!r}, which is not in the table of records")
+    record = Record(**{attribute: _value(attribute, features) for attribute in _TABLE})
+    if len(record.boxes) != 4 * len(record.box_findings):
+        raise DataError(
+            f"the record has {len(record.boxes)} box numbers for {len(record.box_findings)} boxes"
+        )
+    return record
+
+
+def _value(attribute: str, features: dict[str, Any]) -> Any:
+    """Takes one attribute of Record out of the features of an example."""
+    name, kind, length = _TABLE[attribute]
+    feature = features.get(name)
+    found = feature.WhichOneof("kind") if feature is not None else None
+    # A list without elements may be left out: proto3 does not tell it from none.
+    if found != f"{kind}_list" and not (found is None and length == "any"):
+        raise DataError(f"the record has no {name!r} of kind {kind}")
+    values = list(getattr(feature, f"{kind}_list").value) if found else []
+    if length is None and len(values) != 1:
+        raise DataError(f"the record has {len(values)} values of {name!r} instead of 1")
+    if kind == "bytes" and attribute != "image":
+        try:
+            values = [value.decode() for value in values]
+        except UnicodeDecodeError as error:
+            raise DataError(f"the record's {name!r} is not UTF-8 text") from error
+    return values[0] if length is None else tuple(values)
 
 
 def parse(

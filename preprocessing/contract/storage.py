@@ -8,6 +8,7 @@ A file that is being written never stands under its final name: a reader sees al
 """
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -21,6 +22,7 @@ from preprocessing.contract.ranges import RangeReader
 
 _TEMPORARY = ".partial-"
 _CHUNK_BYTES = 1 << 22
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # One request to an object store takes some 50 ms however little it asks for.
 _RANGE_BYTES = 1 << 24
 
@@ -145,7 +147,9 @@ def open_write(path: str) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+            error.filename = path  # a full disk does not say where it is
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise

@@ -1,4 +1,83 @@
 # SPDX-License-Identifier: MIT
-"""Reads radiographs from DICOM files."""
+"""Reads frontal chest radiographs from DICOM files, and refuses by tag whatever is none.
 
-REASONS: tuple[str, ...] = ()
+No text that leaves this package repeats what a file says of a person: messages name the attribute
+by keyword and number, and repeat values only out of lists of known words.
+"""
+
+import dataclasses
+
+from preprocessing.contract.picture_files import Pixels
+
+REASONS = (
+    "not_dicom",
+    "not_a_radiograph",
+    "not_human",
+    "not_chest",
+    "not_frontal",
+    "multi_frame",
+    "no_pixels",
+    "pixel_type",
+    "too_large",
+    "cut_short",
+    "damaged",
+    "burned_in_text",
+    "identifier_in_name",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Radiograph:
+    """A frontal chest radiograph as a viewer shows it.
+
+    Attributes:
+        pixels: uint8 [height, width], 0 black; head up, the patient's left on the right.
+        patient: PatientID as the file has it, for the caller to replace by a pseudonym.
+        view: "AP", "PA" or "".
+        sex: "M", "F" or "".
+        age: years, -1 if unknown.
+        width: of `pixels`.
+        height: of `pixels`.
+        warnings: one for each attribute that is missing, odd or wrong: what was assumed.
+    """
+
+    pixels: Pixels
+    patient: str
+    view: str
+    sex: str
+    age: int
+    width: int
+    height: int
+    warnings: tuple[str, ...] = ()
+
+
+def read(encoded: bytes, name: str) -> Radiograph:
+    """Reads a radiograph from the content of a DICOM file.
+
+    Args:
+        encoded: content of the file.
+        name: of the file; it must not give the patient away (`person.check_name`).
+
+    Raises:
+        ImageError: no frontal chest radiograph that can be used; the reason is one of `REASONS`.
+    """
+    # Not at the top: pydicom takes half a second, and jobs on PNG files need neither.
+    from preprocessing.dicom import eligibility, files, orientation, person, pixels
+
+    warnings: list[str] = []
+    dataset, is_cut = files.parse(encoded)
+    found = eligibility.check(dataset, warnings)
+    person.check_name(dataset, name)
+    grey = pixels.read(dataset, is_cut=is_cut, warnings=warnings)
+    upright = orientation.upright(grey, dataset, found.view, warnings)
+    height, width = upright.shape
+    return Radiograph(
+        pixels=upright,
+        patient=person.patient(dataset, warnings),
+        view=found.view,
+        sex=person.sex(dataset, warnings),
+        age=person.age(dataset, warnings),
+        width=width,
+        height=height,
+        warnings=tuple(warnings),
+    )

@@ -61,18 +61,22 @@ def _locked(path: str, output: str) -> int:
                 if os.path.samestat(os.fstat(descriptor), os.stat(path)):
                     return os.dup(descriptor)
         except BlockingIOError:
-            raise refusal(output, _first_words(path)) from None
+            with contextlib.suppress(FileNotFoundError):  # its holder has just left
+                raise refusal(output, _first_words(path)) from None
         finally:
             os.close(descriptor)  # a duplicate keeps the lock
 
 
 def _first_words(path: str) -> Holder | None:
-    """Reads who holds a lock, which is written a moment after it was taken."""
+    """Reads who holds a lock, which is written a moment after it was taken.
+
+    Raises:
+        FileNotFoundError: the lock is gone.
+    """
     until = time.monotonic() + _FIRST_WORDS_S
     while time.monotonic() < until:
-        with contextlib.suppress(FileNotFoundError):
-            holder = Holder.from_json(storage.read_bytes(path))
-            if holder:
-                return holder
+        holder = Holder.from_json(storage.read_bytes(path))
+        if holder:
+            return holder
         time.sleep(0.02)
     return None

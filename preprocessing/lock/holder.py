@@ -10,6 +10,7 @@ import socket
 import uuid
 
 from preprocessing.contract.errors import UsageError
+from preprocessing.processes import birth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Holder:
             pid=os.getpid(),
             started=now.strftime("%Y-%m-%d %H:%M:%S UTC"),
             machine=_machine(),
-            birth=_birth(os.getpid()),
+            birth=birth(os.getpid()),
             nonce=uuid.uuid4().hex,
         )
 
@@ -63,22 +64,13 @@ class Holder:
         """Tells whether the process lives; None if that cannot be known from here."""
         if not self.machine or self.machine != _machine():
             return None
-        return bool(self.birth) and _birth(self.pid) == self.birth
+        return bool(self.birth) and birth(self.pid) == self.birth
 
 
 def _machine() -> str:
     """Returns boot and process namespace, "" where the system does not tell them."""
     with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id") as file:
         return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
-    return ""
-
-
-def _birth(pid: int) -> str:
-    """Returns when a process was started, in ticks since boot; "" if there is none."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
-        # The name in parentheses may hold anything; the 22nd field is the 20th after it.
-        state, *fields = file.read().rpartition(")")[2].split()
-        return "" if state in "ZX" else fields[18]  # a zombie does nothing any more
     return ""
 
 

@@ -2,11 +2,15 @@
 """Beam gets its own flags, mistakes in them are told at once, and workers change no byte."""
 
 import pathlib
+import re
+import subprocess
+import sys
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
 from preprocessing import runner, shards
 from preprocessing.contract.errors import UsageError
@@ -24,6 +28,7 @@ from preprocessing.transforms import Spread, WriteShard
         (["--direct_num_workers=many"], "--direct_num_workers: invalid int value: 'many'"),
         (["--direct_running_mode=fast"], "--direct_running_mode"),
         (["--runner=NoRunner"], "--runner=NoRunner cannot be used"),
+        (["--runner=apache_beam.NoRunner"], "--runner=apache_beam.NoRunner cannot be used"),
     ],
 )
 def test_a_wrong_flag_is_refused_in_one_line_before_any_work(
@@ -99,8 +104,102 @@ def test_two_worker_processes_give_the_bytes_of_none(
     assert last.startswith("preprocessing: 12 of 12 images, ")
 
 
-def test_an_error_in_a_worker_ends_the_run(tmp_path: pathlib.Path) -> None:
+_DASK = "--runner=apache_beam.runners.dask.dask_runner.DaskRunner"
+_ELSEWHERE = (
+    ["--runner=FlinkRunner", "--flink_master=cluster:8081"],
+    ["--runner=PortableRunner", "--job_endpoint=cluster:8099"],
+    ["--runner=SparkRunner", "--spark_master_url=spark://cluster:7077"],
+    [_DASK, "--dask_client_address=tcp://cluster:8786"],
+)
+_HERE = (
+    [],
+    ["--direct_running_mode=multi_processing"],
+    ["--runner=DirectRunner"],
+    ["--runner=direct"],
+    ["--runner=FnApiRunner"],
+    ["--runner=PrismRunner"],
+    ["--runner=FlinkRunner"],
+    ["--runner=FlinkRunner", "--flink_master=localhost:8081"],
+    ["--runner=PortableRunner", "--job_endpoint=127.0.0.1:8099"],
+    ["--runner=SparkRunner"],
+    [_DASK],
+)
+
+
+def _options(arguments: list[str]) -> PipelineOptions:
+    if _DASK in arguments:
+        pytest.importorskip("dask")
+    return runner.options(arguments, images=10)
+
+
+@pytest.mark.parametrize("arguments", _ELSEWHERE)
+def test_files_of_this_machine_are_refused_where_other_machines_do_the_work(
+    arguments: list[str],
+) -> None:
+    chosen = _options(arguments)
+    runner.refuse_local_paths(chosen, {"images": "gs://b/i", "labels": "", "output": "s3://b/o"})
+    with pytest.raises(UsageError) as caught:
+        runner.refuse_local_paths(chosen, {"images": "gs://b/i", "labels": "/data/l.csv"})
+    assert "Runner works on other machines, which cannot see --labels=/data/l.csv" in str(
+        caught.value
+    )
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("arguments", _HERE)
+def test_files_of_this_machine_are_welcome_where_it_does_the_work(arguments: list[str]) -> None:
+    runner.refuse_local_paths(_options(arguments), {"images": "/data", "output": "out"})
+
+
+_WORKERS = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+
+
+@pytest.mark.parametrize("arguments", [[], pytest.param(_WORKERS, marks=pytest.mark.slow)])
+def test_an_error_in_a_worker_is_one_sentence_that_names_path_and_cause(
+    tmp_path: pathlib.Path, arguments: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
     tasks = _tasks(tmp_path, "out")
-    (tmp_path / "out").write_text("a file where the folder should be")
-    with pytest.raises(RuntimeError, match="while running"):
-        _run(tasks, [])
+    target = tmp_path / "out" / tasks[0].name
+    target.mkdir(parents=True)
+    with pytest.raises(UsageError) as caught:
+        _run(tasks[:1], arguments)
+    assert re.match(f"{target}: Is a directory; mend that and run .* again", str(caught.value))
+    printed = capfd.readouterr().err
+    assert "Traceback" not in printed
+    assert printed.startswith("preprocessing: 0 of 3 images") or not printed
+
+
+_LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000))
+from preprocessing import task
+sys.exit(task.main(sys.argv))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [[], _WORKERS])
+def test_a_full_disk_ends_the_job_in_one_sentence(
+    tree: Any, tmp_path: pathlib.Path, arguments: list[str]
+) -> None:
+    """The limit of a process stands for the limit of a disk: both fail while a shard is written."""
+    large = ["--config.stored_size=64", "--config.examples_per_shard=40", *arguments]
+    done = subprocess.run(
+        [sys.executable, "-c", _LIMITED, *tree.argv(*large)[1:]],
+        cwd=pathlib.Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 64, done.stderr
+    progress, sentence = done.stderr.strip().splitlines()
+    assert progress.startswith("preprocessing: 0 of 40 images")
+    assert re.match(r"cxr14-preprocess: .*/out/\w+-0.*\.tfrecord: File too large; ", sentence)
+    left = [path.name for path in tree.output.rglob("*") if path.is_file()]
+    assert left == ["job.json"]
+    again = subprocess.run(
+        [sys.executable, "-m", "preprocessing.task", *tree.argv(*large)[1:]],
+        cwd=pathlib.Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert again.returncode == 0, again.stderr

@@ -159,7 +159,7 @@ def test_an_archive_is_read_in_place_by_ranges(on_gcs: Any, bucket: str) -> None
 
 def test_an_object_that_is_replaced_while_it_is_read_is_not_mixed(on_gcs: Any, bucket: str) -> None:
     storage.write_bytes(f"{bucket}/x", bytes(20 << 20))  # more than one piece
-    with pytest.raises(FileNotFoundError), storage.open_read(f"{bucket}/x") as file:  # noqa: PT012
+    with pytest.raises(FileNotFoundError), storage.open_read(f"{bucket}/x") as file:
         assert file.read(100) == bytes(100)
         storage.write_bytes(f"{bucket}/x", b"\1" * (20 << 20))
         file.seek(-100, 2)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocessing.contract import schema
+from preprocessing.contract.errors import DataError
 
 _INT64 = st.integers(-(2**63), 2**63 - 1)
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -70,6 +71,50 @@ def test_the_bytes_are_those_of_tensorflows_own_example(record: schema.Record) -
     assert feature["image/encoded"].bytes_list.value == [record.image]
     assert tuple(feature["targets"].int64_list.value) == record.targets
     assert tuple(feature["box/xywh"].float_list.value) == record.boxes
+
+
+@settings(max_examples=50, deadline=None)
+@given(_records())
+def test_decode_returns_what_encode_was_given(record: schema.Record) -> None:
+    assert schema.decode(schema.encode(record)) == record
+
+
+@settings(max_examples=50, deadline=None)
+@given(_records())
+def test_decode_reads_tensorflows_own_examples(record: schema.Record) -> None:
+    example = tf.train.Example.FromString(schema.encode(record))
+    assert schema.decode(example.SerializeToString()) == record
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200), st.integers(0, 500), st.binary(max_size=3))
+def test_damaged_bytes_are_decoded_or_refused_in_a_sentence(
+    data: bytes, at: int, inserted: bytes
+) -> None:
+    whole = schema.encode(_record(box_findings=(1,), boxes=(0.0, 0.1, 0.2, 0.3)))
+    for damaged in (data, whole[:at] + inserted + whole[at:], whole[:at] + inserted):
+        try:
+            assert isinstance(schema.decode(damaged), schema.Record)
+        except DataError as error:
+            assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda f: f.pop("age"), "no 'age' of kind int64"),
+        (lambda f: f["age"].float_list.value.append(1), "no 'age' of kind int64"),
+        (lambda f: f["age"].int64_list.value.append(1), "2 values of 'age' instead of 1"),
+        (lambda f: f["id"].bytes_list.value.__setitem__(0, b"\xff"), "'id' is not UTF-8"),
+        (lambda f: f["more"].int64_list.value.append(1), "'more', which is not in the table"),
+        (lambda f: f["box/finding"].int64_list.value.append(1), "0 box numbers for 1 boxes"),
+    ],
+)
+def test_an_example_that_does_not_fit_the_table_is_refused(change, sentence: str) -> None:  # type: ignore[no-untyped-def]
+    example = tf.train.Example.FromString(schema.encode(_record()))
+    change(example.features.feature)
+    with pytest.raises(DataError, match=sentence):
+        schema.decode(example.SerializeToString())
 
 
 def test_a_batch_parses_with_ragged_boxes() -> None:

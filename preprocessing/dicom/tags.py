@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""Reads single values out of a data set, whatever a file has put there."""
+
+import math
+import re
+from typing import Any
+
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+
+
+def title(keyword: str) -> str:
+    """Names an attribute by keyword and number.
+
+    >>> title("Rows")
+    'Rows (0028,0010)'
+    """
+    tag = tag_for_keyword(keyword) or 0
+    return f"{keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def values(dataset: Dataset, keyword: str) -> list[Any]:
+    """Returns the values of an attribute; none if it is missing, empty or cannot be read."""
+    try:
+        value = dataset.get(keyword)
+        if value is None or value == "":
+            return []
+        several = not isinstance(value, (str, bytes)) and hasattr(value, "__iter__")
+        # A name is iterable letter by letter.
+        return list(value) if several and not hasattr(value, "components") else [value]
+    except Exception:  # pydicom converts here, and hostile values raise whatever they please
+        return []
+
+
+def texts(dataset: Dataset, keyword: str) -> list[str]:
+    """Returns the values of an attribute as text without padding."""
+    found = []
+    for value in values(dataset, keyword):
+        try:
+            found.append(str(value).replace("\0", " ").strip())
+        except Exception:  # a name of characters that are in no character set
+            found.append("")
+    return found
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    r"""Returns an attribute as one text: its values with "\\" between them, as in the file."""
+    return "\\".join(texts(dataset, keyword))
+
+
+def words(dataset: Dataset, *keywords: str) -> set[str]:
+    """Returns the words of attributes in capital letters."""
+    whole = " ".join(text(dataset, keyword) for keyword in keywords).upper()
+    return set(re.findall(r"[^\W\d_]+", whole))
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """Returns the first value of an attribute; None if it is no finite number."""
+    for value in values(dataset, keyword)[:1]:
+        try:
+            result = float(value)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        return result if math.isfinite(result) else None
+    return None
+
+
+def integer(dataset: Dataset, keyword: str) -> int | None:
+    """Returns the first value of an attribute; None if it is no whole number."""
+    value = number(dataset, keyword)
+    return int(value) if value is not None and value == int(value) else None

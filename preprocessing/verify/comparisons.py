@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""Holds what the records say against the manifest and the tables beside it."""
+
+import collections
+import contextlib
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from preprocessing import duplicates
+from preprocessing.contract import manifest as manifests
+from preprocessing.contract import storage
+from preprocessing.contract.labels import PRESENT, UNKNOWN
+from preprocessing.contract.manifest import Manifest, Split
+from preprocessing.duplicates import Twins
+from preprocessing.finalize import DUPLICATES, PROGRESS, REJECTED, WARNINGS
+from preprocessing.verify.shard_reading import Brief, Reading
+
+AGAIN = "preprocess the data again"
+
+CARD_FILES = ("dataset_card.md", "dataset_card.html", "contact_sheet.png")
+_REJECTED_PREFIX = "rejected_"
+
+
+def names(readings: Sequence[Reading]) -> Iterator[str]:
+    """Finds images that are there twice."""
+    places: dict[str, list[str]] = collections.defaultdict(list)
+    for reading in readings:
+        for brief in reading.briefs:
+            places[brief.id].append(reading.name)
+    for name, shards in places.items():
+        if len(shards) > 1:
+            yield f"{name} is there {len(shards)} times, in {', '.join(shards)}: {AGAIN}"
+
+
+def patients(readings: Sequence[Reading]) -> Iterator[str]:
+    """Finds patients who are in more than one split."""
+    splits: dict[str, dict[str, str]] = collections.defaultdict(dict)
+    for reading in readings:
+        for brief in reading.briefs:
+            splits[brief.patient].setdefault(reading.split, reading.name)
+    for patient, shards in splits.items():
+        if len(shards) > 1:
+            where = " and ".join(f"{split} ({name})" for split, name in shards.items())
+            yield f"patient {patient} is in {where}: mend the lists of the split and {AGAIN}"
+
+
+def splits(manifest: Manifest, readings: Sequence[Reading]) -> Iterator[str]:
+    """Holds each split's counts against its records; not where shards could not be read whole."""
+    if list(manifest.splits) != list(manifests.SPLITS):
+        yield (
+            f"{manifests.NAME} has the splits {', '.join(manifest.splits) or 'none'}, not "
+            f"{', '.join(manifests.SPLITS)}: {AGAIN}"
+        )
+    for name, stated in manifest.splits.items():
+        own = [reading for reading in readings if reading.split == name]
+        if all(reading.whole for reading in own):
+            briefs = [brief for reading in own for brief in reading.briefs]
+            yield from _split(name, stated, briefs, manifest.findings)
+
+
+def _split(
+    name: str, stated: Split, briefs: Sequence[Brief], findings: Sequence[str]
+) -> Iterator[str]:
+    head = f"{manifests.NAME}, split {name}"
+    patients_found = len({brief.patient for brief in briefs})
+    for what, stated_number, number in (
+        ("examples", stated.examples, len(briefs)),
+        ("patients", stated.patients, patients_found),
+    ):
+        if stated_number != number:
+            yield f"{head} says {stated_number} {what}, the shards hold {number}: {AGAIN}"
+    fitting = [brief.targets for brief in briefs if len(brief.targets) == len(findings)]
+    for at, finding in enumerate(findings):
+        positives = sum(targets[at] == PRESENT for targets in fitting)
+        known = sum(targets[at] != UNKNOWN for targets in fitting)
+        share = positives / known if known else 0.0
+        for what, said_of, found in (
+            ("positives", stated.positives, positives),
+            ("known labels", stated.known, known),
+            ("as prevalence", stated.prevalence, share),
+        ):
+            said = said_of.get(finding, math.nan)
+            if not math.isclose(said, found, rel_tol=1e-9):
+                yield f"{head} says {said} {what} of {finding}, the shards {found}: {AGAIN}"
+    strange = sorted({*stated.positives, *stated.known, *stated.prevalence} - set(findings))
+    if strange:
+        yield f"{head} counts {strange[0]}, which is not among the findings: {AGAIN}"
+
+
+def counters(
+    folder: str, manifest: Manifest, readings: Sequence[Reading], there: Iterable[str]
+) -> Iterator[str]:
+    """Holds the manifest's counters against the shards and the tables."""
+    stated = manifest.counters
+    rejected, warned = (_rows(folder, name, there) for name in (REJECTED, WARNINGS))
+    reasons = collections.Counter(row.get("reason", "") for row in rejected)
+    found = {
+        "images_rejected": (len(rejected), f"{REJECTED} lists"),
+        "images_with_warnings": (len({row.get("id") for row in warned}), f"{WARNINGS} lists"),
+    }
+    prefixed = (name for name in stated if name.startswith(_REJECTED_PREFIX))
+    for reason in sorted({*reasons, *(name.removeprefix(_REJECTED_PREFIX) for name in prefixed)}):
+        found[_REJECTED_PREFIX + reason] = (reasons[reason], f"{REJECTED} lists")
+    if all(reading.whole for reading in readings):
+        written = sum(len(reading.briefs) for reading in readings)
+        found["records_written"] = (written, "the shards hold")
+    for name, (number, where) in found.items():
+        if stated.get(name, 0) != number:
+            yield f"{manifests.NAME} says {stated.get(name, 0)} {name}, {where} {number}: {AGAIN}"
+    stored = {brief.id for reading in readings for brief in reading.briefs}
+    for row in rejected:
+        if row.get("id") in stored:
+            yield f"{row.get('id')} is in {REJECTED} and in a shard: {AGAIN}"
+
+
+def identical(
+    folder: str, manifest: Manifest, readings: Sequence[Reading], there: Iterable[str]
+) -> Iterator[str]:
+    """Holds the pictures with identical pixels against duplicates.csv and the counters."""
+    if not all(reading.whole for reading in readings):
+        return
+    twins = find_twins(readings)
+    expected = set(duplicates.table(twins))
+    columns = ("digest", "id", "patient", "split")
+    listed = {
+        (row.get("digest", ""), row.get("id", ""), row.get("patient", ""), row.get("split", ""))
+        for row in _rows(folder, DUPLICATES, there)
+    }
+    for line in sorted(expected - listed):
+        told = dict(zip(columns, line, strict=True))
+        yield (
+            f"{told['id']} ({told['split']}) has the pixels of another image, which {DUPLICATES} "
+            f"does not say: {AGAIN}"
+        )
+    for line in sorted(listed - expected):
+        yield f"{DUPLICATES} lists {line[1]}, whose pixels no other image has: {AGAIN}"
+    for name, number in duplicates.count(twins).items():
+        if manifest.counters.get(name, 0) != number:
+            said = manifest.counters.get(name, 0)
+            yield f"{manifests.NAME} says {said} {name}, the shards hold {number}: {AGAIN}"
+
+
+def find_twins(readings: Sequence[Reading]) -> Twins:
+    """Groups the records whose pictures are equal pixel for pixel."""
+    of: Twins = collections.defaultdict(list)
+    for reading in readings:
+        for brief in reading.briefs:
+            if brief.digest:
+                of[brief.digest].append((brief.id, brief.patient, reading.split))
+    return {digest: twins for digest, twins in of.items() if len(twins) > 1}
+
+
+def strangers(manifest: Manifest, there: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Finds files that do not belong.
+
+    Args:
+        manifest: of the data set.
+        there: files of the folder, relative to it.
+
+    Returns:
+        Problems, and remarks on files of which this program knows nothing.
+    """
+    shards = {shard.name for split in manifest.splits.values() for shard in split.shards}
+    known = {manifests.NAME, REJECTED, WARNINGS, DUPLICATES, *CARD_FILES, *shards}
+    problems, remarks, progress = [], [], 0
+    for name in there:
+        if name.startswith(f"{PROGRESS}/"):
+            progress += 1
+        elif storage.is_temporary(name):
+            problems.append(f"{name} is what a stopped program left: delete it")
+        elif ".tfrecord" in name and name not in known:
+            problems.append(f"{name} is a shard that the manifest does not name: delete it")
+        elif name not in known:
+            remarks.append(f"{name} does not belong to the data set")
+    if progress:
+        problems.append(
+            f"{PROGRESS} holds {progress} files, as while a job runs: if none does, run the same "
+            "preprocessing command again, which removes them"
+        )
+    return problems, remarks
+
+
+def _rows(folder: str, name: str, there: Iterable[str]) -> list[Mapping[str, str]]:
+    """Reads a table beside the shards; one that is not there has no rows."""
+    if name not in set(there):
+        return []
+    # What cannot be read is missed by the comparison, which says so.
+    text = storage.read_bytes(storage.join(folder, name)).decode("utf-8", "replace")
+    rows: list[Mapping[str, str]] = []
+    with contextlib.suppress(csv.Error):
+        rows.extend(csv.DictReader(io.StringIO(text)))
+    return rows

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: MIT
+"""Reads one shard back: every record is checked, and what is known of each is kept in brief."""
+
+import dataclasses
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from preprocessing.contract import image, schema, storage, tfrecord
+from preprocessing.contract.errors import DataError
+from preprocessing.contract.image import ImageError
+from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.schema import Record
+from preprocessing.verify import record_checks
+
+AGAIN = "remove the file and preprocess the data again"
+
+# Around the data of a TFRecord: length and its checksum before, checksum after.
+_HEAD_BYTES, _TAIL_BYTES = 12, 4
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadTask:
+    """One shard to read: plain data, which travels to a worker as JSON.
+
+    Attributes:
+        folder: of the data set.
+        split: that the shard belongs to.
+        name: file name of the shard.
+        bytes: size that the manifest states.
+        sha256: checksum that the manifest states.
+        examples: number of records that the manifest states.
+        findings: number of findings.
+        stored_size: side of the pictures in pixels.
+        encoding: of the pictures, "png" or "raw".
+        note: path to which the reading is written.
+    """
+
+    folder: str
+    split: str
+    name: str
+    bytes: int
+    sha256: str
+    examples: int
+    findings: int
+    stored_size: int
+    encoding: str
+    note: str
+
+    def to_json(self) -> str:
+        """Returns the task as text."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> "ReadTask":
+        """Reads what `to_json` wrote."""
+        return ReadTask(**json.loads(text))
+
+
+@dataclasses.dataclass(frozen=True)
+class Brief:
+    """What is kept of one record.
+
+    Attributes:
+        id: name of the image.
+        patient: pseudonym.
+        targets: for each finding 1 present, 0 absent, -1 unknown.
+        view: "AP", "PA" or "".
+        sex: "M", "F" or "".
+        age: years; -1 if unknown.
+        follow_up: number of the examination; -1 if unknown.
+        width: of the original in pixels; 0 if unknown.
+        height: likewise.
+        box_findings: for each box the index of its finding.
+        boxes: x, y, width, height of each box in turn, as shares of the picture's side.
+        digest: of the stored pixels; "" if they cannot be decoded.
+        start: first byte of the record's data in the shard.
+        length: of the record's data in bytes.
+    """
+
+    id: str
+    patient: str
+    targets: tuple[int, ...]
+    view: str
+    sex: str
+    age: int
+    follow_up: int
+    width: int
+    height: int
+    box_findings: tuple[int, ...]
+    boxes: tuple[float, ...]
+    digest: str
+    start: int
+    length: int
+
+
+_COLUMNS = tuple(field.name for field in dataclasses.fields(Brief))
+_OF_RECORD = tuple(name for name in _COLUMNS if name not in ("digest", "start", "length"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What reading one shard showed.
+
+    Attributes:
+        split: that the shard belongs to.
+        name: file name of the shard.
+        whole: whether every record could be decoded, so that counts can be held to the manifest.
+        briefs: of the records, in their order.
+        problems: one sentence each.
+    """
+
+    split: str
+    name: str
+    whole: bool
+    briefs: list[Brief]
+    problems: list[str]
+
+    def to_bytes(self) -> bytes:
+        """Packs the reading: about 60 bytes a record travel back."""
+        columns = {name: [getattr(brief, name) for brief in self.briefs] for name in _COLUMNS}
+        values = dataclasses.asdict(dataclasses.replace(self, briefs=[])) | {"briefs": columns}
+        return zlib.compress(json.dumps(values).encode())
+
+    @staticmethod
+    def from_bytes(data: bytes) -> "Reading":
+        """Unpacks what `to_bytes` packed."""
+        values: dict[str, Any] = json.loads(zlib.decompress(data))
+        columns = values.pop("briefs")
+        for name in ("targets", "box_findings", "boxes"):
+            columns[name] = [tuple(items) for items in columns[name]]
+        rows = zip(*(columns[name] for name in _COLUMNS), strict=True)
+        return Reading(briefs=[Brief(*row) for row in rows], **values)
+
+
+def tasks(folder: str, manifest: Manifest, notes: str) -> list[ReadTask]:
+    """Returns a task for each shard of a data set; their notes go into the folder `notes`."""
+    return [
+        ReadTask(
+            folder=folder,
+            split=split,
+            findings=len(manifest.findings),
+            stored_size=manifest.stored_size,
+            encoding=manifest.encoding,
+            note=storage.join(notes, f"{shard.name}.json.z"),
+            **dataclasses.asdict(shard),
+        )
+        for split, of_split in manifest.splits.items()
+        for shard in of_split.shards
+    ]
+
+
+def read(task: ReadTask) -> Reading:
+    """Reads one shard; holds no more than it in memory."""
+    path = storage.join(task.folder, task.name)
+    problems: list[str] = []
+    briefs: list[Brief] = []
+    try:
+        data = storage.read_bytes(path)
+    except FileNotFoundError:
+        problems.append(f"{task.name} is missing: preprocess the data again")
+        return Reading(task.split, task.name, False, briefs, problems)
+    wrong = _content(task, data)
+    whole = True
+    position = 0
+    try:
+        for position, (start, serialized) in enumerate(_with_starts(data), start=1):
+            brief = _brief(task, position - 1, start, serialized, problems)
+            whole &= brief is not None
+            briefs += [brief] if brief else []
+    except DataError as error:
+        whole = False
+        wrong.append(str(error))
+    if whole and position != task.examples:
+        wrong.append(f"it holds {position} records, the manifest says {task.examples}")
+    if wrong:
+        problems.insert(0, f"{task.name} is damaged: {'; '.join(wrong)}; {AGAIN}")
+    problems += _order(task, briefs)
+    return Reading(task.split, task.name, whole, briefs, problems)
+
+
+def _content(task: ReadTask, data: bytes) -> list[str]:
+    if len(data) != task.bytes:
+        return [f"it has {len(data)} bytes, the manifest says {task.bytes}"]
+    if hashlib.sha256(data).hexdigest() != task.sha256:
+        return ["its SHA-256 is not the manifest's"]
+    return []
+
+
+def _with_starts(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yields each record with the position of its data in the file."""
+    at = 0
+    for serialized in tfrecord.read(data):
+        yield at + _HEAD_BYTES, serialized
+        at += _HEAD_BYTES + len(serialized) + _TAIL_BYTES
+
+
+def _brief(
+    task: ReadTask, number: int, start: int, serialized: bytes, problems: list[str]
+) -> Brief | None:
+    """Checks one record; None if it is none."""
+    try:
+        record = schema.decode(serialized)
+    except DataError as error:
+        problems.append(f"{task.name}, record {number}: {error}; {AGAIN}")
+        return None
+    digest, wrong = _picture(task, record)
+    wrong += record_checks.check(record, task.findings)
+    where = f"{task.name}, record {number} ({record.id})"
+    problems += [f"{where}: {text}; {AGAIN}" for text in wrong]
+    kept = {name: getattr(record, name) for name in _OF_RECORD}
+    return Brief(digest=digest, start=start, length=len(serialized), **kept)
+
+
+def _picture(task: ReadTask, record: Record) -> tuple[str, list[str]]:
+    """Returns the digest of the pixels, and what is wrong with them."""
+    try:
+        pixels = image.decode_stored(record.image, task.stored_size, task.encoding)
+    except ImageError as error:
+        return "", [str(error)]
+    digest = image.digest(pixels)
+    if pixels.min() == pixels.max():
+        return digest, [f"every pixel has the value {pixels[0, 0]}: the picture is empty"]
+    return digest, []
+
+
+def _order(task: ReadTask, briefs: Sequence[Brief]) -> list[str]:
+    for before, brief in zip(briefs, briefs[1:], strict=False):
+        if before.id > brief.id:
+            return [f"{task.name} is not sorted: {brief.id} follows {before.id}; {AGAIN}"]
+    return []

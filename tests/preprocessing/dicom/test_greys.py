@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""Tests each rule of the way from stored values to grey levels, by numbers worked out by hand."""
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+
+from preprocessing.dicom import greys
+
+
+def _shown(film, values: list[int], bits: int = 12, *, signed: bool = False, **changes):
+    codes = np.array([values]) & ((1 << bits) - 1)
+    stored = greys.Stored(codes.astype(np.uint16 if bits > 8 else np.uint8), bits, signed)
+    warnings: list[str] = []
+    return greys.shown(stored, film(**changes), warnings)[0].tolist(), warnings
+
+
+def _lut(descriptor: list[int], data: list[int]) -> list[Dataset]:
+    item = Dataset()
+    item.LUTDescriptor, item.LUTData = descriptor, data
+    return [item]
+
+
+def test_eight_bits_without_window_stay_as_they_are(film) -> None:
+    assert _shown(film, [3, 17, 200], 8) == ([3, 17, 200], [])
+
+
+def test_more_bits_without_window_take_the_range_that_is_there(film) -> None:
+    # (300 - 100) / (1120 - 100) * 255 = 50; 102 is 0.5, rounded up.
+    assert _shown(film, [100, 102, 300, 1120]) == ([0, 1, 50, 255], [])
+
+
+def test_signed_values_keep_their_order(film) -> None:
+    assert _shown(film, [-1000, 0, 1000], 12, signed=True)[0] == [0, 128, 255]
+
+
+def test_a_linear_window_is_that_of_the_standard(film) -> None:
+    # C.11.2.1.2.1, example: c=2048, w=4096: y = (x - 2047.5) / 4095 + 0.5, here in 255ths.
+    levels, _ = _shown(film, [0, 2048, 4095], WindowCenter=2048, WindowWidth=4096)
+    assert levels == [0, 128, 255]
+    # c=100, w=3: below or at 98.5 black, above 100.5 white.
+    assert _shown(film, [98, 99, 100, 101], WindowCenter=100, WindowWidth=3)[0] == [0, 64, 191, 255]
+    assert _shown(film, [99, 100], WindowCenter=100, WindowWidth=1)[0] == [0, 255]
+
+
+def test_the_first_of_several_windows_is_taken(film) -> None:
+    levels, _ = _shown(film, [0, 50, 100], WindowCenter=[50.5, 9], WindowWidth=[101, 2])
+    assert levels == [0, 128, 255]
+
+
+def test_other_functions_of_windows(film) -> None:
+    exact = {"VOILUTFunction": "LINEAR_EXACT", "WindowCenter": 100, "WindowWidth": 200}
+    assert _shown(film, [0, 50, 100, 200], **exact)[0] == [0, 64, 128, 255]
+    # 255 / (1 + e) = 68.58 and 255 / (1 + 1/e) = 186.42
+    sigmoid = {"VOILUTFunction": "SIGMOID", "WindowCenter": 100, "WindowWidth": 200}
+    assert _shown(film, [50, 100, 150], **sigmoid)[0] == [69, 128, 186]
+
+
+def test_the_window_is_in_the_units_after_rescaling(film) -> None:
+    changes = {"RescaleSlope": 2, "RescaleIntercept": -1000}
+    levels, _ = _shown(film, [0, 500, 1000], WindowCenter=0.5, WindowWidth=2001, **changes)
+    assert levels == [0, 128, 255]
+
+
+def test_tables_are_looked_up(film) -> None:
+    modality = _lut([4, 10, 16], [0, 100, 200, 1000])
+    levels, _ = _shown(film, [5, 10, 11, 12, 13, 99], ModalityLUTSequence=modality)
+    assert levels == [0, 0, 26, 51, 255, 255]
+    voi = _lut([3, 1, 8], [255, 51, 0])
+    assert _shown(film, [0, 1, 2, 3], VOILUTSequence=voi)[0] == [255, 255, 51, 0]
+
+
+def test_a_table_goes_before_a_window(film) -> None:
+    voi = _lut([2, 0, 8], [10, 20])
+    assert _shown(film, [0, 1], VOILUTSequence=voi, WindowCenter=1, WindowWidth=2)[0] == [10, 20]
+
+
+@pytest.mark.parametrize("shape", [None, "INVERSE"])
+def test_monochrome1_is_inverted_once(film, shape) -> None:
+    changes = {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": shape}
+    assert _shown(film, [0, 30, 255], 8, **changes) == ([255, 225, 0], [])
+
+
+def test_inverse_alone_inverts_with_a_warning(film) -> None:
+    levels, warnings = _shown(film, [0, 30], 8, PresentationLUTShape="INVERSE")
+    assert levels == [255, 225]
+    assert "PresentationLUTShape (2050,0020)" in warnings[0]
+
+
+def test_padding_is_black_and_counts_in_no_range(film) -> None:
+    levels, _ = _shown(film, [0, 100, 200, 4095], PixelPaddingValue=0)
+    assert levels == [0, 0, 6, 255]  # 100 / 3995 * 255 = 6.38
+    levels, _ = _shown(
+        film, [4000, 4095, 100, 200], PixelPaddingValue=4095, PixelPaddingRangeLimit=4000
+    )
+    assert levels == [0, 0, 0, 255]
+    inverted = {"PhotometricInterpretation": "MONOCHROME1", "PixelPaddingValue": 0}
+    assert _shown(film, [0, 100, 200], **inverted)[0] == [0, 255, 0]
+
+
+def test_padding_of_signed_pixels(film) -> None:
+    dataset = film(np.zeros((2, 2), np.int16), PixelPaddingValue=-2000)
+    stored = greys.Stored(np.array([[-2000 & 0xFFFF, -5 & 0xFFFF, 5]], np.uint16), 16, True)
+    assert greys.shown(stored, dataset, [])[0].tolist() == [0, 0, 255]
+
+
+def test_a_picture_of_padding_alone_is_black(film) -> None:
+    assert _shown(film, [7, 7], PixelPaddingValue=7)[0] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"WindowCenter": 5, "WindowWidth": 0},
+        {"WindowCenter": 90000, "WindowWidth": 2},
+        {"WindowWidth": 5},
+        {"VOILUTSequence": _lut([9, 0, 8], [1])},
+        {"VOILUTSequence": [Dataset()]},
+        {"ModalityLUTSequence": [Dataset()]},
+        {"RescaleSlope": 0},
+        {"PixelPaddingRangeLimit": 3},
+    ],
+)
+def test_what_cannot_be_used_is_left_with_a_warning(film, changes) -> None:
+    levels, warnings = _shown(film, [0, 100, 200], **changes)
+    assert levels == [0, 128, 255]
+    assert len(warnings) == 1

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Everything that is text is read before any picture, and mistakes in it are found there."""
+
+import dataclasses
+import pathlib
+
+import pytest
+
+from preprocessing import index, splits
+from preprocessing.config import Config, Table
+from preprocessing.contract import storage
+from preprocessing.contract.errors import UsageError
+from preprocessing.index import Inputs
+
+
+def test_the_index_holds_rows_lists_and_what_it_was_made_from(tree) -> None:
+    read = index.read(tree.inputs(), Config())
+    assert [row.id for row in read.rows] == tree.names
+    assert {name: len(names) for name, names in read.lists.items()} == {
+        "train_val": 28,
+        "test": 12,
+    }
+    assert read.how == splits.CARVED
+    assert read.identity["sources"]["labels"] == storage.sha256_of(str(tree.labels))
+    assert read.identity["parameters"]["source"] == "nih"
+
+
+def test_paths_are_named_by_their_flags(tree) -> None:
+    assert set(tree.inputs().paths) == {
+        "images",
+        "labels",
+        "output",
+        "train_val_list",
+        "test_list",
+    }
+
+
+@pytest.fixture
+def films(tmp_path: pathlib.Path) -> Inputs:
+    """A hospital's label file and a key."""
+    (tmp_path / "labels.csv").write_text("image,patient,Edema\na.dcm,DOE^JANE,1\nb.dcm,ROE,0\n")
+    (tmp_path / "key").write_text("correct horse battery\n")
+    return Inputs(
+        source="dicom",
+        images=str(tmp_path),
+        labels=str(tmp_path / "labels.csv"),
+        output=str(tmp_path / "out"),
+        pseudonym_key_file=str(tmp_path / "key"),
+    )
+
+
+_FILMS = Config(findings=["Edema"], table=Table(patient_column="patient"))
+
+
+def test_pseudonyms_depend_on_the_key_and_tell_nothing(
+    films: Inputs, tmp_path: pathlib.Path
+) -> None:
+    read = index.read(films, _FILMS)
+    pseudonym = read.pseudonym("DOE^JANE")
+    assert len(pseudonym) == 16
+    assert "DOE" not in pseudonym
+    assert read.pseudonym("DOE^JANE") == pseudonym != read.pseudonym("ROE")
+    (tmp_path / "key").write_text("another key\n")
+    again = index.read(films, _FILMS)
+    assert again.pseudonym("DOE^JANE") != pseudonym
+    changed = index.differences(read.identity, again.identity)
+    assert [line.partition(":")[0] for line in changed] == ["sources.pseudonym_key"]
+    assert "correct horse" not in repr(read)
+
+
+def test_dicom_asks_for_a_key_and_others_refuse_one(films: Inputs, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(UsageError, match="--source=dicom needs --pseudonym_key_file"):
+        index.read(dataclasses.replace(films, pseudonym_key_file=""), _FILMS)
+    with pytest.raises(UsageError, match="cannot be read"):
+        index.read(dataclasses.replace(films, pseudonym_key_file="/no/such"), _FILMS)
+    with pytest.raises(UsageError, match="is for --source=dicom"):
+        index.read(dataclasses.replace(films, source="csv"), _FILMS)
+    (tmp_path / "key").write_text("short")
+    with pytest.raises(UsageError, match="holds 5 bytes: use 8 or more"):
+        index.read(films, _FILMS)
+
+
+def test_csv_asks_for_the_patients(films: Inputs) -> None:
+    inputs = dataclasses.replace(films, source="csv", pseudonym_key_file="")
+    with pytest.raises(UsageError, match="needs to know the patients"):
+        index.read(inputs, Config(findings=["Edema"]))
+    assert [row.patient for row in index.read(inputs, _FILMS).rows] == ["DOE^JANE", "ROE"]
+
+
+def test_a_setting_that_is_gone_or_new_is_a_difference() -> None:
+    old, new = {"parameters": {"a": 1, "b": {"c": 2}}}, {"parameters": {"b": {"c": 2, "d": []}}}
+    assert index.differences(old, new) == [
+        "parameters.a: 1, now nothing",
+        "parameters.b.d: nothing, now []",
+    ]
+    assert index.differences(new, new) == []

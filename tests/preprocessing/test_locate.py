@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""Pictures in archives give the data set of the unpacked tree; what is missing is named."""
+
+import dataclasses
+import pathlib
+import tarfile
+import zipfile
+
+import pytest
+
+from preprocessing import index, locate, pipeline, staging, work_off
+from preprocessing.config import Config
+from preprocessing.contract import manifest
+from preprocessing.contract.errors import DataError
+from preprocessing.pictures import Recipe
+
+_CONFIG = Config(stored_size=32, validation_fraction=0.3, examples_per_shard=8)
+_RECIPE = Recipe(32, "png")
+
+
+def _run(tree, name: str, **changes: object) -> tuple[manifest.Manifest, dict[str, bytes]]:  # type: ignore[no-untyped-def]
+    output = tree.folder / name
+    made, fresh = pipeline.run(tree.inputs(output=str(output), **changes), _CONFIG, [])
+    assert fresh
+    content = {path.name: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    return made, content
+
+
+@pytest.fixture
+def archives(tree) -> pathlib.Path:
+    """The tree as Box gives it: each archive holds a folder `images` with some of the pictures."""
+    folder = tree.folder / "archives"
+    folder.mkdir()
+    for part in sorted(tree.images.iterdir()):
+        with tarfile.open(folder / f"{part.name}.tar.gz", "w:gz") as archive:
+            archive.add(part / "images", "images")
+    return folder
+
+
+def test_archives_as_downloaded_give_the_bytes_of_the_unpacked_tree(tree, archives) -> None:
+    _, unpacked = _run(tree, "out")
+    made, packed = _run(tree, "packed", images=str(archives))
+    assert packed == unpacked
+    assert made.counters["images_found"] == 40
+
+
+def test_rejections_in_archives_are_those_of_the_tree(tree) -> None:
+    tree.find(tree.names[3]).write_bytes(b"text")
+    with zipfile.ZipFile(tree.folder / "all.zip", "w") as archive:
+        for path in tree.images.rglob("*.png"):
+            archive.write(path, f"deep/er/{path.name}")
+    config = dataclasses.replace(_CONFIG, max_rejected_fraction=0.1)
+    shards = {}
+    for images, name in ((tree.images, "out"), (tree.folder / "all.zip", "zip")):
+        inputs = tree.inputs(images=str(images), output=str(tree.folder / name))
+        pipeline.run(inputs, config, [])
+        shards[name] = [
+            path.read_bytes() for path in sorted((tree.folder / name).glob("*.tfrecord"))
+        ]
+    assert shards["out"] == shards["zip"]
+    line = (tree.folder / "zip" / "rejected.csv").read_text().splitlines()[1]
+    assert line.startswith(f"{tree.names[3]},not_a_picture,")
+    assert line.endswith(f"all.zip!deep/er/{tree.names[3]}")
+
+
+def test_loose_pictures_and_archives_complete_each_other(tree, archives) -> None:
+    _, unpacked = _run(tree, "out")
+    (archives / "images_001.tar.gz").unlink()
+    (tree.images / "images_001").rename(archives / "images_001")
+    made, mixed = _run(tree, "mixed", images=str(archives))
+    assert mixed == unpacked
+    assert made.counters["archive_files_not_needed"] == 0
+
+
+def test_an_image_that_no_archive_holds_is_missing(tree, archives) -> None:
+    (archives / "images_002.tar.gz").unlink()
+    with pytest.raises(DataError, match="20 of 40 images of .* are not below"):
+        _run(tree, "out", images=str(archives))
+    made, _ = _run(tree, "part", images=str(archives), allow_missing=True)
+    assert (made.counters["images_found"], made.counters["images_missing"]) == (20, 20)
+
+
+def test_a_damaged_archive_fails_the_job_and_a_whole_one_mends_it(tree, archives) -> None:
+    _, unpacked = _run(tree, "out")
+    path = archives / "images_002.tar.gz"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    with pytest.raises(DataError, match=r"images_002\.tar\.gz is cut short or damaged"):
+        _run(tree, "mended", images=str(archives))
+    assert not (tree.folder / "mended" / "manifest.json").exists()
+    path.write_bytes(whole)
+    assert _run(tree, "mended", images=str(archives))[1] == unpacked
+
+
+def test_one_image_in_two_archives_names_both(tree, archives) -> None:
+    (archives / "copy.tar.gz").write_bytes((archives / "images_001.tar.gz").read_bytes())
+    with pytest.raises(DataError, match=r"lies in two places, .*copy\.tar\.gz!images/"):
+        _run(tree, "out", images=str(archives))
+
+
+def test_a_task_that_is_not_finished_means_run_again(tree, archives) -> None:
+    inputs = tree.inputs(images=str(archives))
+    read = index.read(inputs, _CONFIG)
+    found = locate.look(read, inputs)
+    tasks = locate.stage_tasks(read, inputs, found, _RECIPE)
+    assert [task.archive for task in tasks] == sorted(map(str, archives.iterdir()))
+    staging.write_wanted(inputs.output, tree.names)
+    work_off.work_off(tasks[0])
+    with pytest.raises(DataError, match=r"images_002\.tar\.gz was not read to its end: run again"):
+        locate.merge(read, inputs, found, tasks)
+
+
+def test_archives_are_not_read_where_every_picture_lies_loose(tree) -> None:
+    (tree.images / "images_009.tar.gz").write_bytes(b"no archive at all")
+    made, _ = _run(tree, "out")
+    assert made.counters["images_found"] == 40

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""What a user can mend is found in what Beam raises; a defect keeps its traceback."""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Iterable
+
+import apache_beam as beam
+import pytest
+
+from preprocessing import worker_errors
+from preprocessing.contract.errors import ConfigError, DataError, JobError, UsageError
+
+KINDS = {
+    "usage": UsageError("a sentence: with 'colons' [and more]"),
+    "data": DataError("two of 3 are wrong"),
+    "config": ConfigError("no"),
+    "full": OSError(28, "No space left on device", "/out/x"),
+    "nameless": OSError(28, "No space left on device"),
+    "moved": IsADirectoryError(21, "Is a directory", "/out/x.partial-1", None, "/out/x"),
+    "defect": ZeroDivisionError("division by zero"),
+}
+MEND = "mend that and run the same command again, which keeps the shards that are finished"
+TOLD = {
+    "usage": (64, "a sentence: with 'colons' [and more]"),
+    "data": (65, "two of 3 are wrong"),
+    "config": (78, "no"),
+    "full": (64, f"/out/x: No space left on device; {MEND}"),
+    "nameless": (64, f"a file: No space left on device; {MEND}"),
+    "moved": (64, f"/out/x: Is a directory; {MEND}"),
+}
+
+
+class Fail(beam.DoFn):
+    def process(self, kind: str) -> Iterable[str]:
+        raise KINDS[kind]
+        yield kind
+
+
+def _run(kind: str, *flags: str) -> None:
+    options = beam.options.pipeline_options.PipelineOptions(["--runner=FnApiRunner", *flags])
+    with beam.Pipeline(options=options) as pipeline:
+        _ = pipeline | beam.Create([kind]) | beam.Reshuffle() | "Work" >> beam.ParDo(Fail())
+
+
+@pytest.mark.parametrize("kind", TOLD)
+def test_an_error_in_a_worker_of_this_process_is_one_sentence(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(JobError) as caught, worker_errors.told(processes=False):
+        _run(kind)
+    assert (caught.value.exit_code, str(caught.value)) == TOLD[kind]
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", TOLD)
+def test_the_text_of_a_worker_process_is_understood(kind: str) -> None:
+    """As Beam's workers write it: the traceback of the worker's error, then that of the note."""
+    error = KINDS[kind]
+    name = f"{type(error).__module__}.{type(error).__name__}".removeprefix("builtins.")
+    text = (
+        f'Traceback (most recent call last):\n  File "x.py", line 1, in process\n{name}: {error}\n'
+        "\nDuring handling of the above exception, another exception occurred:\n\n"
+        f"Traceback (most recent call last):\n{name}: {error} [while running 'Work']\n"
+    ).replace("\\\n", "\n")
+    explained = worker_errors.explain(RuntimeError(text))
+    assert (explained.exit_code, str(explained)) == TOLD[kind]
+
+
+def test_a_defect_stays_what_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), worker_errors.told(processes=False):
+        _run("defect")
+    assert worker_errors.explain(RuntimeError("Traceback ...\nValueError: 1")) is None
+    assert worker_errors.explain(ValueError("UsageError: is mentioned")) is None
+
+
+_PROGRAM = """
+import os, subprocess, sys
+from preprocessing import worker_errors
+from preprocessing.contract.errors import UsageError
+with worker_errors.told(processes=True):
+    subprocess.run(["sh", "-c", "echo of a worker >&2"])
+    print("of the job", file=sys.stderr)
+    if sys.argv[1:]:
+        raise RuntimeError(sys.argv[1])
+print("afterwards", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        ([], ["of the job", "afterwards"]),
+        (["Traceback\nx.UsageError: a sentence"], ["of the job"]),
+        (["ValueError: a defect"], ["of the job", "of a worker"]),
+    ],
+)
+def test_what_workers_print_is_shown_where_an_error_stays_unexplained(
+    error: list[str], shown: list[str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, *error], capture_output=True, text=True, check=False
+    )
+    said = [line for line in done.stderr.splitlines() if line.startswith(("of ", "after"))]
+    assert said == shown
+    assert done.returncode == bool(error)
+
+
+@pytest.fixture(autouse=True)
+def _levels_as_before() -> Iterable[None]:
+    loggers = [logging.getLogger(f"apache_beam.runners.{n}") for n in ("common", "portability")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
