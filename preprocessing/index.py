@@ -51,13 +51,6 @@ class Inputs:
     allow_missing: bool = False
     check_md5: bool = False
 
-    @property
-    def paths(self) -> dict[str, str]:
-        """The paths that are given, by flag."""
-        names = [field.name for field in dataclasses.fields(self) if field.name != "source"]
-        values = {name: getattr(self, name) for name in names}
-        return {name: path for name, path in values.items() if path and isinstance(path, str)}
-
 
 @dataclasses.dataclass(frozen=True)
 class Index:

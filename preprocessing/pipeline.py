@@ -53,6 +53,9 @@ def run(inputs: Inputs, config: Config, beam_arguments: Sequence[str]) -> tuple[
     config.validate()
     read = index.read(inputs, config)
     beam_options = runner.options(beam_arguments, images=len(read.rows))
+    # Workers read pictures and write shards; everything else is read here.
+    far = {"images": inputs.images, "output": inputs.output}
+    runner.refuse_local_paths(beam_options, far)
     made = _find_made(inputs.output, read)
     if made is not None:
         return made, False

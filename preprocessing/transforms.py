@@ -9,7 +9,7 @@ import apache_beam as beam
 import cv2
 from apache_beam.metrics import Metrics
 
-from preprocessing import pictures, shards, work_off
+from preprocessing import orphans, pictures, shards, work_off
 from preprocessing.shards import ShardTask
 from preprocessing.staging import StageTask
 
@@ -35,6 +35,7 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]  # Beam has no types
     def setup(self) -> None:
         """Keeps OpenCV to one thread: the runner already uses every core."""
         cv2.setNumThreads(1)
+        orphans.watch_parent()
         self._written = Metrics.counter(NAMESPACE, WRITTEN)
         self._rejected = {
             reason: Metrics.counter(NAMESPACE, f"rejected_{reason}") for reason in REASONS
@@ -63,6 +64,7 @@ class WorkOff(beam.DoFn):  # type: ignore[misc]  # Beam has no types
     def setup(self) -> None:
         """Keeps OpenCV to one thread: the runner already uses every core."""
         cv2.setNumThreads(1)
+        orphans.watch_parent()
         self._staged = Metrics.counter(NAMESPACE, STAGED)
 
     def process(self, packed: str) -> Iterable[str]:

@@ -200,14 +200,20 @@ def _told(path: str, done: str, *, no_bucket: bool = False) -> Iterator[None]:
             "User on the bucket, or name another path"
         ) from error
     except GoogleAuthError as error:
+        if getattr(error, "retryable", False):  # the login service itself is ill
+            raise _tired(path, done, error) from error
         raise UsageError(
             f"{path} cannot be {done}: Google refused the credentials ({_line(error)}): {_LOGIN}"
         ) from error
     except (*_TIRED, *_WIRE) as error:
-        raise StoppedError(
-            f"{path} could not be {done} in spite of several tries ({_line(error)}): run the same "
-            "command again"
-        ) from error
+        raise _tired(path, done, error) from error
+
+
+def _tired(path: str, done: str, error: Exception) -> StoppedError:
+    return StoppedError(
+        f"{path} could not be {done} in spite of several tries ({_line(error)}): run the same "
+        "command again"
+    )
 
 
 def _line(error: object) -> str:

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -27,9 +28,9 @@ _SETTINGS = (
     "model.hidden_units=8",
     "data.image_size=32",
     "data.global_batch_size=4",
-    "train.epochs=2",
+    "train.epochs=1",
     "train.steps_per_call=1",
-    "train.checkpoint_every_steps=2",
+    "train.checkpoint_every_steps=1",
     "train.log_every_steps=1",
     "evaluation.bootstrap_resamples=20",
 )
@@ -99,8 +100,12 @@ def _flags(shards: str, output: str) -> list[str]:
     return ["--mode=all", f"--data={shards}", f"--output={output}", *settings]
 
 
-def _wait_for(gcs: Any, process: "subprocess.Popen[str]", run: str, name: str) -> None:
-    while process.poll() is None and name not in gcs.names(run):
+def _wait_for(gcs: Any, process: "subprocess.Popen[str]", run: str, checkpoint: str) -> None:
+    """Waits until a checkpoint is the one that a restart goes on from."""
+    state = "checkpoints/checkpoint"
+    while process.poll() is None:
+        if state in gcs.names(run) and checkpoint.encode() in gcs.read(f"{run}/{state}"):
+            return
         time.sleep(0.02)
 
 
@@ -110,17 +115,17 @@ def history(gcs: Any, home: str, shards: str) -> dict[str, tuple[int, str]]:
     run, flags = f"{home}/run", _flags(shards, f"{home}/run")
     said = {}
     process = _start(gcs, "trainer.task", *flags)
-    _wait_for(gcs, process, run, "checkpoints/ckpt-2.index")
+    _wait_for(gcs, process, run, "ckpt-1")
     process.send_signal(signal.SIGKILL)
     said["killed"] = (process.wait(), process.communicate()[0])
     process = _start(gcs, "trainer.task", *flags)
-    _wait_for(gcs, process, run, "checkpoints/ckpt-4.index")
+    _wait_for(gcs, process, run, "ckpt-2")
     process.send_signal(signal.SIGTERM)
     text, _ = process.communicate(timeout=300)
     said["stopped"] = (process.returncode, text)
     for method in ("GET", "POST", "PUT", "DELETE"):
-        gcs.spoil(f"^{method} .*/(run|shards|o)", "status", argument=503, times=5)
-        gcs.spoil(f"^{method} .*/(run|shards|o)", "reset", times=5)
+        gcs.spoil(f"^{method} .*{home[5:]}", "status", argument=503, times=5)
+        gcs.spoil(f"^{method} .*{home[5:]}", "reset", times=5)
     gcs.spoil("^GET .*tfrecord", "truncate", times=3)
     process = _start(gcs, "trainer.task", *flags)
     text, _ = process.communicate(timeout=400)
@@ -131,19 +136,22 @@ def history(gcs: Any, home: str, shards: str) -> dict[str, tuple[int, str]]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(gcs: Any, home: str, shards: str, history: Any) -> str:
-    """The same run without any interruption or fault, for comparison."""
-    process = _start(gcs, "trainer.task", *_flags(shards, f"{home}/whole"))
+def local(gcs: Any, shards: str, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The same run on local files, without any interruption or fault."""
+    folder = tmp_path_factory.mktemp("local")
+    for name, data in gcs.objects(shards).items():
+        (folder / name).write_bytes(data)
+    process = _start(gcs, "trainer.task", *_flags(str(folder), str(folder / "run")))
     text, _ = process.communicate(timeout=400)
     assert process.returncode == 0, text
-    return f"{home}/whole"
+    return folder / "run"
 
 
 def test_a_killed_run_goes_on_and_a_stopped_one_exits_with_75(history: Any) -> None:
     assert history["killed"][0] == -signal.SIGKILL
     code, text = history["stopped"]
     assert code == 75, text
-    assert "/run/checkpoints/ckpt-2" in text
+    assert re.search("going on from gs://.*/run/checkpoints/ckpt-[12]\n", text)
     assert "stopped and saved at step " in text
 
 
@@ -171,22 +179,22 @@ def test_everything_a_run_makes_is_in_the_bucket(gcs: Any, home: str, history: A
     assert not [name for name in names if "partial" in name or "tempstate" in name]
 
 
-def test_the_predictions_are_those_of_an_undisturbed_run(
-    gcs: Any, home: str, undisturbed: str
+def test_the_predictions_are_those_of_an_undisturbed_local_run(
+    gcs: Any, home: str, history: Any, local: pathlib.Path
 ) -> None:
     disturbed = gcs.read(f"{home}/run/predictions/predictions.csv")
-    assert disturbed == gcs.read(f"{undisturbed}/predictions/predictions.csv")
+    assert disturbed == (local / "predictions" / "predictions.csv").read_bytes()
     rows = list(csv.DictReader(io.StringIO(disturbed.decode())))
     assert [row["split"] for row in rows] == ["validation"] * 6 + ["test"] * 6
     scores = [float(row[name]) for row in rows for name in row if name.startswith("score:")]
     assert all(0 < score < 1 for score in scores)
-    assert json.loads(gcs.read(f"{home}/run/training.json"))["steps"] == 8
+    assert json.loads(gcs.read(f"{home}/run/training.json"))["steps"] == 4
 
 
 def test_the_saved_model_gives_the_scores_of_the_predictions(
     gcs: Any,
     home: str,
-    undisturbed: str,
+    history: Any,
     radiographs: dict[str, bytes],
     tmp_path: pathlib.Path,
 ) -> None:

@@ -25,16 +25,6 @@ def test_the_index_holds_rows_lists_and_what_it_was_made_from(tree) -> None:
     assert read.identity["parameters"]["source"] == "nih"
 
 
-def test_paths_are_named_by_their_flags(tree) -> None:
-    assert set(tree.inputs().paths) == {
-        "images",
-        "labels",
-        "output",
-        "train_val_list",
-        "test_list",
-    }
-
-
 @pytest.fixture
 def films(tmp_path: pathlib.Path) -> Inputs:
     """A hospital's label file and a key."""

@@ -311,6 +311,12 @@ def test_a_login_that_was_revoked_is_told_with_what_to_do(
         _is_a_sentence(caught.value)
 
 
+def test_a_login_service_that_is_ill_is_no_mistake_of_the_user(on_gcs: Any, bucket: str) -> None:
+    on_gcs.spoil("/token", "status", argument=503, times=100)
+    with pytest.raises(StoppedError, match=f"{bucket}/x could not be read in spite of"):
+        storage.read_bytes(f"{bucket}/x")
+
+
 def test_without_any_login_a_process_ends_with_64_and_one_sentence(gcs: Any, tmp_path: Any) -> None:
     environment = {
         name: value
