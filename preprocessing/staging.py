@@ -95,11 +95,15 @@ def write_wanted(output: str, ids: Iterable[str]) -> None:
     storage.write_bytes(storage.join(output, WANTED), data)
 
 
-@functools.lru_cache(maxsize=1)
 def read_wanted(output: str) -> places.Wanted:
     """Returns the names that `write_wanted` left."""
-    data = gzip.decompress(storage.read_bytes(storage.join(output, WANTED)))
-    return places.Wanted(json.loads(data))
+    return _wanted(storage.read_bytes(storage.join(output, WANTED)))
+
+
+@functools.lru_cache(maxsize=1)
+def _wanted(data: bytes) -> places.Wanted:
+    """Parses the names once for all tasks of a process."""
+    return places.Wanted(json.loads(gzip.decompress(data)))
 
 
 def failures(tasks: Sequence[StageTask]) -> list[str]:

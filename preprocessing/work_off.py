@@ -102,11 +102,11 @@ def _files(
         return name is not None and name not in done
 
     for member in archives.members(task.archive, is_needed, check_md5=task.check_md5):
-        name = wanted.find(member.name)
-        if name is None:
+        found = wanted.find(member.name)
+        if found is None:
             others.append(member.name)
         else:
-            yield name, f"{task.archive}!{member.name}", member.data, member.problem
+            yield found, f"{task.archive}!{member.name}", member.data, member.problem
 
 
 def _write_run(task: StageTask, number: int, images: Sequence[tuple[Staged, bytes]]) -> None:

@@ -95,7 +95,7 @@ def _of_tar(
         for entry in archive:
             if not entry.isdir():
                 yield _tar_member(archive, entry, wanted)
-            archive.members = []  # type: ignore[attr-defined]  # tarfile keeps all it has seen
+            archive.members = []  # tarfile keeps all it has seen
         _check_end(path, archive.fileobj, bounded)
     counted.drain()
     if check_md5:

@@ -12,6 +12,10 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 DASK = "--runner=apache_beam.runners.dask.dask_runner.DaskRunner"
+_HEADER = (
+    "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
+    "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -25,14 +29,15 @@ pytestmark = [
 def argv(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     home = tmp_path_factory.mktemp("dask")
     random = np.random.default_rng(3)
-    header = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender"
-    rows = [f"{header},View Position"]
+    rows = [_HEADER]
     names = [f"{patient:08d}_000.png" for patient in range(40)]
     for patient, name in enumerate(names):
         path = home / "images" / name
         path.parent.mkdir(exist_ok=True)
         cv2.imwrite(str(path), random.integers(0, 256, (48, 48), np.uint8))
-        rows.append(f"{name},{'Mass' if patient % 2 else 'No Finding'},0,{patient},50,F,PA")
+        rows.append(
+            f"{name},{'Mass' if patient % 2 else 'No Finding'},0,{patient},50,F,PA,48,48,1,1"
+        )
     (home / "labels.csv").write_text("\n".join(rows))
     (home / "train_val.txt").write_text("\n".join(names[:30]))
     (home / "test.txt").write_text("\n".join(names[30:]))

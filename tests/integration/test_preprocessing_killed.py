@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A preprocessing job killed at random moments ends with the bytes of an undisturbed one.
 
-    CXR14_KILLS=20 python -m pytest tests/integration/test_preprocessing_killed.py
+`CXR14_KILLS=20 python -m pytest tests/integration/test_preprocessing_killed.py` kills more often.
 """
 
 import os

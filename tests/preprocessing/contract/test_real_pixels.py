@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""On every real radiograph at hand serving sees what preprocessing stored, and both the true mean."""
+"""On every real radiograph serving sees what preprocessing stored: the mean of the true pixels."""
 
 import pathlib
 
