@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmarks.ratio import Ratio
 from preprocessing import phantom
-from preprocessing.contract import storage
+from preprocessing.contract import image_graph, manifest, schema, storage
 
 _IMAGES, _FEW, _ROUNDS, _SIZE = 1500, 300, 3, 256
 
@@ -44,6 +44,12 @@ def measure(folder: str) -> list[Ratio]:
         many = _seconds(_job, tree, labels, storage.join(folder, f"many{at}"))
         steady.append((_IMAGES - _FEW) / (many - few))
         whole.append(_IMAGES / many)
+    raw_folder = storage.join(folder, "raw")
+    _job(tree, labels, raw_folder, "--config.encoding=raw")
+    rates = {"png": [], "raw": []}  # type: dict[str, list[float]]
+    for _ in range(_ROUNDS):
+        rates["png"].append(_reading_rate(storage.join(folder, "many0"), "png"))
+        rates["raw"].append(_reading_rate(raw_folder, "raw"))
     cores = os.cpu_count() or 1
     alternative = f"cv2 decode + area resize on one core x {cores} cores"
     script = "plain PIL + TFRecordWriter script"
@@ -63,6 +69,13 @@ def measure(folder: str) -> list[Ratio]:
             middle(whole),
             script,
             middle(plain),
+            "stated",
+        ),
+        Ratio(
+            f"reading raw records ({_bytes(raw_folder)} bytes a record)",
+            middle(rates["raw"]),
+            f"PNG records ({_bytes(storage.join(folder, 'many0'))} bytes)",
+            middle(rates["png"]),
             "stated",
         ),
     ]
@@ -114,7 +127,32 @@ def _tensorflow_ops(paths: list[str], folder: str) -> None:
             writer.write(tf.train.Example(features=features).SerializeToString())
 
 
-def _job(tree: str, labels: str, output: str) -> None:
+def _reading_rate(output: str, encoding: str) -> float:
+    """Returns records/s that tf.data parses and decodes on all cores."""
+    files = [path for path in storage.list_files(output) if path.endswith(".tfrecord")]
+
+    def decode(record: tf.Tensor) -> tf.Tensor:
+        parsed = schema.parse(record, findings=14, attributes=("image", "targets"))
+        return image_graph.stored(parsed["image"], _SIZE, encoding)
+
+    records = tf.data.TFRecordDataset(files).cache()
+    for _ in records:
+        pass
+    repeats = 4
+    decoded = records.repeat(repeats).map(decode, tf.data.AUTOTUNE).batch(64).prefetch(4)
+    start = time.perf_counter()
+    count = sum(int(batch.shape[0]) for batch in decoded)
+    return count / (time.perf_counter() - start)
+
+
+def _bytes(output: str) -> int:
+    """Returns the mean size of a record."""
+    made = manifest.read(output)
+    shards = [shard for split in made.splits.values() for shard in split.shards]
+    return sum(shard.bytes for shard in shards) // sum(shard.examples for shard in shards)
+
+
+def _job(tree: str, labels: str, output: str, *more: str) -> None:
     command = [
         *(sys.executable, "-m", "preprocessing.task", "--source=nih", f"--images={tree}"),
         f"--labels={labels}",
@@ -122,6 +160,7 @@ def _job(tree: str, labels: str, output: str) -> None:
         f"--test_list={storage.join(tree, 'test_list.txt')}",
         f"--output={output}",
         "--config.examples_per_shard=64",
+        *more,
     ]
     for path in storage.list_files(output):
         storage.delete(path)

@@ -57,7 +57,7 @@ class Index:
     """All that is known before the first picture is looked for.
 
     Attributes:
-        rows: of the label file, with boxes; `patient` may be empty for DICOM.
+        rows: of the label file, with boxes; `patient` is a pseudonym, or empty, for DICOM.
         lists: train_val, train, validation or test -> names.
         column: id -> split, from the label file.
         how: how the split is to be made, one of the constants of `splits`.
@@ -75,10 +75,8 @@ class Index:
     key: bytes = dataclasses.field(default=b"", repr=False)
 
     def pseudonym(self, patient: str) -> str:
-        """Returns what stands for a patient in shards and manifest."""
-        if not self.key or not patient:
-            return patient
-        return hmac.new(self.key, patient.encode(), hashlib.sha256).hexdigest()[:16]
+        """Returns what stands for a patient in shards, manifest and messages."""
+        return _pseudonym(patient, self.key)
 
 
 def read(inputs: Inputs, config: Config) -> Index:
@@ -108,7 +106,11 @@ def read(inputs: Inputs, config: Config) -> Index:
         "boxes": sum(map(len, boxes.values())),
     }
     return Index(
-        rows=[nih.with_boxes(row, boxes) for row in rows],
+        # Before anything is said of a patient, which errors may do.
+        rows=[
+            dataclasses.replace(nih.with_boxes(row, boxes), patient=_pseudonym(row.patient, key))
+            for row in rows
+        ],
         lists=lists,
         column=column,
         how=how,
@@ -128,6 +130,12 @@ def _rows(inputs: Inputs, config: Config) -> tuple[list[Row], dict[str, str], in
         )
     found = table.read_index(inputs.labels, config.findings, config.table)
     return found.rows, found.splits, found.left_out
+
+
+def _pseudonym(patient: str, key: bytes) -> str:
+    if not key or not patient:
+        return patient
+    return hmac.new(key, patient.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def _key(inputs: Inputs) -> bytes:

@@ -93,9 +93,7 @@ def merge(index: Index, inputs: Inputs, found: Places, tasks: Sequence[StageTask
                 rejected.append(_rejection(row))
                 continue
         else:
-            row = dataclasses.replace(
-                row, uri=found.files.get(row.id, ""), patient=index.pseudonym(row.patient)
-            )
+            row = dataclasses.replace(row, uri=found.files.get(row.id, ""))
         rows.append(row)
         if row.uri:
             present.append(row)
@@ -127,7 +125,7 @@ def _all_staged(tasks: Sequence[StageTask]) -> tuple[dict[str, Staged], int]:
 
 def _with_staged(row: Row, staged: Staged, index: Index) -> Row:
     facts = staged.facts
-    patient = index.pseudonym(row.patient or facts.get("patient", ""))
+    patient = row.patient or index.pseudonym(facts.get("patient", ""))
     if staged.refused:
         return dataclasses.replace(
             row, patient=patient, uri=staged.origin, refused=tuple(staged.refused)

@@ -2,6 +2,7 @@
 """Runs work on a Beam runner and shows how much of it is finished."""
 
 import argparse
+import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
@@ -13,12 +14,12 @@ from apache_beam.runners.runner import create_runner
 
 from preprocessing import orphans, worker_errors
 from preprocessing.contract import storage
-from preprocessing.contract.errors import UsageError
+from preprocessing.contract.errors import JobError, UsageError
 from preprocessing.contract.progress import Progress
 
 # Below this many images the start of worker processes costs more than they save.
 _FEW_IMAGES = 256
-_POLL_S = 1.0
+_POLL_S, _POLL_BUCKET_S = 1.0, 10.0
 _ON_THIS_MACHINE = {
     "BundleBasedDirectRunner",
     "DirectRunner",
@@ -129,11 +130,13 @@ def _watch(title: str, unit: str, finished: Mapping[str, int], stop: threading.E
     """Counts the notes of finished work: works for every runner, near or far."""
     folder = next(iter(finished)).rpartition("/")[0]
     units = {storage.basename(path): count for path, count in finished.items()}
+    poll_s = _POLL_BUCKET_S if storage.scheme_of(folder) else _POLL_S
     with Progress(title, sum(units.values()), unit=unit) as progress:
         while True:
-            last = stop.wait(_POLL_S)
-            names = map(storage.basename, storage.list_files(folder))
-            progress.reach(sum(units.get(name, 0) for name in names))
+            last = stop.wait(poll_s)
+            with contextlib.suppress(JobError):  # what ails the store, the workers tell better
+                names = map(storage.basename, storage.list_files(folder))
+                progress.reach(sum(units.get(name, 0) for name in names))
             if last:
                 return
 

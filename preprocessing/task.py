@@ -5,7 +5,7 @@ import dataclasses
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from absl import flags
 
@@ -157,7 +157,19 @@ def _summary(output: str, manifest: Manifest) -> str:
     lines.append(f"  split: {manifest.split_method}")
     official = "is" if manifest.official_split else "is not"
     lines.append(f"  the split {official} ChestX-ray14's official one")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_cautions(output, manifest.counters)])
+
+
+def _cautions(output: str, counters: Mapping[str, int]) -> list[str]:
+    """Says what somebody who defends the figures must have looked at."""
+    told = {
+        "images_rejected": "images could not be used: see rejected.csv",
+        "images_with_warnings": "images leave something open: see warnings.csv",
+        "duplicate_groups_across_patients": "pictures lie under several patients, pixel for pixel",
+        "duplicate_groups_across_splits": "pictures lie in several splits, pixel for pixel: they "
+        "leak from train into validation or test; see duplicates.csv",
+    }
+    return [f"  note: {counters[name]} {text}" for name, text in told.items() if counters.get(name)]
 
 
 _COMMANDS = {"run": _run, "phantom": _phantom, "verify": _verify, "describe": _describe}

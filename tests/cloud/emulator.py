@@ -6,7 +6,6 @@
 """
 
 import contextlib
-import gc
 import http.client
 import importlib.metadata
 import json
@@ -17,7 +16,6 @@ import subprocess
 import sys
 import urllib.parse
 import uuid
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -89,8 +87,9 @@ class Emulator:
         return sorted(self._listed(folder))
 
     def objects(self, folder: str) -> dict[str, bytes]:
-        """Returns name -> content of all objects below a folder."""
-        return {name: self.read(f"{folder}/{name}") for name in self._listed(folder)}
+        """Returns name -> content of all objects below a folder, but of those that mark folders."""
+        names = [name for name in self._listed(folder) if name and not name.endswith("/")]
+        return {name: self.read(f"{folder}/{name}") for name in names}
 
     def generations(self, folder: str) -> dict[str, str]:
         """Returns name -> version of all objects below a folder."""
@@ -251,11 +250,10 @@ def on_gcs(gcs: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]
     gcs.forget()
     yield gcs
     gcs.forget()
-    with warnings.catch_warnings():
-        # A process keeps its client to its end, so the client has no way to close connections.
-        warnings.simplefilter("ignore", ResourceWarning)
+    if buckets.of.cache_info().currsize:
+        # A process keeps its client to its end, so the product has no way to close connections.
+        buckets.of("gs")._client.close()
         buckets.of.cache_clear()
-        gc.collect()
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ def test_pseudonyms_depend_on_the_key_and_tell_nothing(
     read = index.read(films, _FILMS)
     pseudonym = read.pseudonym("DOE^JANE")
     assert len(pseudonym) == 16
+    assert [row.patient for row in read.rows] == [pseudonym, read.pseudonym("ROE")]
     assert "DOE" not in pseudonym
     assert read.pseudonym("DOE^JANE") == pseudonym != read.pseudonym("ROE")
     (tmp_path / "key").write_text("another key\n")

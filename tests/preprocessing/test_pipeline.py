@@ -2,6 +2,7 @@
 """The whole job: what it writes, what it refuses, and what it finds done."""
 
 import dataclasses
+import os
 import pathlib
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing import index, locate, pipeline, shards, splits
+from preprocessing import index, locate, lock, pipeline, shards, splits
 from preprocessing.config import Config
 from preprocessing.contract import image, image_graph, manifest, schema, storage
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
@@ -382,6 +383,14 @@ def _read_raw(tree, split: manifest.Split) -> list[tf.Tensor]:  # type: ignore[n
     files = [str(tree.folder / "raw" / shard.name) for shard in split.shards]
     records = [schema.parse(record, findings=14) for record in tf.data.TFRecordDataset(files)]
     return [image_graph.stored(record["image"], 32, "raw") for record in records]
+
+
+def test_two_jobs_on_one_output_refuse_each_other(tree) -> None:
+    with lock.hold(str(tree.output)), pytest.raises(UsageError) as caught:
+        _run(tree)
+    assert str(tree.output) in str(caught.value)
+    assert f"process {os.getpid()}" in str(caught.value)
+    assert _run(tree).counters["records_written"] == 40
 
 
 def test_an_output_that_is_a_file_is_refused(tree) -> None:
