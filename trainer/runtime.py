@@ -3,16 +3,16 @@
 
 import contextlib
 import dataclasses
-import json
+import os
 import random
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
+from trainer import cluster
 from trainer.config import RuntimeConfig
 
 
@@ -60,17 +60,17 @@ def choose(settings: RuntimeConfig, environ: Mapping[str, str], gpus: int) -> To
 
     Args:
         settings: `strategy` by name or auto, `accelerator`, `tpu`, `logical_cpus`.
-        environ: environment variables; TF_CONFIG describes a cluster.
+        environ: environment variables; `cluster.find` says which describe a cluster.
         gpus: number of GPUs that TensorFlow sees.
 
     Raises:
-        ConfigError: what was asked for is not here, or TF_CONFIG cannot be read.
+        ConfigError: what was asked for is not here, or no cluster can be read.
     """
-    cluster, task = _cluster(environ)
+    peers = cluster.find(environ)
     tpu = settings.tpu or environ.get("TPU_NAME", "")
     name = settings.strategy
     if name == "auto":
-        name = _automatic(tpu, workers=len(cluster), gpus=gpus, cpus=settings.logical_cpus)
+        name = _automatic(tpu, workers=len(peers.tasks), gpus=gpus, cpus=settings.logical_cpus)
     if settings.accelerator == "gpu" and not gpus:
         raise ConfigError(
             "runtime.accelerator is gpu and TensorFlow sees none: check the driver and the CUDA "
@@ -86,13 +86,13 @@ def choose(settings: RuntimeConfig, environ: Mapping[str, str], gpus: int) -> To
             raise ConfigError("runtime.strategy is tpu and no TPU is named: set runtime.tpu")
         return Topology("tpu", tpu=tpu)
     if name == "multi_worker":
-        if len(cluster) < 2:
+        if not peers.hosts:
             raise ConfigError(
-                "runtime.strategy is multi_worker and TF_CONFIG names fewer than two tasks: start "
-                "it by a job that sets TF_CONFIG, or use mirrored"
+                "runtime.strategy is multi_worker and the environment names fewer than two tasks: "
+                "start it by a job that sets TF_CONFIG or JobSet's variables, or use mirrored"
             )
-        worker = cluster.index(task)
-        return Topology("multi_worker", workers=len(cluster), worker=worker, is_chief=worker == 0)
+        workers, worker = len(peers.tasks), peers.number
+        return Topology("multi_worker", workers=workers, worker=worker, is_chief=worker == 0)
     return Topology(name)
 
 
@@ -118,6 +118,9 @@ def connect(settings: RuntimeConfig, environ: Mapping[str, str], seed: int) -> R
     if settings.deterministic or not (gpus or topology.tpu):
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(settings.precision)
+    if topology.strategy == "multi_worker":
+        # TensorFlow's resolver reads this variable of the process, whatever the platform set.
+        os.environ["TF_CONFIG"] = cluster.find(environ).to_tf_config()
     strategy = _strategy(topology, gpus=len(gpus), cpus=settings.logical_cpus)
     return Runtime(topology=topology, strategy=strategy, precision=settings.precision)
 
@@ -159,22 +162,3 @@ def _automatic(tpu: str, *, workers: int, gpus: int, cpus: int) -> str:
     if workers > 1:
         return "multi_worker"
     return "mirrored" if gpus > 1 or (cpus > 1 and not gpus) else "one_device"
-
-
-def _cluster(environ: Mapping[str, str]) -> tuple[list[tuple[str, int]], tuple[str, int]]:
-    """Returns the tasks that train, chief first, and this process's own task."""
-    text = environ.get("TF_CONFIG", "")
-    if not text:
-        return [], ("worker", 0)
-    try:
-        values: dict[str, Any] = json.loads(text)
-        cluster = values.get("cluster", {})
-        kinds = [kind for kind in ("chief", "master", "worker") if kind in cluster]
-        tasks = [(kind, index) for kind in kinds for index in range(len(cluster[kind]))]
-        own = values.get("task", {})
-        task = (str(own.get("type", "worker")), int(own.get("index", 0)))
-    except (json.JSONDecodeError, AttributeError, TypeError, ValueError) as error:
-        raise ConfigError(f"TF_CONFIG is not what TensorFlow writes: {error}") from error
-    if len(tasks) > 1 and task not in tasks:
-        raise ConfigError(f"TF_CONFIG says this is {task[0]} {task[1]}, which does not train")
-    return tasks, task

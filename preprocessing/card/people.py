@@ -31,15 +31,30 @@ def splits(manifest: Manifest, parts: Sequence[Population]) -> Section:
         columns=["", *(part.split for part in parts)],
         rows=[[name, *(fact(part) for part in parts)] for name, fact in facts],
     )
-    official = (
-        "Test and train_val are the published lists of ChestX-ray14 (those given, by hash): "
-        "figures on the whole of test may be compared with published ones that used them."
-        if manifest.official_split
-        else "The split is not ChestX-ray14's official one: figures on its test split must not be "
-        "compared with published ones."
-    )
-    words = [f"How images came to the splits: {manifest.split_method or 'not stated'}.", official]
+    words = [
+        f"How images came to the splits: {manifest.split_method or 'not stated'}.",
+        _comparable(manifest),
+    ]
     return Section("Splits", words, [table])
+
+
+def _comparable(manifest: Manifest) -> str:
+    if not manifest.official_split:
+        return (
+            "The split is not ChestX-ray14's official one: figures on its test split must not be "
+            "compared with published ones."
+        )
+    out = sum(manifest.counters.get(name, 0) for name in ("images_missing", "images_rejected"))
+    if out:
+        return (
+            "Test and train_val follow the published lists of ChestX-ray14 (by hash), but "
+            f"{number(out)} of the listed images are not here: figures on this part must not be "
+            "compared with published ones."
+        )
+    return (
+        "Test and train_val are the published lists of ChestX-ray14 (by hash): figures on test may "
+        "be compared with published ones that used these lists."
+    )
 
 
 def _median_age(part: Population) -> str:

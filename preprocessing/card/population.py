@@ -56,13 +56,14 @@ class Population:
 
     def positive_patients(self, finding: int) -> int:
         """Number of patients with one or more images that show a finding."""
-        rows = np.flatnonzero(self.targets[:, finding] == PRESENT)
-        return len({self.briefs[row].patient for row in rows})
+        shows = self.targets[:, finding] == PRESENT
+        pairs = zip(self.briefs, shows, strict=True)
+        return len({brief.patient for brief, is_there in pairs if is_there})
 
     def together(self) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
         """Returns int64 [findings, findings]: images that show both."""
         present = (self.targets == PRESENT).astype(np.int64)
-        return present.T @ present
+        return np.asarray(present.T @ present, np.int64)
 
     def median_age(self) -> float | None:
         """Median of the known ages in years, over images."""

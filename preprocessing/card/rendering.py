@@ -104,7 +104,7 @@ def _template(name: str, *, escape: bool) -> jinja2.Template:
 
 
 def _cell(value: str) -> str:
-    """Makes a text safe inside a Markdown table.
+    r"""Makes a text safe inside a Markdown table.
 
     >>> _cell("a|b")
     'a\\\\|b'

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Says what a data set holds: its identity, its findings and what befell its rows."""
+"""Says what a data set holds: its findings, and what became of the rows of the label file."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from preprocessing.card import people
+from preprocessing.card import people, provenance
 from preprocessing.card.contact_sheet import Example
 from preprocessing.card.content import Section, Table, number, percent
 from preprocessing.card.population import Population, whole
 from preprocessing.contract.manifest import Manifest
-
-USE = "For research. Not a medical device: nothing here may be used for the care of patients."
 
 _FEW = 100
 _REJECTED = "rejected_"
@@ -37,8 +34,8 @@ def build(
         people.shift(manifest, parts),
         *_boxes(manifest, parts),
         _events(manifest),
-        _limits(manifest),
-        _identity(manifest),
+        provenance.limits(manifest),
+        provenance.identity(manifest),
     ]
 
 
@@ -56,12 +53,13 @@ def _findings(manifest: Manifest, parts: Sequence[Population]) -> Section:
     few = [
         name
         for at, name in enumerate(names(manifest))
-        if parts and min(part.positives[at] for part in parts[1:] or parts) < _FEW
+        if min(part.positives[at] for part in parts[1:] or parts) < _FEW
     ]
     if few:
+        which = ", ".join(few) if len(few) < len(manifest.findings) else "each of the findings"
         words.append(
-            f"Fewer than {_FEW} images of validation or test show {', '.join(few)}: their figures "
-            "of performance will be uncertain."
+            f"Fewer than {_FEW} images of validation or test show {which}: figures of performance "
+            "on them will be uncertain."
         )
     tables = [_prevalence(manifest, parts), _positives(manifest, parts)]
     if any(min(part.known) < part.images for part in parts):
@@ -71,20 +69,17 @@ def _findings(manifest: Manifest, parts: Sequence[Population]) -> Section:
 
 def _prevalence(manifest: Manifest, parts: Sequence[Population]) -> Table:
     counts = [
-        *(
-            (name, [(part.positives[at], part.known[at]) for part in parts])
-            for at, name in enumerate(names(manifest))
-        ),
-        ("No finding", [(part.without_finding, part.images) for part in parts]),
+        (name, [(part.positives[at], part.known[at]) for part in parts])
+        for at, name in enumerate(names(manifest))
     ]
     shares = [[part / of if of else 0.0 for part, of in pairs] for _, pairs in counts]
-    most = max(max(row) for row in shares[:-1]) or 1.0
+    most = max(map(max, shares)) or 1.0
     return Table(
         caption="Prevalence: share of the images with each finding. The longest bar is "
-        f"{100 * most:.1f}%; the bar of images without any finding is cut at it.",
+        f"{100 * most:.1f}%.",
         columns=["finding", *(part.split for part in parts)],
         rows=[[name, *(percent(*pair) for pair in pairs)] for name, pairs in counts],
-        bars=[[min(share / most, 1.0) for share in row] for row in shares],
+        bars=[[share / most for share in row] for row in shares],
     )
 
 
@@ -93,14 +88,14 @@ def _positives(manifest: Manifest, parts: Sequence[Population]) -> Table:
         [
             name,
             *(
-                f"{number(part.positives[at])} of {number(part.positive_patients(at))}"
+                f"{number(part.positives[at])} / {number(part.positive_patients(at))}"
                 for part in parts
             ),
         ]
         for at, name in enumerate(names(manifest))
     ]
     return Table(
-        caption="Images with each finding, and of how many patients they are.",
+        caption="Images with each finding / patients with such an image.",
         columns=["finding", *(part.split for part in parts)],
         rows=rows,
     )
@@ -216,69 +211,3 @@ def _events(manifest: Manifest) -> Section:
         rows.append([_EVENTS.get(name, plain), number(count)])
     table = Table("What happened to the rows of the label file.", ["what", "count"], rows)
     return Section("From the label file to records", words, [table])
-
-
-def _limits(manifest: Manifest) -> Section:
-    words = [USE]
-    if manifest.parameters.get("source") == "nih":
-        words += [
-            "The labels of ChestX-ray14 were drawn from radiology reports by a program. Its authors "
-            "state precision and recall above 90% against reports (Wang et al., CVPR 2017, "
-            "arXiv:1705.02315). That compares texts, not images.",
-            "A radiologist who looked at some 700 of the images found the labels right 10 to 30 "
-            "percentage points less often than documented (Oakden-Rayner, Academic Radiology "
-            "2020, arXiv:1907.12720): a model can score well by learning the errors, too.",
-            "No finding means none of these findings was mentioned, or only as uncertain; it does "
-            "not mean a normal chest. Pneumonia is a clinical diagnosis that an image alone does "
-            "not give.",
-            "Many images of pneumothorax show a chest drain, the treatment (Oakden-Rayner): what a "
-            "model finds may be the drain. Portable AP films are of sicker patients, so a model "
-            "may read the view instead of the finding.",
-            "All images come from one hospital, the NIH Clinical Center.",
-        ]
-    else:
-        words.append("How the labels were made is not known here: ask those who made them.")
-    return Section("What the labels mean, and what they do not", words)
-
-
-def _identity(manifest: Manifest) -> Section:
-    official = (
-        "yes: the given lists are ChestX-ray14's published ones, by hash"
-        if manifest.official_split
-        else "no: figures cannot be compared with published ones"
-    )
-    rows = [
-        ["identity of the manifest (SHA-256)", manifest.identity],
-        ["findings, in order", ", ".join(manifest.findings)],
-        ["stored pictures", f"{manifest.stored_size} x {manifest.stored_size}, 8-bit grey"],
-        ["encoding", manifest.encoding],
-        ["split", manifest.split_method or "not stated"],
-        ["official split", official],
-        *([f"hash of the list {name}", value] for name, value in manifest.list_hashes.items()),
-        ["written by", manifest.writer],
-        ["record schema", str(manifest.schema_version)],
-        *([f"SHA-256 of {name}", value] for name, value in manifest.sources.items()),
-    ]
-    settings = [
-        [name, value]
-        for name, value in _flat(manifest.parameters)
-        if name != "findings" and value != ""
-    ]
-    return Section(
-        "Identity",
-        ["Two data sets with the same identity hold the same records."],
-        [
-            Table("What the data set is, and what it was made from.", ["what", "value"], rows),
-            Table("Settings of the job that are not empty.", ["setting", "value"], settings),
-        ],
-    )
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        elif isinstance(value, list):
-            yield prefix + name, ", ".join(map(str, value))
-        else:
-            yield prefix + name, str(value)

@@ -48,6 +48,8 @@ class Emulator:
         self.login = _write_login(folder / "login.json", "valid")
         self.revoked_login = _write_login(folder / "revoked.json", "revoked")
         self.changes = self._changes(folder)
+        self._scratch = folder / "scratch"
+        self._scratch.mkdir()
 
     def _changes(self, folder: pathlib.Path) -> dict[str, str]:
         authority = str(folder / "ca.pem")
@@ -72,9 +74,9 @@ class Emulator:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a process that is to reach the store."""
+        """The environment of a process that is to reach the store, and may be killed."""
         kept = {name: value for name, value in os.environ.items() if name not in _DISTURBING}
-        return {**kept, **self.changes}
+        return {**kept, **self.changes, "TMPDIR": str(self._scratch)}
 
     def make_bucket(self) -> str:
         """Returns the URL of a new bucket."""

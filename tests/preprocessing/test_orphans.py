@@ -71,6 +71,7 @@ def test_the_workers_of_a_killed_job_end(tree: Any) -> None:
     job = subprocess.Popen(
         [sys.executable, "-m", "preprocessing.task", *tree.argv(*workers)[1:]],
         cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tree.folder)},  # what the killed leave behind
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )

@@ -23,7 +23,8 @@ from preprocessing import shards
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import storage
 from preprocessing.contract.manifest import Manifest, Shard, Split
-from preprocessing.sources import Row
+from preprocessing.pictures import Recipe
+from preprocessing.sources.row import Row
 from trainer.config import Config
 
 # A program that tests start with two logical devices; collecting it for doctests would run it here.
@@ -107,7 +108,7 @@ def _write_split(rows: list[Row], split: str, folder: str) -> Split:
         rows,
         split=split,
         output=folder,
-        stored_size=STORED,
+        recipe=Recipe(STORED, "png"),
         examples_per_shard=8,
     )
     notes = {task.name: shards.write(task) for task in tasks}
