@@ -28,7 +28,7 @@ def splits(manifest: Manifest, parts: Sequence[Population]) -> Section:
     ]
     table = Table(
         caption="No patient is in two splits.",
-        columns=["", *(part.split for part in parts)],
+        columns=["what", *(part.split for part in parts)],
         rows=[[name, *(fact(part) for part in parts)] for name, fact in facts],
     )
     words = [
@@ -67,22 +67,25 @@ def people(parts: Sequence[Population]) -> Section:
     sizes = population.whole(parts).distribution(population.original_size)
     common = [name for name, _ in sizes.most_common(_SIZES)]
     tables = [
-        _distribution("View.", ("PA", "AP", "unknown"), _or_unknown("view"), parts),
-        _distribution("Sex.", ("F", "M", "unknown"), _or_unknown("sex"), parts),
-        _distribution("Age in years.", population.age_bands(), population.age_band, parts),
+        _distribution("view", "View.", ("PA", "AP", "unknown"), _or_unknown("view"), parts),
+        _distribution("sex", "Sex.", ("F", "M", "unknown"), _or_unknown("sex"), parts),
+        _distribution("age", "Age in years.", population.age_bands(), population.age_band, parts),
         _distribution(
+            "number",
             "Number of the examination in the patient's series.",
             population.FOLLOW_UPS,
             population.follow_up_band,
             parts,
         ),
         _distribution(
+            "findings",
             "Findings on one image.",
             ("0", "1", "2", "3", "4 or more"),
             population.labels_per_image,
             parts,
         ),
         _distribution(
+            "size",
             f"Size of the original in pixels, the {_SIZES} most frequent. It tells the detector, "
             "and so often the ward.",
             [*common, "other"],
@@ -106,6 +109,7 @@ def _or_unknown(attribute: str) -> Callable[[Brief], str]:
 
 
 def _distribution(
+    head: str,
     caption: str,
     names: Sequence[str],
     key: Callable[[Brief], str],
@@ -121,7 +125,7 @@ def _distribution(
     pairs = list(zip(counts, parts, strict=True))
     return Table(
         caption=caption,
-        columns=["", *(part.split for part in parts)],
+        columns=[head, *(part.split for part in parts)],
         rows=[
             [name, *(percent(count[name], part.images) for count, part in pairs)] for name in kept
         ],
@@ -162,7 +166,7 @@ def _row(name: str, train: float, test: float) -> list[str]:
         told = "-"
     else:
         marked = not 1 / _NOTABLE <= ratio <= _NOTABLE
-        told = f"{ratio:.2f}{' *' if marked else ''}"
+        told = f"{'* ' if marked else ''}{ratio:.2f}"
     return [name, percent(train, 1), percent(test, 1), told]
 
 

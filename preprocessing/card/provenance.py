@@ -12,7 +12,7 @@ USE = "For research. Not a medical device: nothing here may be used for the care
 
 def limits(manifest: Manifest) -> Section:
     """Says what the labels mean; for ChestX-ray14 with the sources."""
-    words = [USE]
+    words = []
     if manifest.parameters.get("source") == "nih":
         words += [
             "The labels of ChestX-ray14 were drawn from radiology reports by a program. Its "

@@ -10,13 +10,14 @@ import jinja2
 from markupsafe import Markup
 
 from preprocessing.card.content import Section, Table
+from preprocessing.card.provenance import USE
 
 _BAR, _STEP = 7, 10
 
 
 def text(title: str, sections: Sequence[Section]) -> str:
     """Returns the card as plain text; pictures are named, not shown."""
-    lines = [title, "=" * len(title)]
+    lines = [title, "=" * len(title), USE]
     for section in sections:
         lines += ["", section.title, "-" * len(section.title)]
         lines += section.words
@@ -51,7 +52,7 @@ def markdown(title: str, sections: Sequence[Section], *, picture: str) -> str:
         picture: name of the contact sheet's file.
     """
     return _template("card.md.j2", escape=False).render(
-        title=title, sections=sections, picture=picture
+        title=title, lede=USE, sections=sections, picture=picture
     )
 
 
@@ -60,6 +61,7 @@ def html(title: str, sections: Sequence[Section]) -> str:
     style = Markup(_file("card.css"))  # a file of this package, not input
     return _template("card.html.j2", escape=True).render(
         title=title,
+        lede=USE,
         sections=sections,
         style=style,
         splits=("train", "validation", "test"),

@@ -55,7 +55,7 @@ class DataSet:
     targets: dict[str, tuple[int, ...]]
 
 
-def write_data_set(base: str) -> DataSet:
+def write_data_set(base: str, encoding: str = "png") -> DataSet:
     """Writes pictures with visible findings, three a patient, some targets unknown."""
     folder, raw = f"{base}/data", f"{base}/raw"
     os.makedirs(raw)
@@ -69,12 +69,12 @@ def write_data_set(base: str) -> DataSet:
             targets[row.id] = row.targets
             assert cv2.imwrite(row.uri, pixels[row.id])
             rows.append(row)
-        splits[split] = _write_split(rows, split, folder)
+        splits[split] = _write_split(rows, split, folder, encoding)
     manifest = Manifest(
         schema_version=1,
         findings=list(FINDINGS),
         stored_size=STORED,
-        encoding="png",
+        encoding=encoding,
         splits=splits,
         official_split=False,
         list_hashes={},
@@ -103,12 +103,12 @@ def _picture(targets: tuple[int, ...], generator: np.random.Generator) -> np.nda
     return picture
 
 
-def _write_split(rows: list[Row], split: str, folder: str) -> Split:
+def _write_split(rows: list[Row], split: str, folder: str, encoding: str) -> Split:
     tasks = shards.plan(
         rows,
         split=split,
         output=folder,
-        recipe=Recipe(STORED, "png"),
+        recipe=Recipe(STORED, encoding),
         examples_per_shard=8,
     )
     notes = {task.name: shards.write(task) for task in tasks}
@@ -189,6 +189,12 @@ def tiny_model(*, seed: int = 0, dropout: float = 0.25, hidden: int = 8) -> Any:
 @pytest.fixture(scope="session")
 def data_set(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     return write_data_set(str(tmp_path_factory.mktemp("data_set")))
+
+
+@pytest.fixture(scope="session")
+def raw_data_set(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
+    """The same data set with its pictures stored as raw pixels."""
+    return write_data_set(str(tmp_path_factory.mktemp("raw_data_set")), "raw")
 
 
 @pytest.fixture(scope="session")

@@ -218,3 +218,20 @@ def test_the_order_of_shards_differs_between_epochs(data_set: Any) -> None:
     taken = [{"pixels": b["pixels"].numpy()} for b in itertools.islice(iter(batches), 21)]
     firsts = [ids_of(data_set, taken[step : step + 1])[0] for step in (0, 7, 14)]
     assert len(set(firsts)) > 1
+
+
+def test_raw_records_give_the_batches_of_png_records(
+    data_set: Any, raw_data_set: Any, stream: list[Batch]
+) -> None:
+    assert (data_set.manifest.encoding, raw_data_set.manifest.encoding) == ("png", "raw")
+    for raw, png in zip(train(raw_data_set, 3), stream, strict=False):
+        assert {name: part.tolist() for name, part in raw.items()} == {
+            name: part.tolist() for name, part in png.items()
+        }
+    strategy = tf.distribute.OneDeviceStrategy("/CPU:0")
+    for raw, png in zip(
+        evaluation(raw_data_set, "test", 4, strategy),
+        evaluation(data_set, "test", 4, strategy),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(raw["pixels"], png["pixels"])
