@@ -2,6 +2,8 @@
 """Saves and restores everything a run needs to go on, and the best network so far beside it."""
 
 import dataclasses
+import re
+import sys
 
 import keras
 import tensorflow as tf
@@ -11,6 +13,8 @@ from preprocessing.contract.errors import ConfigError
 
 FOLDER = "checkpoints"
 BEST = "best"
+
+_INDEX = re.compile(r"ckpt-(\d+)\.index")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +80,8 @@ class Checkpoints:
     def restore(self) -> str:
         """Restores the run.
 
-        1. This run's newest checkpoint, if there is one: training goes on.
+        1. This run's newest checkpoint that is whole: training goes on; a damaged one is passed
+           over with a warning.
         2. Otherwise what the model was built with: the weights file or ImageNet's weights,
         3. or random weights.
 
@@ -84,13 +89,21 @@ class Checkpoints:
             The path restored from; empty for a fresh start.
 
         Raises:
-            ConfigError: the newest checkpoint is of another model.
+            ConfigError: the newest whole checkpoint is of another model, or none is whole.
         """
-        path = tf.train.latest_checkpoint(self._read_from)
-        if path is None:
-            return ""
-        _restore(self._everything, path)
-        return str(path)
+        paths = newest_first(self._read_from)
+        for path in paths:
+            damage = damage_of(path)
+            if not damage:
+                _restore(self._everything, path)
+                return path
+            print(f"warning: checkpoint {path} is damaged ({damage}): passed over", file=sys.stderr)
+        if paths:
+            raise ConfigError(
+                f"none of the {len(paths)} checkpoints in {self._read_from} is whole: delete that "
+                "folder to begin anew, or bring it back from a copy"
+            )
+        return ""
 
     def save(self) -> None:
         """Saves everything; the new checkpoint counts only when it is whole.
@@ -116,15 +129,46 @@ def restore_best(output: str, network: keras.Model) -> tuple[int, float]:
     Raises:
         ConfigError: the run has no best checkpoint, or it is of another model.
     """
-    path = tf.train.latest_checkpoint(storage.join(output, FOLDER, BEST))
-    if path is None:
+    paths = newest_first(storage.join(output, FOLDER, BEST))
+    if not paths:
         raise ConfigError(
             f"{output} holds no best checkpoint: train first (--mode=train), to the "
             "end of an epoch at least"
         )
+    path = paths[0]
+    damage = damage_of(path)
+    if damage:
+        raise ConfigError(
+            f"checkpoint {path} is damaged ({damage}): bring it back from a copy, or train on "
+            "until a better network is found"
+        )
     auc, step = tf.Variable(0.0, dtype=tf.float64), tf.Variable(0, dtype=tf.int64)
     _restore(tf.train.Checkpoint(network=network, auc=auc, step=step), path)
     return int(step.numpy()), float(auc.numpy())
+
+
+def newest_first(folder: str) -> list[str]:
+    """Returns the prefixes of the checkpoints in a folder, by what lies there, newest first.
+
+    TensorFlow's own list, the file `checkpoint`, may itself be damaged or older than the files.
+    """
+    numbered = []
+    for path in storage.list_files(folder):
+        found = _INDEX.fullmatch(storage.basename(path))
+        if found and path == storage.join(folder, storage.basename(path)):
+            numbered.append((int(found.group(1)), path.removesuffix(".index")))
+    return [path for _, path in sorted(numbered, reverse=True)]
+
+
+def damage_of(path: str) -> str:
+    """Reads a checkpoint whole, against its checksums; returns what is wrong with it, or ""."""
+    try:
+        reader = tf.train.load_checkpoint(path)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
+        return " ".join(str(error).split())[:160] or type(error).__name__
+    return ""
 
 
 def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:

@@ -83,7 +83,7 @@ def _train(job: Job, should_stop: Callable[[], bool]) -> loop.Summary:
     schedule = optimizer.Schedule(config.optimizer, config.train.epochs * per_epoch)
     progress = checkpoints.Progress.start()
     with job.runtime.strategy.scope():
-        fresh = not storage.exists(storage.join(job.output, checkpoints.FOLDER, "checkpoint"))
+        fresh = not checkpoints.newest_first(storage.join(job.output, checkpoints.FOLDER))
         network = _build(job, pretrained=fresh)
         adam = optimizer.build(
             schedule, epsilon=config.optimizer.epsilon, precision=job.runtime.precision

@@ -249,3 +249,86 @@ def test_a_process_killed_in_the_middle_of_saving_leaves_the_older_one_usable(
     progress.step.assign_add(1)
     saver.save()
     assert str(tf.train.latest_checkpoint(str(folder))).endswith(f"ckpt-{step + 1}")
+
+
+def _cut(path: pathlib.Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _flip(path: pathlib.Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+
+
+_DAMAGE = {
+    "data cut": ("data-00000-of-00001", _cut),
+    "data bit": ("data-00000-of-00001", _flip),
+    "data gone": ("data-00000-of-00001", pathlib.Path.unlink),
+    "index cut": ("index", _cut),
+    "index bit": ("index", _flip),
+    "index gone": ("index", pathlib.Path.unlink),
+}
+
+
+def _two_saved(make_tiny_model: Callable[..., Any], output: pathlib.Path) -> None:
+    parts = Parts(make_tiny_model(seed=1), str(output))
+    for step in (5, 6):
+        parts.progress.step.assign(step)
+        parts.saver.save()
+
+
+@pytest.mark.parametrize("kind", _DAMAGE)
+def test_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(
+    make_tiny_model: Callable[..., Any],
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+) -> None:
+    _two_saved(make_tiny_model, tmp_path)
+    suffix, spoil = _DAMAGE[kind]
+    spoil(tmp_path / "checkpoints" / f"ckpt-6.{suffix}")
+    parts = Parts(make_tiny_model(seed=1), str(tmp_path))
+    assert parts.saver.restore().endswith("ckpt-5")
+    assert int(parts.progress.step.numpy()) == 5
+    told = capsys.readouterr().err
+    assert ("ckpt-6 is damaged" in told) == (kind != "index gone")
+    parts.progress.step.assign(6)
+    parts.saver.save()
+    again = Parts(make_tiny_model(seed=1), str(tmp_path))
+    assert again.saver.restore().endswith("ckpt-6")
+
+
+@pytest.mark.parametrize("spoil", [_cut, pathlib.Path.unlink])
+def test_the_newest_checkpoint_is_found_without_tensorflows_list(
+    make_tiny_model: Callable[..., Any],
+    tmp_path: pathlib.Path,
+    spoil: Callable[[pathlib.Path], None],
+) -> None:
+    _two_saved(make_tiny_model, tmp_path)
+    spoil(tmp_path / "checkpoints" / "checkpoint")
+    (tmp_path / "checkpoints" / "ckpt-7_temp").mkdir()
+    (tmp_path / "checkpoints" / "ckpt-7_temp" / "part-00000-of-00001.index").write_bytes(b"x")
+    assert Parts(make_tiny_model(seed=1), str(tmp_path)).saver.restore().endswith("ckpt-6")
+
+
+def test_a_run_of_which_no_checkpoint_is_whole_is_no_fresh_start(
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
+) -> None:
+    _two_saved(make_tiny_model, tmp_path)
+    for path in (tmp_path / "checkpoints").glob("*.data*"):
+        _flip(path)
+    with pytest.raises(ConfigError, match="none of the 2 checkpoints in .* is whole"):
+        Parts(make_tiny_model(seed=1), str(tmp_path)).saver.restore()
+
+
+def test_a_damaged_best_checkpoint_is_told_in_one_line(
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
+) -> None:
+    parts = Parts(make_tiny_model(seed=1), str(tmp_path))
+    parts.saver.save_best()
+    (path,) = (tmp_path / "checkpoints" / "best").glob("*.data*")
+    _flip(path)
+    with pytest.raises(ConfigError, match="is damaged") as caught:
+        checkpoints.restore_best(str(tmp_path), parts.network)
+    assert "\n" not in str(caught.value)
