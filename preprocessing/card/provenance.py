@@ -18,9 +18,9 @@ def limits(manifest: Manifest) -> Section:
             "The labels of ChestX-ray14 were drawn from radiology reports by a program. Its "
             "authors state that more than 90% are right (Wang et al., CVPR 2017, "
             "arXiv:1705.02315). That compares texts, not images.",
-            "A radiologist who looked at some 700 of the images found the labels right 10 to 30 "
-            "percentage points less often than documented (Oakden-Rayner, Academic Radiology "
-            "2020, arXiv:1907.12720): a model can score well by learning the errors, too.",
+            "A radiologist who looked at some 700 of the images found the positive predictive "
+            "value of most labels 10% to 30% lower than documented (Oakden-Rayner, Academic "
+            "Radiology 2020, arXiv:1907.12720): a model can score well by learning errors, too.",
             "No finding means none of these findings was mentioned, or only as uncertain; it does "
             "not mean a normal chest. Pneumonia is a clinical diagnosis that an image alone does "
             "not give.",

@@ -109,7 +109,7 @@ def _cell(value: str) -> str:
     r"""Makes a text safe inside a Markdown table.
 
     >>> _cell("a|b")
-    'a\\\\|b'
+    'a\\|b'
     """
     return value.strip().replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 

@@ -7,8 +7,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from preprocessing import task, verify
-from preprocessing.contract import image
+from preprocessing import card, task, verify
+from preprocessing.contract import google_storage, image
 from preprocessing.contract.errors import DataError
 
 SIZE = 32
@@ -329,3 +329,23 @@ def test_worker_processes_find_the_same(finished) -> None:
     one, two = (verify.verify(str(finished.folder), args) for args in ((), arguments))
     assert dataclasses.asdict(one) == dataclasses.asdict(two)
     assert len(one.problems) == 1
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in.*SSLSocket:pytest.PytestUnraisableExceptionWarning"
+)
+def test_a_data_set_in_a_bucket_is_verified_and_described_there(  # type: ignore[no-untyped-def]
+    finished, on_gcs, bucket: str, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setattr(google_storage, "_FIRST_PAUSE_S", 0.02)
+    on_gcs.upload_tree(finished.folder, f"{bucket}/data")
+    assert verify.verify(f"{bucket}/data") == dataclasses.replace(
+        verify.verify(str(finished.folder)), folder=f"{bucket}/data"
+    )
+    local = card.describe(str(finished.folder), str(tmp_path / "card"))
+    made = card.describe(f"{bucket}/data", f"{bucket}/card")
+    contents = {pathlib.Path(path).name: pathlib.Path(path).read_bytes() for path in local.paths}
+    assert on_gcs.objects(f"{bucket}/card") == contents
+    assert made.sections[0] == local.sections[0]
+    on_gcs.write(f"{bucket}/data/{finished.shard()}", b"")
+    assert "it has 0 bytes" in verify.verify(f"{bucket}/data").problems[0]
