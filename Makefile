@@ -28,8 +28,9 @@ check: .venv-dev/.installed
 	.venv-dev/bin/ruff check .
 	.venv-dev/bin/mypy
 
+# Two processes: many tests wait for others that they have started, and memory is enough for two.
 unit: .venv-dev/.installed
-	.venv-dev/bin/python -m pytest
+	.venv-dev/bin/python -m pytest -n 2 --dist loadfile
 
 ## test-tensorflow-io: the trainer on TensorFlow 2.16 with tensorflow-io, and shards on s3://.
 test-tensorflow-io: .venv-tensorflow-io/.installed

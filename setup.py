@@ -74,6 +74,7 @@ setup(
             "pylibjpeg>=2.0.1",
             "pylibjpeg-openjpeg>=2.3",
             "pytest>=8.3",
+            "pytest-xdist>=3.6",
             "ruff>=0.12",
             "scikit-learn>=1.5",
             "trustme>=1.2",

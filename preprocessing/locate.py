@@ -23,14 +23,12 @@ class Located:
     """The index with its pictures.
 
     Attributes:
-        rows: of the whole index; those whose picture is there have a place.
         present: the rows whose picture is there, usable or not.
         rejected: films that are unusable, or whose patient is not known, and so are in no split.
         warnings: (id, text) of what files leave open.
         counters: images found, missing, and so on.
     """
 
-    rows: list[Row]
     present: list[Row]
     rejected: list[Rejection]
     warnings: list[tuple[str, str]]
@@ -83,7 +81,7 @@ def merge(index: Index, inputs: Inputs, found: Places, tasks: Sequence[StageTask
         DataError: images are missing, or one lies in two places.
     """
     staged, others = _all_staged(tasks)
-    rows, present, rejected, warnings = [], [], [], []
+    present, rejected, warnings = [], [], []
     for row in index.rows:
         if row.id in staged:
             row = _with_staged(row, staged[row.id], index)
@@ -94,14 +92,12 @@ def merge(index: Index, inputs: Inputs, found: Places, tasks: Sequence[StageTask
                 continue
         else:
             row = dataclasses.replace(row, uri=found.files.get(row.id, ""))
-        rows.append(row)
         if row.uri:
             present.append(row)
     _refuse_missing(index, {row.id for row in present} | {item.id for item in rejected}, inputs)
     counters = _counters(index, present, rejected, found)
     counters["archive_files_not_needed"] = others
-    known = [row for row in rows if row.patient]
-    return Located(known, present, rejected, warnings, counters)
+    return Located(present, rejected, warnings, counters)
 
 
 def _all_staged(tasks: Sequence[StageTask]) -> tuple[dict[str, Staged], int]:

@@ -58,6 +58,7 @@ def run(inputs: Inputs, config: Config, beam_arguments: Sequence[str]) -> tuple[
     runner.refuse_local_paths(beam_options, far)
     made = _find_made(inputs.output, read)
     if made is not None:
+        _refuse_other_images(inputs, made, read)
         return made, False
     _check_split(read, config)
     found = locate.look(read, inputs)
@@ -133,10 +134,11 @@ def make_plan(
     Raises:
         DataError: input that cannot be used.
     """
+    # Carved among the images that are there: findings are in proportion in part of a data set, too.
     split_of, method = splits.assign(
-        located.rows, how=read.how, lists=read.lists, column=read.column, config=config
+        located.present, how=read.how, lists=read.lists, column=read.column, config=config
     )
-    splits.check_patients(located.rows, split_of)
+    splits.check_patients(located.present, split_of)
     tasks = {
         split: shards.plan(
             rows,
@@ -190,6 +192,19 @@ def _find_made(output: str, read: Index) -> Manifest | None:
                 return None
     finalize.remove_progress(output)
     return made
+
+
+def _refuse_other_images(inputs: Inputs, made: Manifest, read: Index) -> None:
+    """Finds that there are more images, or fewer, than the data set was made of."""
+    if not inputs.allow_missing:
+        return
+    found = locate.look(read, inputs)
+    before, now = made.counters["images_found"], len(found.files)
+    if not found.archives and now != before:
+        raise ConfigError(
+            f"{inputs.output} holds a data set made of {before} images, now {now} are below "
+            f"{inputs.images}: choose another --output, or delete that one"
+        )
 
 
 def _claim(output: str, read: Index) -> None:

@@ -115,8 +115,8 @@ def _unknown(manifest: Manifest, parts: Sequence[Population]) -> Table:
 def _examples(shown: Sequence[Example]) -> Section:
     words = [
         "Chosen by a hash of the name, not by eye, and as the model sees them: whole, square, "
-        "small. No patient is shown twice for one finding. Boxes are drawn where a radiologist "
-        "drew one of that finding."
+        "small. No patient is shown twice for one finding. The boxes are those of the box file for "
+        "that finding."
     ]
     return Section("Examples", words, examples=shown)
 

@@ -119,7 +119,7 @@ class Reading:
     problems: list[str]
 
     def to_bytes(self) -> bytes:
-        """Packs the reading: about 60 bytes a record travel back."""
+        """Packs the reading: about 30 bytes a record travel back."""
         columns = {name: [getattr(brief, name) for brief in self.briefs] for name in _COLUMNS}
         values = dataclasses.asdict(dataclasses.replace(self, briefs=[])) | {"briefs": columns}
         return zlib.compress(json.dumps(values).encode())

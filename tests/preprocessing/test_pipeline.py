@@ -265,6 +265,14 @@ def test_another_label_file_at_the_same_output_is_refused(tree) -> None:
         _run(tree)
 
 
+def test_more_images_than_the_data_set_was_made_of_are_no_reason_to_call_it_complete(tree) -> None:
+    hidden = tree.find(tree.names[0]).rename(tree.folder / "hidden.png")
+    _run(tree, allow_missing=True)
+    hidden.rename(tree.images / tree.names[0])
+    with pytest.raises(ConfigError, match="made of 39 images, now 40 are below"):
+        _run(tree, allow_missing=True)
+
+
 def test_everything_that_differs_is_named_at_once(tree) -> None:
     _run(tree)
     other = dataclasses.replace(_CONFIG, stored_size=48, encoding="raw")
