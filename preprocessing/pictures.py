@@ -14,7 +14,7 @@ REASONS = tuple(
 )
 
 # Files fetched at a time from a bucket, where a request takes tens of milliseconds.
-_AHEAD = 16
+_AHEAD = 8
 
 
 @dataclasses.dataclass(frozen=True)

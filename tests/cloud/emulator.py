@@ -6,6 +6,7 @@
 """
 
 import contextlib
+import gc
 import http.client
 import importlib.metadata
 import json
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import urllib.parse
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -256,6 +258,10 @@ def on_gcs(gcs: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]
         # A process keeps its client to its end, so the product has no way to close connections.
         buckets.of("gs")._client.close()
         buckets.of.cache_clear()
+    with warnings.catch_warnings():
+        # Connections that a test's own clients leave open shall not be held against a later test.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
