@@ -19,6 +19,9 @@ from preprocessing.contract import buckets, storage
 from preprocessing.contract.errors import JobError, StoppedError
 from preprocessing.lock.holder import Holder, refusal
 
+# Sent to the main thread by the thread that renews the lock.
+_LOST = signal.SIGUSR1
+
 _POLLS_PER_BEAT = 5
 
 
@@ -27,12 +30,13 @@ def hold(path: str, output: str, *, beat_s: float, stale_s: float) -> Iterator[N
     """Holds the lock of an output in a bucket; `path` is that of the lock's object."""
     heart = _Heart(path, output, beat_s=beat_s)
     heart.take(stale_s)
-    heart.start()
     try:
-        try:
-            yield
-        finally:
-            heart.stop()
+        with _interruptible():
+            heart.start()
+            try:
+                yield
+            finally:
+                heart.stop()
     except KeyboardInterrupt:
         if not heart.lost:  # else it was the heart that interrupted
             raise
@@ -41,6 +45,26 @@ def hold(path: str, output: str, *, beat_s: float, stale_s: float) -> Iterator[N
             f"{output} was taken over by another job, because this one was silent for too long: "
             "leave it to that job"
         )
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Lets the heart interrupt the main thread, also where SIGINT is ignored.
+
+    A shell starts what runs in the background so.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(_LOST, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(_LOST, before)
 
 
 class _Heart(threading.Thread):
@@ -92,7 +116,7 @@ class _Heart(threading.Thread):
                     self.lost = True
                     break
         if self.lost and self._interrupts:
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            signal.pthread_kill(threading.main_thread().ident or 0, _LOST)
 
     def _is_mine(self) -> bool:
         """Finds out whether an earlier renewal came through whose answer did not."""
