@@ -8,10 +8,7 @@ the data set's manifest.
 import dataclasses
 
 from preprocessing.contract.errors import ConfigError
-
-STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-SCHEDULES = ("constant", "cosine")
+from trainer import limits
 
 
 @dataclasses.dataclass
@@ -27,6 +24,9 @@ class RuntimeConfig:
         tpu: name or address of a TPU, or "local" for the one attached; empty for none.
         logical_cpus: split the CPU into this many devices, to try mirrored without GPUs; 0 for no.
         deterministic: bit-identical repeats at some cost in speed; always given on a CPU.
+        xla: compile the step with XLA; on one device (a TPU compiles it anyway).
+        communication: auto | ring | nccl, how the processes of multi_worker add up gradients.
+        formation_seconds: how long a process of multi_worker waits for the others to come up.
     """
 
     strategy: str = "auto"
@@ -35,6 +35,9 @@ class RuntimeConfig:
     tpu: str = ""
     logical_cpus: int = 0
     deterministic: bool = False
+    xla: bool = False
+    communication: str = "auto"
+    formation_seconds: int = 900
 
 
 @dataclasses.dataclass
@@ -48,7 +51,12 @@ class DataConfig:
             the stored picture; 0.875 is 224 of 256. Training crops the same size anywhere.
         flip: mirror half of the training pictures left to right.
         shuffle_buffer: records mixed at a time; each costs the size of a stored picture in memory.
-        open_shards: shards read side by side.
+        open_shards: streams of records read side by side. A process reads only its own if their
+            number divides by that of the processes; 24 does by 2, 3, 4, 6, 8, 12 and 24.
+        cache: "memory" or a local folder, where a process keeps a copy of the train and validation
+            shards; empty to read them where they are in every epoch.
+        deterministic: False hands out records in the order in which they happen to be ready, for
+            speed; the run cannot be repeated then, nor go on as if nothing had happened.
     """
 
     global_batch_size: int = 64
@@ -56,7 +64,9 @@ class DataConfig:
     crop_fraction: float = 0.875
     flip: bool = True
     shuffle_buffer: int = 4096
-    open_shards: int = 16
+    open_shards: int = 24
+    cache: str = ""
+    deterministic: bool = True
 
 
 @dataclasses.dataclass
@@ -70,6 +80,8 @@ class ModelConfig:
         hidden_units: width of the dense layer.
         dropout: share of hidden units dropped in training, 0 to below 1.
         batch_norm_momentum: memory of the batch statistics; runs of a few hundred steps need 0.9.
+        batch_norm: synchronized (statistics of the global batch: the result does not depend on the
+            number of replicas) | per_replica (faster between machines).
     """
 
     weights: str = "imagenet"
@@ -77,23 +89,39 @@ class ModelConfig:
     hidden_units: int = 256
     dropout: float = 0.3
     batch_norm_momentum: float = 0.99
+    batch_norm: str = "synchronized"
 
 
 @dataclasses.dataclass
 class OptimizerConfig:
-    """Adam and its learning rate.
+    """The optimiser and its learning rate.
 
     Attributes:
+        name: adam | sgd (plain, for comparisons).
         learning_rate: peak rate.
-        schedule: constant | cosine (down to zero at the last step).
+        schedule: constant | cosine (down to zero at the last step) | plateau (times
+            `plateau_factor` after `plateau_epochs` epochs without a better validation AUC).
+        plateau_factor: see `schedule`.
+        plateau_epochs: see `schedule`.
         warmup_steps: steps over which the rate rises linearly from zero.
         epsilon: Adam's denominator guard.
+        clip_norm: longest global gradient that is applied as it is, a longer one is scaled down to
+            it; 0 for no limit.
+        ema_decay: validate, keep and export a moving average of the weights with this decay per
+            step, as 0.999; 0 for the weights themselves.
+        loss_scale: first loss scale of mixed_float16; it adapts by factors of two.
     """
 
+    name: str = "adam"
     learning_rate: float = 1e-4
     schedule: str = "cosine"
+    plateau_factor: float = 0.1
+    plateau_epochs: int = 1
     warmup_steps: int = 0
     epsilon: float = 1e-7
+    clip_norm: float = 0.0
+    ema_decay: float = 0.0
+    loss_scale: float = 32768.0
 
 
 @dataclasses.dataclass
@@ -102,19 +130,34 @@ class TrainConfig:
 
     Attributes:
         epochs: passes over the train split.
-        steps_per_call: optimiser steps per host call; more hides the host, less reacts faster.
+        steps_per_call: optimiser steps per host call, at most; slow steps are called for singly.
+        accumulation_steps: parts in which a replica works off its share of the global batch, to fit
+            it into memory; batch statistics are those of a part.
+        frozen_epochs: epochs at the start in which only the head learns and the backbone, with its
+            batch statistics, stays as it was loaded.
         checkpoint_every_steps: steps between saves inside an epoch; 0 saves at the ends of epochs.
-        keep_checkpoints: newest checkpoints kept beside the best one.
+        keep_checkpoints: newest checkpoints kept.
+        keep_best: best networks kept, by validation mean AUC.
         patience_epochs: stop after so many epochs without a better validation AUC; 0 for never.
+        max_loss: stop when the loss of a step exceeds this, in nats per finding; 0 for never.
+        max_fruitless_starts: give up when so many starts in a row got to no new checkpoint; 0 for
+            never.
         log_every_steps: steps between points in TensorBoard and lines in the log.
+        profile_steps: "first,last" step to trace for TensorBoard's profiler; empty for none.
     """
 
     epochs: int = 10
     steps_per_call: int = 10
+    accumulation_steps: int = 1
+    frozen_epochs: int = 0
     checkpoint_every_steps: int = 500
     keep_checkpoints: int = 3
+    keep_best: int = 1
     patience_epochs: int = 0
+    max_loss: float = 20.0
+    max_fruitless_starts: int = 10
     log_every_steps: int = 50
+    profile_steps: str = ""
 
 
 @dataclasses.dataclass
@@ -153,66 +196,19 @@ class Config:
         Raises:
             ConfigError: the first setting that cannot work, in one sentence.
         """
-        _one_of("runtime.strategy", self.runtime.strategy, STRATEGIES)
-        _one_of("runtime.precision", self.runtime.precision, PRECISIONS)
-        _one_of("runtime.accelerator", self.runtime.accelerator, ("any", "gpu"))
-        _one_of("optimizer.schedule", self.optimizer.schedule, SCHEDULES)
-        for name, value, low, high in self._ranges():
-            if not low <= value <= high:
-                raise ConfigError(f"{name} is {value}: use {low} to {high}")
+        limits.check(self)
 
     def check_replicas(self, replicas: int) -> None:
         """Checks what depends on the number of replicas, before a network is built.
 
         Raises:
-            ConfigError: a global batch that does not divide over the replicas.
+            ConfigError: a global batch that does not divide over the replicas and their parts.
         """
-        check_batch("data.global_batch_size", self.data.global_batch_size, replicas)
-        check_batch("evaluation.global_batch_size", self.evaluation_batch_size, replicas)
-
-    def _ranges(self) -> list[tuple[str, float, float, float]]:
-        most = 2**31 - 1
-        return [
-            ("seed", self.seed, 0, most),
-            ("runtime.logical_cpus", self.runtime.logical_cpus, 0, 64),
-            ("data.global_batch_size", self.data.global_batch_size, 1, 2**20),
-            ("data.image_size", self.data.image_size, 32, 2048),
-            ("data.crop_fraction", self.data.crop_fraction, 0.25, 1.0),
-            ("data.shuffle_buffer", self.data.shuffle_buffer, 1, most),
-            ("data.open_shards", self.data.open_shards, 1, 1024),
-            ("model.hidden_units", self.model.hidden_units, 1, 2**16),
-            ("model.dropout", self.model.dropout, 0.0, 0.99),
-            ("model.batch_norm_momentum", self.model.batch_norm_momentum, 0.0, 0.9999),
-            ("optimizer.learning_rate", self.optimizer.learning_rate, 1e-12, 1e3),
-            ("optimizer.warmup_steps", self.optimizer.warmup_steps, 0, most),
-            ("optimizer.epsilon", self.optimizer.epsilon, 1e-12, 1.0),
-            ("train.epochs", self.train.epochs, 1, 100_000),
-            ("train.steps_per_call", self.train.steps_per_call, 1, 100_000),
-            ("train.checkpoint_every_steps", self.train.checkpoint_every_steps, 0, most),
-            ("train.keep_checkpoints", self.train.keep_checkpoints, 1, 1000),
-            ("train.patience_epochs", self.train.patience_epochs, 0, 100_000),
-            ("train.log_every_steps", self.train.log_every_steps, 1, most),
-            ("evaluation.global_batch_size", self.evaluation.global_batch_size, 0, 2**20),
-            ("evaluation.bootstrap_resamples", self.evaluation.bootstrap_resamples, 1, 100_000),
-        ]
-
-
-def check_batch(name: str, size: int, replicas: int) -> int:
-    """Returns the batch size of one replica.
-
-    >>> check_batch("data.global_batch_size", 96, 8)
-    12
-
-    Raises:
-        ConfigError: the global batch does not divide over the replicas.
-    """
-    if size % replicas:
-        below = size // replicas * replicas
-        near = f"{below} or {below + replicas}" if below else str(replicas)
-        raise ConfigError(f"{name} {size} does not divide over {replicas} replicas: use {near}")
-    return size // replicas
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(f"{name} is {value!r}: use one of {', '.join(allowed)}")
+        parts = self.train.accumulation_steps
+        share = limits.share("data.global_batch_size", self.data.global_batch_size, replicas)
+        if share % parts:
+            raise ConfigError(
+                f"a replica's share of the batch, {share}, does not divide by "
+                f"train.accumulation_steps {parts}: change one of them"
+            )
+        limits.share("evaluation.global_batch_size", self.evaluation_batch_size, replicas)

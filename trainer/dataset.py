@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Makes batches from shards: in training endless, in evaluation every example exactly once.
 
-The order of training is a function of (seed, epoch) alone. Step s takes the records from s * global
-batch on, whatever the number of replicas; a restart skips consumed records before it decodes any.
+The order of training is a function of (seed, epoch) alone, see `order.py`. Step s takes the records
+from s * global batch on, whatever the number of replicas.
 """
 
 import dataclasses
@@ -13,9 +13,9 @@ import tensorflow as tf
 from preprocessing.contract import image_graph, schema, storage
 from preprocessing.contract.errors import ConfigError, DataError
 from preprocessing.contract.manifest import Manifest
-from trainer.config import DataConfig, check_batch
-
-_READ_BYTES = 8 << 20
+from trainer import limits
+from trainer.config import DataConfig
+from trainer.order import READ_BYTES, Order, reading
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +56,18 @@ def train_batches(
     config: DataConfig,
     seed: int,
     start_step: int,
+    parts: int = 1,
 ) -> tf.distribute.DistributedDataset:
     """Makes the endless stream of training batches, from a given step on.
+
+    Args:
+        strategy: over whose replicas each global batch is shared out.
+        folder: of the data set, or of a copy of it.
+        manifest: of the data set.
+        config: batch size and order.
+        seed: of the run.
+        start_step: the step whose batch comes first.
+        parts: in how many batches a replica gets its share of a step.
 
     Returns:
         Per replica: `pixels` uint8 [b, stored, stored], `targets` int64 [b, findings] and
@@ -67,32 +77,41 @@ def train_batches(
         ConfigError: the global batch does not divide over the replicas or exceeds the split.
     """
     size = config.global_batch_size
-    check_batch("data.global_batch_size", size, strategy.num_replicas_in_sync)
-    per_epoch = steps_per_epoch(manifest, size)
-    files = [storage.join(folder, shard.name) for shard in manifest.splits["train"].shards]
-
-    def epoch_records(epoch: tf.Tensor) -> tf.data.Dataset:
-        key = tf.stack([tf.constant(seed, tf.int64), epoch])
-        order = tf.random.experimental.stateless_shuffle(tf.constant(files), seed=key)
-        records = tf.data.Dataset.from_tensor_slices(order).interleave(
-            lambda path: tf.data.TFRecordDataset(path, buffer_size=_READ_BYTES),
-            cycle_length=min(config.open_shards, len(files)),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        mixing = tf.random.stateless_uniform([], key, maxval=2**31 - 1, dtype=tf.int64)
-        records = records.shuffle(config.shuffle_buffer, mixing, reshuffle_each_iteration=False)
-        done = tf.where(epoch == start_step // per_epoch, start_step % per_epoch * size, 0)
-        return records.take(per_epoch * size).skip(tf.cast(done, tf.int64))
+    replica = limits.share("data.global_batch_size", size, strategy.num_replicas_in_sync) // parts
+    order = _order(folder, manifest, config, seed)
 
     def make(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        epochs = tf.data.Dataset.range(start_step // per_epoch, np.iinfo(np.int64).max)
-        records = epochs.flat_map(epoch_records)
-        positions = tf.data.Dataset.range(size).repeat()
-        pairs = _own_share(tf.data.Dataset.zip(records, positions), size, context)
-        return _batches(pairs, _train_example(manifest), size, context)
+        processes, process = context.num_input_pipelines, context.input_pipeline_id
+        records = order.records(start_step * size, processes=processes, process=process)
+        positions = tf.data.Dataset.range(process, size, processes).repeat()
+        pairs = tf.data.Dataset.zip(records, positions)
+        return _batches(pairs, _train_example(manifest), replica, config.deterministic)
 
     return strategy.distribute_datasets_from_function(make)
+
+
+def ids_of_step(
+    folder: str, manifest: Manifest, config: DataConfig, *, seed: int, step: int
+) -> list[str]:
+    """Returns the ids of the examples in one training step, by position in its global batch."""
+    size = config.global_batch_size
+    records = _order(folder, manifest, config, seed).records(step * size).take(size)
+    count = len(manifest.findings)
+    parsed = records.map(lambda one: schema.parse(one, findings=count, attributes=("id",))["id"])
+    return [name.decode() for name in parsed.as_numpy_iterator()]
+
+
+def _order(folder: str, manifest: Manifest, config: DataConfig, seed: int) -> Order:
+    shards = manifest.splits["train"].shards
+    return Order(
+        files=tuple(storage.join(folder, shard.name) for shard in shards),
+        examples=tuple(shard.examples for shard in shards),
+        per_epoch=steps_per_epoch(manifest, config.global_batch_size) * config.global_batch_size,
+        streams=config.open_shards,
+        window=max(1, config.shuffle_buffer // config.open_shards),
+        seed=seed,
+        deterministic=config.deterministic,
+    )
 
 
 def evaluation_batches(
@@ -105,23 +124,32 @@ def evaluation_batches(
 ) -> tf.distribute.DistributedDataset:
     """Makes batches that hold every example of a split exactly once.
 
+    Each process reads its own part of the split. All have the same number of batches.
+
     Returns:
         Per replica: `pixels` uint8 [b, stored, stored] and `index` int64 [b], the example's place
-        in the split, -1 for what only fills up the last batch.
+        in the split, -1 for what only fills up the last batches.
 
     Raises:
         ConfigError: the global batch does not divide over the replicas.
     """
-    check_batch("evaluation.global_batch_size", global_batch, strategy.num_replicas_in_sync)
-    files = [storage.join(folder, shard.name) for shard in manifest.splits[split].shards]
-    filling = -manifest.splits[split].examples % global_batch
+    replicas = strategy.num_replicas_in_sync
+    replica = limits.share("evaluation.global_batch_size", global_batch, replicas)
+    shards, examples = manifest.splits[split].shards, manifest.splits[split].examples
+    files = [storage.join(folder, shard.name) for shard in shards]
+    counts = [shard.examples for shard in shards]
+    steps = -(-examples // global_batch)
 
     def make(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        records = tf.data.TFRecordDataset(files, buffer_size=_READ_BYTES)
-        numbered = records.enumerate().map(lambda index, record: (record, index))
-        fill = records.take(1).repeat(filling).map(lambda record: (record, np.int64(-1)))
-        pairs = _own_share(numbered.concatenate(fill), global_batch, context)
-        return _batches(pairs, _evaluation_example(manifest), global_batch, context)
+        own = steps * global_batch // context.num_input_pipelines
+        begin = min(own * context.input_pipeline_id, examples)
+        end = min(begin + own, examples)
+        numbered = reading(files, counts, begin, end).enumerate(begin)
+        pairs = numbered.map(lambda index, record: (record, index))
+        # Any record will do to fill up with; one of the split's own has the right shape.
+        fill = reading(files, counts, 0, 1).repeat(own - (end - begin))
+        pairs = pairs.concatenate(fill.map(lambda record: (record, np.int64(-1))))
+        return _batches(pairs, _evaluation_example(manifest), replica, deterministic=True)
 
     return strategy.distribute_datasets_from_function(make)
 
@@ -135,7 +163,7 @@ def read_truth(folder: str, manifest: Manifest, split: str) -> Truth:
     files = [storage.join(folder, shard.name) for shard in manifest.splits[split].shards]
     wanted = ("id", "patient", "targets")
     records = (
-        tf.data.TFRecordDataset(files, buffer_size=_READ_BYTES)
+        tf.data.TFRecordDataset(files, buffer_size=READ_BYTES)
         .batch(256)
         .map(lambda batch: schema.parse(batch, findings=len(manifest.findings), attributes=wanted))
     )
@@ -153,6 +181,16 @@ def read_truth(folder: str, manifest: Manifest, split: str) -> Truth:
             f"{len(set(truth.ids))} ids, the manifest says {expected}: preprocess again"
         )
     return truth
+
+
+def read_pictures(folder: str, manifest: Manifest, split: str, count: int) -> np.ndarray:
+    """Returns the first pictures of a split, uint8 [count or fewer, stored, stored]."""
+    shards = manifest.splits[split].shards
+    files = [storage.join(folder, shard.name) for shard in shards]
+    records = reading(files, [shard.examples for shard in shards], 0, count)
+    example = _evaluation_example(manifest)
+    pictures = records.map(lambda record: example(record, np.int64(0))["pixels"])
+    return np.stack(list(pictures.as_numpy_iterator()))
 
 
 def _train_example(manifest: Manifest):  # type: ignore[no-untyped-def]
@@ -178,22 +216,9 @@ def _evaluation_example(manifest: Manifest):  # type: ignore[no-untyped-def]
     return example
 
 
-def _own_share(
-    pairs: tf.data.Dataset, global_batch: int, context: tf.distribute.InputContext
-) -> tf.data.Dataset:
-    """Keeps this process's slice of every global batch, before anything is decoded."""
-    if context.num_input_pipelines == 1:
-        return pairs
-    share = global_batch // context.num_input_pipelines
-    first = share * context.input_pipeline_id
-    batches = pairs.batch(global_batch, drop_remainder=True)
-    own = batches.map(lambda record, at: (record[first : first + share], at[first : first + share]))
-    return own.unbatch()
-
-
-def _batches(pairs, example, global_batch, context):  # type: ignore[no-untyped-def]
+def _batches(pairs, example, size, deterministic):  # type: ignore[no-untyped-def]
     return (
-        pairs.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .batch(context.get_per_replica_batch_size(global_batch), drop_remainder=True)
+        pairs.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=deterministic)
+        .batch(size, drop_remainder=True)
         .prefetch(tf.data.AUTOTUNE)
     )

@@ -4,18 +4,20 @@
 import tensorflow as tf
 
 
-def masked_cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Sums binary cross-entropy over known targets.
+def cross_entropies(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sums each example's binary cross-entropy over its known targets.
 
     Args:
         logits: float [b, findings], before the sigmoid.
         targets: int64 [b, findings]; 1 present, 0 absent, -1 unknown.
 
     Returns:
-        float32 [] sum in nats, and float32 [] number of known targets. The mean over a global batch
-        is the quotient of the two summed over all replicas.
+        float32 [b] sums in nats, and float32 [b] numbers of known targets. The mean over a global
+        batch is the quotient of the two summed over all examples.
     """
     known = tf.cast(targets >= 0, tf.float32)
     present = tf.cast(tf.maximum(targets, 0), tf.float32)
     losses = tf.nn.sigmoid_cross_entropy_with_logits(present, tf.cast(logits, tf.float32))
-    return tf.reduce_sum(losses * known), tf.reduce_sum(known)
+    # Not multiplied by `known` alone: a NaN under an unknown target would stay a NaN.
+    losses = tf.where(targets >= 0, losses, tf.zeros_like(losses))
+    return tf.reduce_sum(losses, axis=1), tf.reduce_sum(known, axis=1)

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from preprocessing.contract import storage
 from preprocessing.contract.errors import ConfigError
+from trainer import batch_norm
 from trainer.config import ModelConfig
 
 # Mean of ImageNet's blue, green and red, which the published weights expect to be subtracted
@@ -40,12 +41,14 @@ class Model:
         network: uint8 [b, size, size] -> float32 logits [b, findings], for inference.
         features: uint8 [b, size, size] -> [b, hidden_units], what dropout acts on.
         head: [b, hidden_units] -> float32 logits [b, findings].
+        backbone: the part that has pretrained weights, a layer of `network` and `features`.
         dropout: share of hidden units that training drops.
     """
 
     network: keras.Model
     features: keras.Model
     head: keras.Model
+    backbone: keras.Model
     dropout: float
 
     def train_logits(
@@ -78,6 +81,7 @@ def build(
     findings: int,
     pretrained: bool = True,
     prevalence: Sequence[float] = (),
+    strategy: tf.distribute.Strategy | None = None,
 ) -> Model:
     """Builds the network, with its starting weights.
 
@@ -89,12 +93,34 @@ def build(
         prevalence: share of positives of each finding, from which the last biases start. Started
             at one half, the first steps would be spent on learning how rare findings are (the
             prior of Lin et al., 2017, section 4.1). Empty for one half.
+        strategy: over whose replicas the variables are spread; the current one by default.
 
     Raises:
         ConfigError: weights that are not there, have another SHA-256 or do not fit.
     """
+    plain = _backbone(config, image_size, pretrained)
+    with (strategy or tf.distribute.get_strategy()).scope():
+        backbone = batch_norm.replace_in(
+            plain,
+            momentum=config.batch_norm_momentum,
+            synchronized=config.batch_norm == "synchronized",
+        )
+        if pretrained and config.weights != "none":
+            backbone.set_weights(plain.get_weights())
+        return _assemble(
+            backbone, config, image_size=image_size, findings=findings, prevalence=prevalence
+        )
+
+
+def _assemble(
+    backbone: keras.Model,
+    config: ModelConfig,
+    *,
+    image_size: int,
+    findings: int,
+    prevalence: Sequence[float],
+) -> Model:
     pixels = keras.Input([image_size, image_size], dtype="uint8", name="pixels")
-    backbone = _backbone(config, image_size, pretrained)
     maps = backbone(_normalise(pixels, image_size))
     pooled = keras.layers.GlobalAveragePooling2D(name="pool")(maps)
     small = keras.layers.Rescaling(_POOLED_SCALE, name="pooled_scale")(pooled)
@@ -113,7 +139,9 @@ def build(
     head = keras.Model(hidden, logits(hidden), name="head")
     dropped = keras.layers.Dropout(config.dropout, name="dropout")(features.output)
     network = keras.Model(pixels, logits(dropped), name="cxr14")
-    return Model(network=network, features=features, head=head, dropout=config.dropout)
+    return Model(
+        network=network, features=features, head=head, backbone=backbone, dropout=config.dropout
+    )
 
 
 def _normalise(pixels: keras.KerasTensor, image_size: int) -> keras.KerasTensor:
@@ -146,9 +174,6 @@ def _backbone(config: ModelConfig, image_size: int, pretrained: bool) -> keras.M
             f"the ImageNet weights could not be downloaded ({' '.join(str(error).split())}): give "
             "their file in model.weights, or set model.weights=none to train from scratch"
         ) from error
-    for layer in backbone.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = config.batch_norm_momentum
     if pretrained and config.weights not in ("imagenet", "none"):
         _load(backbone, config.weights, config.weights_sha256)
     return backbone

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""Adam, its learning rate over the steps, and loss scaling for float16."""
+"""The optimiser, its learning rate over the steps, and loss scaling for float16."""
 
 import math
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from trainer.config import OptimizerConfig
 
+# As in Micikevicius et al. (2018), section 3.2, with the constants that Keras uses.
+_STEPS_BEFORE_GROWTH = 2000
+_LEAST_SCALE, _MOST_SCALE = 1.0, 2.0**24
 
-class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+
+class Schedule:
     """Linear warm-up, then constant or cosine down to zero (Loshchilov and Hutter, 2017).
 
     Args:
@@ -33,14 +38,47 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
             rate = tf.where(step < warmup, self._config.learning_rate * (step + 1) / warmup, rate)
         return rate
 
-    def get_config(self) -> dict[str, float]:
-        """Returns what Keras asks every schedule for."""
-        return {"total_steps": self._total, "learning_rate": self._config.learning_rate}
+
+def build(config: OptimizerConfig) -> keras.optimizers.Optimizer:
+    """Returns the optimiser; the training step gives it its rate, and gradients summed up."""
+    if config.name == "sgd":
+        return keras.optimizers.SGD(config.learning_rate, name="sgd")
+    return keras.optimizers.Adam(config.learning_rate, epsilon=config.epsilon, name="adam")
 
 
-def build(schedule: Schedule, *, epsilon: float, precision: str) -> keras.optimizers.Optimizer:
-    """Returns Adam; in mixed_float16 wrapped so that small gradients do not vanish."""
-    adam = keras.optimizers.Adam(schedule, epsilon=epsilon)
-    if precision == "mixed_float16":
-        return keras.optimizers.LossScaleOptimizer(adam)
-    return adam
+class LossScale(NamedTuple):
+    """Dynamic loss scaling: halved on an overflow, doubled after 2,000 steps without one.
+
+    Attributes:
+        value: what the loss is multiplied by, float32 [].
+        good_steps: steps since it last changed, int64 [].
+        skipped: steps that were skipped because of an overflow, in the whole run, int64 [].
+    """
+
+    value: tf.Tensor
+    good_steps: tf.Tensor
+    skipped: tf.Tensor
+
+    def after(self, finite: tf.Tensor) -> "LossScale":
+        """Returns the state after a step whose gradients were finite (bool []), or not."""
+        grown = self.good_steps + 1 >= _STEPS_BEFORE_GROWTH
+        factor = tf.where(finite, tf.where(grown, 2.0, 1.0), 0.5)
+        return LossScale(
+            value=tf.clip_by_value(self.value * factor, _LEAST_SCALE, _MOST_SCALE),
+            good_steps=tf.where(finite & ~grown, self.good_steps + 1, 0),
+            skipped=self.skipped + tf.cast(~finite, tf.int64),
+        )
+
+
+def clip(gradients: list[tf.Tensor], norm: tf.Tensor, longest: float) -> list[tf.Tensor]:
+    """Scales gradients down to a global norm of at most `longest` (Pascanu et al., 2013).
+
+    Args:
+        gradients: already summed over all replicas.
+        norm: their global norm, float32 [].
+        longest: 0 leaves them as they are.
+    """
+    if not longest:
+        return gradients
+    factor = tf.minimum(1.0, longest / tf.maximum(norm, 1e-30))
+    return [gradient * factor for gradient in gradients]

@@ -25,11 +25,18 @@ EXPORT_NOTE = "saved_model/assets.extra/export.json"
 # Settings that may change between restarts: they decide where and how fast, not what.
 _FREE = (
     "runtime.accelerator",
+    "runtime.communication",
+    "runtime.formation_seconds",
     "runtime.logical_cpus",
     "runtime.strategy",
     "runtime.tpu",
+    "data.cache",
+    "train.keep_best",
     "train.keep_checkpoints",
     "train.log_every_steps",
+    "train.max_fruitless_starts",
+    "train.max_loss",
+    "train.profile_steps",
     "train.steps_per_call",
     "evaluation.bootstrap_resamples",
     "evaluation.global_batch_size",

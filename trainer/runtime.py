@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Decides where a run executes (a pure choice) and connects to it (the only side effects)."""
 
-import contextlib
 import dataclasses
 import os
 import random
-import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
-from trainer import cluster
+from trainer import agreement, cluster
+from trainer.agreement import Agreement
+from trainer.cluster import Cluster
 from trainer.config import RuntimeConfig
 
 
@@ -42,6 +42,7 @@ class Runtime:
     topology: Topology
     strategy: tf.distribute.Strategy
     precision: str
+    peers: Cluster = dataclasses.field(default_factory=Cluster)
 
     @property
     def replicas(self) -> int:
@@ -53,6 +54,11 @@ class Runtime:
     def is_chief(self) -> bool:
         """Whether this process writes what the run keeps."""
         return self.topology.is_chief
+
+    @property
+    def agreement(self) -> Agreement:
+        """How the processes of the run agree."""
+        return Agreement(self.strategy, self.topology.workers)
 
 
 def choose(settings: RuntimeConfig, environ: Mapping[str, str], gpus: int) -> Topology:
@@ -75,6 +81,15 @@ def choose(settings: RuntimeConfig, environ: Mapping[str, str], gpus: int) -> To
         raise ConfigError(
             "runtime.accelerator is gpu and TensorFlow sees none: check the driver and the CUDA "
             "libraries (extra gpu), or set runtime.accelerator=any"
+        )
+    if peers.hosts and name in ("one_device", "mirrored"):
+        raise ConfigError(
+            f"runtime.strategy is {name} and the environment names {len(peers.tasks)} processes, "
+            "which would all write to one folder: use multi_worker or auto"
+        )
+    if settings.xla and name in ("mirrored", "multi_worker"):
+        raise ConfigError(
+            f"runtime.xla works on one device or a TPU, not with strategy {name}: set it to false"
         )
     if name == "mirrored" and not gpus and settings.logical_cpus < 2:
         raise ConfigError(
@@ -103,6 +118,7 @@ def connect(settings: RuntimeConfig, environ: Mapping[str, str], seed: int) -> R
         ConfigError: see `choose`.
     """
     gpus = tf.config.list_physical_devices("GPU")
+    peers = cluster.find(environ)
     topology = choose(settings, environ, len(gpus))
     for gpu in gpus:
         # Grown on demand, so that TensorBoard or a second small job may share the card.
@@ -118,30 +134,13 @@ def connect(settings: RuntimeConfig, environ: Mapping[str, str], seed: int) -> R
     if settings.deterministic or not (gpus or topology.tpu):
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(settings.precision)
-    if topology.strategy == "multi_worker":
-        # TensorFlow's resolver reads this variable of the process, whatever the platform set.
-        os.environ["TF_CONFIG"] = cluster.find(environ).to_tf_config()
-    strategy = _strategy(topology, gpus=len(gpus), cpus=settings.logical_cpus)
-    return Runtime(topology=topology, strategy=strategy, precision=settings.precision)
+    strategy = _strategy(topology, settings, gpus=len(gpus), peers=peers)
+    return Runtime(topology, strategy, settings.precision, peers)
 
 
-@contextlib.contextmanager
-def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Holds SIGTERM back for the length of a block that can save its state.
-
-    Yields:
-        A function that tells whether SIGTERM has come since the block began.
-    """
-    came: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
-    try:
-        yield lambda: bool(came)
-    finally:
-        # Stages without a state to save should end at once, as they would without this.
-        signal.signal(signal.SIGTERM, before)
-
-
-def _strategy(topology: Topology, *, gpus: int, cpus: int) -> tf.distribute.Strategy:
+def _strategy(
+    topology: Topology, settings: RuntimeConfig, *, gpus: int, peers: Cluster
+) -> tf.distribute.Strategy:
     if topology.strategy == "tpu":
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=topology.tpu)
         if topology.tpu != "local":
@@ -149,11 +148,25 @@ def _strategy(topology: Topology, *, gpus: int, cpus: int) -> tf.distribute.Stra
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
     if topology.strategy == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _multi_worker(settings, peers)
     if topology.strategy == "mirrored":
-        kind, count = ("GPU", gpus) if gpus else ("CPU", cpus)
+        kind, count = ("GPU", gpus) if gpus else ("CPU", settings.logical_cpus)
         return tf.distribute.MirroredStrategy([f"/{kind}:{at}" for at in range(count)])
     return tf.distribute.OneDeviceStrategy("/GPU:0" if gpus else "/CPU:0")
+
+
+def _multi_worker(settings: RuntimeConfig, peers: Cluster) -> tf.distribute.Strategy:
+    agreement.check_port(peers)
+    # TensorFlow's resolver reads this variable of the process, whatever the platform set.
+    os.environ["TF_CONFIG"] = peers.to_tf_config()
+    implementation = tf.distribute.experimental.CommunicationImplementation
+    options = tf.distribute.experimental.CommunicationOptions(
+        implementation=implementation(settings.communication.upper())
+    )
+    with agreement.forming(peers, settings.formation_seconds):
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+        Agreement(strategy, len(peers.tasks)).barrier()
+    return strategy
 
 
 def _automatic(tpu: str, *, workers: int, gpus: int, cpus: int) -> str:

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The stages that need TensorFlow: train, evaluate, export. Each is whole or runs again."""
 
-import dataclasses
+import contextlib
 import os
 import platform
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -17,45 +16,52 @@ from preprocessing.contract import manifest as manifests
 from preprocessing.contract import settings, storage
 from preprocessing.contract.manifest import Manifest
 from trainer import (
+    agreement,
     checkpoints,
-    dataset,
     export,
     integrity,
     loop,
-    model,
-    optimizer,
     predictions,
     runfolder,
     runtime,
+    training,
 )
 from trainer.config import Config
-from trainer.evaluation.auc import aurocs
-from trainer.evaluation.predict import Scorer
-from trainer.monitor import Monitor
-from trainer.runtime import Runtime
+from trainer.job import Job
+from trainer.stopping import StopRequests
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """What every stage works on: folders, settings, the data set's manifest and the devices."""
-
-    data: str
-    output: str
-    config: Config
-    manifest: Manifest
-    runtime: Runtime
-
-
-def connect(data: str, output: str, config: Config, manifest: Manifest) -> Job:
+def connect(data: str, output: str, config: Config, manifest: Manifest, stops: StopRequests) -> Job:
     """Connects to the devices and checks that the data set is whole.
 
     Raises:
-        ConfigError: devices that are not here.
+        ConfigError: devices that are not here, or processes with unequal settings.
         DataError: shards that are missing or cut short.
+        StoppedError: another process of the run was lost meanwhile.
     """
     running = runtime.connect(config.runtime, os.environ, config.seed)
+    job = Job(data, output, config, manifest, running, stops)
+    with agreement.naming_lost_peers(running.peers):
+        running.agreement.check_equal("settings, data or folder", f"{job.identity} {output}")
     integrity.check_shards(data, manifest)
-    return Job(data=data, output=output, config=config, manifest=manifest, runtime=running)
+    return job
+
+
+def alone(data: str, output: str, config: Config, manifest: Manifest, stops: StopRequests) -> Job:
+    """Returns what a stage works on that needs no other process and no accelerator."""
+    strategy = tf.distribute.get_strategy()
+    running = runtime.Runtime(runtime.Topology("one_device"), strategy, "float32")
+    return Job(data, output, config, manifest, running, stops)
+
+
+@contextlib.contextmanager
+def _watched(job: Job) -> Iterator[None]:
+    """Gives names to what can go wrong while shards are read and peers are waited for."""
+    with (
+        agreement.naming_lost_peers(job.runtime.peers),
+        integrity.naming_damage(job.data, job.manifest),
+    ):
+        yield
 
 
 def train(job: Job) -> loop.Summary:
@@ -64,49 +70,14 @@ def train(job: Job) -> loop.Summary:
     Raises:
         ConfigError: settings or a checkpoint that cannot work.
         DataError: a shard that is damaged.
-        StoppedError: SIGTERM; everything was saved.
+        StoppedError: SIGTERM, after everything was saved; or another process was lost.
     """
     started = time.time()
-    damage = integrity.naming_damage(job.data, job.manifest)
-    with damage, runtime.stop_requests() as should_stop:
-        summary = _train(job, should_stop)
+    with _watched(job), job.stops.held() as should_stop:
+        summary = training.train(job, should_stop)
     if job.runtime.is_chief:
         runfolder.write_note(job.output, runfolder.TRAINING, _training_note(job, summary, started))
     return summary
-
-
-def _train(job: Job, should_stop: Callable[[], bool]) -> loop.Summary:
-    config, manifest = job.config, job.manifest
-    integrity.check_validation(manifest)
-    config.check_replicas(job.runtime.replicas)
-    per_epoch = dataset.steps_per_epoch(manifest, config.data.global_batch_size)
-    schedule = optimizer.Schedule(config.optimizer, config.train.epochs * per_epoch)
-    progress = checkpoints.Progress.start()
-    with job.runtime.strategy.scope():
-        fresh = not checkpoints.newest_first(storage.join(job.output, checkpoints.FOLDER))
-        network = _build(job, pretrained=fresh)
-        adam = optimizer.build(
-            schedule, epsilon=config.optimizer.epsilon, precision=job.runtime.precision
-        )
-        adam.build(network.network.trainable_variables)
-    saver = checkpoints.Checkpoints(
-        output=job.output,
-        network=network.network,
-        optimizer=adam,
-        progress=progress,
-        keep=config.train.keep_checkpoints,
-        scratch="" if job.runtime.is_chief else tempfile.mkdtemp(),
-    )
-    if restored := saver.restore():
-        print(f"going on from {restored}", flush=True)
-    run = _assemble(
-        job, network, adam, schedule=schedule, progress=progress, saver=saver, stop=should_stop
-    )
-    try:
-        return loop.train(run)
-    finally:
-        # A run that is stopped or fails is the one whose last points somebody will look at.
-        run.monitor.flush()
 
 
 def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
@@ -115,12 +86,11 @@ def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
     Returns:
         The path of the predictions file.
     """
-    with job.runtime.strategy.scope():
-        network = _build(job, pretrained=False)
-    step, auc = checkpoints.restore_best(job.output, network.network)
-    print(f"best network: step {step}, validation mean AUC {auc:.4f}", flush=True)
-    scorer = _scorer(job, network.network)
-    with integrity.naming_damage(job.data, job.manifest):
+    with _watched(job):
+        network = training.build(job, pretrained=False)
+        step, auc = checkpoints.restore_best(job.output, network.network)
+        print(f"best network: step {step}, validation mean AUC {auc:.4f}", flush=True)
+        scorer = training.scorer(job, network.network)
         parts = [scorer.predictions(split) for split in splits]
     path = storage.join(job.output, runfolder.PREDICTIONS)
     if job.runtime.is_chief:
@@ -137,7 +107,7 @@ def export_best(job: Job) -> str:
         The SavedModel's folder.
     """
     keras.config.set_dtype_policy("float32")
-    network = _build(job, pretrained=False)
+    network = training.build(job, pretrained=False, distributed=False)
     step, auc = checkpoints.restore_best(job.output, network.network)
     serving = export.Serving(
         network.network,
@@ -166,70 +136,6 @@ def export_best(job: Job) -> str:
     return folder
 
 
-def _assemble(
-    job: Job,
-    network: model.Model,
-    adam: keras.optimizers.Optimizer,
-    *,
-    schedule: optimizer.Schedule,
-    progress: checkpoints.Progress,
-    saver: checkpoints.Checkpoints,
-    stop: Callable[[], bool],
-) -> loop.Run:
-    config, manifest = job.config, job.manifest
-    strategy = job.runtime.strategy
-    scorer = _scorer(job, network.network)
-
-    def validation_aucs() -> dict[str, float]:
-        targets = scorer.truth("validation").targets
-        labels = np.where(targets >= 0, targets, np.nan)
-        return dict(zip(manifest.findings, aurocs(labels, scorer.score("validation")), strict=True))
-
-    batches = dataset.train_batches(
-        strategy,
-        folder=job.data,
-        manifest=manifest,
-        config=config.data,
-        seed=config.seed,
-        start_step=int(progress.step.numpy()),
-    )
-    return loop.Run(
-        config=config,
-        train_steps=loop.make_train_steps(strategy, network, adam, config),
-        batches=iter(batches),
-        per_epoch=dataset.steps_per_epoch(manifest, config.data.global_batch_size),
-        schedule=schedule,
-        progress=progress,
-        checkpoints=saver,
-        monitor=Monitor(job.output if job.runtime.is_chief else ""),
-        evaluate=validation_aucs,
-        should_stop=stop,
-    )
-
-
-def _build(job: Job, *, pretrained: bool) -> model.Model:
-    return model.build(
-        job.config.model,
-        image_size=job.config.data.image_size,
-        findings=len(job.manifest.findings),
-        pretrained=pretrained,
-        prevalence=[
-            job.manifest.splits["train"].prevalence[name] for name in job.manifest.findings
-        ],
-    )
-
-
-def _scorer(job: Job, network: keras.Model) -> Scorer:
-    return Scorer(
-        job.runtime,
-        network,
-        folder=job.data,
-        manifest=job.manifest,
-        data=job.config.data,
-        global_batch=job.config.evaluation_batch_size,
-    )
-
-
 def _concatenate(parts: list[predictions.Predictions]) -> predictions.Predictions:
     columns = ("ids", "patients", "splits", "labels", "scores")
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
@@ -256,3 +162,9 @@ def _training_note(job: Job, summary: loop.Summary, started: float) -> dict[str,
             "numpy": np.__version__,
         },
     }
+
+
+def end(job: Job) -> None:
+    """Returns when every process of the run has come here."""
+    with agreement.naming_lost_peers(job.runtime.peers):
+        job.runtime.agreement.barrier()

@@ -14,10 +14,11 @@ from preprocessing.contract import manifest as manifests
 from preprocessing.contract import settings, storage
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.manifest import Manifest
-from trainer import flags, runfolder
+from trainer import cluster, flags, runfolder
 from trainer.config import Config
 from trainer.flags import ParsedFlags
 from trainer.report import markdown, report
+from trainer.stopping import StopRequests
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if parsed.help:
             print(parsed.help)
             return 0
-        return _run(parsed)
+        with StopRequests().listening() as stops:
+            return _run(parsed, stops)
     except JobError as error:
         print(f"cxr14-train: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
@@ -37,10 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def console() -> None:
     """Entry point of the console script."""
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: TensorFlow's servers wait at the interpreter's end for peers that are gone.
+    os._exit(code)
 
 
-def _run(parsed: ParsedFlags) -> int:
+def _run(parsed: ParsedFlags, stops: StopRequests) -> int:
     if parsed.mode == "report" and parsed.predictions:
         _report(parsed, parsed.predictions, context={})
         return 0
@@ -50,7 +56,7 @@ def _run(parsed: ParsedFlags) -> int:
         return 0
     manifest = manifests.read(parsed.data)
     runfolder.begin(parsed.output, parsed.config, manifest)
-    stages = _Stages(parsed, manifest)
+    stages = _Stages(parsed, manifest, stops)
     if parsed.mode in ("train", "all"):
         stages.train()
     if parsed.mode in ("evaluate", "all"):
@@ -59,21 +65,22 @@ def _run(parsed: ParsedFlags) -> int:
         _report_on_run(parsed, manifest)
     if parsed.mode in ("export", "all") and stages.is_chief:
         stages.export()
+    stages.end()
     return 0
 
 
 class _Stages:
     """Runs the stages that are not whole yet, and connects to devices for the first of them."""
 
-    def __init__(self, parsed: ParsedFlags, manifest: Manifest) -> None:
-        self._parsed, self._manifest = parsed, manifest
+    def __init__(self, parsed: ParsedFlags, manifest: Manifest, stops: StopRequests) -> None:
+        self._parsed, self._manifest, self._stops = parsed, manifest, stops
         self._identity = runfolder.identity(parsed.config, manifest)
         self._job: Any = None
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process writes; before anything had to be done, nothing has to be now."""
-        return self._job is None or bool(self._job.runtime.is_chief)
+        """Whether this process is the one that writes."""
+        return cluster.find(os.environ).number == 0
 
     def train(self) -> None:
         note = runfolder.read_note(self._parsed.output, runfolder.TRAINING)
@@ -108,14 +115,24 @@ class _Stages:
         if whole and note["step"] == trained["best_step"] and note["report_sha256"] == sha256:
             folder = storage.join(output, "saved_model")
         else:
-            folder = self._stages().export_best(self._connect())
+            # The other processes may have nothing left to do, so this one works alone.
+            parsed, stages = self._parsed, self._stages()
+            job = self._job or stages.alone(
+                parsed.data, parsed.output, parsed.config, self._manifest, self._stops
+            )
+            folder = stages.export_best(job)
         print(f"SavedModel: {folder}")
+
+    def end(self) -> None:
+        """Waits for the chief: a process that ended before it would look like a lost one."""
+        if self._job is not None:
+            self._stages().end(self._job)
 
     def _connect(self) -> Any:
         if self._job is None:
             parsed = self._parsed
             self._job = self._stages().connect(
-                parsed.data, parsed.output, parsed.config, self._manifest
+                parsed.data, parsed.output, parsed.config, self._manifest, self._stops
             )
         return self._job
 

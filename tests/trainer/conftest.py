@@ -183,7 +183,9 @@ def tiny_model(*, seed: int = 0, dropout: float = 0.25, hidden: int = 8) -> Any:
     logits = keras.layers.Dense(len(FINDINGS), dtype="float32")
     head = keras.Model(inner, logits(inner))
     network = keras.Model(pixels, logits(features.output))
-    return Model(network=network, features=features, head=head, dropout=dropout)
+    return Model(
+        network=network, features=features, head=head, backbone=features, dropout=dropout
+    )
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,10 @@
 """Tests of the settings: defaults that work, refusals in one sentence, batches over replicas."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from preprocessing.contract.errors import ConfigError
-from trainer.config import PRECISIONS, SCHEDULES, STRATEGIES, Config, check_batch
+from trainer import limits
+from trainer.config import Config
 
 
 def changed(name: str, value: object) -> Config:
@@ -66,14 +65,7 @@ def test_a_setting_that_cannot_work_is_refused_by_name(name: str, value: object)
     assert "\n" not in sentence
 
 
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("runtime.strategy", STRATEGIES),
-        ("runtime.precision", PRECISIONS),
-        ("optimizer.schedule", SCHEDULES),
-    ],
-)
+@pytest.mark.parametrize(("name", "values"), limits.CHOICES.items())
 def test_every_listed_choice_is_valid(name: str, values: tuple[str, ...]) -> None:
     for value in values:
         changed(name, value).validate()
@@ -84,20 +76,6 @@ def test_the_evaluation_batch_follows_the_training_batch_unless_set() -> None:
     assert config.evaluation_batch_size == 48
     config.evaluation.global_batch_size = 96
     assert config.evaluation_batch_size == 96
-
-
-@given(size=st.integers(1, 5000), replicas=st.integers(1, 64))
-def test_a_batch_divides_or_the_sentence_names_sizes_that_do(size: int, replicas: int) -> None:
-    if size % replicas == 0:
-        assert check_batch("name", size, replicas) * replicas == size
-        return
-    with pytest.raises(ConfigError) as caught:
-        check_batch("name", size, replicas)
-    advice = str(caught.value).rpartition("use ")[2].split(" or ")
-    assert advice
-    for other in map(int, advice):
-        assert check_batch("name", other, replicas) >= 1
-        assert abs(other - size) < replicas
 
 
 def test_both_batches_are_checked_against_the_replicas() -> None:

@@ -39,15 +39,18 @@ def train(
     seed: int = 0,
     batch: int = 4,
     strategy: Any = None,
+    config: DataConfig | None = None,
+    parts: int = 1,
 ) -> list[Batch]:
     """Returns the first batches of a stream as NumPy arrays."""
     batches = dataset.train_batches(
         strategy or tf.distribute.OneDeviceStrategy("/CPU:0"),
         folder=data_set.folder,
         manifest=data_set.manifest,
-        config=settings(batch),
+        config=config or settings(batch),
         seed=seed,
         start_step=start,
+        parts=parts,
     )
     taken = itertools.islice(iter(batches), steps)
     return [{name: part.numpy() for name, part in batch.items()} for batch in taken]
@@ -126,17 +129,42 @@ def test_positions_number_each_global_batch(stream: list[Batch]) -> None:
 
 
 @pytest.mark.parametrize("start", [0, 5])
-def test_two_processes_share_out_each_global_batch(
-    data_set: Any, stream: list[Batch], start: int
+@pytest.mark.parametrize(("processes", "streams"), [(2, 2), (2, 3), (4, 4), (4, 6)])
+def test_processes_share_out_each_global_batch(
+    data_set: Any, start: int, processes: int, streams: int
 ) -> None:
-    """Two processes of two replicas each, so four replicas with one example a step."""
+    """Also where streams do not divide over the processes, so that each must read all."""
+    config = dataclasses.replace(settings(), open_shards=streams)
+    whole = train(data_set, 4, start=start, config=config)
     shares = [
-        train(data_set, 8, start=start, strategy=OneOfSeveral(2, process, 4)) for process in (0, 1)
+        train(data_set, 4, start=start, config=config, strategy=OneOfSeveral(processes, at, 4))
+        for at in range(processes)
     ]
-    for step in range(4):
-        parts = [share[2 * step + replica] for share in shares for replica in (0, 1)]
-        for name, whole in stream[start + step].items():
-            np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), whole)
+    replicas = 4 // processes
+    for step in range(4 // replicas):
+        parts = [
+            share[at] for share in shares for at in range(step * replicas, (step + 1) * replicas)
+        ]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in whole[step]}
+        by_position = np.argsort(joined["positions"])
+        for name, expected in whole[step].items():
+            np.testing.assert_array_equal(joined[name][by_position], expected)
+
+
+def test_a_share_comes_in_parts(data_set: Any, stream: list[Batch]) -> None:
+    parts = train(data_set, 6, parts=2)
+    for step in range(3):
+        for name, whole in stream[step].items():
+            halves = [part[name] for part in parts[2 * step : 2 * step + 2]]
+            np.testing.assert_array_equal(np.concatenate(halves), whole)
+
+
+def test_the_ids_of_a_step_can_be_named(data_set: Any, stream: list[Batch]) -> None:
+    for step in (0, 9):
+        named = dataset.ids_of_step(
+            data_set.folder, data_set.manifest, settings(), seed=0, step=step
+        )
+        assert named == ids_of(data_set, stream[step : step + 1])
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])

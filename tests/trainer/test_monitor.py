@@ -1,62 +1,198 @@
 # SPDX-License-Identifier: MIT
-"""Tests of the TensorBoard log, read back with TensorBoard's own reader."""
+"""Tests of the TensorBoard log, read back with TensorBoard's own reader.
+
+What a person sees of it is tested in tests/browser.
+"""
 
 import math
 import pathlib
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
 
+from trainer.config import Config
 from trainer.monitor import Monitor
+from trainer.monitor_folder import folder_of
+from trainer.run_card import flat
+
+AUCS = {"Mass": 0.75, "Nodule": 0.5, "Hernia": math.nan}
+LABELS = np.array([[1.0, 1.0, 0.0], [0.0, math.nan, 0.0], [0.0, 0.0, 0.0]])
+SCORES = np.array([[0.9, 0.5, 0.1], [0.2, 0.4, 0.2], [0.3, 0.6, 0.3]], np.float32)
 
 
-def scalars(output: str) -> dict[str, list[tuple[int, float]]]:
-    """Returns tag -> (step, value) of every point in a run's log."""
-    log = EventAccumulator(f"{output}/tensorboard", size_guidance={"tensors": 0})
+def read(folder: str) -> EventAccumulator:
+    log = EventAccumulator(folder, size_guidance={"tensors": 0})
     log.Reload()
-    points: dict[str, list[tuple[int, float]]] = {}
-    for tag in log.Tags()["tensors"]:
-        points[tag] = [
-            (event.step, float(tf.make_ndarray(event.tensor_proto))) for event in log.Tensors(tag)
-        ]
-    return points
+    return log
+
+
+def scalars(folder: str) -> dict[str, list[tuple[int, float]]]:
+    """Returns tag -> (step, value) of every point in a log but memory, which differs."""
+    log = read(folder)
+    return {
+        tag: [(e.step, float(tf.make_ndarray(e.tensor_proto))) for e in log.Tensors(tag)]
+        for tag in log.Tags()["tensors"]
+        if log.SummaryMetadata(tag).plugin_data.plugin_name == "scalars"
+        and not tag.startswith("memory/")
+    }
+
+
+def validate(monitor: Monitor, step: int) -> None:
+    monitor.validation(step, mean_auc=0.625, aucs=AUCS, labels=LABELS, scores=SCORES)
+
+
+def show(monitor: Monitor, step: int) -> None:
+    pixels = np.zeros([2, 32, 32], np.uint8)
+    monitor.examples(
+        step,
+        ids=["a.png", "b.png"],
+        pixels=pixels,
+        labels=LABELS[:2],
+        scores=SCORES[:2],
+        findings=list(AUCS),
+    )
 
 
 def test_points_stand_at_their_steps_and_undefined_ones_are_left_out(
-    one_device: Any, tmp_path: pathlib.Path
+    tmp_path: pathlib.Path,
 ) -> None:
     monitor = Monitor(str(tmp_path))
-    monitor.training(10, loss=0.5, rate=1e-3, images_per_second=40.0)
-    monitor.training(20, loss=0.25, rate=5e-4, images_per_second=50.0)
-    monitor.validation(20, 0.75, {"Mass": 0.75, "Hernia": math.nan})
-    found = scalars(str(tmp_path))
-    assert set(found) == {
-        "train/loss",
-        "train/learning_rate",
-        "train/images_per_second",
-        "validation/mean_auc",
-        "validation_auc/Mass",
+    monitor.training(10, {"train/loss": 0.5, "train/loss_scale": math.nan})
+    monitor.training(20, {"train/loss": np.float32(0.25), "train/gradient_norm": math.inf})
+    validate(monitor, 20)
+    assert scalars(str(tmp_path)) == {
+        "train/loss": [(10, 0.5), (20, 0.25)],
+        "validation/mean_auc": [(20, 0.625)],
+        "validation_auc/Mass": [(20, 0.75)],
+        "validation_auc/Nodule": [(20, 0.5)],
     }
-    assert found["train/loss"] == [(10, 0.5), (20, 0.25)]
-    assert found["train/images_per_second"] == [(10, 40.0), (20, 50.0)]
-    assert found["validation/mean_auc"] == found["validation_auc/Mass"] == [(20, 0.75)]
+
+
+def test_memory_is_logged_with_the_training(tmp_path: pathlib.Path) -> None:
+    monitor = Monitor(str(tmp_path))
+    monitor.training(10, {})
+    monitor.flush()
+    log = read(str(tmp_path))
+    (event,) = log.Tensors("memory/host_mib")
+    assert 50 < float(tf.make_ndarray(event.tensor_proto)) < 100_000
+
+
+def test_findings_with_positives_and_negatives_have_a_curve(tmp_path: pathlib.Path) -> None:
+    monitor = Monitor(str(tmp_path))
+    validate(monitor, 20)
+    found = read(str(tmp_path)).PluginTagToContent("pr_curves")
+    assert set(found) == {"validation_pr/Mass/pr_curves", "validation_pr/Nodule/pr_curves"}
+
+
+def test_pictures_carry_their_caption(tmp_path: pathlib.Path) -> None:
+    monitor = Monitor(str(tmp_path))
+    show(monitor, 20)
+    monitor.flush()
+    log = read(str(tmp_path))
+    assert set(log.PluginTagToContent("images")) == {
+        "validation_examples/a.png",
+        "validation_examples/b.png",
+    }
+    (event,) = log.Tensors("validation_examples/a.png")
+    encoded = tf.make_ndarray(event.tensor_proto)[2]
+    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert event.step == 20
+    assert picture.shape[0] > picture.shape[1] == 320
+    assert (picture[:320] == 0).all()
+    assert picture[320:].max() == 255
+
+
+def test_settings_and_data_set_are_there_before_the_first_step(
+    data_set: Any, tmp_path: pathlib.Path
+) -> None:
+    monitor = Monitor(str(tmp_path))
+    monitor.begin(0, config=Config(seed=3), manifest=data_set.manifest)
+    log = read(str(tmp_path))
+    texts = {
+        tag: tf.make_ndarray(log.Tensors(tag)[0].tensor_proto).item().decode()
+        for tag in log.PluginTagToContent("text")
+    }
+    assert "seed: 3" in texts["run/config"]
+    assert data_set.manifest.identity in texts["run/data_set"]
+    assert texts["run/starts"].startswith("started on ")
+    assert f"TensorFlow {tf.__version__}" in texts["run/starts"]
+    content = log.PluginTagToContent("hparams")["_hparams_/session_start_info"]
+    values = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    expected = {**flat(Config(seed=3)), "data_set": data_set.manifest.identity[:12]}
+    assert {name: getattr(v, v.WhichOneof("kind")) for name, v in values.items()} == expected
+
+
+def test_a_restart_says_where_it_went_on(data_set: Any, tmp_path: pathlib.Path) -> None:
+    Monitor(str(tmp_path)).begin(0, config=Config(), manifest=data_set.manifest)
+    Monitor(str(tmp_path)).begin(40, config=Config(), manifest=data_set.manifest)
+    log = read(str(tmp_path))
+    starts = [(e.step, tf.make_ndarray(e.tensor_proto).item()) for e in log.Tensors("run/starts")]
+    assert [step for step, _ in starts] == [0, 40]
+    assert starts[1][1].startswith(b"went on after step 40 on ")
+    # Always at step 0: TensorBoard's data server shows the later one (tests/browser).
+    assert {e.step for e in log.Tensors("run/config")} == {0}
+
+
+def test_the_end_of_a_run_has_its_result(tmp_path: pathlib.Path) -> None:
+    monitor = Monitor(str(tmp_path))
+    monitor.end(50, {"best/mean_auc": 0.8125})
+    assert scalars(str(tmp_path)) == {"best/mean_auc": [(50, 0.8125)]}
+    log = read(str(tmp_path))
+    content = log.PluginTagToContent("hparams")["_hparams_/session_end_info"]
+    data = plugin_data_pb2.HParamsPluginData.FromString(content)
+    assert data.session_end_info.status == 1  # STATUS_SUCCESS
 
 
 def test_a_worker_that_is_not_chief_writes_nothing(
-    one_device: Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    data_set: Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monitor = Monitor("")
-    monitor.training(1, loss=0.5, rate=1e-3, images_per_second=40.0)
-    monitor.validation(1, 0.75, {"Mass": 0.75})
+    monitor.begin(0, config=Config(), manifest=data_set.manifest)
+    monitor.training(1, {"train/loss": 0.5})
+    show(monitor, 1)
+    validate(monitor, 1)
+    monitor.end(1, {"best/mean_auc": 0.5})
+    monitor.flush()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_written_out_between_validations(tmp_path: pathlib.Path) -> None:
+    monitor = Monitor(str(tmp_path))
+    monitor.flush()
+    (file,) = tmp_path.iterdir()
+    before = file.stat().st_size
+    for step in range(1, 51):
+        monitor.training(step, {"train/loss": 0.5, "train/learning_rate": 0.1})
+    show(monitor, 50)
+    assert file.stat().st_size == before
+    validate(monitor, 50)
+    assert file.stat().st_size > before + 50 * 2 * 50
+
+
+@pytest.mark.slow
+def test_a_bucket_gets_the_log_once_a_validation(on_gcs: Any, bucket: str) -> None:
+    folder = folder_of(f"{bucket}/run", {})
+    monitor = Monitor(folder)
+    monitor.flush()
+    on_gcs.forget()
+    for epoch in (1, 2):
+        for step in range(50):
+            monitor.training(50 * epoch + step, {"train/loss": 0.5, "train/learning_rate": 0.1})
+        show(monitor, 50 * epoch)
+        validate(monitor, 50 * epoch)
+    assert len(on_gcs.requests(r"^POST .*uploadType=resumable.*tfevents")) == 2
+    assert len(scalars(folder)["train/loss"]) == 100
 
 
 @pytest.mark.slow
 def test_a_run_logs_training_and_every_finding(finished_run: Any) -> None:
-    found = scalars(finished_run.output)
+    found = scalars(folder_of(finished_run.output, {}))
     assert {step for step, _ in found["train/loss"]} == {2, 4, 6}
     assert all(0 < value < 20 for _, value in found["train/loss"])
     assert [value for _, value in found["train/learning_rate"]] == pytest.approx([1e-4] * 3)

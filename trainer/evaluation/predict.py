@@ -46,14 +46,20 @@ class Scorer:
             fitted = image_graph.fit(
                 batch["pixels"], image_size=data.image_size, crop_fraction=data.crop_fraction
             )
-            return batch["index"], tf.sigmoid(network(fitted, training=False))
+            scores = tf.sigmoid(network(fitted, training=False))
+            if strategy.num_replicas_in_sync == 1:
+                return batch["index"], scores
+            replica = tf.distribute.get_replica_context()
+            # The identity gives the index a device, without which it cannot be gathered.
+            index = tf.identity(batch["index"])
+            return replica.all_gather(index, axis=0), replica.all_gather(scores, axis=0)
 
         @tf.function
         def step(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+            # Gathered, every replica has all of them: the first one's will do.
             index, scores = strategy.run(replica_step, args=(batch,))
-            if strategy.num_replicas_in_sync == 1:
-                return index, scores
-            return strategy.gather(index, axis=0), strategy.gather(scores, axis=0)
+            first = strategy.experimental_local_results
+            return first(index)[0], first(scores)[0]
 
         self._step = step
 

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""Batch normalisation whose result does not depend on how a global batch is shared out."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
+    """Batch normalisation (Ioffe and Szegedy, 2015) over the last axis, under any strategy.
+
+    Keras's own layer sums x and x squared when it synchronises, and where it does not, replicas end
+    with different moving statistics of which only the first replica's are saved. Here means and
+    variances are each averaged over the replicas, which all have equally many examples, so the
+    statistics are those of the global batch and as precise as on one device; and moving statistics
+    are equal on all replicas in either case. It has the name of Keras's layer because weights files
+    name layers by their class.
+
+    Args:
+        synchronized: whether replicas normalise by the statistics of the global batch or by those
+            of their own share.
+        **settings: see `keras.layers.BatchNormalization`.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
+        """Normalises [..., channels], in training by the batch, else by the moving statistics."""
+        if not (training and self.trainable):
+            return super().call(inputs, training=False, mask=mask)
+        inputs = tf.cast(inputs, tf.float32)
+        axes = list(range(inputs.shape.rank - 1))
+        mean = tf.reduce_mean(inputs, axes)
+        if self.synchronized:
+            mean = _mean_over_replicas(mean)
+        variance = tf.reduce_mean(tf.math.squared_difference(inputs, mean), axes)
+        if self.synchronized:
+            variance = _mean_over_replicas(variance)
+        self._remember(mean, variance)
+        scale = tf.math.rsqrt(variance + self.epsilon)
+        scale = scale * tf.convert_to_tensor(self.gamma) if self.scale else scale
+        shift = tf.convert_to_tensor(self.beta) if self.center else 0.0
+        return tf.cast((inputs - mean) * scale + shift, self.compute_dtype)
+
+    def _remember(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
+        """Lets the moving statistics follow, by the same amount on every replica."""
+        both = tf.stop_gradient(tf.stack([mean, variance]))
+        if not self.synchronized:
+            both = _mean_over_replicas(both)
+        for moving, new in ((self.moving_mean, both[0]), (self.moving_variance, both[1])):
+            moving.assign(moving * self.momentum + new * (1.0 - self.momentum))
+
+
+def replace_in(backbone: keras.Model, *, momentum: float, synchronized: bool) -> keras.Model:
+    """Returns a copy of a network, with new weights, whose batch normalisation is ours."""
+
+    def copy(layer: keras.layers.Layer) -> keras.layers.Layer:
+        settings = layer.get_config()
+        if not isinstance(layer, keras.layers.BatchNormalization):
+            return layer.__class__.from_config(settings)
+        return BatchNormalization.from_config(
+            settings | {"momentum": momentum, "synchronized": synchronized}
+        )
+
+    return keras.models.clone_model(backbone, clone_function=copy)
+
+
+def _mean_over_replicas(value: tf.Tensor) -> tf.Tensor:
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return value
+    return replica.all_reduce("MEAN", value)

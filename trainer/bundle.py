@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""The files of a checkpoint: a TensorFlow bundle of named arrays, whole or not at all.
+
+`ckpt-STEP.data-00000-of-00001`, then `ckpt-STEP.index`, each renamed into place, with a checksum
+for every array.
+"""
+
+import re
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from preprocessing.contract import storage
+from preprocessing.contract.errors import ConfigError
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+_INDEX = re.compile(r"ckpt-(\d+)\.index")
+
+
+def path_of(folder: str, step: int) -> str:
+    """Returns the prefix of the files that hold a step."""
+    return storage.join(folder, f"ckpt-{step}")
+
+
+def step_of(path: str) -> int:
+    """Returns the step that the files with a prefix hold."""
+    return int(path.rpartition("-")[2])
+
+
+def newest_first(folder: str) -> list[str]:
+    """Returns the prefixes of the checkpoints in a folder, by what lies there, newest first.
+
+    TensorFlow's own list, the file `checkpoint`, may itself be damaged or older than the files.
+    """
+    numbered = []
+    for path in storage.list_files(folder):
+        found = _INDEX.fullmatch(storage.basename(path))
+        if found and path == storage.join(folder, storage.basename(path)):
+            numbered.append((int(found.group(1)), path.removesuffix(".index")))
+    return [path for _, path in sorted(numbered, reverse=True)]
+
+
+def damage_of(path: str) -> str:
+    """Reads a checkpoint whole, against its checksums; returns what is wrong with it, or ""."""
+    try:
+        reader = tf.train.load_checkpoint(path)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
+        return " ".join(str(error).split())[:160] or type(error).__name__
+    return ""
+
+
+def write(folder: str, step: int, arrays: Arrays, keep: int) -> None:
+    """Writes a bundle, and deletes all but the `keep` newest.
+
+    Raises:
+        tf.errors.OpError: what befell the files.
+    """
+    storage.make_folder(folder)
+    names = sorted(arrays)
+    with tf.device("/CPU:0"):
+        tf.raw_ops.SaveV2(
+            prefix=path_of(folder, step),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tf.constant(arrays[name]) for name in names],
+        )
+    for path in newest_first(folder)[keep:]:
+        # The index first: without it the rest is no checkpoint.
+        for part in (f"{path}.index", f"{path}.data-00000-of-00001"):
+            storage.delete(part)
+
+
+def read(path: str) -> Arrays:
+    """Returns the arrays of a bundle by name."""
+    reader = tf.train.load_checkpoint(path)
+    names = reader.get_variable_to_shape_map()
+    return {name: np.asarray(reader.get_tensor(name)) for name in names}
+
+
+def fill(path: str, variables: Mapping[str, keras.Variable], found: Arrays) -> None:
+    """Gives every variable its value or none: a partial match would be a silent fresh start.
+
+    Raises:
+        ConfigError: the arrays are of other variables.
+    """
+    rest = {name for name in found if not name.startswith("progress/")}
+    for name, variable in variables.items():
+        if name not in found or found[name].shape != tuple(variable.shape):
+            problem = f"its {name} is not of shape {tuple(variable.shape)}"
+            break
+    else:
+        extra = sorted(rest - set(variables))
+        if not extra:
+            for name, variable in variables.items():
+                variable.assign(found[name])
+            return
+        problem = f"there is no {extra[0]} here"
+    raise ConfigError(
+        f"checkpoint {path} is of another model ({problem}): restore the settings of that run, or "
+        "choose another --output"
+    )

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""Keeps a copy of the shards that training reads in every epoch, in memory or on a local disk."""
+
+import concurrent.futures
+import os
+
+import tensorflow as tf
+
+from preprocessing.contract import storage
+from preprocessing.contract.manifest import Manifest, Shard
+
+_SPLITS = ("train", "validation")
+
+
+def local_copy(folder: str, manifest: Manifest, where: str) -> str:
+    """Copies the shards of train and validation, and returns the folder to read them from.
+
+    Args:
+        folder: of the data set.
+        manifest: of the data set.
+        where: "memory", or a local folder, which a later start finds filled; empty for no copy.
+    """
+    if not where:
+        return folder
+    room = "ram://cxr14" if where == "memory" else where
+    copy = storage.join(room, manifest.identity[:16])
+    shards = [shard for name in _SPLITS for shard in manifest.splits[name].shards]
+    tf.io.gfile.makedirs(copy)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(_copy, shard, folder, copy) for shard in shards]:
+            done.result()
+    return copy
+
+
+def _copy(shard: Shard, source: str, target: str) -> None:
+    path = storage.join(target, shard.name)
+    if tf.io.gfile.exists(path) and tf.io.gfile.stat(path).length == shard.bytes:
+        return
+    # Renamed into place: processes of one machine may share the folder.
+    part = f"{path}.{os.getpid()}.tmp"
+    tf.io.gfile.copy(storage.join(source, shard.name), part, overwrite=True)
+    tf.io.gfile.rename(part, path, overwrite=True)

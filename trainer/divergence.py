@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""Names what a training step broke on: the step, its examples, the last checkpoint before it."""
+
+import json
+
+import numpy as np
+import numpy.typing as npt
+
+from preprocessing.contract import storage
+from preprocessing.contract.errors import ConfigError
+
+NOTE = "diverged.json"
+_SHOWN = 3
+
+
+def explain(
+    output: str,
+    *,
+    step: int,
+    loss: float,
+    ids: list[str],
+    losses: npt.NDArray[np.float32],
+    checkpoint: str,
+    writes: bool,
+) -> ConfigError:
+    """Returns the error to stop a run with, and notes every example of the step.
+
+    Args:
+        output: folder of the run, where the note is written.
+        step: the step, counted from 0.
+        loss: its loss, in nats.
+        ids: of the examples in its batch, by position.
+        losses: float32 [examples]; loss of each, in nats.
+        checkpoint: the newest checkpoint; empty for none.
+        writes: whether this process is the one that writes.
+    """
+    # Those that are no number first, then the largest.
+    order = np.lexsort([-np.nan_to_num(losses), np.isfinite(losses)])
+    ranked = [{"id": ids[at], "loss": str(losses[at])} for at in order]
+    if writes:
+        note = {"step": step, "loss": str(loss), "checkpoint": checkpoint, "examples": ranked}
+        storage.write_text(storage.join(output, NOTE), json.dumps(note, indent=2) + "\n")
+    worst = ", ".join(f"{one['id']} ({one['loss']})" for one in ranked[:_SHOWN])
+    more = len(ranked) - _SHOWN
+    listed = f"{worst} and {more} more" if more > 0 else worst
+    kept = (
+        f"the last checkpoint, {checkpoint}, is from before"
+        if checkpoint
+        else ("there is no checkpoint yet")
+    )
+    return ConfigError(
+        f"the loss of step {step} is {loss:.4g}, with examples {listed} (all are in "
+        f"{storage.join(output, NOTE)}): lower optimizer.learning_rate, or look at these images; "
+        f"{kept}"
+    )

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""What every stage of a run works on."""
+
+import dataclasses
+
+from preprocessing.contract.manifest import Manifest
+from trainer import runfolder
+from trainer.config import Config
+from trainer.runtime import Runtime
+from trainer.stopping import StopRequests
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """Folders, settings, the data set's manifest, the devices, and who wants the process to end.
+
+    Attributes:
+        data: folder of the data set.
+        output: folder of the run.
+        config: all settings.
+        manifest: of the data set.
+        runtime: the devices.
+        stops: whether SIGTERM has come.
+    """
+
+    data: str
+    output: str
+    config: Config
+    manifest: Manifest
+    runtime: Runtime
+    stops: StopRequests
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of all that decides the weights."""
+        return runfolder.identity(self.config, self.manifest)

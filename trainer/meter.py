@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+"""Runs training steps and measures them: losses, rates, what the other processes want."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from preprocessing.contract.errors import ConfigError
+from trainer.checkpoints import Checkpoints, Progress
+from trainer.config import Config
+from trainer.monitor import Monitor
+from trainer.multistep import Measured, Steps
+from trainer.optimizer import LossScale, Schedule
+from trainer.profiling import Profiler
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What a call of `train` measured.
+
+    Attributes:
+        step: optimiser steps of the run when the call ended.
+        epochs: passes over the train split, full ones.
+        best_auc: best validation mean AUC of the run.
+        best_step: the step that reached it.
+        losses: loss of each step of this call, float32 [steps of this call], in nats.
+        seconds: of this call, inside training steps.
+        images_per_second: of this call, over all replicas; NaN if it had nothing to do.
+    """
+
+    step: int
+    epochs: int
+    best_auc: float
+    best_step: int
+    losses: np.ndarray
+    seconds: float
+    images_per_second: float
+
+
+@dataclasses.dataclass
+class Run:
+    """The parts that the loop drives.
+
+    Attributes:
+        config: all settings.
+        steps: takes training steps, by whether the backbone is frozen.
+        batches: the stream of training batches, from the run's step on.
+        per_epoch: steps in an epoch.
+        schedule: learning rate over the steps.
+        progress: where the run stands.
+        checkpoints: saves it.
+        monitor: logs it.
+        profiler: traces the steps that were asked for.
+        evaluate: scores the validation split and logs it: finding -> AUC.
+        explain: returns the error for a step whose loss is no good, from its number, its loss and
+            the loss of each example.
+        should_stop: tells whether somebody wants the process to end.
+        alone: whether this is the only process of the run.
+    """
+
+    config: Config
+    steps: Callable[[bool], Steps]
+    batches: Iterator[Any]
+    per_epoch: int
+    schedule: Schedule
+    progress: Progress
+    checkpoints: Checkpoints
+    monitor: Monitor
+    profiler: Profiler
+    evaluate: Callable[[int], Mapping[str, float]]
+    explain: Callable[[int, float, npt.NDArray[np.float32]], Exception]
+    should_stop: Callable[[], bool]
+    alone: bool = True
+
+
+class Meter:
+    """Runs steps, measures them, and learns what the other processes want.
+
+    Attributes:
+        stop: whether any process has been asked to end.
+        seconds_per_step: mean over the processes, of the call before the last; 0 if unknown.
+        loss: mean of the last call, in nats.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._first = run, run.progress.step
+        self._losses: list[npt.NDArray[np.float32]] = []
+        self._stretch: list[tuple[Measured, int, float]] = []  # since the last log
+        self._seconds, self._own = 0.0, 0.0
+        self.stop, self.seconds_per_step, self.loss = False, 0.0, math.nan
+
+    def steps(self, count: int) -> None:
+        """Runs `count` steps.
+
+        Raises:
+            ConfigError: the loss is no longer a number, or too large.
+        """
+        run, step = self._run, self._run.progress.step
+        frozen = step < run.config.train.frozen_epochs * run.per_epoch
+        run.profiler.before(step)
+        start = time.monotonic()
+        measured = run.steps(frozen)(
+            run.batches,
+            tf.constant(step, tf.int64),
+            tf.constant(count),
+            tf.constant(run.progress.rate_factor, tf.float32),
+            _scale(run.progress),
+            tf.constant([float(run.should_stop()), self._own], tf.float32),
+        )
+        measured = tf.nest.map_structure(lambda one: one.numpy(), measured)
+        seconds = time.monotonic() - start
+        run.profiler.after(step + count)
+        self._check(step, measured)
+        self._remember(measured, count, seconds)
+        if run.progress.step % run.config.train.log_every_steps == 0:
+            self._log()
+
+    def _remember(self, measured: Measured, count: int, seconds: float) -> None:
+        progress = self._run.progress
+        progress.step += count
+        progress.loss_scale = float(measured.scale.value)
+        progress.good_steps = int(measured.scale.good_steps)
+        progress.skipped_steps = int(measured.scale.skipped)
+        self.stop = bool(measured.signals[0] > 0)
+        self.seconds_per_step = float(measured.signals[1])
+        self._own = seconds / count
+        self._losses.append(np.asarray(measured.loss))
+        self._stretch.append((measured, count, seconds))
+        self._seconds += seconds
+        self.loss = float(np.mean(measured.loss))
+
+    def _check(self, step: int, measured: Measured) -> None:
+        limit = self._run.config.train.max_loss or math.inf
+        bad = ~(np.asarray(measured.loss) <= limit)
+        overflow = ~np.isfinite(measured.norms)
+        if self._run.config.runtime.precision != "mixed_float16":
+            bad |= overflow
+        elif overflow.any() and measured.scale.value <= 1:
+            raise ConfigError(
+                f"gradients overflow float16 at step {step + int(np.argmax(overflow))} even "
+                "without loss scaling: lower optimizer.learning_rate, or use mixed_bfloat16"
+            )
+        if bad.any():
+            at = int(np.argmax(bad))
+            raise self._run.explain(step + at, float(measured.loss[at]), measured.losses[at])
+
+    def _log(self) -> None:
+        run, stretch = self._run, self._stretch
+        self._stretch = []
+        step = run.progress.step
+        count = sum(steps for _, steps, _ in stretch)
+        seconds = sum(part for _, _, part in stretch)
+        norms = np.concatenate([measured.norms for measured, _, _ in stretch])
+        waited = sum(float(measured.waited) for measured, _, _ in stretch) / len(stretch)
+        rate = float(run.schedule(step - 1)) * run.progress.rate_factor
+        run.monitor.training(
+            step,
+            {
+                "train/loss": float(np.mean(np.concatenate(self._losses)[-count:])),
+                "train/learning_rate": rate,
+                "train/gradient_norm": float(np.mean(norms[np.isfinite(norms)]))
+                if np.isfinite(norms).any()
+                else math.nan,
+                "train/loss_scale": run.progress.loss_scale,
+                "train/skipped_steps": run.progress.skipped_steps,
+                "train/images_per_second": count * run.config.data.global_batch_size / seconds,
+                "train/steps_per_second": count / seconds,
+                "train/input_wait_share": min(1.0, waited * count / seconds),
+            },
+        )
+
+    def summary(self) -> Summary:
+        """Returns what was measured since the beginning."""
+        progress = self._run.progress
+        images = (progress.step - self._first) * self._run.config.data.global_batch_size
+        return Summary(
+            step=progress.step,
+            epochs=progress.step // self._run.per_epoch,
+            best_auc=progress.best_auc,
+            best_step=progress.best_step,
+            losses=np.concatenate(self._losses) if self._losses else np.zeros([0], np.float32),
+            seconds=self._seconds,
+            images_per_second=images / self._seconds if self._seconds else math.nan,
+        )
+
+
+def _scale(progress: Progress) -> LossScale:
+    return LossScale(
+        value=tf.constant(progress.loss_scale, tf.float32),
+        good_steps=tf.constant(progress.good_steps, tf.int64),
+        skipped=tf.constant(progress.skipped_steps, tf.int64),
+    )

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""The training step: forward, backward, one sum over the replicas, update.
+
+Gradients are summed over all replicas first; everything after that (unscaling, clipping, the
+decision to skip, the update) is the same arithmetic on every replica. One sum a step carries all
+that replicas have to tell each other.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainer import optimizer as optimizers
+from trainer.augment import augment
+from trainer.config import Config
+from trainer.losses import cross_entropies
+from trainer.model import Model
+
+Batch = dict[str, tf.Tensor]
+
+
+class Step:
+    """One training step of a network under a strategy.
+
+    Args:
+        strategy: how replicas work together.
+        model: the network.
+        optimizer: built for all trainable variables of the network.
+        config: all settings.
+        average: network that holds the moving average of the weights; None for none.
+        frozen: whether only the head learns.
+    """
+
+    def __init__(
+        self,
+        strategy: tf.distribute.Strategy,
+        model: Model,
+        optimizer: keras.optimizers.Optimizer,
+        config: Config,
+        *,
+        average: keras.Model | None = None,
+        frozen: bool = False,
+    ) -> None:
+        self._strategy, self._model, self._optimizer = strategy, model, optimizer
+        self._config, self._average = config, average
+        self._frozen, self._scaled = frozen, config.runtime.precision == "mixed_float16"
+        frozen_ones = {id(one) for one in model.backbone.weights} if frozen else set()
+        self._variables = [
+            one for one in model.network.trainable_variables if id(one) not in frozen_ones
+        ]
+        self._parts = config.train.accumulation_steps
+        self._sums = self._accumulators() if self._parts > 1 else []
+        self._one = (
+            tf.function(self._whole, jit_compile=True) if config.runtime.xla else self._whole
+        )
+
+    def __call__(
+        self, batches: Iterator[Any], step: tf.Tensor, rate: tf.Tensor, scale: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Takes a step; called on the host, inside a `tf.function`.
+
+        Args:
+            batches: its next element, or the next `accumulation_steps` ones, are used.
+            step: optimiser steps done before, int64 [].
+            rate: learning rate, float32 [].
+            scale: loss scale, float32 [].
+
+        Returns:
+            Losses of the examples float32 [global batch], their mean over all known targets, the
+            global norm of the gradients, which is not finite where the step was skipped, and the
+            seconds until the batch was there, float64.
+        """
+        batch, waited = _next(batches)
+        if self._parts == 1:
+            results = self._strategy.run(self._one, args=(batch, step, rate, scale))
+        else:
+            self._strategy.run(self._accumulate, args=(batch, step, scale))
+            for _ in tf.range(self._parts - 1):
+                self._strategy.run(self._accumulate, args=(next(batches), step, scale))
+            results = self._strategy.run(self._finish_sums, args=(rate, scale))
+        # All replicas return the same, so that the first one's will do.
+        local = [self._strategy.experimental_local_results(part)[0] for part in results]
+        return local[0], local[1], local[2], waited
+
+    def _whole(
+        self, batch: Batch, step: tf.Tensor, rate: tf.Tensor, scale: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        return self._finish(self._sums_of(batch, step, scale), rate, scale)
+
+    def _sums_of(self, batch: Batch, step: tf.Tensor, scale: tf.Tensor) -> list[tf.Tensor]:
+        """Returns what is summed over parts and replicas: gradients, and losses by position."""
+        data = self._config.data
+        key = tf.stack([tf.constant(self._config.seed, tf.int64), 2 * step])
+        pixels = augment(
+            batch["pixels"],
+            batch["positions"],
+            key=key,
+            global_batch=data.global_batch_size,
+            image_size=data.image_size,
+            crop_fraction=data.crop_fraction,
+            flip=data.flip,
+        )
+        self._model.backbone.trainable = not self._frozen
+        with tf.GradientTape() as tape:
+            logits = self._model.train_logits(
+                pixels,
+                batch["positions"],
+                key=key + tf.constant([0, 1], tf.int64),
+                global_batch=data.global_batch_size,
+            )
+            losses, known = cross_entropies(logits, batch["targets"])
+            # Divided by what the sum would have if all targets were known, so that gradients have
+            # the size of those of a mean; the exact number follows when it is summed up.
+            total = tf.reduce_sum(losses) / self._targets(batch)
+            scaled = total * scale if self._scaled else total
+        gradients = tape.gradient(scaled, self._variables)
+        self._model.backbone.trainable = True
+        # Written as sums into places of the global batch, which XLA takes with static shapes.
+        spread = [
+            tf.math.unsorted_segment_sum(part, batch["positions"], data.global_batch_size)
+            for part in (losses, known)
+        ]
+        return [*gradients, *spread]
+
+    def _targets(self, batch: Batch) -> float:
+        return float(self._config.data.global_batch_size * batch["targets"].shape[1])
+
+    def _finish(
+        self, sums: list[tf.Tensor], rate: tf.Tensor, scale: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        replica = tf.distribute.get_replica_context()
+        *gradients, losses, known = replica.all_reduce("SUM", sums)
+        targets = float(self._config.data.global_batch_size) * self._model.network.output_shape[-1]
+        total = tf.maximum(tf.reduce_sum(known), 1.0)
+        factor = targets / total / scale if self._scaled else targets / total
+        gradients = [gradient * factor for gradient in gradients]
+        norm = tf.linalg.global_norm(gradients)
+        gradients = optimizers.clip(gradients, norm, self._config.optimizer.clip_norm)
+        replica.merge_call(self._update, args=(gradients, rate, tf.math.is_finite(norm)))
+        return losses / tf.maximum(known, 1.0), tf.reduce_sum(losses) / total, norm
+
+    def _update(
+        self,
+        strategy: tf.distribute.Strategy,
+        gradients: list[tf.Tensor],
+        rate: tf.Tensor,
+        finite: tf.Tensor,
+    ) -> None:
+        """Updates the variables of all replicas, unless a gradient is not finite."""
+
+        def apply() -> tf.Tensor:
+            for variable, gradient in zip(self._variables, gradients, strict=True):
+                strategy.extended.update(
+                    variable.value,
+                    lambda own, by, at: self._optimizer.update_step(by, own, at),
+                    args=(gradient, rate),
+                    group=False,
+                )
+            steps = self._optimizer.iterations.value
+            strategy.extended.update(steps, lambda own: own.assign_add(1), group=False)
+            if self._average is not None:
+                self._follow(strategy, tf.cast(steps, tf.float32))
+            return tf.constant(True)
+
+        # Equal on all replicas, since it was computed from sums over all of them.
+        tf.cond(strategy.experimental_local_results(finite)[0], apply, lambda: tf.constant(False))
+
+    def _follow(self, strategy: tf.distribute.Strategy, steps: tf.Tensor) -> None:
+        """Moves the average towards the weights; at first faster, or it would keep its start."""
+        decay = tf.minimum(self._config.optimizer.ema_decay, (1.0 + steps) / (10.0 + steps))
+        pairs = zip(self._average.weights, self._model.network.weights, strict=True)
+        for average, weight in pairs:
+            strategy.extended.update(
+                average.value,
+                lambda own, new: own.assign_sub((1.0 - decay) * (own - new)),
+                args=(weight.value,),
+                group=False,
+            )
+
+    def _accumulators(self) -> list[tf.Variable]:
+        """Sums of one replica over the parts of its share; nobody else's business till the end."""
+        size = self._config.data.global_batch_size
+        shapes = [*(variable.shape for variable in self._variables), [size], [size]]
+        with self._strategy.scope():
+            return [
+                tf.Variable(
+                    tf.zeros(shape),
+                    trainable=False,
+                    synchronization=tf.VariableSynchronization.ON_READ,
+                    aggregation=tf.VariableAggregation.SUM,
+                )
+                for shape in shapes
+            ]
+
+    def _accumulate(self, batch: Batch, step: tf.Tensor, scale: tf.Tensor) -> None:
+        for accumulator, part in zip(self._sums, self._sums_of(batch, step, scale), strict=True):
+            accumulator.assign_add(part)
+
+    def _finish_sums(
+        self, rate: tf.Tensor, scale: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        sums = [tf.identity(accumulator) for accumulator in self._sums]
+        with tf.control_dependencies(sums):
+            for accumulator in self._sums:
+                accumulator.assign(tf.zeros_like(accumulator))
+        return self._finish(sums, rate, scale)
+
+
+def _next(batches: Iterator[Any]) -> tuple[Any, tf.Tensor]:
+    """Returns the next batch and the seconds that it took."""
+    start = _now()
+    with tf.control_dependencies([start]):
+        batch = next(batches)
+    with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
+        return batch, _now() - start
+
+
+def _now() -> tf.Tensor:
+    # Not tf.timestamp, which refuses to work where operations are deterministic.
+    now = tf.numpy_function(time.perf_counter, [], tf.float64)
+    now.set_shape([])
+    return now
