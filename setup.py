@@ -70,6 +70,7 @@ setup(
             "mypy>=1.15",
             "pandas-stubs",
             "pillow>=11",
+            "playwright>=1.49,<2",
             "psutil>=6",
             "pylibjpeg>=2.0.1",
             "pylibjpeg-openjpeg>=2.3",

@@ -1,21 +1,58 @@
 # SPDX-License-Identifier: MIT
-"""Runs every benchmark and prints one table of ratios: `python -m benchmarks [folder]`."""
+"""Runs the benchmarks and prints one table of ratios.
 
-import sys
+    python -m benchmarks [FOLDER] [--only=NAME,NAME] [--torch-python=PYTHON]
+
+FOLDER keeps the phantom and its shards for the next time. The DataLoader that the input pipeline
+is compared with is run by PYTHON, an interpreter with torch, torchvision and Pillow; without one
+its rows say so.
+"""
+
+import argparse
+import os
 import tempfile
+from collections.abc import Callable
 
-from benchmarks import preprocessing, training
+from benchmarks import hosts, input_pipeline, preprocessing, processes, training
+from benchmarks.ratio import HEADER, Ratio
 
 
 def main() -> None:
-    """Prints the table; a folder given on the command line keeps the phantom for the next time."""
-    folder = sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="cxr14-bench-")
-    rows = [*preprocessing.measure(folder), *training.measure(folder)]
-    print("\n| work | this project | alternative | ratio | aim |\n|---|---|---|---|---|")
-    for row in rows:
-        ours, theirs = f"{row.ours:.1f} images/s", f"{row.theirs:.1f} images/s"
-        ratio = f"{row.ours / row.theirs:.2f}"
-        print(f"| {row.work} | {ours} | {row.alternative}: {theirs} | {ratio} | {row.aim} |")
+    """Prints the table, each part as soon as it is measured."""
+    parser = argparse.ArgumentParser(description="prints ratios against named alternatives")
+    parser.add_argument("folder", nargs="?", default="", help="keeps the data for the next time")
+    parser.add_argument("--only", default="", help="names of parts, with commas between them")
+    parser.add_argument(
+        "--torch-python",
+        default=os.environ.get("CXR14_TORCH_PYTHON", ""),
+        help="interpreter with torch, torchvision and Pillow [$CXR14_TORCH_PYTHON]",
+    )
+    arguments = parser.parse_args()
+    folder = arguments.folder or tempfile.mkdtemp(prefix="cxr14-bench-")
+    feeding: dict[str, float] = {}
+
+    def pipeline() -> list[Ratio]:
+        rows, rates = input_pipeline.measure(folder, arguments.torch_python)
+        feeding.update(rates.per_core)
+        return rows
+
+    parts: dict[str, Callable[[], list[Ratio]]] = {
+        "preprocessing": lambda: preprocessing.measure(folder),
+        "input_pipeline": pipeline,
+        "training": lambda: training.measure(folder),
+        "processes": lambda: processes.measure(folder),
+    }
+    wanted = arguments.only.split(",") if arguments.only else list(parts)
+    if unknown := sorted(set(wanted) - parts.keys()):
+        parser.error(f"no part {unknown[0]!r}: there are {', '.join(parts)}")
+    print(HEADER, flush=True)
+    for name in wanted:
+        for row in parts[name]():
+            print(row.line(), flush=True)
+    if feeding:
+        print("\nImages that one busy core makes ready in a second: ", end="")
+        print(", ".join(f"{speed:,.0f} {name}" for name, speed in feeding.items()) + "\n")
+        print(hosts.table(feeding), flush=True)
 
 
 if __name__ == "__main__":

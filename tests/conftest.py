@@ -4,6 +4,7 @@
 import importlib.util
 import os
 import pathlib
+import sys
 
 import cv2
 import pytest
@@ -15,16 +16,23 @@ cv2.setNumThreads(1)
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Makes the fixtures of tests/cloud/emulator.py known to all tests.
+# What tests share. Their folders are no packages, so no test can import from another's folder.
+SHARED = {
+    "cxr14_emulator": "cloud/emulator.py",
+    "cxr14_workers": "cluster/workers.py",
+    "cxr14_results": "cluster/results.py",
+}
 
-    The folders of tests are no packages, so the file cannot be named in `pytest_plugins`.
-    """
-    path = ROOT / "tests" / "cloud" / "emulator.py"
-    specification = importlib.util.spec_from_file_location("cxr14_emulator", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    config.pluginmanager.register(module, "cxr14_emulator")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes those files importable by these names, and their fixtures known to all tests."""
+    for name, path in SHARED.items():
+        file = ROOT / "tests" / path
+        specification = importlib.util.spec_from_file_location(name, file)
+        module = importlib.util.module_from_spec(specification)
+        sys.modules[name] = module
+        specification.loader.exec_module(module)
+        config.pluginmanager.register(module, name)
 
 
 @pytest.fixture(scope="session")

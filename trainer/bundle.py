@@ -56,7 +56,10 @@ def damage_of(path: str) -> str:
 
 
 def write(folder: str, step: int, arrays: Arrays, keep: int) -> None:
-    """Writes a bundle, and deletes all but the `keep` newest.
+    """Writes a bundle, and deletes all but the `keep` newest up to it.
+
+    What lies there of later steps is damaged, or the run would have gone on from it; the run writes
+    over it or comes past it.
 
     Raises:
         tf.errors.OpError: what befell the files.
@@ -70,7 +73,7 @@ def write(folder: str, step: int, arrays: Arrays, keep: int) -> None:
             shape_and_slices=[""] * len(names),
             tensors=[tf.constant(arrays[name]) for name in names],
         )
-    for path in newest_first(folder)[keep:]:
+    for path in [path for path in newest_first(folder) if step_of(path) <= step][keep:]:
         # The index first: without it the rest is no checkpoint.
         for part in (f"{path}.index", f"{path}.data-00000-of-00001"):
             storage.delete(part)

@@ -120,7 +120,9 @@ class Checkpoints:
         """
         path = bundle.path_of(self._folder, step)
         found = bundle.read(path)
-        if str(found.pop(_IDENTITY).astype(str)) != self._identity:
+        # What an older version of this program wrote has no identity.
+        identity = found.pop(_IDENTITY, None)
+        if identity is None or str(identity.astype(str)) != self._identity:
             raise ConfigError(
                 f"checkpoint {path} is of a run with other settings or other data: choose another "
                 "--output"
@@ -190,7 +192,7 @@ class Checkpoints:
 
     def _hand_over(self, folder: str, step: int, arrays: Arrays, keep: int) -> None:
         # One copy waits while one is written: more would fill the memory.
-        while len(self._writing) > 1:
+        while self._writing and (len(self._writing) > 1 or self._writing[0].done()):
             self._writing.pop(0).result()
         self._writing.append(self._thread.submit(bundle.write, folder, step, arrays, keep))
 

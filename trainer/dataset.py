@@ -85,7 +85,13 @@ def train_batches(
         records = order.records(start_step * size, processes=processes, process=process)
         positions = tf.data.Dataset.range(process, size, processes).repeat()
         pairs = tf.data.Dataset.zip(records, positions)
-        return _batches(pairs, _train_example(manifest), replica, config.deterministic)
+        return _batches(
+            pairs,
+            _train_example(manifest),
+            manifest,
+            size=replica,
+            deterministic=config.deterministic,
+        )
 
     return strategy.distribute_datasets_from_function(make)
 
@@ -149,7 +155,7 @@ def evaluation_batches(
         # Any record will do to fill up with; one of the split's own has the right shape.
         fill = reading(files, counts, 0, 1).repeat(own - (end - begin))
         pairs = pairs.concatenate(fill.map(lambda record: (record, np.int64(-1))))
-        return _batches(pairs, _evaluation_example(manifest), replica, deterministic=True)
+        return _batches(pairs, _evaluation_example(manifest), manifest, size=replica)
 
     return strategy.distribute_datasets_from_function(make)
 
@@ -216,9 +222,11 @@ def _evaluation_example(manifest: Manifest):  # type: ignore[no-untyped-def]
     return example
 
 
-def _batches(pairs, example, size, deterministic):  # type: ignore[no-untyped-def]
-    return (
-        pairs.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=deterministic)
-        .batch(size, drop_remainder=True)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+def _batches(pairs, example, manifest, *, size, deterministic=True):  # type: ignore[no-untyped-def]
+    calls = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": deterministic}
+    if manifest.encoding == "raw":
+        # One call a batch: to decode a raw record costs less than to hand it over.
+        made = pairs.batch(size, drop_remainder=True).map(example, **calls)
+    else:
+        made = pairs.map(example, **calls).batch(size, drop_remainder=True)
+    return made.prefetch(tf.data.AUTOTUNE)

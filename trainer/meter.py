@@ -137,7 +137,8 @@ class Meter:
 
     def _check(self, step: int, measured: Measured) -> None:
         limit = self._run.config.train.max_loss or math.inf
-        bad = ~(np.asarray(measured.loss) <= limit)
+        loss = np.asarray(measured.loss)
+        bad = ~np.isfinite(loss) | (loss > limit)
         overflow = ~np.isfinite(measured.norms)
         if self._run.config.runtime.precision != "mixed_float16":
             bad |= overflow

@@ -40,6 +40,8 @@ def connect(data: str, output: str, config: Config, manifest: Manifest, stops: S
         StoppedError: another process of the run was lost meanwhile.
     """
     running = runtime.connect(config.runtime, os.environ, config.seed)
+    if running.peers.hosts:
+        stops.renew()
     job = Job(data, output, config, manifest, running, stops)
     with agreement.naming_lost_peers(running.peers):
         running.agreement.check_equal("settings, data or folder", f"{job.identity} {output}")

@@ -32,6 +32,9 @@ class Step:
         config: all settings.
         average: network that holds the moving average of the weights; None for none.
         frozen: whether only the head learns.
+
+    Attributes:
+        compiled: the work of one replica, compiled by XLA where it is used.
     """
 
     def __init__(
@@ -53,9 +56,8 @@ class Step:
         ]
         self._parts = config.train.accumulation_steps
         self._sums = self._accumulators() if self._parts > 1 else []
-        self._one = (
-            tf.function(self._whole, jit_compile=True) if config.runtime.xla else self._whole
-        )
+        self.compiled = tf.function(self._whole, jit_compile=True)
+        self._one = self.compiled if config.runtime.xla else self._whole
 
     def __call__(
         self, batches: Iterator[Any], step: tf.Tensor, rate: tf.Tensor, scale: tf.Tensor

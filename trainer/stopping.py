@@ -35,7 +35,7 @@ class StopRequests:
         """Answers SIGTERM for the length of a block: at once, unless `held` says otherwise."""
         read, write = socket.socketpair()
         write.setblocking(False)
-        handler = signal.signal(signal.SIGTERM, lambda number, frame: None)
+        handler = signal.signal(signal.SIGTERM, _noted)
         before = signal.set_wakeup_fd(write.fileno(), warn_on_full_buffer=False)
         thread = threading.Thread(target=self._listen, args=(read,), daemon=True)
         thread.start()
@@ -47,6 +47,13 @@ class StopRequests:
             write.close()
             thread.join()
             read.close()
+
+    def renew(self) -> None:
+        """Takes SIGTERM back from TensorFlow, whose service for clusters has a handler of its own.
+
+        For the main thread, inside `listening`, when a cluster has formed.
+        """
+        signal.signal(signal.SIGTERM, _noted)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Callable[[], bool]]:
@@ -73,6 +80,10 @@ class StopRequests:
                 timer = threading.Timer(self._grace, self._end, [late + "the last checkpoint"])
                 timer.daemon = True
                 timer.start()
+
+
+def _noted(number: int, frame: object) -> None:
+    """Does nothing: the byte that Python writes for every handled signal is what counts."""
 
 
 def _leave(sentence: str) -> None:

@@ -33,7 +33,9 @@ def canonical(encoded: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def stored(encoded: tf.Tensor, size: int, encoding: str = "png") -> tf.Tensor:
-    """Decodes one picture as preprocessing stored it: string [] to uint8 [size, size].
+    """Decodes a picture as preprocessing stored it: string [] to uint8 [size, size].
+
+    Raw ones also many at a time: string [n] to uint8 [n, size, size].
 
     Args:
         encoded: the record's picture.
@@ -41,7 +43,8 @@ def stored(encoded: tf.Tensor, size: int, encoding: str = "png") -> tf.Tensor:
         encoding: "png" or "raw", as the manifest says.
     """
     if encoding == "raw":
-        return tf.reshape(tf.io.decode_raw(encoded, tf.uint8), [size, size])
+        pixels = tf.io.decode_raw(encoded, tf.uint8)
+        return tf.reshape(pixels, [*encoded.shape.as_list(), size, size])
     pixels = tf.io.decode_png(encoded, channels=1)
     return tf.ensure_shape(pixels[..., 0], [size, size])
 

@@ -40,8 +40,6 @@ def rows_of_index(raw_tree: pathlib.Path) -> dict[str, set[str]]:
 def test_the_output_folder_is_laid_out_as_agreed(whole_run: Any) -> None:
     output, _ = whole_run
     for name in (
-        "checkpoints/checkpoint",
-        "checkpoints/best/checkpoint",
         "predictions/predictions.csv",
         "report/report.json",
         "report/report.md",
@@ -50,6 +48,9 @@ def test_the_output_folder_is_laid_out_as_agreed(whole_run: Any) -> None:
         "config.yaml",
     ):
         assert (output / name).is_file(), name
+    for folder in (output / "checkpoints", output / "checkpoints" / "best"):
+        assert list(folder.glob("ckpt-*.index"))
+        assert not list(folder.glob("*tempstate*"))
     assert list((output / "tensorboard").glob("events.out.tfevents.*"))
     assert not list(output.rglob("*.partial-*"))
 

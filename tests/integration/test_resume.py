@@ -44,13 +44,10 @@ class History:
 
 
 def newest_step(output: pathlib.Path) -> int:
-    """Returns the step of the newest whole checkpoint; 0 before the first."""
-    try:
-        text = (output / "checkpoints" / "checkpoint").read_text()
-    except FileNotFoundError:
-        return 0
-    found = re.search(r'^model_checkpoint_path: ".*ckpt-(\d+)"', text, re.MULTILINE)
-    return int(found[1]) if found else 0
+    """Returns the step of the newest checkpoint; 0 before the first."""
+    # The index comes last, so that with it everything is there.
+    found = (output / "checkpoints").glob("ckpt-*.index")
+    return max((int(path.stem.removeprefix("ckpt-")) for path in found), default=0)
 
 
 def interrupt(process: subprocess.Popen[str], output: pathlib.Path, past: int, how: int) -> None:
@@ -100,13 +97,10 @@ def history(
 
 
 def variables(output: pathlib.Path, folder: str = "checkpoints") -> dict[str, np.ndarray]:
-    """Reads every variable of a run's newest (or best) checkpoint."""
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(output / folder)))
-    return {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if name != "_CHECKPOINTABLE_OBJECT_GRAPH" and not name.startswith("save_counter")
-    }
+    """Reads every array of a run's newest (or best) checkpoint."""
+    newest = max((output / folder).glob("ckpt-*.index"), key=lambda path: int(path.stem[5:]))
+    reader = tf.train.load_checkpoint(str(newest.with_suffix("")))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
 def assert_equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
@@ -150,4 +144,14 @@ def test_the_final_weights_are_those_of_an_uninterrupted_run_bit_for_bit(history
 def test_the_best_network_is_the_same_too(history: History) -> None:
     best = "checkpoints/best"
     assert_equal(variables(history.output, best), variables(history.whole, best))
-    assert os.listdir(history.output / best).count("checkpoint") == 1
+    names = [sorted(os.listdir(output / best)) for output in (history.output, history.whole)]
+    assert len(names[0]) == 2
+    assert names[0] == names[1]
+
+
+def test_what_the_killed_processes_left_half_written_is_gone(history: History) -> None:
+    folder = history.output / "checkpoints"
+    whole = {path.stem for path in folder.glob("ckpt-*.index")}
+    found = {path.name.partition(".")[0] for path in folder.glob("ckpt-*")}
+    assert found == whole
+    assert not list(folder.rglob("*tempstate*"))

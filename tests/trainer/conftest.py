@@ -178,14 +178,14 @@ def tiny_model(*, seed: int = 0, dropout: float = 0.25, hidden: int = 8) -> Any:
     pixels = keras.Input([32, 32], dtype="uint8")
     scaled = keras.layers.Rescaling(1 / 255, dtype="float32")(pixels)
     flat = keras.layers.Flatten()(keras.layers.AveragePooling1D(2)(scaled))
-    features = keras.Model(pixels, keras.layers.Dense(hidden, activation="tanh")(flat))
+    # Named, since a checkpoint tells variables by their names.
+    dense = keras.layers.Dense(hidden, activation="tanh", name="hidden")
+    features = keras.Model(pixels, dense(flat))
     inner = keras.Input([hidden])
-    logits = keras.layers.Dense(len(FINDINGS), dtype="float32")
+    logits = keras.layers.Dense(len(FINDINGS), dtype="float32", name="logits")
     head = keras.Model(inner, logits(inner))
     network = keras.Model(pixels, logits(features.output))
-    return Model(
-        network=network, features=features, head=head, backbone=features, dropout=dropout
-    )
+    return Model(network=network, features=features, head=head, backbone=features, dropout=dropout)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@
 A program of its own because TensorFlow's devices are set once in a process.
 """
 
+import dataclasses
 import itertools
 import json
 import sys
@@ -15,34 +16,146 @@ import numpy as np
 import tensorflow as tf
 from conftest import DataSet, small_config, tiny_model, write_data_set
 
-from trainer import dataset, loop, optimizer, runtime
-from trainer.config import RuntimeConfig
+from trainer import batch_norm, dataset, multistep, optimizer, runtime
+from trainer.config import Config, RuntimeConfig
 from trainer.evaluation.predict import Scorer
+from trainer.model import Model
+from trainer.optimizer import LossScale
 from trainer.runtime import Runtime
+from trainer.step import Step
 
 STEPS = 9
 
+# What a run may be told, by the name under which its figures are printed; "__" for the dot.
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "accumulated": {"train__accumulation_steps": 2},
+    "averaged": {"optimizer__ema_decay": 0.9},
+    "clipped": {"optimizer__clip_norm": 0.05, "optimizer__name": "sgd"},
+    "normalised": {"model__batch_norm": "synchronized"},
+    "per_replica": {"model__batch_norm": "per_replica"},
+    "half_known": {},
+    "mixed_float16": {"runtime__precision": "mixed_float16"},
+    "overflowing": {
+        "runtime__precision": "mixed_float16",
+        "optimizer__loss_scale": 2.0**21,
+    },
+}
 
-def train(running: Runtime, data: DataSet, precision: str) -> tuple[list[float], Any]:
-    """Returns the losses of some steps, and the network."""
+
+def settings_of(kind: str) -> Config:
+    """Returns the small settings with those of a kind."""
     config = small_config()
-    keras.config.set_dtype_policy(precision)
+    config.optimizer.clip_norm = config.optimizer.ema_decay = 0.0
+    for name, value in KINDS.get(kind, {}).items():
+        section, _, setting = name.partition("__")
+        setattr(getattr(config, section), setting, value)
+    return config
+
+
+def normalised_model(synchronized: bool) -> Model:
+    """Returns the tiny network with batch normalisation before its last layer."""
+    tiny = tiny_model(dropout=0.0)
+    layer = keras.layers.BatchNormalization(name="statistics")
+    plain = keras.Model(tiny.features.inputs, layer(tiny.features.output))
+    features = batch_norm.replace_in(plain, momentum=0.9, synchronized=synchronized)
+    features.set_weights(plain.get_weights())
+    network = keras.Model(features.inputs, tiny.head(features.output))
+    return Model(network=network, features=features, head=tiny.head, backbone=features, dropout=0.0)
+
+
+def make(kind: str, config: Config) -> Model:
+    """Returns the network of a kind."""
+    if "model__batch_norm" in KINDS.get(kind, {}):
+        return normalised_model(config.model.batch_norm == "synchronized")
+    return tiny_model()
+
+
+def train(running: Runtime, data: DataSet, kind: str) -> tuple[dict[str, Any], keras.Model]:
+    """Returns the figures of some steps, and the network."""
+    config = settings_of(kind)
+    keras.config.set_dtype_policy(config.runtime.precision)
     with running.strategy.scope():
-        model = tiny_model()
-        schedule = optimizer.Schedule(config.optimizer, STEPS)
-        adam = optimizer.build(schedule, epsilon=1e-7, precision=precision)
-        adam.build(model.network.trainable_variables)
-    batches = dataset.train_batches(
+        model = make(kind, config)
+        average = make(kind, config).network if config.optimizer.ema_decay else None
+        chosen = optimizer.build(config.optimizer)
+        chosen.build(model.network.trainable_variables)
+    if average is not None:
+        average.set_weights(model.network.get_weights())
+    batches = (half_known if kind == "half_known" else all_batches)(running, data, config)
+    step = Step(running.strategy, model, chosen, config, average=average)
+    schedule = optimizer.Schedule(config.optimizer, STEPS)
+    steps = multistep.make_steps(running.strategy, step, schedule, config.data.global_batch_size)
+    zero = tf.constant(0, tf.int64)
+    measured = steps(
+        iter(batches),
+        zero,
+        tf.constant(STEPS),
+        tf.constant(1.0),
+        LossScale(tf.constant(config.optimizer.loss_scale), zero, zero),
+        tf.constant([0.0, 0.0]),
+    )
+    keras.config.set_dtype_policy("float32")
+    figures = {
+        "losses": measured.loss,
+        "norms": tf.where(tf.math.is_finite(measured.norms), measured.norms, -1.0),
+        "each": measured.losses,
+        "weights": model.network.get_weights()[0],
+        "average": [] if average is None else average.get_weights()[0],
+        "scale": measured.scale.value,
+        "skipped": measured.scale.skipped,
+        "iterations": chosen.iterations,
+        "moving": moving_of(running, model.network),
+        "apart": apart(running, [*model.network.variables, *chosen.variables]),
+    }
+    return {name: np.asarray(value).tolist() for name, value in figures.items()}, model.network
+
+
+def moving_of(running: Runtime, network: keras.Model) -> list[list[float]]:
+    """Returns what each replica remembers as the mean of the batches."""
+    found = [one for one in network.variables if one.path.endswith("statistics/moving_mean")]
+    return [
+        part.numpy().tolist()
+        for one in found
+        for part in running.strategy.experimental_local_results(one.value)
+    ]
+
+
+def apart(running: Runtime, variables: list[keras.Variable]) -> float:
+    """Returns by how much the variables of replicas differ at most."""
+    found = 0.0
+    for variable in variables:
+        first, *others = running.strategy.experimental_local_results(variable.value)
+        for other in others:
+            found = max(found, float(np.abs(first.numpy() - other.numpy()).max()))
+    return found
+
+
+def all_batches(running: Runtime, data: DataSet, config: Config) -> Any:
+    """Returns the stream of training batches."""
+    return dataset.train_batches(
         running.strategy,
         folder=data.folder,
         manifest=data.manifest,
         config=config.data,
         seed=0,
         start_step=0,
+        parts=config.train.accumulation_steps,
     )
-    steps = loop.make_train_steps(running.strategy, model, adam, config)
-    losses = steps(iter(batches), tf.constant(0, tf.int64), tf.constant(STEPS))
-    return [float(loss) for loss in losses], model.network
+
+
+def half_known(running: Runtime, data: DataSet, config: Config) -> Any:
+    """Returns batches whose first half has no known target, so that one replica knows nothing."""
+    alone = dataclasses.replace(running, strategy=tf.distribute.OneDeviceStrategy("/CPU:0"))
+    whole = list(itertools.islice(all_batches(alone, data, config), STEPS))
+    columns = {name: np.concatenate([batch[name] for batch in whole]) for name in whole[0]}
+    size = config.data.global_batch_size
+    columns["targets"][columns["positions"] < size // 2] = -1
+    return running.strategy.distribute_datasets_from_function(
+        lambda context: tf.data.Dataset.from_tensor_slices(columns).batch(
+            context.get_per_replica_batch_size(size), drop_remainder=True
+        )
+    )
 
 
 def score(running: Runtime, network: keras.Model, data: DataSet) -> list[list[float]]:
@@ -82,15 +195,18 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         data = write_data_set(folder)
-        losses, trained = train(two, data, "float32")
-        single, alone = train(one, data, "float32")
-        half, _ = train(two, data, "mixed_float16")
-        alone.set_weights(trained.get_weights())
+        trained: dict[str, dict[str, Any]] = {"two": {}, "one": {}}
+        networks = {}
+        for name, running in (("two", two), ("one", one)):
+            for kind in KINDS:
+                trained[name][kind], networks[name, kind] = train(running, data, kind)
+        spread, alone = networks["two", "plain"], networks["one", "plain"]
+        alone.set_weights(spread.get_weights())
         result = {
             "strategy": two.topology.strategy,
             "replicas": two.replicas,
-            "losses": {"two": losses, "one": single, "mixed_float16": half},
-            "scores": {"two": score(two, trained, data), "one": score(one, alone, data)},
+            "trained": trained,
+            "scores": {"two": score(two, spread, data), "one": score(one, alone, data)},
             "indices": {split: indices(two, data, split, 6) for split in data.manifest.splits},
         }
     json.dump(result, sys.stdout)

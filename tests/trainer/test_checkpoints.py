@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Tests of saving and restoring: exact, whole or not at all, one best beside the newest."""
 
+import dataclasses
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,63 +18,88 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
-from trainer import checkpoints, optimizer
+from trainer import bundle, checkpoints, optimizer
 from trainer.checkpoints import Checkpoints, Progress
 from trainer.config import OptimizerConfig
 
 ROOT = pathlib.Path(__file__).parents[2]
 
-SAVER = """
-import sys
-import keras, tensorflow as tf
+PROGRAM = """
+import keras
 from trainer.checkpoints import Checkpoints, Progress
-network = keras.Sequential([keras.Input([2000]), keras.layers.Dense(4000)])
-adam = keras.optimizers.Adam()
-adam.build(network.trainable_variables)
-progress = Progress.start()
-saver = Checkpoints(
-    output=sys.argv[1], network=network, optimizer=adam, progress=progress, keep=2
-)
+
+def made(output):
+    network = keras.Sequential([keras.Input([2000]), keras.layers.Dense(4000, name="dense")])
+    adam = keras.optimizers.Adam(name="adam")
+    adam.build(network.trainable_variables)
+    progress = Progress()
+    saver = Checkpoints(
+        output=output, network=network, optimizer=adam, progress=progress, keep=2
+    )
+    return network.variables + adam.variables[2:], progress, saver
+"""
+
+SAVER = (
+    PROGRAM
+    + """
+import sys
+import tensorflow as tf
+variables, progress, saver = made(sys.argv[1])
 for step in range(1, 200):
-    for variable in network.variables + adam.variables[2:]:
+    for variable in variables:
         variable.assign(tf.fill(variable.shape, float(step)))
-    progress.step.assign(step)
+    progress.step = step
     saver.save()
+    saver.wait()
     print(step, flush=True)
 """
+)
 
 
 class Parts:
     """A network, its optimiser and its saver over one folder."""
 
-    def __init__(self, model: Any, output: str, *, precision: str = "float32", **more: Any):
+    def __init__(self, model: Any, output: str, *, average: Any = None, **more: Any):
         self.network = model.network
-        schedule = optimizer.Schedule(OptimizerConfig(learning_rate=0.1), 100)
-        self.adam = optimizer.build(schedule, epsilon=1e-7, precision=precision)
+        self.average = None if average is None else average.network
+        self.adam = optimizer.build(OptimizerConfig(learning_rate=0.1))
         self.adam.build(self.network.trainable_variables)
-        self.progress = Progress.start()
+        self.progress = Progress()
         self.saver = Checkpoints(
             output=output,
             network=self.network,
             optimizer=self.adam,
             progress=self.progress,
-            keep=more.pop("keep", 2),
-            **more,
+            average=self.average,
+            **{"keep": 2, **more},
         )
 
     def step(self, times: int = 1) -> None:
         """Takes optimiser steps with gradients that depend on the step."""
         for _ in range(times):
-            self.progress.step.assign_add(1)
-            size = float(self.progress.step.numpy())
+            self.progress.step += 1
+            size = float(self.progress.step)
             gradients = [tf.fill(v.shape, 0.1 / size) for v in self.network.trainable_variables]
             self.adam.apply(gradients, self.network.trainable_variables)
 
+    def save(self) -> None:
+        """Saves and returns when it is written."""
+        self.saver.save()
+        self.saver.wait()
+
+    def save_best(self, step: int, auc: float) -> None:
+        """Saves the network as the best so far and returns when it is written."""
+        self.progress.best_step, self.progress.best_auc = step, auc
+        self.saver.save_best()
+        self.saver.wait()
+
     def everything(self) -> list[np.ndarray]:
         """Returns every number that training depends on."""
-        progress = [variable.numpy() for variable in vars(self.progress).values()]
+        progress = [np.asarray(value) for value in dataclasses.astuple(self.progress)]
         variables = [*self.network.variables, *self.adam.variables]
-        return [*progress, *(variable.numpy() for variable in variables)]
+        if self.average is not None:
+            variables += self.average.variables
+        return [*progress, *(np.array(variable.numpy()) for variable in variables)]
 
 
 def assert_equal(one: list[np.ndarray], other: list[np.ndarray]) -> None:
@@ -80,18 +107,48 @@ def assert_equal(one: list[np.ndarray], other: list[np.ndarray]) -> None:
         np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def saved_steps(folder: pathlib.Path) -> set[int]:
+    return {int(path.stem[5:]) for path in folder.glob("ckpt-*.index")}
+
+
+def files(folder: pathlib.Path) -> dict[pathlib.Path, tuple[int, bytes]]:
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Files are written as ever, but only from the moment at which this is set."""
+    ready, write = threading.Event(), bundle.write
+
+    def late(*arguments: Any) -> None:
+        assert ready.wait(60)
+        write(*arguments)
+
+    monkeypatch.setattr(bundle, "write", late)
+    return ready
+
+
+@pytest.mark.parametrize("averaged", [False, True])
 def test_a_restored_run_is_the_saved_one_and_goes_on_alike(
-    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path, precision: str
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path, averaged: bool
 ) -> None:
-    first = Parts(make_tiny_model(seed=1), str(tmp_path), precision=precision)
+    averages = [make_tiny_model(seed=seed) if averaged else None for seed in (3, 4)]
+    first = Parts(make_tiny_model(seed=1), str(tmp_path), average=averages[0], identity="a")
     first.step(3)
-    first.progress.best_auc.assign(0.75)
-    first.progress.best_step.assign(2)
-    first.progress.stale_epochs.assign(1)
-    first.saver.save()
-    second = Parts(make_tiny_model(seed=2), str(tmp_path), precision=precision)
-    assert second.saver.restore().endswith("ckpt-3")
+    values = [3, 0.1 + 0.2, 2, 1, 5, 0.01, 2.0**15, 1999, 7]
+    names = [field.name for field in dataclasses.fields(Progress)]
+    for name, value in zip(names, values, strict=True):
+        setattr(first.progress, name, value)
+    first.save()
+    second = Parts(make_tiny_model(seed=2), str(tmp_path), average=averages[1], identity="a")
+    assert second.saver.newest() == 3
+    assert second.saver.restore(3).endswith("checkpoints/ckpt-3")
+    assert second.progress == first.progress
+    assert isinstance(second.progress.step, int)
     assert_equal(first.everything(), second.everything())
     first.step(2)
     second.step(2)
@@ -99,13 +156,54 @@ def test_a_restored_run_is_the_saved_one_and_goes_on_alike(
     assert any(np.abs(variable.numpy()).max() > 0 for variable in second.adam.variables[2:])
 
 
-def test_without_a_checkpoint_nothing_is_restored(
+def test_any_of_the_kept_steps_can_be_restored(
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
+) -> None:
+    parts = Parts(make_tiny_model(), str(tmp_path))
+    parts.step()
+    parts.save()
+    before = parts.everything()
+    parts.step()
+    parts.save()
+    assert parts.saver.newest() == 2
+    assert parts.saver.restore(1).endswith("ckpt-1")
+    assert_equal(before, parts.everything())
+
+
+def test_without_a_checkpoint_there_is_none_to_restore(
     make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
 ) -> None:
     parts = Parts(make_tiny_model(), str(tmp_path))
     before = parts.everything()
-    assert parts.saver.restore() == ""
+    assert parts.saver.newest() == -1
+    parts.saver.clean()
     assert_equal(before, parts.everything())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("identity", ["", "other"])
+def test_a_checkpoint_of_other_settings_or_data_is_refused_and_changes_nothing(
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path, identity: str
+) -> None:
+    first = Parts(make_tiny_model(seed=1), str(tmp_path), identity="a run")
+    first.step()
+    first.save()
+    second = Parts(make_tiny_model(seed=2), str(tmp_path), identity=identity)
+    before = second.everything()
+    with pytest.raises(ConfigError, match="ckpt-1 is of a run with other settings or other data"):
+        second.saver.restore(1)
+    assert_equal(before, second.everything())
+
+
+def test_a_checkpoint_of_an_older_version_is_refused_in_one_line(
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
+) -> None:
+    parts = Parts(make_tiny_model(), str(tmp_path), identity="a run")
+    old = tf.train.Checkpoint(step=tf.Variable(5))
+    old.write(str(tmp_path / "checkpoints" / "ckpt-5"))
+    assert parts.saver.newest() == 5
+    with pytest.raises(ConfigError, match="choose another --output"):
+        parts.saver.restore(5)
 
 
 @pytest.mark.parametrize("hidden", [4, 16])
@@ -114,29 +212,43 @@ def test_a_checkpoint_of_another_model_is_refused_in_one_line(
 ) -> None:
     first = Parts(make_tiny_model(hidden=8), str(tmp_path))
     first.step()
-    first.saver.save()
-    first.saver.save_best()
-    other = make_tiny_model(hidden=hidden)
+    first.save()
+    first.save_best(1, 0.5)
+    other = Parts(make_tiny_model(hidden=hidden), str(tmp_path))
+    before = other.everything()
     for restore in (
-        Parts(other, str(tmp_path)).saver.restore,
+        lambda: other.saver.restore(1),
         lambda: checkpoints.restore_best(str(tmp_path), other.network),
     ):
         with pytest.raises(ConfigError, match="is of another model") as caught:
             restore()
         assert caught.value.exit_code == 78
         assert "\n" not in str(caught.value)
+    assert_equal(before, other.everything())
 
 
 def test_a_checkpoint_of_a_deeper_network_is_refused(
     make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
 ) -> None:
+    parts = Parts(make_tiny_model(), str(tmp_path))
+    parts.save_best(1, 0.5)
+    network = keras.Model(parts.network.inputs, parts.network.layers[-2].output)
+    assert {variable.path for variable in network.variables} < {
+        variable.path for variable in parts.network.variables
+    }
+    with pytest.raises(ConfigError, match=r"is of another model \(there is no network/logits"):
+        checkpoints.restore_best(str(tmp_path), network)
+
+
+def test_a_checkpoint_without_the_average_that_is_asked_for_is_refused(
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
+) -> None:
     first = Parts(make_tiny_model(), str(tmp_path))
     first.step()
-    first.saver.save()
-    first.saver.save_best()
-    network = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
-    with pytest.raises(ConfigError, match="is of another model"):
-        checkpoints.restore_best(str(tmp_path), network)
+    first.save()
+    second = Parts(make_tiny_model(), str(tmp_path), average=make_tiny_model())
+    with pytest.raises(ConfigError, match=r"another model \(its average/"):
+        second.saver.restore(1)
 
 
 def test_the_newest_are_kept_and_the_best_beside_them(
@@ -145,30 +257,41 @@ def test_the_newest_are_kept_and_the_best_beside_them(
     parts = Parts(make_tiny_model(), str(tmp_path), keep=2)
     for step in range(1, 6):
         parts.step()
-        parts.saver.save()
+        parts.save()
         if step == 2:
-            parts.progress.best_auc.assign(0.625)
-            parts.progress.best_step.assign(2)
-            parts.saver.save_best()
+            parts.save_best(2, 0.625)
             best = [variable.numpy() for variable in parts.network.variables]
-    found = {path.name.partition(".")[0] for path in (tmp_path / "checkpoints").glob("ckpt-*")}
-    assert found == {"ckpt-4", "ckpt-5"}
+    assert saved_steps(tmp_path / "checkpoints") == {4, 5}
+    assert len(list((tmp_path / "checkpoints").glob("ckpt-*"))) == 4
     restored = make_tiny_model(seed=9).network
     assert checkpoints.restore_best(str(tmp_path), restored) == (2, 0.625)
     assert_equal(best, [variable.numpy() for variable in restored.variables])
 
 
-def test_a_second_best_replaces_the_first(
+@pytest.mark.parametrize("keep_best", [1, 2])
+def test_as_many_of_the_best_are_kept_as_asked_and_the_last_is_the_best(
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path, keep_best: int
+) -> None:
+    parts = Parts(make_tiny_model(), str(tmp_path), keep_best=keep_best)
+    for step, auc in ((1, 0.5), (2, 0.6), (3, 0.75)):
+        parts.step()
+        parts.save_best(step, auc)
+    assert checkpoints.restore_best(str(tmp_path), parts.network) == (3, 0.75)
+    assert saved_steps(tmp_path / "checkpoints" / "best") == {3, 2}.difference(
+        {2} if keep_best == 1 else set()
+    )
+
+
+def test_the_best_network_is_the_average_where_there_is_one(
     make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
 ) -> None:
-    parts = Parts(make_tiny_model(), str(tmp_path))
-    for auc in (0.5, 0.75):
-        parts.step()
-        parts.progress.best_auc.assign(auc)
-        parts.progress.best_step.assign(parts.progress.step)
-        parts.saver.save_best()
-    assert checkpoints.restore_best(str(tmp_path), parts.network) == (2, 0.75)
-    assert len(list((tmp_path / "checkpoints" / "best").glob("*.index"))) == 1
+    average = make_tiny_model(seed=2)
+    parts = Parts(make_tiny_model(seed=1), str(tmp_path), average=average)
+    parts.save_best(1, 0.5)
+    restored = make_tiny_model(seed=3).network
+    checkpoints.restore_best(str(tmp_path), restored)
+    assert_equal(restored.get_weights(), average.network.get_weights())
+    assert not np.array_equal(restored.get_weights()[0], parts.network.get_weights()[0])
 
 
 def test_a_run_without_a_best_checkpoint_is_refused(
@@ -178,45 +301,141 @@ def test_a_run_without_a_best_checkpoint_is_refused(
         checkpoints.restore_best(str(tmp_path), make_tiny_model().network)
 
 
-def test_a_step_that_is_saved_is_not_written_again(
+def test_a_step_that_is_saved_or_restored_is_not_written_again(
     make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
 ) -> None:
     parts = Parts(make_tiny_model(), str(tmp_path))
     parts.step()
-    parts.saver.save()
-    path = tmp_path / "checkpoints" / "ckpt-1.index"
-    before = path.stat()
-    parts.saver.save()
-    assert path.stat().st_mtime_ns == before.st_mtime_ns
-    assert path.stat().st_ino == before.st_ino
-    parts.step()
-    parts.saver.save()
-    assert (tmp_path / "checkpoints" / "ckpt-2.index").exists()
+    parts.save()
+    before = files(tmp_path)
+    parts.save()
+    again = Parts(make_tiny_model(), str(tmp_path))
+    again.saver.restore(1)
+    again.save()
+    assert files(tmp_path) == before
+    again.step()
+    again.save()
+    assert saved_steps(tmp_path / "checkpoints") == {1, 2}
 
 
-def test_a_worker_that_is_not_chief_reads_the_run_but_writes_to_scratch(
+def test_a_process_that_is_not_chief_reads_the_run_and_writes_nothing(
     make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
 ) -> None:
-    output, scratch = tmp_path / "run", tmp_path / "scratch"
-    chief = Parts(make_tiny_model(seed=1), str(output))
+    chief = Parts(make_tiny_model(seed=1), str(tmp_path))
     chief.step()
-    chief.saver.save()
-    before = sorted(output.rglob("*"))
-    worker = Parts(make_tiny_model(seed=2), str(output), scratch=str(scratch))
-    worker.saver.restore()
+    chief.save()
+    (tmp_path / "checkpoints" / "ckpt-9.data-00000-of-00001").write_bytes(b"half")
+    before = files(tmp_path)
+    worker = Parts(make_tiny_model(seed=2), str(tmp_path), writes=False)
+    worker.saver.clean()
+    worker.saver.restore(worker.saver.newest())
     assert_equal(chief.everything(), worker.everything())
     worker.step()
-    worker.saver.save()
-    worker.saver.save_best()
-    assert sorted(output.rglob("*")) == before
-    assert (scratch / "ckpt-2.index").exists()
+    worker.save()
+    worker.save_best(2, 0.5)
+    assert files(tmp_path) == before
+
+
+def test_a_checkpoint_holds_what_was_there_when_it_was_asked_for(
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path, slow_disk: threading.Event
+) -> None:
+    parts = Parts(make_tiny_model(seed=1), str(tmp_path))
+    parts.step()
+    expected = parts.everything()
+    best = [array.copy() for array in parts.network.get_weights()]
+    parts.saver.save()
+    parts.saver.save_best()
+    for variable in [*parts.network.variables, *parts.adam.variables]:
+        variable.value.assign_add(tf.ones_like(variable.value))
+    parts.progress.step, parts.progress.best_auc = 50, 0.9
+    assert not (tmp_path / "checkpoints").exists()
+    slow_disk.set()
+    parts.saver.wait()
+    restored = Parts(make_tiny_model(seed=2), str(tmp_path))
+    restored.saver.restore(1)
+    assert_equal(expected, restored.everything())
+    assert checkpoints.restore_best(str(tmp_path), restored.network) == (0, -1.0)
+    assert_equal(best, restored.network.get_weights())
+
+
+def test_no_more_than_two_copies_are_in_memory(
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path, slow_disk: threading.Event
+) -> None:
+    """The third save waits until the first is on the disk."""
+    parts = Parts(make_tiny_model(), str(tmp_path), keep=9)
+    for _ in range(2):
+        parts.step()
+        parts.saver.save()
+    parts.step()
+    third = threading.Thread(target=parts.saver.save)
+    third.start()
+    third.join(0.3)
+    assert third.is_alive()
+    slow_disk.set()
+    third.join(60)
+    assert not third.is_alive()
+    parts.saver.wait()
+    assert saved_steps(tmp_path / "checkpoints") == {1, 2, 3}
+
+
+def test_what_befalls_a_save_is_raised_by_waiting(
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "checkpoints").write_text("a file where the folder should be")
+    parts = Parts(make_tiny_model(), str(tmp_path))
+    parts.step()
+    parts.saver.save()
+    with pytest.raises((OSError, tf.errors.OpError)):
+        parts.saver.wait()
+    parts.saver.wait()
+
+
+def test_what_befalls_a_save_is_raised_by_the_next_one(
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
+) -> None:
+    """Not only at the end of training, when days of it would be lost."""
+    (tmp_path / "checkpoints" / "ckpt-1.index").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "ckpt-1.index" / "full").touch()
+    parts = Parts(make_tiny_model(), str(tmp_path))
+    parts.step()
+    parts.saver.save()
+    deadline = time.monotonic() + 30
+    while not parts.saver._writing[0].done() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    parts.step()
+    with pytest.raises((OSError, tf.errors.OpError)):
+        parts.saver.save()
+
+
+def test_what_killed_processes_left_is_deleted_and_nothing_else(
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
+) -> None:
+    parts = Parts(make_tiny_model(), str(tmp_path))
+    for _ in range(2):
+        parts.step()
+        parts.save()
+    parts.save_best(2, 0.5)
+    whole = files(tmp_path)
+    folder = tmp_path / "checkpoints"
+    for litter in (
+        "ckpt-3.data-00000-of-00001",
+        "ckpt-4.data-00000-of-00001.tempstate123",
+        "ckpt-4.index.tempstate123",
+        "ckpt-5_temp/part-00000-of-00001.index",
+        "best/ckpt-6.data-00000-of-00001",
+        "best/ckpt-6.index.partial-1",
+    ):
+        (folder / litter).parent.mkdir(exist_ok=True)
+        (folder / litter).write_bytes(b"half")
+    parts.saver.clean()
+    assert files(tmp_path) == whole
 
 
 @pytest.mark.slow
 def test_a_process_killed_in_the_middle_of_saving_leaves_the_older_one_usable(
     tmp_path: pathlib.Path,
 ) -> None:
-    """Kills with SIGKILL while files of a checkpoint that is not declared yet are on the disk."""
+    """Kills with SIGKILL while files of a checkpoint that is not whole yet are on the disk."""
     folder = tmp_path / "checkpoints"
     with subprocess.Popen(
         [sys.executable, "-c", SAVER, str(tmp_path)],
@@ -232,23 +451,21 @@ def test_a_process_killed_in_the_middle_of_saving_leaves_the_older_one_usable(
         while not list(folder.glob(f"ckpt-{saved + 1}*")) and time.monotonic() < deadline:
             time.sleep(0.0005)
         os.kill(process.pid, signal.SIGKILL)
-    newest = tf.train.latest_checkpoint(str(folder))
-    assert newest is not None
-    network = keras.Sequential([keras.Input([2000]), keras.layers.Dense(4000)])
-    adam = keras.optimizers.Adam()
-    adam.build(network.trainable_variables)
-    progress = Progress.start()
-    saver = Checkpoints(
-        output=str(tmp_path), network=network, optimizer=adam, progress=progress, keep=2
-    )
-    assert saver.restore() == newest
-    step = int(progress.step.numpy())
+    made: dict[str, Any] = {}
+    exec(PROGRAM, made)
+    variables, progress, saver = made["made"](str(tmp_path))
+    step = saver.newest()
     assert step >= saved
-    for variable in [*network.variables, *adam.variables[2:]]:
+    assert saver.restore(step) == f"{folder}/ckpt-{step}"
+    assert progress.step == step
+    for variable in variables:
         assert (variable.numpy() == step).all()
-    progress.step.assign_add(1)
+    saver.clean()
+    assert len(list(folder.iterdir())) == 2 * len(saved_steps(folder))
+    progress.step += 1
     saver.save()
-    assert str(tf.train.latest_checkpoint(str(folder))).endswith(f"ckpt-{step + 1}")
+    saver.wait()
+    assert saver.newest() == step + 1
 
 
 def _cut(path: pathlib.Path) -> None:
@@ -274,42 +491,50 @@ _DAMAGE = {
 def _two_saved(make_tiny_model: Callable[..., Any], output: pathlib.Path) -> None:
     parts = Parts(make_tiny_model(seed=1), str(output))
     for step in (5, 6):
-        parts.progress.step.assign(step)
-        parts.saver.save()
+        parts.progress.step = step
+        parts.save()
 
 
+@pytest.mark.parametrize("keep", [1, 2])
 @pytest.mark.parametrize("kind", _DAMAGE)
 def test_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(
     make_tiny_model: Callable[..., Any],
     tmp_path: pathlib.Path,
     capsys: pytest.CaptureFixture[str],
     kind: str,
+    keep: int,
 ) -> None:
+    """What training saves on the way to the damaged step is kept, whatever the damaged one does."""
     _two_saved(make_tiny_model, tmp_path)
+    folder = tmp_path / "checkpoints"
+    for path in folder.glob("ckpt-6.*"):
+        path.rename(folder / path.name.replace("-6", "-9"))
     suffix, spoil = _DAMAGE[kind]
-    spoil(tmp_path / "checkpoints" / f"ckpt-6.{suffix}")
-    parts = Parts(make_tiny_model(seed=1), str(tmp_path))
-    assert parts.saver.restore().endswith("ckpt-5")
-    assert int(parts.progress.step.numpy()) == 5
+    spoil(folder / f"ckpt-9.{suffix}")
+    parts = Parts(make_tiny_model(seed=1), str(tmp_path), keep=keep)
+    parts.saver.clean()
+    assert parts.saver.newest() == 5
     told = capsys.readouterr().err
-    assert ("ckpt-6 is damaged" in told) == (kind != "index gone")
-    parts.progress.step.assign(6)
-    parts.saver.save()
-    again = Parts(make_tiny_model(seed=1), str(tmp_path))
-    assert again.saver.restore().endswith("ckpt-6")
+    assert ("ckpt-9 is damaged" in told) == (kind != "index gone")
+    assert parts.saver.restore(5).endswith("ckpt-5")
+    assert parts.progress.step == 5
+    for step in (7, 9, 10):
+        parts.progress.step = step
+        parts.save()
+        again = Parts(make_tiny_model(seed=1), str(tmp_path))
+        assert again.saver.newest() == step
+    assert saved_steps(folder) == {10, 9}.difference({9} if keep == 1 else set())
 
 
-@pytest.mark.parametrize("spoil", [_cut, pathlib.Path.unlink])
+@pytest.mark.parametrize("text", ["", 'model_checkpoint_path: "ckpt-1"\n'])
 def test_the_newest_checkpoint_is_found_without_tensorflows_list(
-    make_tiny_model: Callable[..., Any],
-    tmp_path: pathlib.Path,
-    spoil: Callable[[pathlib.Path], None],
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path, text: str
 ) -> None:
     _two_saved(make_tiny_model, tmp_path)
-    spoil(tmp_path / "checkpoints" / "checkpoint")
+    (tmp_path / "checkpoints" / "checkpoint").write_text(text)
     (tmp_path / "checkpoints" / "ckpt-7_temp").mkdir()
     (tmp_path / "checkpoints" / "ckpt-7_temp" / "part-00000-of-00001.index").write_bytes(b"x")
-    assert Parts(make_tiny_model(seed=1), str(tmp_path)).saver.restore().endswith("ckpt-6")
+    assert Parts(make_tiny_model(seed=1), str(tmp_path)).saver.newest() == 6
 
 
 def test_a_run_of_which_no_checkpoint_is_whole_is_no_fresh_start(
@@ -319,14 +544,14 @@ def test_a_run_of_which_no_checkpoint_is_whole_is_no_fresh_start(
     for path in (tmp_path / "checkpoints").glob("*.data*"):
         _flip(path)
     with pytest.raises(ConfigError, match="none of the 2 checkpoints in .* is whole"):
-        Parts(make_tiny_model(seed=1), str(tmp_path)).saver.restore()
+        Parts(make_tiny_model(seed=1), str(tmp_path)).saver.newest()
 
 
 def test_a_damaged_best_checkpoint_is_told_in_one_line(
     make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
 ) -> None:
     parts = Parts(make_tiny_model(seed=1), str(tmp_path))
-    parts.saver.save_best()
+    parts.save_best(1, 0.5)
     (path,) = (tmp_path / "checkpoints" / "best").glob("*.data*")
     _flip(path)
     with pytest.raises(ConfigError, match="is damaged") as caught:

@@ -192,13 +192,21 @@ def test_a_bucket_gets_the_log_once_a_validation(on_gcs: Any, bucket: str) -> No
 
 @pytest.mark.slow
 def test_a_run_logs_training_and_every_finding(finished_run: Any) -> None:
-    found = scalars(folder_of(finished_run.output, {}))
+    folder = folder_of(finished_run.output, {})
+    found = scalars(folder)
     assert {step for step, _ in found["train/loss"]} == {2, 4, 6}
     assert all(0 < value < 20 for _, value in found["train/loss"])
     assert [value for _, value in found["train/learning_rate"]] == pytest.approx([1e-4] * 3)
-    assert all(value > 0 for _, value in found["train/images_per_second"])
+    for tag in ("gradient_norm", "images_per_second", "steps_per_second"):
+        assert all(value > 0 for _, value in found[f"train/{tag}"])
+    assert all(0 <= value <= 1 for _, value in found["train/input_wait_share"])
     means = found["validation/mean_auc"]
     assert [step for step, _ in means] == [7]
     each = [found[f"validation_auc/{name}"] for name in ("Mass", "Nodule", "Edema")]
     assert [len(points) for points in each] == [1, 1, 1]
     assert sum(points[0][1] for points in each) / 3 == pytest.approx(means[0][1], rel=1e-5)
+    assert found["best/mean_auc"] == means
+    log = read(folder)
+    assert set(log.PluginTagToContent("text")) == {"run/config", "run/data_set", "run/starts"}
+    assert len(log.PluginTagToContent("pr_curves")) == 3
+    assert len(log.PluginTagToContent("images")) >= 4

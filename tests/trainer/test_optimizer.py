@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tests of the learning rate over the steps, of Adam's step and of loss scaling."""
+"""Tests of the learning rate over the steps, of the optimisers, of loss scaling and clipping."""
 
 import keras
 import numpy as np
@@ -18,8 +18,16 @@ def rates(schedule: str, warmup_steps: int, total: int = 100) -> np.ndarray:
     return np.array([float(made(tf.constant(step, tf.int64))) for step in range(total + 1)])
 
 
-def test_constant_is_constant() -> None:
-    np.testing.assert_allclose(rates("constant", 0), PEAK, rtol=1e-6)
+@pytest.mark.parametrize("schedule", ["constant", "plateau"])
+def test_constant_is_constant_and_plateau_is_lowered_elsewhere(schedule: str) -> None:
+    np.testing.assert_allclose(rates(schedule, 0), PEAK, rtol=1e-6)
+
+
+def test_a_rate_is_a_float32_scalar_inside_a_function_too() -> None:
+    made = optimizer.Schedule(OptimizerConfig(learning_rate=PEAK, schedule="cosine"), 10)
+    rate = tf.function(made)(tf.constant(5, tf.int64))
+    assert (rate.dtype, rate.shape) == (tf.float32, [])
+    assert float(rate) == pytest.approx(PEAK / 2)
 
 
 def test_cosine_falls_from_the_peak_to_zero_at_the_last_step() -> None:
@@ -27,7 +35,7 @@ def test_cosine_falls_from_the_peak_to_zero_at_the_last_step() -> None:
     np.testing.assert_allclose(rates("cosine", 0), expected, rtol=1e-4, atol=1e-9)
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "plateau"])
 def test_warm_up_rises_linearly_and_reaches_the_peak_before_the_schedule_begins(
     schedule: str,
 ) -> None:
@@ -44,35 +52,95 @@ def test_warm_up_longer_than_the_run_never_divides_by_zero() -> None:
     np.testing.assert_allclose(found, PEAK * np.arange(1, 102) / 500, rtol=1e-5)
 
 
-def test_the_first_step_of_adam_moves_by_the_rate_of_step_zero() -> None:
-    config = OptimizerConfig(learning_rate=PEAK, schedule="constant", warmup_steps=4)
-    adam = optimizer.build(optimizer.Schedule(config, 10), epsilon=1e-7, precision="float32")
+def test_cosine_stays_at_zero_past_the_last_step() -> None:
+    made = optimizer.Schedule(OptimizerConfig(learning_rate=PEAK, schedule="cosine"), 10)
+    assert float(made(tf.constant(10, tf.int64))) == float(made(tf.constant(50, tf.int64)))
+    assert float(made(tf.constant(50, tf.int64))) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_first_step_of_adam_moves_by_the_rate_that_it_is_given() -> None:
+    adam = optimizer.build(OptimizerConfig(name="adam", learning_rate=0.5))
+    assert isinstance(adam, keras.optimizers.Adam)
     weight = keras.Variable([1.0, 1.0])
     adam.build([weight])
-    adam.apply([tf.constant([3.0, -7.0])], [weight])
+    adam.update_step(tf.constant([3.0, -7.0]), weight, tf.constant(PEAK))
     # Adam's first step is the rate times the sign of the gradient.
-    np.testing.assert_allclose(weight.numpy(), [1 - PEAK / 4, 1 + PEAK / 4], rtol=1e-5)
+    np.testing.assert_allclose(weight.numpy(), [1 - PEAK, 1 + PEAK], rtol=1e-5)
+
+
+def test_sgd_is_plain() -> None:
+    sgd = optimizer.build(OptimizerConfig(name="sgd", learning_rate=0.5))
+    weight = keras.Variable([1.0, 1.0])
+    sgd.build([weight])
+    for _ in range(2):
+        sgd.update_step(tf.constant([3.0, -7.0]), weight, tf.constant(PEAK))
+    np.testing.assert_allclose(weight.numpy(), [1 - 6 * PEAK, 1 + 14 * PEAK], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+def test_an_optimiser_has_the_same_variables_in_every_process(name: str) -> None:
+    """Checkpoints tell them by their names."""
+    paths = []
+    for _ in range(2):
+        made = optimizer.build(OptimizerConfig(name=name))
+        made.build([keras.Variable([1.0], name="weight")])
+        paths.append([variable.path for variable in made.variables])
+    assert paths[0] == paths[1]
 
 
 def test_epsilon_reaches_adam() -> None:
-    schedule = optimizer.Schedule(OptimizerConfig(), 10)
-    assert optimizer.build(schedule, epsilon=0.5, precision="float32").epsilon == 0.5
+    assert optimizer.build(OptimizerConfig(epsilon=0.5)).epsilon == 0.5
 
 
-def test_only_float16_scales_the_loss_and_undoes_it() -> None:
-    schedule = optimizer.Schedule(OptimizerConfig(schedule="constant", learning_rate=PEAK), 10)
-    for precision in ("float32", "mixed_bfloat16"):
-        assert type(optimizer.build(schedule, epsilon=1e-7, precision=precision)) is (
-            keras.optimizers.Adam
-        )
-    scaled = optimizer.build(schedule, epsilon=1e-7, precision="mixed_float16")
-    assert isinstance(scaled, keras.optimizers.LossScaleOptimizer)
-    weight = keras.Variable([1.0])
-    scaled.build([weight])
-    factor = float(scaled.scale_loss(tf.constant(1.0)))
-    assert factor > 1000
-    scaled.apply([tf.constant([float("inf")])], [weight])
-    assert weight.numpy() == [1.0]
-    assert float(scaled.scale_loss(tf.constant(1.0))) < factor
-    scaled.apply([tf.constant([2.0]) * scaled.scale_loss(tf.constant(1.0))], [weight])
-    np.testing.assert_allclose(weight.numpy(), [1 - PEAK], rtol=1e-5)
+def scale(value: float, good_steps: int = 0, skipped: int = 0) -> optimizer.LossScale:
+    return optimizer.LossScale(
+        tf.constant(value), tf.constant(good_steps, tf.int64), tf.constant(skipped, tf.int64)
+    )
+
+
+def numbers(found: optimizer.LossScale) -> tuple[float, int, int]:
+    assert [part.dtype for part in found] == [tf.float32, tf.int64, tf.int64]
+    return float(found.value), int(found.good_steps), int(found.skipped)
+
+
+@pytest.mark.parametrize(
+    ("before", "finite", "after"),
+    [
+        ((1024.0, 5, 2), True, (1024.0, 6, 2)),
+        ((1024.0, 5, 2), False, (512.0, 0, 3)),
+        ((1024.0, 1998, 2), True, (1024.0, 1999, 2)),
+        ((1024.0, 1999, 2), True, (2048.0, 0, 2)),
+        ((1024.0, 1999, 2), False, (512.0, 0, 3)),
+        ((1.0, 5, 2), False, (1.0, 0, 3)),
+        ((2.0**24, 1999, 2), True, (2.0**24, 0, 2)),
+    ],
+)
+def test_the_loss_scale_halves_on_an_overflow_and_doubles_after_2000_steps_without(
+    before: tuple[float, int, int], finite: bool, after: tuple[float, int, int]
+) -> None:
+    assert numbers(scale(*before).after(tf.constant(finite))) == after
+    compiled = tf.function(lambda state, good: state.after(good))
+    assert numbers(compiled(scale(*before), tf.constant(finite))) == after
+
+
+def gradients() -> list[tf.Tensor]:
+    generator = np.random.default_rng(3)
+    return [tf.constant(generator.normal(size=size), tf.float32) for size in ((3, 4), (5,), (1,))]
+
+
+@pytest.mark.parametrize("longest", [0.01, 1.0, 1e6])
+def test_clipping_equals_tensorflows(longest: float) -> None:
+    given = gradients()
+    expected, norm = tf.clip_by_global_norm(given, longest)
+    for found, wanted in zip(optimizer.clip(given, norm, longest), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_no_limit_leaves_gradients_as_they_are() -> None:
+    given = gradients()
+    assert optimizer.clip(given, tf.constant(1e9), 0.0) is given
+
+
+def test_gradients_of_no_length_stay_zero_when_clipped() -> None:
+    (found,) = optimizer.clip([tf.zeros([3])], tf.constant(0.0), 1.0)
+    assert found.numpy().tolist() == [0.0] * 3

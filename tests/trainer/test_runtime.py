@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Tests of the choice of devices (a table), of connecting to them and of SIGTERM."""
+"""Tests of the choice of devices (a table) and of connecting to them."""
 
 import json
-import os
 import random
-import signal
 from typing import Any
 
 import pytest
@@ -52,6 +50,7 @@ def of_workers(worker: int, workers: int = 2) -> Topology:
         ({}, {"TPU_NAME": "node-2"}, 0, Topology("tpu", tpu="node-2")),
         ({"tpu": "local"}, tf_config(WORKERS, "worker", 1), 0, Topology("tpu", tpu="local")),
         ({"strategy": "one_device", "tpu": "local"}, {}, 0, ONE),
+        ({"xla": True}, {}, 1, ONE),
         ({}, {"TF_CONFIG": ""}, 8, MIRRORED),
         ({}, tf_config({"worker": ["a:1"]}, "worker"), 0, ONE),
         ({}, tf_config({"chief": ["a:1"]}, "chief"), 8, MIRRORED),
@@ -87,6 +86,10 @@ def test_the_topology_follows_from_settings_and_surroundings(
             tf_config({"worker": ["a:1"]}, "worker"),
             "fewer than two tasks",
         ),
+        ({"strategy": "one_device"}, tf_config(WORKERS, "worker"), "use multi_worker or auto"),
+        ({"strategy": "mirrored"}, tf_config(CHIEF, "chief"), "names 3 processes"),
+        ({"xla": True}, tf_config(WORKERS, "worker"), "runtime.xla works on one device"),
+        ({"xla": True, "logical_cpus": 2}, {}, "not with strategy mirrored"),
         ({}, {"TF_CONFIG": "{"}, "TF_CONFIG is not"),
         ({}, {"TF_CONFIG": "[1, 2]"}, "TF_CONFIG is not"),
         ({}, {"TF_CONFIG": '{"cluster": {"worker": 3}}'}, "TF_CONFIG is not"),
@@ -138,14 +141,3 @@ def test_connecting_sets_the_precision(one_device: runtime.Runtime, precision: A
 @pytest.mark.slow
 def test_two_logical_cpus_are_two_mirrored_replicas(two_cpus: dict[str, Any]) -> None:
     assert (two_cpus["strategy"], two_cpus["replicas"]) == ("mirrored", 2)
-
-
-def test_sigterm_is_held_back_inside_the_block_only() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with runtime.stop_requests() as should_stop:
-        assert not should_stop()
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert should_stop()
-    assert signal.getsignal(signal.SIGTERM) is before
-    with runtime.stop_requests() as should_stop:
-        assert not should_stop()

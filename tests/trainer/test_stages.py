@@ -14,21 +14,24 @@ import tensorflow as tf
 
 from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError
-from trainer import checkpoints, model, predictions, stages
+from trainer import checkpoints, model, predictions, stages, training
 from trainer.config import Config
 from trainer.evaluation.auc import aurocs
+from trainer.job import Job
+from trainer.stopping import StopRequests
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def job(finished_run: Any, data_set: Any, one_device: Any) -> stages.Job:
-    return stages.Job(
+def job(finished_run: Any, data_set: Any, one_device: Any) -> Job:
+    return Job(
         data=data_set.folder,
         output=finished_run.output,
         config=settings.from_yaml(Config, f"{finished_run.output}/config.yaml"),
         manifest=data_set.manifest,
         runtime=one_device,
+        stops=StopRequests(),
     )
 
 
@@ -59,7 +62,7 @@ def test_predictions_hold_both_splits_and_give_the_auc_that_chose_the_network(
 
 
 def test_a_run_that_lost_its_note_takes_no_step_and_writes_it_again(
-    job: stages.Job, finished_run: Any, tmp_path: pathlib.Path
+    job: Job, finished_run: Any, tmp_path: pathlib.Path
 ) -> None:
     output = tmp_path / "copy"
     shutil.copytree(job.output, output)
@@ -76,16 +79,16 @@ def test_a_run_that_lost_its_note_takes_no_step_and_writes_it_again(
     assert after == {name: value for name, value in before.items() if name in after}
 
 
-def test_the_best_network_of_a_run_scores_as_its_predictions_file(job: stages.Job) -> None:
+def test_the_best_network_of_a_run_scores_as_its_predictions_file(job: Job) -> None:
     built = model.build(job.config.model, image_size=32, findings=3, pretrained=False)
     step, _ = checkpoints.restore_best(job.output, built.network)
     assert step == 7
-    scores = stages._scorer(job, built.network).score("test")
+    scores = training.scorer(job, built.network).score("test")
     written = predictions.read(f"{job.output}/predictions/predictions.csv").select("test").scores
     np.testing.assert_allclose(scores, written, atol=1e-6)
 
 
-def test_batch_statistics_are_trained_and_restored(job: stages.Job, resnet: model.Model) -> None:
+def test_batch_statistics_are_trained_and_restored(job: Job, resnet: model.Model) -> None:
     built = model.build(job.config.model, image_size=32, findings=3, pretrained=False)
     checkpoints.restore_best(job.output, built.network)
     fresh, trained = (
@@ -96,7 +99,7 @@ def test_batch_statistics_are_trained_and_restored(job: stages.Job, resnet: mode
     assert all(not np.allclose(a, b) for a, b in zip(fresh, trained, strict=True))
 
 
-def test_a_checkpoint_of_a_wider_head_is_refused(job: stages.Job) -> None:
+def test_a_checkpoint_of_a_wider_head_is_refused(job: Job) -> None:
     config = settings.from_mapping(Config, settings.to_mapping(job.config), origin="test")
     config.model.hidden_units = 9
     wider = model.build(config.model, image_size=32, findings=3, pretrained=False)

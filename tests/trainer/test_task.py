@@ -96,7 +96,7 @@ def test_the_output_folder_has_the_agreed_layout(finished_run: Any) -> None:
         "saved_model",
         "config.yaml",
     }
-    assert sorted(found - {"training.json", "manifest.sha256"}) == sorted(
+    assert sorted(found - {"training.json", "manifest.sha256", "starts.json"}) == sorted(
         ["checkpoints", "tensorboard", "predictions", "report", "saved_model", "config.yaml"]
     )
 
@@ -248,12 +248,24 @@ def test_evaluation_before_training_is_exit_78(refused: Callable[..., str], argu
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_another_model_is_exit_78(
-    refused: Callable[..., str], arguments: Any, finished_run: Any, tmp_path: pathlib.Path
+@pytest.mark.parametrize(
+    ("mode", "problem"),
+    [
+        ("train", "ckpt-7 is of a run with other settings or other data"),
+        ("evaluate", "ckpt-7 is of another model"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_exit_78(
+    refused: Callable[..., str],
+    arguments: Any,
+    finished_run: Any,
+    tmp_path: pathlib.Path,
+    mode: str,
+    problem: str,
 ) -> None:
     shutil.copytree(f"{finished_run.output}/checkpoints", tmp_path / "out" / "checkpoints")
-    sentence = refused(arguments(model__hidden_units=16), 78)
-    assert "ckpt-7 is of another model" in sentence
+    sentence = refused([*arguments(model__hidden_units=16), f"--mode={mode}"], 78)
+    assert problem in sentence
     assert "choose another --output" in sentence
 
 

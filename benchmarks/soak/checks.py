@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""Checks what a run of the soak has left, and puts the record into words."""
+
+import csv
+import json
+import pathlib
+import statistics
+from typing import Any
+
+import numpy as np
+
+from preprocessing.contract.manifest import Manifest
+
+_SETTLED = 60  # seconds after which a process has traced its steps and filled its buffers
+
+
+def line(start: Any) -> str:
+    """Returns one start as a row of the table."""
+    first = next((point[1:] for point in start.memory if point[0] >= _SETTLED), None)
+    last = start.memory[-1][1:] if start.memory else None
+    memory = f"{_mebibytes(first)} -> {_mebibytes(last)}"
+    run = "reference" if start.run < 0 else str(start.run)
+    codes = ", ".join(map(str, start.codes))
+    steps = f"{start.steps[0]} -> {start.steps[1]}"
+    return (
+        f"| {run} | {start.began:.1f} | {start.lived:.0f} | {start.event} | {codes} | "
+        f"{start.gone:.1f} | {steps} | {memory} | {start.files} | {start.written} | "
+        f"{start.scratch} |"
+    )
+
+
+def table(starts: list[Any]) -> str:
+    """Returns all starts as a table in Markdown."""
+    head = (
+        "| run | began, min | lived, s | event | exit codes | gone after, s | step | "
+        "memory at 1 min -> end, MiB | open files | files of the run | temporary files |"
+    )
+    return "\n".join([head, "|" + "---|" * 11, *map(line, starts)])
+
+
+def _mebibytes(values: list[float] | None) -> str:
+    return "+".join(f"{value:.0f}" for value in values) if values else "?"
+
+
+def growth(starts: list[Any]) -> list[float]:
+    """Returns each worker's growth of memory in MiB a minute, of starts that lived long enough.
+
+    The slope of a straight line through the samples after the first minute.
+    """
+    slopes = []
+    for start in starts:
+        points = np.array([point for point in start.memory if point[0] >= _SETTLED])
+        if len(points) > 1 and points[-1, 0] - points[0, 0] >= 60:
+            for worker in range(1, points.shape[1]):
+                slopes.append(60 * float(np.polyfit(points[:, 0], points[:, worker], 1)[0]))
+    return slopes
+
+
+def summary(starts: list[Any]) -> str:
+    """Returns the record in a few sentences."""
+    kills = [start for start in starts if start.event.startswith("SIG")]
+    gone = {
+        name: [start.gone for start in kills if start.event.startswith(name)]
+        for name in ("SIGKILL", "SIGTERM")
+    }
+    lines = [f"{len(starts)} starts, {len(kills)} interruptions"]
+    for name, seconds in gone.items():
+        if seconds:
+            lines.append(
+                f"{name}: {len(seconds)}; all workers gone after {statistics.median(seconds):.1f} s"
+                f" in the median, {max(seconds):.1f} s at most"
+            )
+    slopes = growth(starts)
+    if slopes:
+        lines.append(
+            f"memory after the first minute: {statistics.median(slopes):+.2f} MiB a minute in the "
+            f"median of {len(slopes)} workers, {max(slopes):+.2f} at most"
+        )
+    return "\n".join(lines)
+
+
+def problems_of(output: pathlib.Path, manifest: Manifest) -> list[str]:
+    """Returns what is wrong with a finished run: predictions and report against the data set."""
+    predictions = output / "predictions" / "predictions.csv"
+    missing = [
+        name
+        for name in ("training.json", "report/report.html", "saved_model/saved_model.pb")
+        if not (output / name).is_file()
+    ]
+    if missing or not predictions.is_file():
+        return [f"{output} is finished without {', '.join(missing) or 'predictions'}"]
+    with predictions.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = []
+    report = json.loads((output / "report" / "report.json").read_text())
+    for split in ("validation", "test"):
+        own = [row for row in rows if row["split"] == split]
+        ids = {row["id"] for row in own}
+        if not len(own) == len(ids) == manifest.splits[split].examples:
+            found.append(f"{split}: {len(own)} rows, {len(ids)} ids")
+        for name, entry in report["splits"][split]["findings"].items():
+            stated, ours = entry["auc"]["value"], _auc(own, name)
+            if (stated is None) != (ours is None) or abs((stated or 0) - (ours or 0)) > 1e-9:
+                found.append(f"{split}: the report says {name} has AUC {stated}, it is {ours}")
+    return found
+
+
+def _auc(rows: list[dict[str, str]], finding: str) -> float | None:
+    """Counts pairs, the plainest definition of the area under the curve."""
+    labels = np.array([row[f"label:{finding}"] for row in rows])
+    scores = np.array([float(row[f"score:{finding}"]) for row in rows])
+    positive, negative = scores[labels == "1"], scores[labels == "0"]
+    if not len(positive) or not len(negative):
+        return None
+    above = positive[:, None] - negative[None, :]
+    return float(((above > 0) + 0.5 * (above == 0)).mean())

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the agreement between processes, as far as one process can tell."""
+
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from preprocessing.contract.errors import ConfigError, StoppedError
+from trainer import agreement
+from trainer.agreement import Agreement
+from trainer.cluster import Cluster
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def two(port: int, other: int) -> Cluster:
+    return Cluster({"worker": (f"127.0.0.1:{port}", f"127.0.0.1:{other}")}, "worker", 0)
+
+
+def test_one_process_agrees_with_itself(one_device: Any) -> None:
+    alone = Agreement(one_device.strategy, 1)
+    assert alone.gather([3, 4]).tolist() == [[3, 4]]
+    assert alone.chiefs(7) == 7
+    alone.check_equal("settings", "text")
+    alone.barrier()
+
+
+def test_the_processes_that_differ_are_named(
+    one_device: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = Agreement(one_device.strategy, 1)
+    gather = alone.gather
+
+    def with_two_more(numbers: list[int]) -> Any:
+        own = gather(numbers)
+        return tf.concat([own, own, own + 1], axis=0).numpy()
+
+    monkeypatch.setattr(alone, "gather", with_two_more)
+    with pytest.raises(ConfigError, match="settings of process 2 are not those of process 0"):
+        alone.check_equal("settings", "text")
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port} of 127.0.0.1 is taken"):
+            agreement.check_port(two(port, 1))
+    agreement.check_port(two(port, 1))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.UnavailableError(None, None, "recvmsg: connection reset by peer"),
+        tf.errors.InternalError(None, None, "Collective ops is aborted by: no heartbeat"),
+    ],
+)
+def test_a_lost_peer_is_a_reason_to_start_again_and_is_named(error: Exception) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        alive, gone = server.getsockname()[1], free_port()
+        hosts = (f"127.0.0.1:{free_port()}", f"127.0.0.1:{alive}", f"127.0.0.1:{gone}")
+        peers = Cluster({"worker": hosts}, "worker", 0)
+        with (
+            pytest.raises(StoppedError, match=rf"lost a peer \(worker 2 at 127.0.0.1:{gone};"),
+            agreement.naming_lost_peers(peers),
+        ):
+            raise error
+
+
+def test_other_errors_and_those_of_a_process_alone_pass() -> None:
+    with (
+        pytest.raises(tf.errors.UnavailableError),
+        agreement.naming_lost_peers(Cluster()),
+    ):
+        raise tf.errors.UnavailableError(None, None, "storage")
+    with (
+        pytest.raises(tf.errors.InvalidArgumentError),
+        agreement.naming_lost_peers(two(1, 2)),
+    ):
+        raise tf.errors.InvalidArgumentError(None, None, "shape")
+
+
+def test_a_cluster_that_does_not_form_ends_with_75_and_names_who_is_missing() -> None:
+    gone = free_port()
+    program = f"""
+import time
+from trainer import agreement
+from trainer.cluster import Cluster
+peers = Cluster({{"worker": ("127.0.0.1:1", "127.0.0.1:{gone}")}}, "worker", 0)
+with agreement.forming(peers, 5):
+    pass
+with agreement.forming(peers, 0.5):
+    time.sleep(60)
+"""
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 75
+    assert time.monotonic() - start < 60
+    assert f"not answering: worker 1 at 127.0.0.1:{gone}" in done.stderr

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the count of fruitless starts: it ends a loop, and progress begins it anew."""
+
+import pathlib
+
+import pytest
+
+from preprocessing.contract.errors import ConfigError
+from trainer import starts
+
+
+def test_starts_without_progress_are_counted_and_end(tmp_path: pathlib.Path) -> None:
+    output = str(tmp_path)
+    assert [starts.count(output, step=40, most=3) for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(ConfigError, match="3 starts in a row from step 40 .* look at what ended"):
+        starts.count(output, step=40, most=3)
+    assert starts.count(output, step=40, most=3) == 1
+
+
+def test_progress_begins_the_count_anew(tmp_path: pathlib.Path) -> None:
+    output = str(tmp_path)
+    assert [starts.count(output, step=step, most=2) for step in (-1, -1, 10, 10, 20)] == [
+        1, 2, 1, 2, 1,
+    ]  # fmt: skip
+
+
+def test_without_a_limit_it_never_ends(tmp_path: pathlib.Path) -> None:
+    assert [starts.count(str(tmp_path), step=-1, most=0) for _ in range(30)][-1] == 30
+
+
+def test_a_note_that_cannot_be_read_counts_as_none(tmp_path: pathlib.Path) -> None:
+    (tmp_path / starts.NOTE).write_text("{")
+    assert starts.count(str(tmp_path), step=5, most=1) == 1

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the training step: what it computes, what it leaves alone, and that XLA takes it."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer import dataset, model, multistep, optimizer
+from trainer.config import Config
+from trainer.losses import cross_entropies
+from trainer.optimizer import LossScale
+from trainer.step import Step
+
+SCALE = LossScale(tf.constant(1.0), tf.constant(0, tf.int64), tf.constant(0, tf.int64))
+
+
+class Trainer:
+    """A network, its optimiser and its compiled steps on one device."""
+
+    def __init__(
+        self,
+        made: model.Model,
+        data_set: Any,
+        config: Config,
+        *,
+        frozen: bool = False,
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> None:
+        self.strategy = strategy or tf.distribute.OneDeviceStrategy("/CPU:0")
+        self.config, self.data_set, self.model = config, data_set, made
+        with self.strategy.scope():
+            self.optimizer = optimizer.build(config.optimizer)
+            self.optimizer.build(made.network.trainable_variables)
+            self.average = None
+            if config.optimizer.ema_decay:
+                self.average = keras.models.clone_model(made.network)
+                self.average.set_weights(made.network.get_weights())
+        self.step = Step(
+            self.strategy, made, self.optimizer, config, average=self.average, frozen=frozen
+        )
+        schedule = optimizer.Schedule(config.optimizer, 100)
+        self.steps = multistep.make_steps(
+            self.strategy, self.step, schedule, config.data.global_batch_size
+        )
+
+    def batches(self, parts: int = 1) -> Any:
+        return iter(
+            dataset.train_batches(
+                self.strategy,
+                folder=self.data_set.folder,
+                manifest=self.data_set.manifest,
+                config=self.config.data,
+                seed=0,
+                start_step=0,
+                parts=parts,
+            )
+        )
+
+    def run(self, count: int, scale: LossScale = SCALE) -> Any:
+        return self.steps(
+            self.batches(self.config.train.accumulation_steps),
+            tf.constant(0, tf.int64),
+            tf.constant(count),
+            tf.constant(1.0),
+            scale,
+            tf.constant([0.0, 0.5]),
+        )
+
+
+def tiny(
+    make: Callable[..., Any], data_set: Any, small: Callable[[], Config], **changes: Any
+) -> Any:
+    """Returns a trainer of the tiny network; keywords are settings with "__" for the dot."""
+    config = small()
+    config.optimizer.name = "sgd"
+    config.optimizer.learning_rate = 0.1
+    frozen = changes.pop("frozen", False)
+    for name, value in changes.items():
+        section, _, setting = name.partition("__")
+        setattr(getattr(config, section), setting, value)
+    return Trainer(make(seed=1, dropout=0.0), data_set, config, frozen=frozen)
+
+
+def test_a_step_is_plain_gradient_descent_on_the_mean_over_known_targets(
+    make_tiny_model: Callable[..., Any], data_set: Any, small_settings: Callable[[], Config]
+) -> None:
+    trainer = tiny(
+        make_tiny_model, data_set, small_settings, data__crop_fraction=0.8, data__flip=False
+    )
+    made = trainer.model
+    before = [variable.numpy() for variable in made.network.trainable_variables]
+    measured = trainer.run(1)
+    after = [variable.numpy() for variable in made.network.trainable_variables]
+    for variable, value in zip(made.network.trainable_variables, before, strict=True):
+        variable.assign(value)
+    (batch,) = itertools.islice(trainer.batches(), 1)
+    from trainer.augment import augment
+
+    data = trainer.config.data
+    pixels = augment(
+        batch["pixels"],
+        batch["positions"],
+        key=tf.constant([trainer.config.seed, 0], tf.int64),
+        global_batch=data.global_batch_size,
+        image_size=data.image_size,
+        crop_fraction=data.crop_fraction,
+        flip=data.flip,
+    )
+    with tf.GradientTape() as tape:
+        losses, known = cross_entropies(made.network(pixels, training=True), batch["targets"])
+        loss = tf.reduce_sum(losses) / tf.reduce_sum(known)
+    gradients = tape.gradient(loss, made.network.trainable_variables)
+    assert float(measured.loss[0]) == pytest.approx(float(loss), rel=1e-5)
+    assert float(measured.norms[0]) == pytest.approx(
+        float(tf.linalg.global_norm(gradients)), rel=1e-4
+    )
+    np.testing.assert_allclose(measured.losses[0], losses / known, rtol=1e-5)
+    for old, new, gradient in zip(before, after, gradients, strict=True):
+        np.testing.assert_allclose(new, old - 0.1 * gradient.numpy(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_accumulated_parts_make_the_same_step(
+    make_tiny_model: Callable[..., Any],
+    data_set: Any,
+    small_settings: Callable[[], Config],
+    parts: int,
+) -> None:
+    whole = tiny(make_tiny_model, data_set, small_settings)
+    accumulated = tiny(make_tiny_model, data_set, small_settings, train__accumulation_steps=parts)
+    one, other = whole.run(4), accumulated.run(4)
+    np.testing.assert_allclose(one.loss, other.loss, rtol=1e-5)
+    np.testing.assert_allclose(one.losses, other.losses, rtol=1e-4)
+    pairs = zip(whole.model.network.weights, accumulated.model.network.weights, strict=True)
+    for first, second in pairs:
+        np.testing.assert_allclose(first.numpy(), second.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_clipping_bounds_the_step_by_the_norm_of_the_whole_gradient(
+    make_tiny_model: Callable[..., Any], data_set: Any, small_settings: Callable[[], Config]
+) -> None:
+    trainer = tiny(make_tiny_model, data_set, small_settings, optimizer__clip_norm=0.01)
+    before = trainer.model.network.get_weights()
+    measured = trainer.run(1)
+    assert float(measured.norms[0]) > 0.01
+    moved = [
+        float(np.sum((one - other) ** 2))
+        for one, other in zip(before, trainer.model.network.get_weights(), strict=True)
+    ]
+    assert np.sqrt(sum(moved)) == pytest.approx(0.1 * 0.01, rel=1e-3)
+
+
+def test_a_frozen_backbone_stays_and_the_head_learns(
+    make_tiny_model: Callable[..., Any], data_set: Any, small_settings: Callable[[], Config]
+) -> None:
+    trainer = tiny(make_tiny_model, data_set, small_settings, frozen=True)
+    backbone = trainer.model.backbone.get_weights()
+    head = trainer.model.head.get_weights()
+    trainer.run(3)
+    for one, other in zip(backbone, trainer.model.backbone.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert any(
+        (one != other).any()
+        for one, other in zip(head, trainer.model.head.get_weights(), strict=True)
+    )
+    assert trainer.model.backbone.trainable
+
+
+def test_the_average_follows_the_weights(
+    make_tiny_model: Callable[..., Any], data_set: Any, small_settings: Callable[[], Config]
+) -> None:
+    trainer = tiny(make_tiny_model, data_set, small_settings, optimizer__ema_decay=0.5)
+    start = trainer.model.network.get_weights()
+    trainer.run(1)
+    # After the first step: decay min(0.5, 2 / 11).
+    new = trainer.model.network.get_weights()
+    for old, moved, average in zip(start, new, trainer.average.get_weights(), strict=True):
+        np.testing.assert_allclose(average, old * 2 / 11 + moved * 9 / 11, rtol=1e-5, atol=1e-6)
+
+
+def test_an_overflow_is_skipped_and_counted(
+    make_tiny_model: Callable[..., Any],
+    data_set: Any,
+    small_settings: Callable[[], Config],
+    precision: Callable[[str], None],
+) -> None:
+    precision("mixed_float16")
+    trainer = tiny(make_tiny_model, data_set, small_settings, runtime__precision="mixed_float16")
+    before = trainer.model.network.get_weights()
+    most = LossScale(tf.constant(2.0**24), tf.constant(9, tf.int64), tf.constant(3, tf.int64))
+    measured = trainer.run(1, most)
+    assert not np.isfinite(measured.norms[0])
+    assert np.isfinite(measured.loss[0])
+    assert float(measured.scale.value) == 2.0**23
+    assert (int(measured.scale.good_steps), int(measured.scale.skipped)) == (0, 4)
+    for one, other in zip(before, trainer.model.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert int(trainer.optimizer.iterations.numpy()) == 0
+    measured = trainer.run(20, most)
+    assert np.isfinite(measured.norms[-1])
+    assert int(trainer.optimizer.iterations.numpy()) == 20 - int(measured.scale.skipped) + 3
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*device_name:UserWarning")
+@pytest.mark.parametrize("kind", ["float32", "mixed_bfloat16"])
+def test_xla_compiles_the_step_of_the_real_network_with_static_shapes(
+    data_set: Any,
+    small_settings: Callable[[], Config],
+    precision: Callable[[str], None],
+    kind: str,
+) -> None:
+    """What a TPU would compile; several steps run in one host call around it."""
+    precision(kind)
+    config = small_settings()
+    config.runtime.precision, config.runtime.xla = kind, True
+    strategy = tf.distribute.OneDeviceStrategy("/CPU:0")
+    made = model.build(config.model, image_size=32, findings=3, strategy=strategy)
+    trainer = Trainer(made, data_set, config, strategy=strategy)
+    (batch,) = itertools.islice(trainer.batches(), 1)
+    rate = tf.constant(0.001)
+    step = (batch, tf.constant(0, tf.int64), rate, tf.constant(1.0))
+    lowered = trainer.step.compiled.experimental_get_compiler_ir(*step)
+    # The name given, because TensorFlow would find it by a random number, which needs a seed.
+    text = lowered(stage="hlo", device_name="/device:CPU:0")
+    assert "convolution" in text
+    for forbidden in ("outfeed", "infeed", "PyFunc", "xla_python", "host_compute", "<="):
+        assert forbidden not in text
+    if kind == "float32":
+        return  # to compile it takes a minute, and TPUs are for bfloat16
+    measured = trainer.run(2)
+    assert np.isfinite(measured.loss).all()
+    assert int(trainer.optimizer.iterations.numpy()) == 2
