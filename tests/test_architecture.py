@@ -40,6 +40,7 @@ TESTED_ELSEWHERE = {
     # Only ever reached through the module whose tests are named.
     "preprocessing.staging": "tests/preprocessing/test_work_off.py",
     "preprocessing.sources.row": "tests/preprocessing/test_shards.py",
+    "trainer.job": "tests/trainer/test_stages.py",
     "trainer.launch.job": "tests/trainer/launch/test_job_file.py",
     "trainer.launch.checks": "tests/trainer/launch/test_job_file.py",
     "trainer.launch.service": "tests/trainer/launch/test_task.py",

@@ -66,8 +66,8 @@ def train_batches(
         manifest: of the data set.
         config: batch size and order.
         seed: of the run.
-        start_step: the step whose batch comes first.
-        parts: in how many batches a replica gets its share of a step.
+        start_step: the step whose batch comes first; a replica gets its share in `parts` batches.
+        parts: see `start_step`.
 
     Returns:
         Per replica: `pixels` uint8 [b, stored, stored], `targets` int64 [b, findings] and
@@ -85,13 +85,8 @@ def train_batches(
         records = order.records(start_step * size, processes=processes, process=process)
         positions = tf.data.Dataset.range(process, size, processes).repeat()
         pairs = tf.data.Dataset.zip(records, positions)
-        return _batches(
-            pairs,
-            _train_example(manifest),
-            manifest,
-            size=replica,
-            deterministic=config.deterministic,
-        )
+        example = _train_example(manifest)
+        return _batches(pairs, example, manifest, size=replica, deterministic=config.deterministic)
 
     return strategy.distribute_datasets_from_function(make)
 

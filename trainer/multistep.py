@@ -64,11 +64,8 @@ def make_steps(
             rate = schedule(number) * factor
             each, mean, norm, wait = step(batches, number, rate, scale.value)
             scale = scale.after(tf.math.is_finite(norm))
-            losses, means, norms = (
-                losses.write(at, each),
-                means.write(at, mean),
-                norms.write(at, norm),
-            )
+            losses = losses.write(at, each)
+            means, norms = means.write(at, mean), norms.write(at, norm)
             # Only before the first step is the accelerator known to have nothing to do.
             waited = tf.where(at == 0, wait, waited)
         return Measured(

@@ -77,6 +77,23 @@ def choose(settings: RuntimeConfig, environ: Mapping[str, str], gpus: int) -> To
     name = settings.strategy
     if name == "auto":
         name = _automatic(tpu, workers=len(peers.tasks), gpus=gpus, cpus=settings.logical_cpus)
+    _check(name, settings, peers, gpus)
+    if name == "tpu":
+        if not tpu:
+            raise ConfigError("runtime.strategy is tpu and no TPU is named: set runtime.tpu")
+        return Topology("tpu", tpu=tpu)
+    if name == "multi_worker":
+        if not peers.hosts:
+            raise ConfigError(
+                "runtime.strategy is multi_worker and the environment names fewer than two tasks: "
+                "start it by a job that sets TF_CONFIG or JobSet's variables, or use mirrored"
+            )
+        workers, worker = len(peers.tasks), peers.number
+        return Topology("multi_worker", workers=workers, worker=worker, is_chief=worker == 0)
+    return Topology(name)
+
+
+def _check(name: str, settings: RuntimeConfig, peers: Cluster, gpus: int) -> None:
     if settings.accelerator == "gpu" and not gpus:
         raise ConfigError(
             "runtime.accelerator is gpu and TensorFlow sees none: check the driver and the CUDA "
@@ -96,19 +113,6 @@ def choose(settings: RuntimeConfig, environ: Mapping[str, str], gpus: int) -> To
             "runtime.strategy is mirrored and TensorFlow sees no GPU: use one_device, or "
             "runtime.logical_cpus=2 to try mirrored on the CPU"
         )
-    if name == "tpu":
-        if not tpu:
-            raise ConfigError("runtime.strategy is tpu and no TPU is named: set runtime.tpu")
-        return Topology("tpu", tpu=tpu)
-    if name == "multi_worker":
-        if not peers.hosts:
-            raise ConfigError(
-                "runtime.strategy is multi_worker and the environment names fewer than two tasks: "
-                "start it by a job that sets TF_CONFIG or JobSet's variables, or use mirrored"
-            )
-        workers, worker = len(peers.tasks), peers.number
-        return Topology("multi_worker", workers=workers, worker=worker, is_chief=worker == 0)
-    return Topology(name)
 
 
 def connect(settings: RuntimeConfig, environ: Mapping[str, str], seed: int) -> Runtime:

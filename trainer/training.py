@@ -158,13 +158,6 @@ def _assemble(
     per_epoch = dataset.steps_per_epoch(job.manifest, size)
     schedule = optimizer.Schedule(config.optimizer, config.train.epochs * per_epoch)
 
-    @functools.cache
-    def steps(frozen: bool) -> multistep.Steps:
-        one = step.Step(
-            strategy, parts.network, parts.optimizer, config, average=parts.average, frozen=frozen
-        )
-        return multistep.make_steps(strategy, one, schedule, size)
-
     log = monitor_folder.folder_of(job.output, os.environ) if job.runtime.is_chief else ""
     monitor = Monitor(log)
     monitor.begin(progress.step, config=config, manifest=job.manifest)
@@ -179,7 +172,7 @@ def _assemble(
     )
     return Run(
         config=config,
-        steps=steps,
+        steps=functools.cache(functools.partial(_steps, job, parts, schedule)),
         batches=iter(batches),
         per_epoch=per_epoch,
         schedule=schedule,
@@ -192,6 +185,14 @@ def _assemble(
         should_stop=should_stop,
         alone=job.runtime.topology.workers == 1,
     )
+
+
+def _steps(job: Job, parts: _Parts, schedule: optimizer.Schedule, frozen: bool) -> multistep.Steps:
+    strategy, config = job.runtime.strategy, job.config
+    one = step.Step(
+        strategy, parts.network, parts.optimizer, config, average=parts.average, frozen=frozen
+    )
+    return multistep.make_steps(strategy, one, schedule, config.data.global_batch_size)
 
 
 def _validation(
