@@ -81,8 +81,8 @@ def history(
     for _ in range(3):
         process = start_trainer(flags)
         interrupt(process, cut, past=newest_step(cut) + MOMENTS.randrange(3), how=signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        text, _ = process.communicate()
+        assert process.returncode == -signal.SIGKILL, text
         reached.append(newest_step(cut))
     process = start_trainer(flags)
     interrupt(process, cut, past=newest_step(cut) + 1, how=signal.SIGTERM)

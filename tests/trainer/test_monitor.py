@@ -104,7 +104,7 @@ def test_pictures_carry_their_caption(tmp_path: pathlib.Path) -> None:
     assert event.step == 20
     assert picture.shape[0] > picture.shape[1] == 320
     assert (picture[:320] == 0).all()
-    assert picture[320:].max() == 255
+    assert picture[320:].max() > 200
 
 
 def test_settings_and_data_set_are_there_before_the_first_step(
