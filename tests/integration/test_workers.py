@@ -58,7 +58,7 @@ def sgd(epochs: int, calm_backbone: str) -> dict[str, Any]:
     """The settings of all runs."""
     return {
         "optimizer__name": "sgd",
-        "optimizer__learning_rate": 1e-2,
+        "optimizer__learning_rate": 1e-4,
         "model__weights": calm_backbone,
         "model__batch_norm": "synchronized",
         "data__global_batch_size": _BATCH,

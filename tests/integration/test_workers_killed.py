@@ -227,7 +227,7 @@ def test_a_run_goes_on_with_another_number_of_replicas(
 ) -> None:
     settings = _settings(
         optimizer__name="sgd",
-        optimizer__learning_rate=1e-2,
+        optimizer__learning_rate=1e-4,
         model__weights=calm_backbone,
         model__batch_norm="synchronized",
     )
