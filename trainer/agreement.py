@@ -3,10 +3,6 @@
 
 import contextlib
 import hashlib
-import os
-import socket
-import sys
-import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,6 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, StoppedError
+from trainer import rendezvous
 from trainer.cluster import Cluster
 
 # What TensorFlow raises in the processes that are left when one of them is gone.
@@ -78,51 +75,6 @@ class Agreement:
 
 
 @contextlib.contextmanager
-def forming(peers: Cluster, seconds: float) -> Iterator[None]:
-    """Ends the process if its cluster does not come together in the time of a block.
-
-    TensorFlow waits for ever, and does not say for whom.
-    """
-    over = threading.Event()
-
-    def watch() -> None:
-        if over.wait(seconds):
-            return
-        missing = _not_answering(peers)
-        names = ", ".join(missing) or "none, so a peer answers but has not started training"
-        print(
-            f"cxr14-train: not all processes came together within {seconds:g} s "
-            f"(runtime.formation_seconds); not answering: {names}",
-            file=sys.stderr,
-            flush=True,
-        )
-        os._exit(StoppedError.exit_code)
-
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        over.set()
-
-
-def check_port(peers: Cluster) -> None:
-    """Checks that this process can listen where its peers expect it.
-
-    Raises:
-        ConfigError: another process has the port.
-    """
-    host, _, port = peers.hosts[peers.kind][peers.index].rpartition(":")
-    try:
-        with socket.create_server(("", int(port)), reuse_port=False):
-            return
-    except OSError as error:
-        raise ConfigError(
-            f"port {port} of {host or 'this host'} is taken ({error.strerror}): end the process "
-            "that has it, or choose another one (CXR14_PORT, TF_CONFIG)"
-        ) from error
-
-
-@contextlib.contextmanager
 def naming_lost_peers(peers: Cluster) -> Iterator[None]:
     """Turns what TensorFlow says when a peer is gone into a request to start again.
 
@@ -135,24 +87,9 @@ def naming_lost_peers(peers: Cluster) -> Iterator[None]:
         gone = isinstance(error, LOST_PEER) or "ollective ops is aborted" in str(error)
         if not (peers.hosts and gone):
             raise
-        missing = ", ".join(_not_answering(peers)) or "unknown"
+        missing = ", ".join(rendezvous.not_answering(peers)) or "unknown"
         first = " ".join(str(error).split())[:120]
         raise StoppedError(
             f"lost a peer ({missing}; {first}): the same command, in all processes, goes on from "
             "the last checkpoint"
         ) from error
-
-
-def _not_answering(peers: Cluster) -> list[str]:
-    """Returns the peers on whose port nobody listens, as "worker 1 at host:port"."""
-    missing = []
-    for kind, at in peers.tasks:
-        address = peers.hosts[kind][at]
-        host, _, port = address.rpartition(":")
-        if (kind, at) == (peers.kind, peers.index):
-            continue
-        try:
-            socket.create_connection((host, int(port)), timeout=2).close()
-        except OSError:
-            missing.append(f"{kind} {at} at {address}")
-    return missing

@@ -2,6 +2,7 @@
 """Decides where a run executes (a pure choice) and connects to it (the only side effects)."""
 
 import dataclasses
+import faulthandler
 import os
 import random
 from collections.abc import Mapping
@@ -10,10 +11,12 @@ import keras
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
-from trainer import agreement, cluster
+from trainer import cluster, rendezvous
 from trainer.agreement import Agreement
 from trainer.cluster import Cluster
 from trainer.config import RuntimeConfig
+
+_FORMING_SECONDS = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,16 +163,19 @@ def _strategy(
 
 
 def _multi_worker(settings: RuntimeConfig, peers: Cluster) -> tf.distribute.Strategy:
-    agreement.check_port(peers)
+    rendezvous.meet(peers, settings.formation_seconds)
     # TensorFlow's resolver reads this variable of the process, whatever the platform set.
     os.environ["TF_CONFIG"] = peers.to_tf_config()
     implementation = tf.distribute.experimental.CommunicationImplementation
     options = tf.distribute.experimental.CommunicationOptions(
         implementation=implementation(settings.communication.upper())
     )
-    with agreement.forming(peers, settings.formation_seconds):
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
-        Agreement(strategy, len(peers.tasks)).barrier()
+    # All are there, so this takes a second; if one dies in that second, TensorFlow waits for it for
+    # ever with the interpreter's lock held, and only a thread without Python can end the process.
+    faulthandler.dump_traceback_later(_FORMING_SECONDS, exit=True)
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    Agreement(strategy, len(peers.tasks)).barrier()
+    faulthandler.cancel_dump_traceback_later()
     return strategy
 
 

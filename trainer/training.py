@@ -81,6 +81,8 @@ def train(job: Job, should_stop: Callable[[], bool]) -> Summary:
     run = _assemble(job, parts, progress, saver, should_stop)
     try:
         summary = loop.train(run)
+        # Nobody may look for the best network before the chief has written it.
+        job.runtime.agreement.barrier()
         best = {"best/mean_auc": summary.best_auc, "best/step": float(summary.best_step)}
         run.monitor.end(summary.step, best)
         return summary

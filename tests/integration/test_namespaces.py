@@ -19,7 +19,14 @@ from collections.abc import Callable, Iterator
 import pytest
 from cxr14_workers import STOPPED, Cluster, Place, newest_step
 
-pytestmark = [pytest.mark.slow, pytest.mark.distributed]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.distributed,
+    pytest.mark.skipif(
+        not os.environ.get("CXR14_LONG"),
+        reason="hosts of their own: CXR14_LONG=1 runs it, in some five minutes",
+    ),
+]
 
 _PATIENCE = 300  # seconds to a moment, or to the end
 _NOTICED = 60  # seconds in which both ends of a cut line have to notice it

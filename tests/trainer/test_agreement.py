@@ -2,9 +2,6 @@
 """Tests of the agreement between processes, as far as one process can tell."""
 
 import socket
-import subprocess
-import sys
-import time
 from typing import Any
 
 import pytest
@@ -49,14 +46,6 @@ def test_the_processes_that_differ_are_named(
         alone.check_equal("settings", "text")
 
 
-def test_a_port_that_is_taken_is_named() -> None:
-    with socket.create_server(("", 0)) as server:
-        port = server.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"port {port} of 127.0.0.1 is taken"):
-            agreement.check_port(two(port, 1))
-    agreement.check_port(two(port, 1))
-
-
 @pytest.mark.parametrize(
     "error",
     [
@@ -87,24 +76,3 @@ def test_other_errors_and_those_of_a_process_alone_pass() -> None:
         agreement.naming_lost_peers(two(1, 2)),
     ):
         raise tf.errors.InvalidArgumentError(None, None, "shape")
-
-
-def test_a_cluster_that_does_not_form_ends_with_75_and_names_who_is_missing() -> None:
-    gone = free_port()
-    program = f"""
-import time
-from trainer import agreement
-from trainer.cluster import Cluster
-peers = Cluster({{"worker": ("127.0.0.1:1", "127.0.0.1:{gone}")}}, "worker", 0)
-with agreement.forming(peers, 5):
-    pass
-with agreement.forming(peers, 0.5):
-    time.sleep(60)
-"""
-    start = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 75
-    assert time.monotonic() - start < 60
-    assert f"not answering: worker 1 at 127.0.0.1:{gone}" in done.stderr
