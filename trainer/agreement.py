@@ -31,22 +31,24 @@ class Agreement:
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, workers: int) -> None:
-        self._strategy, self._workers = strategy, workers
+        self._workers = workers
+
+        @tf.function
+        def everyones(own: tf.Tensor) -> tf.Tensor:
+            def replica() -> tf.Tensor:
+                # The identity gives it a device, without which it cannot be gathered.
+                return tf.distribute.get_replica_context().all_gather(tf.identity(own), axis=0)
+
+            return strategy.experimental_local_results(strategy.run(replica))[0]
+
+        self._everyones = everyones
 
     def gather(self, numbers: list[int]) -> npt.NDArray[np.int64]:
         """Returns int64 [processes, n]: what each process gave, in the order of the processes."""
         own = np.asarray([numbers], np.int64)
         if self._workers == 1:
             return own
-
-        @tf.function
-        def everyone() -> tf.Tensor:
-            def replica() -> tf.Tensor:
-                return tf.distribute.get_replica_context().all_gather(tf.constant(own), axis=0)
-
-            return self._strategy.experimental_local_results(self._strategy.run(replica))[0]
-
-        rows: npt.NDArray[np.int64] = everyone().numpy()
+        rows: npt.NDArray[np.int64] = self._everyones(tf.constant(own)).numpy()
         return rows[:: len(rows) // self._workers]
 
     def chiefs(self, number: int) -> int:

@@ -6,6 +6,7 @@ for every array.
 """
 
 import re
+import sys
 from collections.abc import Mapping
 
 import keras
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from preprocessing.contract import storage
-from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.errors import ConfigError, JobError
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
@@ -76,7 +77,15 @@ def write(folder: str, step: int, arrays: Arrays, keep: int) -> None:
     for path in [path for path in newest_first(folder) if step_of(path) <= step][keep:]:
         # The index first: without it the rest is no checkpoint.
         for part in (f"{path}.index", f"{path}.data-00000-of-00001"):
-            storage.delete(part)
+            discard(part)
+
+
+def discard(path: str) -> None:
+    """Deletes a file that is no longer needed; a store that refuses for now is only warned of."""
+    try:
+        storage.delete(path)
+    except (OSError, JobError, tf.errors.OpError) as error:
+        print(f"warning: {' '.join(str(error).split())[:300]}", file=sys.stderr, flush=True)
 
 
 def read(path: str) -> Arrays:

@@ -181,7 +181,7 @@ class Checkpoints:
         for path in storage.list_files(self._folder):
             prefix = path.rpartition(".data-")[0] or path.removesuffix(".index")
             if f"{prefix}.index" not in whole:
-                storage.delete(path)
+                bundle.discard(path)
 
     def _variables(self) -> dict[str, keras.Variable]:
         named = _named("network", self._network.weights)

@@ -160,21 +160,20 @@ class Meter:
         norms = np.concatenate([measured.norms for measured, _, _ in stretch])
         waited = sum(float(measured.waited) for measured, _, _ in stretch) / len(stretch)
         rate = float(run.schedule(step - 1)) * run.progress.rate_factor
-        run.monitor.training(
-            step,
-            {
-                "train/loss": float(np.mean(np.concatenate(self._losses)[-count:])),
-                "train/learning_rate": rate,
-                "train/gradient_norm": float(np.mean(norms[np.isfinite(norms)]))
-                if np.isfinite(norms).any()
-                else math.nan,
-                "train/loss_scale": run.progress.loss_scale,
-                "train/skipped_steps": run.progress.skipped_steps,
-                "train/images_per_second": count * run.config.data.global_batch_size / seconds,
-                "train/steps_per_second": count / seconds,
-                "train/input_wait_share": min(1.0, waited * count / seconds),
-            },
-        )
+        scalars = {
+            "train/loss": float(np.mean(np.concatenate(self._losses)[-count:])),
+            "train/learning_rate": rate,
+            "train/gradient_norm": float(np.mean(norms[np.isfinite(norms)]))
+            if np.isfinite(norms).any()
+            else math.nan,
+            "train/images_per_second": count * run.config.data.global_batch_size / seconds,
+            "train/steps_per_second": count / seconds,
+            "train/input_wait_share": min(1.0, waited * count / seconds),
+        }
+        if run.config.runtime.precision == "mixed_float16":
+            scalars["train/loss_scale"] = run.progress.loss_scale
+            scalars["train/skipped_steps"] = run.progress.skipped_steps
+        run.monitor.training(step, scalars)
 
     def summary(self) -> Summary:
         """Returns what was measured since the beginning."""

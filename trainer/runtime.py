@@ -3,6 +3,7 @@
 
 import dataclasses
 import faulthandler
+import functools
 import os
 import random
 from collections.abc import Mapping
@@ -58,7 +59,7 @@ class Runtime:
         """Whether this process writes what the run keeps."""
         return self.topology.is_chief
 
-    @property
+    @functools.cached_property
     def agreement(self) -> Agreement:
         """How the processes of the run agree."""
         return Agreement(self.strategy, self.topology.workers)
@@ -107,6 +108,11 @@ def _check(name: str, settings: RuntimeConfig, peers: Cluster, gpus: int) -> Non
             f"runtime.strategy is {name} and the environment names {len(peers.tasks)} processes, "
             "which would all write to one folder: use multi_worker or auto"
         )
+    if settings.xla and settings.deterministic:
+        raise ConfigError(
+            "runtime.xla and runtime.deterministic exclude each other: XLA has no deterministic "
+            "pooling; set one of them to false"
+        )
     if settings.xla and name in ("mirrored", "multi_worker"):
         raise ConfigError(
             f"runtime.xla works on one device or a TPU, not with strategy {name}: set it to false"
@@ -138,7 +144,8 @@ def connect(settings: RuntimeConfig, environ: Mapping[str, str], seed: int) -> R
     # Keras draws the seeds of its initial weights from here. TensorFlow's global seed stays unset:
     # with it a data set cannot be shuffled by a seed that is itself computed (of the epoch).
     random.seed(seed)
-    if settings.deterministic or not (gpus or topology.tpu):
+    # XLA refuses deterministic pooling, and repeats itself bit for bit on a CPU anyway.
+    if settings.deterministic or not (gpus or topology.tpu or settings.xla):
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(settings.precision)
     strategy = _strategy(topology, settings, gpus=len(gpus), peers=peers)

@@ -284,6 +284,7 @@ def test_the_points_of_a_run_are_those_that_tensorboard_shows(
     """Through the real monitor into a log of TensorBoard's."""
     from trainer.monitor import Monitor
 
+    script.config.runtime.precision = "mixed_float16"
     meter = script.meter()
     script.run.monitor = Monitor(str(tmp_path))
     meter.steps(4)

@@ -32,7 +32,12 @@ OTHER = dataclasses.replace(MANIFEST, sources={"labels": "b"})
 FREE = {
     "runtime.strategy": "mirrored",
     "runtime.logical_cpus": 2,
+    "runtime.communication": "ring",
+    "data.cache": "memory",
     "train.steps_per_call": 3,
+    "train.max_loss": 2.0,
+    "train.keep_best": 2,
+    "train.profile_steps": "3,4",
     "train.keep_checkpoints": 9,
     "train.log_every_steps": 7,
     "evaluation.bootstrap_resamples": 11,
@@ -46,7 +51,11 @@ DECISIVE = {
     "data.shuffle_buffer": 5,
     "model.weights": "none",
     "model.dropout": 0.1,
+    "model.batch_norm": "per_replica",
     "optimizer.learning_rate": 0.5,
+    "optimizer.name": "sgd",
+    "optimizer.ema_decay": 0.9,
+    "train.accumulation_steps": 2,
     "train.epochs": 3,
 }
 
@@ -99,17 +108,26 @@ def test_every_setting_is_either_free_or_decisive() -> None:
     untested = flat - set(FREE) - set(DECISIVE)
     assert untested == {
         "runtime.accelerator",
+        "runtime.formation_seconds",
         "runtime.tpu",
+        "runtime.xla",
+        "data.deterministic",
         "data.image_size",
         "data.flip",
         "data.open_shards",
         "model.weights_sha256",
         "model.hidden_units",
         "model.batch_norm_momentum",
+        "optimizer.clip_norm",
+        "optimizer.loss_scale",
+        "optimizer.plateau_epochs",
+        "optimizer.plateau_factor",
         "optimizer.schedule",
         "optimizer.warmup_steps",
         "optimizer.epsilon",
         "train.checkpoint_every_steps",
+        "train.frozen_epochs",
+        "train.max_fruitless_starts",
         "train.patience_epochs",
     }
 

@@ -89,6 +89,7 @@ def test_the_topology_follows_from_settings_and_surroundings(
         ({"strategy": "one_device"}, tf_config(WORKERS, "worker"), "use multi_worker or auto"),
         ({"strategy": "mirrored"}, tf_config(CHIEF, "chief"), "names 3 processes"),
         ({"xla": True}, tf_config(WORKERS, "worker"), "runtime.xla works on one device"),
+        ({"xla": True, "deterministic": True}, {}, "exclude each other"),
         ({"xla": True, "logical_cpus": 2}, {}, "not with strategy mirrored"),
         ({}, {"TF_CONFIG": "{"}, "TF_CONFIG is not"),
         ({}, {"TF_CONFIG": "[1, 2]"}, "TF_CONFIG is not"),

@@ -95,7 +95,7 @@ def test_of_many_that_come_and_go_only_one_is_ever_inside(tmp_path: pathlib.Path
     for thread in threads:
         thread.join()
     assert set(most) == {1}
-    assert len(most) > 50
+    assert len(most) > 10
     assert list(tmp_path.iterdir()) == []
 
 
