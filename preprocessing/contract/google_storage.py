@@ -20,6 +20,8 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from preprocessing.contract.errors import StoppedError, UsageError
 
 _PATIENCE_S = 120.0
+# Longer ones would leave room for a few tries only.
+_LONGEST_PAUSE_S = 8.0
 _FIRST_PAUSE_S = 1.0
 _LOGIN = (
     "run `gcloud auth application-default login`, name a key file in "
@@ -45,7 +47,8 @@ class GoogleCloudStorage:
             raise UsageError(
                 f"gs:// paths need Google credentials, and none are found here: {_LOGIN}"
             ) from error
-        self._retry = DEFAULT_RETRY.with_delay(initial=_FIRST_PAUSE_S).with_timeout(patience_s)
+        pauses = DEFAULT_RETRY.with_delay(initial=_FIRST_PAUSE_S, maximum=_LONGEST_PAUSE_S)
+        self._retry = pauses.with_timeout(patience_s)
 
     def _split(self, path: str) -> tuple[Any, str]:
         """Returns the bucket of a path, without asking for it, and the name inside it."""

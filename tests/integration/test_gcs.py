@@ -191,7 +191,7 @@ def test_the_predictions_are_those_of_an_undisturbed_local_run(
     assert [row["split"] for row in rows] == ["validation"] * 6 + ["test"] * 6
     scores = [float(row[name]) for row in rows for name in row if name.startswith("score:")]
     assert all(0 < score < 1 for score in scores)
-    assert json.loads(gcs.read(f"{home}/run/training.json"))["steps"] == 4
+    assert json.loads(gcs.read(f"{home}/run/training.json"))["steps"] == 12
 
 
 def test_the_saved_model_gives_the_scores_of_the_predictions(
