@@ -115,10 +115,8 @@ def test_everything_a_run_makes_is_in_the_bucket(s3: Any, run: Any) -> None:
     assert {
         "config.yaml",
         "training.json",
-        "checkpoints/checkpoint",
         "checkpoints/ckpt-2.index",
         "checkpoints/ckpt-2.data-00000-of-00001",
-        "checkpoints/best/checkpoint",
         "checkpoints/best/ckpt-2.index",
         "predictions/predictions.csv",
         "predictions/predictions.json",
