@@ -19,14 +19,14 @@ class StopRequests:
     """Whether SIGTERM has come, known to a thread even while TensorFlow holds the main one.
 
     Args:
-        end: called with a sentence when the process has to end at once; for tests.
+        end: called with a sentence when the process has to end at once; by default it ends.
         grace: seconds for which a block that holds a request back may go on.
     """
 
     def __init__(
         self, end: Callable[[str], None] | None = None, grace: float = GRACE_SECONDS
     ) -> None:
-        self._end, self._grace = end or _leave, grace
+        self._end, self._grace = end or leave, grace
         self._holding = False
         self.came = threading.Event()
 
@@ -86,8 +86,14 @@ def _noted(number: int, frame: object) -> None:
     """Does nothing: the byte that Python writes for every handled signal is what counts."""
 
 
-def _leave(sentence: str) -> None:
-    """Ends the process here and now: nothing that is written counts before it is whole."""
+def leave(sentence: str, tidy: Callable[[], None] = lambda: None) -> None:
+    """Ends the process here and now: nothing that is written counts before it is whole.
+
+    Args:
+        sentence: why, for the log.
+        tidy: called last; it must be quick.
+    """
     print(f"cxr14-train: {sentence}", file=sys.stderr, flush=True)
     sys.stdout.flush()
+    tidy()
     os._exit(StoppedError.exit_code)

@@ -5,24 +5,31 @@ TensorFlow is imported only by the stages that need it, and only if they have so
 """
 
 import dataclasses
+import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import settings, storage
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.manifest import Manifest
-from trainer import cluster, flags, runfolder
+from trainer import cluster, flags, runfolder, stopping
 from trainer.config import Config
 from trainer.flags import ParsedFlags
 from trainer.report import markdown, report
+from trainer.scratch import Scratch
 from trainer.stopping import StopRequests
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command line and returns its exit code; every user error is one sentence."""
+def main(argv: Sequence[str] | None = None, leave: Callable[[str], None] = stopping.leave) -> int:
+    """Runs a command line and returns its exit code; every user error is one sentence.
+
+    Args:
+        argv: program name first; the process's own by default.
+        leave: ends the process when it is told to stop.
+    """
     # Set before TensorFlow is imported: its start-up notes bury what the run says.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
@@ -30,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if parsed.help:
             print(parsed.help)
             return 0
-        with StopRequests().listening() as stops:
+        with StopRequests(leave).listening() as stops:
             return _run(parsed, stops)
     except JobError as error:
         print(f"cxr14-train: {' '.join(str(error).split())}", file=sys.stderr)
@@ -39,9 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def console() -> None:
     """Entry point of the console script."""
-    code = main()
+    scratch = Scratch()
+    code = main(leave=functools.partial(stopping.leave, tidy=scratch.remove))
     sys.stdout.flush()
     sys.stderr.flush()
+    scratch.remove()
     # Not sys.exit: TensorFlow's servers wait at the interpreter's end for peers that are gone.
     os._exit(code)
 
