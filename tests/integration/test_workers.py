@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 _LONG = bool(os.environ.get("CXR14_LONG"))
-_STEPS, _BATCH = 30, 6
+_STEPS, _BATCH, _PIXELS = 30, 12, 64
 
 # Name -> processes, logical devices in each.
 _STRATEGIES = {"one_device": (1, 0), "mirrored": (1, 2), "two": (2, 0), "three": (3, 0)}
@@ -36,9 +36,9 @@ _DISTRIBUTED = [name for name in _STRATEGIES if name != "one_device"]
 
 
 @pytest.fixture(scope="module")
-def epochs(preprocessed: str) -> int:
+def epochs(larger_preprocessed: str) -> int:
     """How many epochs are at least 30 steps, of a data set that divides by nothing."""
-    splits = manifest.read(preprocessed).splits
+    splits = manifest.read(larger_preprocessed).splits
     assert splits["train"].examples % _BATCH
     assert splits["validation"].examples % _BATCH or splits["test"].examples % _BATCH
     return math.ceil(_STEPS / (splits["train"].examples // _BATCH))
@@ -46,14 +46,15 @@ def epochs(preprocessed: str) -> int:
 
 @pytest.fixture(scope="module")
 def finish(
-    cluster: Cluster, train_flags: Callable[..., list[str]]
+    cluster: Cluster, train_flags: Callable[..., list[str]], larger_preprocessed: str
 ) -> Callable[[str, str, pathlib.Path, dict[str, Any]], None]:
     """Runs a mode of the trainer on a strategy, to a good end."""
 
     def run(mode: str, strategy: str, output: pathlib.Path, settings: dict[str, Any]) -> None:
         workers, devices = _STRATEGIES[strategy]
         more = {"runtime__logical_cpus": devices} if devices else {}
-        flags = [f"--mode={mode}", *train_flags(str(output), **settings, **more)]
+        given = train_flags(str(output), larger_preprocessed, **settings, **more)
+        flags = [f"--mode={mode}", *given]
         job = cluster.job(flags, workers=workers).start()
         assert job.wait(400) == [0] * workers, job.text()
 
@@ -69,6 +70,7 @@ def sgd(epochs: int, calm_backbone: str) -> dict[str, Any]:
         "model__weights": calm_backbone,
         "model__batch_norm": "synchronized",
         "data__global_batch_size": _BATCH,
+        "data__image_size": _PIXELS,
         "train__epochs": epochs,
         "train__log_every_steps": 1,
     }
@@ -126,9 +128,9 @@ def scored(
 
 
 def test_every_image_is_scored_exactly_once(
-    scored: dict[str, tuple[list[str], np.ndarray]], preprocessed: str
+    scored: dict[str, tuple[list[str], np.ndarray]], larger_preprocessed: str
 ) -> None:
-    splits = manifest.read(preprocessed).splits
+    splits = manifest.read(larger_preprocessed).splits
     expected = splits["validation"].examples + splits["test"].examples
     first = scored["one_device"][0]
     for name, (ids, _) in scored.items():
