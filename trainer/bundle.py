@@ -46,7 +46,29 @@ def newest_first(folder: str) -> list[str]:
 
 
 def damage_of(path: str) -> str:
-    """Reads a checkpoint whole, against its checksums; returns what is wrong with it, or ""."""
+    """Reads a checkpoint whole, against its checksums; returns what is wrong with it, or "".
+
+    Raises:
+        OSError, JobError: a store that cannot be read now, which says nothing of the checkpoint.
+    """
+    found = _fault_of(path)
+    if not found:
+        return ""
+    # TensorFlow does not tell a store that fails from a file that is damaged, so the files are
+    # read another way, and then once more by TensorFlow.
+    for part in (f"{path}.index", f"{path}.data-00000-of-00001"):
+        try:
+            storage.sha256_of(part)
+        except FileNotFoundError:
+            return found
+        except OSError:
+            if storage.scheme_of(part):
+                raise
+            return found
+    return _fault_of(path)
+
+
+def _fault_of(path: str) -> str:
     try:
         reader = tf.train.load_checkpoint(path)
         for name in reader.get_variable_to_shape_map():

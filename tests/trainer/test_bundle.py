@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.errors import ConfigError, DataError
 from trainer import bundle
 
 ARRAYS = {
@@ -144,3 +144,35 @@ def test_a_failed_write_is_an_error(tmp_path: pathlib.Path) -> None:
     (tmp_path / "ckpt-7.index" / "full").touch()
     with pytest.raises(tf.errors.OpError):
         bundle.write(str(tmp_path), 7, ARRAYS, 1)
+
+
+def test_a_fault_that_has_passed_is_no_damage(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle.write(str(tmp_path), 7, ARRAYS, 1)
+    genuine, faults = tf.train.load_checkpoint, [tf.errors.UnavailableError(None, None, "busy")]
+
+    def load(path: str) -> object:
+        if faults:
+            raise faults.pop()
+        return genuine(path)
+
+    monkeypatch.setattr(tf.train, "load_checkpoint", load)
+    assert bundle.damage_of(bundle.path_of(str(tmp_path), 7)) == ""
+    assert not faults
+
+
+def test_a_store_that_cannot_be_read_is_not_taken_for_damage(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle.write(str(tmp_path), 7, ARRAYS, 1)
+    (tmp_path / "ckpt-7.index").write_bytes(b"")
+    path = bundle.path_of(str(tmp_path), 7)
+    assert bundle.damage_of(path)
+
+    def fail(path: str) -> str:
+        raise DataError(f"{path}: the bucket does not answer")
+
+    monkeypatch.setattr(bundle.storage, "sha256_of", fail)
+    with pytest.raises(DataError, match="does not answer"):
+        bundle.damage_of(path)
