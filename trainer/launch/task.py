@@ -107,7 +107,7 @@ def _vertex(job: Job, values: flags.FlagValues) -> None:
 def _kubernetes(job: Job, values: flags.FlagValues) -> None:
     with _blaming(values.job):
         manifest = kubernetes.render(job)
-    about = f"the Job {manifest['metadata']['namespace']}/{job.name}"
+    about = f"the {manifest['kind']} {manifest['metadata']['namespace']}/{job.name}"
     if _to_be_sent(manifest, manifest, about, values):
         print(kubernetes.submit(job))
 

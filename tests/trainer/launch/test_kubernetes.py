@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from preprocessing.contract import errors
-from trainer.launch import job_file, kubernetes, task
+from trainer.launch import job_file, kubernetes
 from trainer.launch.job import Kubernetes
 
 
@@ -137,12 +137,3 @@ def test_every_setting_of_the_section_reaches_the_manifest(job_file: Callable[..
     for word in ("elsewhere", "somebody", "77Gi", "3Gi", "9Gi", "99", "training", "1e3"):
         assert word in text
     assert pod(manifest)["containers"][0]["resources"]["requests"]["cpu"] == "7"
-
-
-def test_more_than_one_replica_is_refused(
-    job_file: Callable[..., str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = job_file(replicas=2)
-    assert task.run(["cxr14-launch", "kubernetes", f"--job={path}", "--dry_run"]) == 78
-    shown = capsys.readouterr()
-    assert shown.out == "" and f"{path}: replicas is 2" in shown.err

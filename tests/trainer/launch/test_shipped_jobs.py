@@ -26,16 +26,25 @@ def dry_run(platform: str, path: pathlib.Path, capsys: pytest.CaptureFixture[str
     return capsys.readouterr().out
 
 
+def made_job(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The Job itself, or the one that a JobSet makes."""
+    if manifest["kind"] == "Job":
+        return manifest
+    [replicated] = manifest["spec"]["replicatedJobs"]
+    names = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "child"}}
+    return names | replicated["template"]
+
+
 def rendered_arguments(platform: str, spec: dict[str, Any]) -> list[str]:
     if platform == "kubernetes":
-        return spec["spec"]["template"]["spec"]["containers"][0]["args"]
+        return made_job(spec)["spec"]["template"]["spec"]["containers"][0]["args"]
     [arguments] = [pool["containerSpec"]["args"] for pool in spec["workerPoolSpecs"]]
     return arguments
 
 
 def test_there_is_a_job_for_each_platform() -> None:
     assert "vertex_gpu1.yaml" in [path.name for path in JOBS]
-    assert "job.yaml" in [path.name for path in KUBERNETES_JOBS]
+    assert {"job.yaml", "jobset.yaml"} <= {path.name for path in KUBERNETES_JOBS}
 
 
 @EACH_JOB
@@ -112,7 +121,7 @@ def test_vertex_knows_every_rendered_key(
 def test_kubernetes_knows_every_rendered_key(
     path: pathlib.Path, version: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    manifest = yaml.safe_load(dry_run("kubernetes", path, capsys))
+    manifest = made_job(yaml.safe_load(dry_run("kubernetes", path, capsys)))
     kubernetes_validate.validate(manifest, version, strict=True)
     manifest["spec"]["backofLimit"] = 1
     with pytest.raises(kubernetes_validate.ValidationError, match="backofLimit"):

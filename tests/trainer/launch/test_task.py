@@ -174,14 +174,21 @@ def kubeconfig(tmp_path: pathlib.Path, stand_in: Any) -> str:
     return str(path)
 
 
+@pytest.mark.parametrize(
+    ("replicas", "expected"),
+    [
+        (1, "/apis/batch/v1/namespaces/research/jobs"),
+        (2, "/apis/jobset.x-k8s.io/v1alpha2/namespaces/research/jobsets"),
+    ],
+)
 def test_kubernetes_is_sent_what_dry_run_prints(
-    job_file: Callable[..., str], stand_in: Any, kubeconfig: str
+    job_file: Callable[..., str], stand_in: Any, kubeconfig: str, replicas: int, expected: str
 ) -> None:
-    path = job_file()
+    path = job_file(replicas=replicas)
     done = launch("kubernetes", f"--job={path}", KUBECONFIG=kubeconfig)
     assert (done.returncode, done.stdout) == (0, "research/quick-run\n"), done.stderr
     [(method, where, body)] = stand_in.requests
-    assert (method, where) == ("POST", "/apis/batch/v1/namespaces/research/jobs")
+    assert (method, where) == ("POST", expected)
     assert body == kubernetes.render(reader.load(path))
 
 

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Renders a job of several replicas as a JobSet: pods that train together and restart together.
+
+A worker that is taken away ends all others (exit code 75, `trainer.agreement`), so the JobSet makes
+all of them anew; they find each other by the host names that JobSet gives (`trainer.cluster`).
+"""
+
+from preprocessing.contract.errors import ConfigError, StoppedError
+from trainer.launch import pod
+from trainer.launch.job import Job, Kubernetes
+from trainer.launch.pod import Spec
+
+API = "jobset.x-k8s.io/v1alpha2"
+_WORKER = "worker"
+_PORT = 2222
+# The length of a host name's part (RFC 1035).
+_LONGEST = 63
+
+
+def render(job: Job, kubernetes: Kubernetes) -> Spec:
+    """Returns the JobSet of a job.
+
+    Args:
+        job: with more than one replica.
+        kubernetes: its section of that name.
+
+    Raises:
+        ConfigError: the job's name is too long for the host names of its pods.
+    """
+    host = f"{job.name}-{_WORKER}-0-{job.replicas - 1}"
+    if len(host) > _LONGEST:
+        raise ConfigError(
+            f"name is {job.name!r}, but the pod {host} would have a name of more than {_LONGEST} "
+            "characters; choose a shorter one"
+        )
+    labels = {**pod.LABELS, **job.labels}
+    return {
+        "apiVersion": API,
+        "kind": "JobSet",
+        "metadata": {"name": job.name, "namespace": kubernetes.namespace, "labels": labels},
+        "spec": {
+            # Workers look each other up before any of them is ready.
+            "network": {"enableDNSHostnames": True, "publishNotReadyAddresses": True},
+            "failurePolicy": {
+                "maxRestarts": job.restarts,
+                # Never two generations of workers on one checkpoint folder.
+                "restartStrategy": "BlockingRecreate",
+                "rules": _restart_rules(),
+            },
+            "replicatedJobs": [
+                {
+                    "name": _WORKER,
+                    "replicas": 1,
+                    "template": {"spec": _workers(job, kubernetes, labels)},
+                }
+            ],
+        },
+    }
+
+
+def _workers(job: Job, kubernetes: Kubernetes, labels: dict[str, str]) -> Spec:
+    """The child Job: one pod a worker; the first that fails fails it."""
+    return {
+        "completionMode": "Indexed",
+        "completions": job.replicas,
+        "parallelism": job.replicas,
+        "activeDeadlineSeconds": job.timeout_seconds,
+        "backoffLimit": 0,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": _failure_rules()},
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": pod.spec(job, kubernetes, _environment(job.replicas)),
+        },
+    }
+
+
+def _environment(workers: int) -> list[Spec]:
+    """What `trainer.cluster` reads; JOB_COMPLETION_INDEX comes from Kubernetes itself."""
+    path = "metadata.annotations['jobset.sigs.k8s.io/jobset-name']"
+    return [
+        {"name": "CXR14_WORKERS", "value": str(workers)},
+        {"name": "CXR14_PORT", "value": str(_PORT)},
+        {"name": "JOBSET_NAME", "valueFrom": {"fieldRef": {"fieldPath": path}}},
+    ]
+
+
+def _failure_rules() -> list[Spec]:
+    """Why the child Job fails by rule; the JobSet tells the rules apart by their order."""
+    return [
+        {"action": "FailJob", "onExitCodes": pod.on_exit_codes(pod.HOPELESS)},
+        {
+            "action": "FailJob",
+            "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+        },
+        {"action": "FailJob", "onExitCodes": pod.on_exit_codes([StoppedError.exit_code])},
+    ]
+
+
+def _restart_rules() -> list[Spec]:
+    """Whether all start anew; the first match wins, and what matches none counts as a restart.
+
+    The pattern is of the message that the Job controller of Kubernetes writes.
+    """
+    return [
+        {
+            "name": "hopeless",
+            "action": "FailJobSet",
+            "onJobFailureReasons": ["PodFailurePolicy"],
+            "onJobFailureMessagePatterns": [".*matching FailJob rule at index 0$"],
+        },
+        {
+            # Pre-empted, or stopped after saving: no fault of the program, and it goes on.
+            "name": "disruption",
+            "action": "RestartJobSetAndIgnoreMaxRestarts",
+            "onJobFailureReasons": ["PodFailurePolicy"],
+        },
+    ]
