@@ -151,7 +151,8 @@ def test_the_scores_are_those_of_one_device(
 def test_adam_takes_the_same_way(
     finish: Callable[..., None], sgd: dict[str, Any], tmp_path: pathlib.Path
 ) -> None:
-    adam = {**sgd, "optimizer__name": "adam", "optimizer__learning_rate": 1e-4}
+    # Each parameter whose gradient is only rounding noise walks by the rate at every step.
+    adam = {**sgd, "optimizer__name": "adam", "optimizer__learning_rate": 2e-5}
     curves = {}
     for name in ("one_device", "mirrored", "two"):
         finish("train", name, tmp_path / name, adam)
@@ -178,4 +179,4 @@ def test_workers_with_unequal_settings_are_turned_away(
     # The second may find the settings of the first in the folder, or hear of them from it.
     assert 78 in job.wait(200), job.text()
     assert set(job.codes) <= {75, 78}, job.text()
-    assert "learning_rate" in job.text()
+    assert "learning_rate" in job.text() or "settings, data or folder of process 1" in job.text()
