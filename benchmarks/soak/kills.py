@@ -177,7 +177,10 @@ class Soak:
         start.event = f"{signal.Signals(number).name} to {name}"
         began = time.monotonic()
         job.send(number, *which)
-        self._gather(job, LAST_WORDS if number == signal.SIGKILL else GRACE)
+        if number == signal.SIGTERM:
+            # Who is told to stop has little time; the others then have to notice that it is gone.
+            self._gather(job, GRACE, *which)
+        self._gather(job, LAST_WORDS)
         start.gone = round(max(worker.ended for worker in job.workers) - began, 2)
 
     def _await_the_others(self, job: Any, start: Start) -> None:
@@ -188,10 +191,10 @@ class Soak:
             start.event = "a worker ended by itself"
         self._gather(job, LAST_WORDS if any(codes) or not codes else PATIENCE)
 
-    def _gather(self, job: Any, seconds: float) -> None:
-        """Waits for the end of all workers; those that outstay it are killed, which is noted."""
+    def _gather(self, job: Any, seconds: float, *which: int) -> None:
+        """Waits for workers to end, all by default; those that outstay it are killed: noted."""
         try:
-            job.wait(seconds)
+            job.wait(seconds, *which)
         except AssertionError as error:
             self.problem(str(error))
 

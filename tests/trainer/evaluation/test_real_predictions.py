@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""Figures of two real models on the complete official test list of ChestX-ray14."""
+
+import os
+import pathlib
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from trainer.evaluation.auc import aurocs
+from trainer.evaluation.comparison import compare
+from trainer.evaluation.discrimination import areas
+from trainer.evaluation.one_per_patient import choose
+from trainer.evaluation.precision_recall import average_precision
+from trainer.evaluation.resamples import resample
+
+ROOT = pathlib.Path(__file__).parents[3]
+
+
+def scores_of(folder: pathlib.Path, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    with np.load(folder / f"resnet50_seed{seed}.npz") as stored:
+        logits = stored["test_logits"].astype(np.float64)
+        labels = stored["test_labels"].astype(np.float32)
+        patients = stored["test_patient"]
+    return labels, 1 / (1 + np.exp(-logits)), patients
+
+
+@pytest.fixture(scope="module")
+def folder() -> pathlib.Path:
+    """The folder of predictions of two real models; skips where there is none."""
+    shared = pathlib.Path(os.environ.get("CXR14_SHARED", ROOT.parent / "shared"))
+    found = shared / "data" / "predictions"
+    if not (found / "resnet50_seed1.npz").is_file():
+        pytest.skip("no predictions of real models: name their parent folder in CXR14_SHARED")
+    return found
+
+
+def test_areas_of_the_official_test_list_equal_scikit_learn(folder: pathlib.Path) -> None:
+    labels, scores, patients = scores_of(folder, 0)
+    assert labels.shape == scores.shape == (25_596, 14) and len(np.unique(patients)) == 2_797
+    found = aurocs(labels, scores)
+    for column in range(14):
+        pair = labels[:, column], scores[:, column]
+        assert abs(found[column] - roc_auc_score(*pair)) < 1e-12
+        assert abs(average_precision(*pair) - average_precision_score(*pair)) < 1e-12
+    assert round(found.mean(), 4) == 0.6891
+
+
+def test_resampled_areas_equal_scikit_learn_on_the_drawn_patients(folder: pathlib.Path) -> None:
+    labels, scores, patients = scores_of(folder, 0)
+    draws = resample(patients, labels, resamples=3, seed=0)
+    for column in (0, 13):
+        aucs, precisions = draws.areas(labels[:, column], scores[:, column])
+        for number in range(3):
+            images = np.repeat(np.arange(25_596), draws.counts[draws.patient_of, number])
+            pair = labels[images, column], scores[images, column]
+            assert abs(aucs[number] - roc_auc_score(*pair)) < 1e-12
+            assert abs(precisions[number] - average_precision_score(*pair)) < 1e-12
+
+
+def test_patients_give_wider_intervals_than_images(folder: pathlib.Path) -> None:
+    labels, scores, patients = scores_of(folder, 0)
+    widths = []
+    for units in (patients, np.arange(25_596)):
+        draws = resample(units, labels, resamples=40, seed=0)
+        mean = areas(labels, scores, draws)[0].mean
+        assert mean.low < 0.6891 < mean.high
+        widths.append(mean.high - mean.low)
+    assert 1.2 < widths[0] / widths[1] < 2.0
+
+
+def test_one_image_of_each_patient_gives_another_auc(folder: pathlib.Path) -> None:
+    labels, scores, patients = scores_of(folder, 0)
+    single = [
+        aurocs(labels[rows], scores[rows]).mean() for rows in choose(patients, choices=3, seed=0)
+    ]
+    assert min(single) > 0.74 and max(single) < 0.79
+
+
+def test_two_seeds_of_one_recipe_are_compared_in_pairs(folder: pathlib.Path) -> None:
+    labels, first, patients = scores_of(folder, 0)
+    again, second, same = scores_of(folder, 1)
+    np.testing.assert_array_equal(labels, again)
+    np.testing.assert_array_equal(patients, same)
+    draws = resample(patients, labels, resamples=60, seed=0)
+    found = compare(labels, first, second, draws)
+    gap = aurocs(labels, second).mean() - aurocs(labels, first).mean()
+    assert found.mean.difference.value == pytest.approx(gap, abs=1e-12)
+    # Pairing takes out what both share: apart, each mean is uncertain by more than the difference.
+    apart = [areas(labels, scores, draws)[0].mean for scores in (first, second)]
+    paired = found.mean.difference
+    assert paired.high - paired.low < 0.8 * (apart[0].high - apart[0].low)
+    assert paired.low < 0 < paired.high and found.mean.p_value > 0.2

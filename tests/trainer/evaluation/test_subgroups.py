@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the figures of one group of images, against the same counted image by image."""
+
+import time
+
+import numpy as np
+import pytest
+
+from trainer.evaluation import intervals, subgroups
+from trainer.evaluation.auc import auroc
+from trainer.evaluation.subgroups import Figures
+
+
+class Case:
+    """Labels, scores with ties, patients of several images, and a group that cuts through them."""
+
+    def __init__(self, n: int = 400, findings: int = 3, resamples: int = 40) -> None:
+        generator = np.random.default_rng(3)
+        self.labels = (generator.random((n, findings)) < 0.3).astype(np.float32)
+        self.labels[generator.random((n, findings)) < 0.05] = np.nan
+        shifted = generator.random((n, findings)) + 0.3 * np.nan_to_num(self.labels)
+        self.scores = np.round(shifted / 1.3, 2)
+        self.patients = generator.integers(0, n // 4, n)
+        self.members = generator.random(n) < 0.4
+        self.draws = intervals.resample(self.patients, self.labels, resamples=resamples, seed=0)
+        self.thresholds: list[float | None] = [0.5, 0.25, None]
+
+    def measure(self) -> Figures:
+        return subgroups.measure(
+            self.labels, self.scores, self.draws, self.thresholds, self.members
+        )
+
+
+def test_every_figure_is_that_of_counting_image_by_image() -> None:
+    case = Case()
+    found = case.measure()
+    counts = case.draws.counts[case.draws.patient_of][case.members].astype(float)
+    assert found.images == case.members.sum()
+    assert found.patients == len(set(case.patients[case.members].tolist()))
+    for at, threshold in enumerate(case.thresholds):
+        label, score = case.labels[case.members, at], case.scores[case.members, at]
+        assert found.positives[at] == (label == 1).sum()
+        assert found.negatives[at] == (label == 0).sum()
+        assert found.points["auc"][at] == auroc(label, score)
+        drawn = [auroc(label, score, column) for column in counts.T]
+        np.testing.assert_allclose(found.draws["auc"][at], drawn, rtol=1e-12)
+        if threshold is None:
+            assert np.isnan(found.points["tpr"][at]) and np.isnan(found.draws["fpr"][at]).all()
+            continue
+        for name, value in (("tpr", 1), ("fpr", 0)):
+            chosen, called = label == value, score >= threshold
+            assert found.points[name][at] == pytest.approx(called[chosen].mean(), rel=1e-12)
+            expected = (counts * (called & chosen)[:, None]).sum(0) / counts[chosen].sum(0)
+            np.testing.assert_allclose(found.draws[name][at], expected, rtol=1e-12)
+
+
+def test_a_finding_with_too_few_images_has_no_figures() -> None:
+    case = Case()
+    positives = np.flatnonzero((case.labels[:, 0] == 1) & case.members)
+    case.labels[positives[subgroups.FEWEST - 1 :], 0] = 0
+    found = case.measure()
+    assert found.positives[0] == subgroups.FEWEST - 1
+    assert found.enough.tolist() == [False, True, True]
+    assert all(np.isnan(found.points[name][0]) for name in subgroups.MEASURES)
+    case.labels[positives[subgroups.FEWEST - 1], 0] = 1
+    assert case.measure().enough[0]
+
+
+def test_ten_images_of_one_patient_are_not_enough() -> None:
+    case = Case()
+    case.labels[:, 0] = np.where(case.patients == case.patients[0], 1, 0)
+    case.members[:] = True
+    case.patients[:20] = case.patients[0]
+    case.labels[:20, 0] = 1
+    case.draws = intervals.resample(case.patients, case.labels, resamples=40, seed=0)
+    found = case.measure()
+    assert found.positives[0] >= subgroups.FEWEST and not found.enough[0]
+
+
+def test_the_difference_of_a_group_from_itself_is_nothing() -> None:
+    found = Case().measure()
+    gap = found.minus(found).interval("auc", 0)
+    assert (gap.value, gap.low, gap.high) == (0, 0, 0)
+
+
+def test_a_difference_is_taken_in_the_same_resamples() -> None:
+    case = Case()
+    one = case.measure()
+    case.members = ~case.members
+    other = case.measure()
+    gap = one.minus(other)
+    np.testing.assert_array_equal(gap.draws["tpr"][0], one.draws["tpr"][0] - other.draws["tpr"][0])
+    assert gap.interval("tpr", 0).value == one.points["tpr"][0] - other.points["tpr"][0]
+
+
+def test_a_mean_needs_every_one_of_its_findings() -> None:
+    found = Case().measure()
+    mean = found.mean("tpr", [0, 1])
+    assert mean.value == pytest.approx(found.points["tpr"][:2].mean())
+    assert mean.low < mean.value < mean.high
+    assert found.mean("tpr", [0, 2]).value is None
+    assert found.mean("auc", []).value is None
+
+
+def test_an_empty_group_has_no_figures() -> None:
+    case = Case()
+    case.members[:] = False
+    found = case.measure()
+    assert (found.images, found.patients) == (0, 0)
+    assert not found.enough.any() and found.interval("auc", 0).value is None
+
+
+def test_groups_of_a_full_test_split_take_seconds() -> None:
+    case = Case(n=25_596, findings=14, resamples=100)
+    case.thresholds = [0.5] * 14
+    start = time.process_time()
+    case.measure()
+    # A tenth of the resamples of two fifths of the images: about 0.1 s where nothing else runs.
+    assert time.process_time() - start < 2

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: MIT
+"""Whether scores can be read as probabilities: Brier score, reliability, slope and intercept.
+
+Every figure here is of images whose label is known. Figures of resamples come from weighted sums
+over images, so that 1,000 resamples cost one product of matrices.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.evaluation.auc import Floats
+from trainer.evaluation.intervals import Resamples
+from trainer.evaluation.logistic import (
+    SMALLEST,
+    Numbers,
+    fit_intercept,
+    fit_line,
+    logits,
+    sigmoid,
+)
+
+BINS = 15
+MEASURES = ("brier", "brier_skill", "log_loss", "in_the_large", "intercept", "slope")
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Images in bins of rising score.
+
+    Attributes:
+        counts: images in each bin, int64 [k].
+        scores: mean score, float64 [k].
+        observed: share that has the finding, float64 [k].
+        bin_of: the bin of each image, int64 [n].
+    """
+
+    counts: npt.NDArray[np.int64]
+    scores: Numbers
+    observed: Numbers
+    bin_of: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The calibration of one finding's scores; NaN where a figure is not defined.
+
+    Attributes:
+        brier: mean squared difference of score and label (Brier, Monthly Weather Review 1950; 78).
+        brier_skill: 1 - brier / (brier of giving every image the prevalence): 1 is perfect, 0 is no
+            better than the prevalence.
+        log_loss: mean of minus the log of the probability given to what is so, natural logarithm.
+        in_the_large: intercept of a logistic line of slope 1 through the scores' logits; 0 is
+            perfect, above 0 the finding is more common than the scores say.
+        intercept: of the logistic line with a free slope.
+        slope: of that line; 1 is perfect, below 1 the scores are too extreme.
+        ece: expected calibration error, the mean over images of the distance between the mean score
+            and the share that has the finding in the image's bin.
+        ece_floor: the ECE to expect by chance of scores that are perfectly calibrated, by the
+            normal approximation and for independent images.
+        clipped: images with a score so near 0 or 1 that its logit was limited.
+        reliability: the bins.
+    """
+
+    brier: float
+    brier_skill: float
+    log_loss: float
+    in_the_large: float
+    intercept: float
+    slope: float
+    ece: float
+    ece_floor: float
+    clipped: int
+    reliability: Reliability
+
+
+def measure(labels: Floats, scores: Floats, *, bins: int = BINS) -> Calibration | None:
+    """Measures the calibration of one finding.
+
+    Args:
+        labels: [n] of 0 and 1, all known.
+        scores: [n], probabilities.
+        bins: of equal mass, see `equal_mass`.
+
+    Returns:
+        None without any image.
+    """
+    if not len(labels):
+        return None
+    truth, chance = labels.astype(np.float64), scores.astype(np.float64)
+    values = logits(chance)
+    line, large = fit_line(values, truth), fit_intercept(values, truth)
+    parts = reliability(truth, chance, bins=bins)
+    gaps = parts.counts * np.abs(parts.observed - parts.scores)
+    variances = np.bincount(parts.bin_of, weights=chance * (1 - chance))
+    brier = float(np.mean((chance - truth) ** 2))
+    reference = float(truth.mean() * (1 - truth.mean()))
+    nothing = float("nan")
+    return Calibration(
+        brier=brier,
+        brier_skill=1 - brier / reference if reference else nothing,
+        log_loss=float(log_losses(truth, chance).mean()),
+        in_the_large=nothing if large is None else large,
+        intercept=nothing if line is None else line.intercept,
+        slope=nothing if line is None else line.slope,
+        ece=float(gaps.sum() / len(truth)),
+        # The mean distance of a normal variable from its mean is sqrt(2 / pi) standard deviations.
+        ece_floor=float(np.sqrt(2 / np.pi * variances).sum() / len(truth)),
+        clipped=int(((chance < SMALLEST) | (chance > 1 - SMALLEST)).sum()),
+        reliability=parts,
+    )
+
+
+def equal_mass(scores: Floats, bins: int) -> npt.NDArray[np.int64]:
+    """Returns the bin of each score, int64 [n]: bins of nearly equal numbers of images.
+
+    The edges are quantiles of the scores, and a score on an edge belongs to the lower bin, so that
+    equal scores always share a bin. Bins that this leaves empty are not counted.
+
+    >>> equal_mass(np.array([0.1, 0.2, 0.2, 0.2, 0.9]), 2)
+    array([0, 0, 0, 0, 1])
+    """
+    edges = np.quantile(scores.astype(np.float64), np.linspace(0, 1, bins + 1)[1:-1])
+    place = np.searchsorted(edges, scores.astype(np.float64), side="left")
+    return np.unique(place, return_inverse=True)[1].astype(np.int64)
+
+
+def reliability(labels: Numbers, scores: Numbers, *, bins: int = BINS) -> Reliability:
+    """Returns the points of a reliability diagram, of one image or more."""
+    bin_of = equal_mass(scores, bins)
+    counts = np.bincount(bin_of)
+    return Reliability(
+        counts.astype(np.int64),
+        np.bincount(bin_of, weights=scores) / counts,
+        np.bincount(bin_of, weights=labels) / counts,
+        bin_of,
+    )
+
+
+def log_losses(labels: Numbers, scores: Numbers) -> Numbers:
+    """Returns each image's log loss, float64 [n], at most 16.1 where the score is 0 or 1."""
+    kept = np.clip(scores, SMALLEST, 1 - SMALLEST)
+    return np.asarray(-np.log(np.where(labels == 1, kept, 1 - kept)))
+
+
+def resampled(
+    labels: Floats, scores: Floats, found: Calibration, draws: Resamples
+) -> tuple[dict[str, Numbers], Numbers]:
+    """Returns the figures in every resample.
+
+    The lines of a resample are one Newton step from the lines of all images, whose error is of a
+    smaller order than their spread (Moulton and Zeger, Computational Statistics and Data Analysis
+    1991; 11:53-63). The bins are those of all images.
+
+    Args:
+        labels: [n] as for `measure`.
+        scores: [n].
+        found: what `measure` returned.
+        draws: resamples of the same n images.
+
+    Returns:
+        `MEASURES` -> float64 [B], NaN where one is not defined; and the share that has the finding
+        in each bin, float64 [B, k].
+    """
+    truth, chance = labels.astype(np.float64), scores.astype(np.float64)
+    counts, positives, simple, one, two = _resampled_sums(truth, chance, found, draws)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = counts.sum(axis=1)
+        prevalence = positives.sum(axis=1) / total
+        brier, log_loss = simple[:, 0] / total, simple[:, 1] / total
+        intercept, slope = _stepped_line(two, truth, chance, found)
+        compared = {
+            "brier_skill": 1 - brier / (prevalence * (1 - prevalence)),
+            "in_the_large": found.in_the_large + one[:, 0] / one[:, 1],
+            "intercept": intercept,
+            "slope": slope,
+        }
+        # One step is finite even where a resample without a positive has no line at all.
+        absent = (prevalence == 0) | (prevalence == 1)
+        result = {
+            name: np.where(absent | ~np.isfinite(each), np.nan, each)
+            for name, each in compared.items()
+        }
+        return {"brier": brier, "log_loss": log_loss, **result}, positives / counts
+
+
+def _resampled_sums(
+    truth: Numbers, chance: Numbers, found: Calibration, draws: Resamples
+) -> list[Numbers]:
+    """Sums over the images of each resample, float64 [B, .] each.
+
+    Images in each bin, positives in each bin, squared errors and log losses, and what a Newton
+    step of the intercept and of the line needs.
+    """
+    members = np.eye(len(found.reliability.counts))[found.reliability.bin_of]
+    parts = [
+        members,
+        members * truth[:, None],
+        np.stack([(chance - truth) ** 2, log_losses(truth, chance)], axis=1),
+        _intercept_columns(truth, chance, found),
+        _line_columns(truth, chance, found),
+    ]
+    # A column that is not defined stays so by what its sums are added to.
+    sums = draws.sums(np.nan_to_num(np.hstack(parts)))
+    return np.split(sums, np.cumsum([part.shape[1] for part in parts[:-1]]), axis=1)
+
+
+def _intercept_columns(truth: Numbers, chance: Numbers, found: Calibration) -> Numbers:
+    """Gradient and curvature of the likelihood at the intercept of slope 1, by image [n, 2]."""
+    fitted = sigmoid(logits(chance) + found.in_the_large)
+    return np.stack([truth - fitted, fitted * (1 - fitted)], axis=1)
+
+
+def _line_columns(truth: Numbers, chance: Numbers, found: Calibration) -> Numbers:
+    """Gradient (2) and curvature (3) of the likelihood at the line, by image [n, 5]."""
+    values = logits(chance)
+    fitted = sigmoid(found.intercept + found.slope * values)
+    moved, weight, rest = values - values.mean(), fitted * (1 - fitted), truth - fitted
+    return np.stack([rest, rest * moved, weight, weight * moved, weight * moved**2], axis=1)
+
+
+def _stepped_line(
+    sums: Numbers, truth: Numbers, chance: Numbers, found: Calibration
+) -> tuple[Numbers, Numbers]:
+    """Intercept and slope of each resample, from sums over `_line_columns`."""
+    first, second, a, b, c = sums.T
+    determinant = a * c - b**2
+    slope = found.slope + (a * second - b * first) / determinant
+    # The columns are centred at the mean logit; this brings the intercept back to a logit of 0.
+    center = logits(chance).mean()
+    level = found.intercept + found.slope * center + (c * first - b * second) / determinant
+    return level - slope * center, slope

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""A second reference: what radiologists saw, beside labels that were mined from reports.
+
+The file is that of Majkowska et al., Radiology 2020; 294:421-431: ChestX-ray14's own columns and,
+behind them, YES or NO for pneumothorax, airspace opacity, nodule or mass, and fracture, as several
+radiologists agreed on them with the image before them.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from preprocessing.contract import storage
+from preprocessing.contract.errors import DataError
+from trainer import data_entry
+from trainer.evaluation import intervals
+from trainer.evaluation.auc import Floats, auroc
+from trainer.evaluation.intervals import Resamples
+from trainer.name_matching import image_stems, same_patients
+
+_ANSWERS = {"YES": 1.0, "NO": 0.0, "": np.nan}
+_RATIOS = {"ppv": ("both", "only_mined"), "sensitivity": ("both", "only_radiologists")}
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """One thing that the radiologists looked for, and the findings that stand for it.
+
+    Attributes:
+        column: of the file.
+        findings: of the model; one is enough for a mined label to be positive.
+        rule: how their scores become one: `score` (there is one), `maximum` or `noisy_or`.
+    """
+
+    column: str
+    findings: tuple[str, ...]
+    rule: str
+
+
+REFERENCES = (
+    Reference("Pneumothorax", ("Pneumothorax",), "score"),
+    # One lesion is either below or above 3 cm: adding both scores would count it twice.
+    Reference("Nodule or mass", ("Nodule", "Mass"), "maximum"),
+    # Names that overlap and occur together: each is evidence, and the largest score would nearly
+    # always be that of the most common name. With one published model the largest had the lower
+    # AUC on these very labels (0.750, not 0.805), so that the choice has seen them.
+    Reference(
+        "Airspace opacity",
+        ("Consolidation", "Infiltration", "Pneumonia", "Edema", "Atelectasis"),
+        "noisy_or",
+    ),
+)
+UNUSED = ("Fracture",)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Readings:
+    """What radiologists saw in m images.
+
+    Attributes:
+        ids: str [m], unique.
+        patients: str [m].
+        labels: float64 [m, 3], in the order of `REFERENCES`; 1, 0 or NaN.
+    """
+
+    ids: npt.NDArray[np.str_]
+    patients: npt.NDArray[np.str_]
+    labels: Numbers
+
+
+def read(path: str) -> Readings:
+    """Reads a file of radiologists' labels.
+
+    Args:
+        path: local or gs://.
+
+    Raises:
+        DataError: the file is missing or another one, an image stands in it twice, or an answer is
+            neither YES nor NO.
+    """
+    try:
+        data = storage.read_bytes(path)
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path}: there is no such file of radiologists' labels; name another"
+        ) from error
+    columns = data_entry.columns_of(path, data, [one.column for one in REFERENCES])
+    ids = columns["id"]
+    unique, counts = np.unique(image_stems(ids), return_counts=True)
+    if len(unique) < len(ids):
+        raise DataError(
+            f"{path}: image {str(unique[counts > 1][0])!r} stands in more than one row; keep one"
+        )
+    labels = np.empty((len(ids), len(REFERENCES)))
+    for at, one in enumerate(REFERENCES):
+        for row, answer in enumerate(columns[one.column].tolist()):
+            if answer.upper() not in _ANSWERS:
+                raise DataError(
+                    f"{path}: {one.column} of image {str(ids[row])!r} is {answer!r}, not YES or NO"
+                )
+            labels[row, at] = _ANSWERS[answer.upper()]
+    return Readings(ids, same_patients(columns["patient"]), labels)
+
+
+def combined_scores(scores: Floats, rule: str) -> npt.NDArray[Any]:
+    """Returns one score an image, [n], of the scores of several findings.
+
+    `maximum` is the largest. `noisy_or` is the chance that at least one finding is there if their
+    scores were chances and independent: 1 - (1 - s_1) (1 - s_2) ... (Pearl, Probabilistic Reasoning
+    in Intelligent Systems, 1988, section 4.3.2). Only its order matters to an AUC.
+
+    Args:
+        scores: [n, k], from 0 to 1.
+        rule: `score`, `maximum` or `noisy_or`.
+
+    >>> combined_scores(np.array([[0.5, 0.5], [0.6, 0.0]]), "noisy_or").tolist()
+    [0.75, 0.6]
+    """
+    if rule == "noisy_or":
+        return np.asarray(1 - np.prod(1 - scores.astype(np.float64), axis=1))
+    return np.asarray(scores.max(axis=1))
+
+
+def combined_labels(labels: Floats) -> Numbers:
+    """Returns 1 where a finding is there, 0 where none is, NaN where that is unknown, [n].
+
+    >>> combined_labels(np.array([[1, np.nan], [0, 0], [0, np.nan]])).tolist()
+    [1.0, 0.0, nan]
+    """
+    found, absent = (labels == 1).any(axis=1), (labels == 0).all(axis=1)
+    return np.where(found, 1.0, np.where(absent, 0.0, np.nan))
+
+
+def judge(
+    seen: Floats, mined: Floats, scores: Floats, draws: Resamples, *, rule: str
+) -> dict[str, Any]:
+    """Sets the model beside both references, and the references beside each other.
+
+    Args:
+        seen: by radiologists, [n]; 1, 0 or NaN.
+        mined: labels of the findings that stand for it, [n, k].
+        scores: of those findings, [n, k].
+        draws: resamples of the patients of the n images.
+        rule: as `combined_scores` takes it.
+
+    Returns:
+        Counts, `auc_radiologists`, `auc_mined`, their `difference`, and how far the mined labels
+        agree; all on the images where both references are known.
+    """
+    labels = combined_labels(mined)
+    known = ~(np.isnan(seen) | np.isnan(labels))
+    own = draws.select(known)
+    truth, text = seen[known].astype(np.float64), labels[known]
+    marks = combined_scores(scores[known], rule)
+    points = [auroc(truth, marks), auroc(text, marks)]
+    drawn = [own.aucs(truth, marks), own.aucs(text, marks)]
+    other = "maximum" if rule == "noisy_or" else "noisy_or"
+    other_auc = auroc(truth, combined_scores(scores[known], other))
+    return {
+        "images": int(known.sum()),
+        "patients": len(np.unique(own.patient_of)),
+        "positives_radiologists": int(truth.sum()),
+        "positives_mined": int(text.sum()),
+        "auc_radiologists": _interval(points[0], drawn[0]),
+        "auc_mined": _interval(points[1], drawn[1]),
+        "difference": _interval(points[0] - points[1], drawn[0] - drawn[1]),
+        "other_rule": None
+        if rule == "score" or np.isnan(other_auc)
+        else {"rule": other, "auc_radiologists": other_auc},
+        "agreement": _agreement(truth, text, own),
+    }
+
+
+def _agreement(truth: Numbers, text: Numbers, draws: Resamples) -> dict[str, Any]:
+    """How far mined labels tell what radiologists saw: counts and ratios of counts."""
+    cells = {
+        "both": truth * text,
+        "only_mined": (1 - truth) * text,
+        "only_radiologists": truth * (1 - text),
+        "neither": (1 - truth) * (1 - text),
+    }
+    totals = {name: int(cell.sum()) for name, cell in cells.items()}
+    sums = draws.sums(np.stack(list(cells.values()), axis=1))
+    drawn = dict(zip(cells, sums.T, strict=True))
+    ratios = {
+        name: _ratio([totals[key] for key in parts], [drawn[key] for key in parts])
+        for name, parts in {**_RATIOS, "specificity": ("neither", "only_mined")}.items()
+    }
+    return {**totals, **ratios}
+
+
+def _ratio(counts: Sequence[int], drawn: Sequence[Numbers]) -> dict[str, Any]:
+    """The share of the first in both."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        draws = drawn[0] / (drawn[0] + drawn[1])
+    total = sum(counts)
+    return _interval(counts[0] / total if total else float("nan"), draws)
+
+
+def _interval(value: float, draws: Numbers) -> dict[str, Any]:
+    return intervals.as_json(intervals.percentile(value, draws))

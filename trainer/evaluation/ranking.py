@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""One finding sorted by score once, from which the exact areas of every resample follow."""
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.evaluation.auc import Floats
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ranking:
+    """The images of one finding, sorted by score.
+
+    The distinct scores s_0 < s_1 < ... of the positives cut the negatives into slots: slot 2k holds
+    those between s_(k-1) and s_k, slot 2k+1 those tied with s_k. With C the running sum over slots
+    of the negatives' counts, twice the Mann-Whitney U is the sum over k of
+    count(positives at s_k) * (C[2k] + C[2k+1]): whole numbers throughout, so ties are exact. At the
+    threshold s_k there are total - C[2k] false positives, from which the precision follows.
+
+    Attributes:
+        positives: patient of each positive image, rising score, int [P].
+        positive_starts: where each distinct score starts in `positives`, int [K].
+        negatives: patient of each negative image, rising slot, int [N].
+        negative_starts: where each slot that is not empty starts in `negatives`, int.
+        slots: the numbers of those slots, from 0 to 2K, int.
+    """
+
+    positives: npt.NDArray[np.intp]
+    positive_starts: npt.NDArray[np.intp]
+    negatives: npt.NDArray[np.intp]
+    negative_starts: npt.NDArray[np.intp]
+    slots: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, labels: Floats, scores: Floats, patient_of: npt.NDArray[np.intp]) -> "Ranking":
+        """Sorts one finding; images with an unknown label are left out.
+
+        Args:
+            labels: [n]; 1, 0 or NaN for unknown.
+            scores: [n].
+            patient_of: number of the patient of each image, int [n].
+        """
+        positive, negative = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+        positive = positive[np.argsort(scores[positive], kind="stable")]
+        distinct, positive_starts = np.unique(scores[positive], return_index=True)
+        slot = np.searchsorted(distinct, scores[negative], side="left") + np.searchsorted(
+            distinct, scores[negative], side="right"
+        )
+        order = np.argsort(slot, kind="stable")
+        slots, negative_starts = np.unique(slot[order], return_index=True)
+        return cls(
+            patient_of[positive],
+            positive_starts,
+            patient_of[negative[order]],
+            negative_starts,
+            slots,
+        )
+
+    @property
+    def patients_of_positives(self) -> int:
+        """How many patients have an image that is known to be positive."""
+        return len(np.unique(self.positives))
+
+    @property
+    def patients_of_negatives(self) -> int:
+        """How many patients have an image that is known to be negative."""
+        return len(np.unique(self.negatives))
+
+    def areas(self, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        """Returns the AUC and the average precision of each resample.
+
+        Args:
+            counts: how often each patient stands in each resample, int32 [patients, b].
+
+        Returns:
+            float64 [2, b], AUC first; NaN where a resample holds no positive or no negative.
+        """
+        resamples = counts.shape[1]
+        if not len(self.positives) or not len(self.negatives):
+            return np.full((2, resamples), np.nan)
+        hits = np.add.reduceat(counts[self.positives], self.positive_starts, axis=0)
+        running = np.zeros((2 * len(self.positive_starts) + 1, resamples), dtype=np.int64)
+        running[self.slots] = np.add.reduceat(counts[self.negatives], self.negative_starts, axis=0)
+        np.cumsum(running, axis=0, out=running)
+        twice_u = (hits * (running[:-1:2] + running[1::2])).sum(axis=0)
+        found = np.cumsum(hits[::-1], axis=0, dtype=np.int64)[::-1]
+        positives, negatives = found[0], running[-1]
+        # Where nothing is called there is no precision, and no positive at that score either.
+        called = np.maximum(found + negatives - running[:-1:2], 1)
+        with np.errstate(invalid="ignore"):
+            areas = np.array(
+                [
+                    twice_u / (2 * positives * negatives),
+                    (hits * (found / called)).sum(axis=0) / positives,
+                ],
+                dtype=np.float64,
+            )
+        areas[:, positives * negatives == 0] = np.nan
+        return areas

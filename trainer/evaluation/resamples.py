@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""Resamples of patients, and what comes of an AUC, an average precision or a sum in each of them.
+
+Patients are drawn with replacement, all images of a patient together (cluster bootstrap: Field and
+Welsh, J. R. Stat. Soc. B 2007; 69:369-390), within strata, so that a rare finding is not lost from
+a resample (stratified bootstrap: Davison and Hinkley, Bootstrap Methods and their Application,
+1997, section 3.2). A resample only changes how often an image counts. Each finding is therefore
+sorted once, and its exact areas are a few sums over the sorted images, for many resamples at a
+time.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.evaluation.auc import Floats
+from trainer.evaluation.ranking import Ranking
+
+# Counts of one chunk of resamples at every image: small enough to stay in a processor's cache.
+_CHUNK_BYTES = 2 * 2**20
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Resamples:
+    """How often each patient stands in each of B resamples, for n images.
+
+    Attributes:
+        counts: uint16 [patients, B].
+        patient_of: the row of `counts` that holds the patient of each image, int [n].
+    """
+
+    counts: npt.NDArray[np.uint16]
+    patient_of: npt.NDArray[np.intp]
+
+    @property
+    def number(self) -> int:
+        """How many resamples there are: B."""
+        return int(self.counts.shape[1])
+
+    def select(self, mask: npt.NDArray[Any]) -> "Resamples":
+        """Returns the same draws for some of the images only.
+
+        Args:
+            mask: bool [n], or the positions of the images, int [m]; a position may stand twice.
+        """
+        return Resamples(self.counts, self.patient_of[mask])
+
+    def aucs(self, labels: Floats, scores: Floats) -> npt.NDArray[np.float64]:
+        """Returns the exact AUC in every resample, as `areas`."""
+        return self.areas(labels, scores)[0]
+
+    def average_precisions(self, labels: Floats, scores: Floats) -> npt.NDArray[np.float64]:
+        """Returns the exact average precision in every resample, as `areas`."""
+        return self.areas(labels, scores)[1]
+
+    def areas(
+        self, labels: Floats, scores: Floats
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Returns the exact AUC and the exact average precision in every resample.
+
+        Args:
+            labels: [n]; 1, 0 or NaN for unknown (left out).
+            scores: [n]; any real numbers, higher means more suspicious.
+
+        Returns:
+            Two of float64 [B]. NaN where a resample holds no positive or no negative, and
+            everywhere where the positives or the negatives are all of one patient: drawing patients
+            then says nothing of what others would have given.
+        """
+        ranking = Ranking.of(labels, scores, self.patient_of)
+        result = np.full((2, self.number), np.nan)
+        if ranking.patients_of_positives > 1 and ranking.patients_of_negatives > 1:
+            for part, counts in self._chunks(len(labels)):
+                result[:, part] = ranking.areas(counts)
+        return result[0], result[1]
+
+    def sums(self, values: Floats | npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Returns, in every resample, the sum over images of count times value.
+
+        Args:
+            values: [n, k] or [n]; finite, since a NaN would spread to every resample.
+
+        Returns:
+            float64 [B, k], or [B] of values [n]. Exact for whole numbers below 2**53.
+        """
+        columns = np.asarray(values, dtype=np.float64)
+        flat = columns[:, np.newaxis] if columns.ndim == 1 else columns
+        patients = len(self.counts)
+        table = np.empty((patients, flat.shape[1]))
+        for position, column in enumerate(flat.T):
+            table[:, position] = np.bincount(self.patient_of, column, patients)
+        result = np.empty((self.number, flat.shape[1]))
+        for part, counts in self._chunks(patients):
+            result[part] = counts.T.astype(np.float64) @ table
+        return result.reshape(self.number, *columns.shape[1:])
+
+    def _chunks(self, rows: int) -> Iterator[tuple[slice, npt.NDArray[np.int32]]]:
+        """The counts of a few resamples at a time, int32 [patients, b], and which they are."""
+        width = max(1, min(self.number, _CHUNK_BYTES // (4 * max(1, rows))))
+        for start in range(0, self.number, width):
+            part = slice(start, min(start + width, self.number))
+            yield part, np.ascontiguousarray(self.counts[:, part], dtype=np.int32)
+
+
+def resample(patients: npt.NDArray[Any], labels: Floats, *, resamples: int, seed: int) -> Resamples:
+    """Draws patients with replacement within strata.
+
+    Args:
+        patients: [n], the patient of each image. An own name for every image gives the image-level
+            bootstrap.
+        labels: [n, L]; 1, 0 or NaN for unknown; they decide the strata.
+        resamples: how many times to draw, 1 or more; 1,000 is usual.
+        seed: of the draws. The same patients, labels and seed give the same draws.
+
+    Raises:
+        ValueError: `resamples` is below 1.
+    """
+    if resamples < 1:
+        raise ValueError(f"{resamples} resamples; at least 1 is needed")
+    unique, patient_of = np.unique(patients, return_inverse=True)
+    stratum = strata(patient_of, labels)
+    # Patients of a stratum side by side: a draw is its start plus a number below its size.
+    order = np.argsort(stratum, kind="stable")
+    _, starts, sizes = np.unique(stratum[order], return_index=True, return_counts=True)
+    first, size = np.repeat(starts, sizes), np.repeat(sizes, sizes)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    counts = np.empty((len(unique), resamples), dtype=np.uint16)
+    for column in range(resamples):
+        drawn = first + generator.integers(0, size)
+        counts[order, column] = np.bincount(drawn, minlength=len(unique))
+    return Resamples(counts, patient_of)
+
+
+def strata(patient_of: npt.NDArray[np.intp], labels: Floats) -> npt.NDArray[np.intp]:
+    """Returns the stratum of each patient: the rarest finding that any image of the patient shows.
+
+    Rare means of few positive patients. The number of a stratum is the column of the finding, or
+    the number of findings where there is none. A patient alone in a stratum would be drawn exactly
+    once every time, as if there were no luck in meeting that patient. Findings of one patient are
+    therefore passed over, and who still is alone joins those without a finding.
+
+    Args:
+        patient_of: the number of the patient of each image, int [n], from 0 without a gap.
+        labels: [n, L].
+
+    Returns:
+        int [patients].
+    """
+    findings = labels.shape[1]
+    positive = np.zeros((int(patient_of.max(initial=-1)) + 1, findings), dtype=bool)
+    image, finding = np.nonzero(labels == 1)
+    positive[patient_of[image], finding] = True
+    positive[:, positive.sum(axis=0) == 1] = False
+    rising = np.argsort(positive.sum(axis=0), kind="stable")
+    by_rarity = np.column_stack([positive[:, rising], np.ones(len(positive), dtype=bool)])
+    stratum: npt.NDArray[np.intp] = np.append(rising, findings)[by_rarity.argmax(axis=1)]
+    alone = np.bincount(stratum, minlength=findings + 1)[stratum] == 1
+    stratum[alone] = findings
+    return stratum

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""How a model does in groups of images: AUC, and both rates at thresholds chosen elsewhere.
+
+All groups are measured in the same resamples of patients, so that the difference of two groups can
+be taken resample by resample: patients that have images in both are counted once.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.evaluation import intervals
+from trainer.evaluation.auc import Floats, aurocs
+from trainer.evaluation.intervals import Interval, Resamples
+from trainer.evaluation.operating_points import called_counts
+
+# With fewer images of a kind one image moves a rate by more than ten points.
+FEWEST = 10
+MEASURES = ("auc", "tpr", "fpr")
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Figures:
+    """What was measured in one group of images, for L findings and B resamples.
+
+    Attributes:
+        images: how many there are.
+        patients: how many they are of.
+        positives: images known to have each finding, int [L].
+        negatives: images known to be without it, int [L].
+        enough: for which findings there are `FEWEST` images with and without them, of two or more
+            patients each, bool [L]; figures of the others would be luck.
+        points: measure -> float64 [L]; NaN where it is not defined or the group is too small.
+        draws: measure -> float64 [L, B], the same in every resample.
+    """
+
+    images: int
+    patients: int
+    positives: npt.NDArray[np.int64]
+    negatives: npt.NDArray[np.int64]
+    enough: npt.NDArray[np.bool_]
+    points: dict[str, Numbers]
+    draws: dict[str, Numbers]
+
+    def interval(self, measure: str, finding: int) -> Interval:
+        """Returns the figure of one finding with its interval."""
+        return intervals.percentile(
+            float(self.points[measure][finding]), self.draws[measure][finding]
+        )
+
+    def mean(self, measure: str, findings: Sequence[int]) -> Interval:
+        """Returns the unweighted mean over findings; not defined where one of them is not."""
+        if not len(findings):
+            return Interval(None, None, None)
+        chosen = list(findings)
+        return intervals.percentile(
+            float(self.points[measure][chosen].mean()), self.draws[measure][chosen].mean(axis=0)
+        )
+
+    def minus(self, other: "Figures") -> "Figures":
+        """Returns this group's figures less those of another, measured in the same resamples."""
+        return dataclasses.replace(
+            self,
+            points={name: self.points[name] - other.points[name] for name in MEASURES},
+            draws={name: self.draws[name] - other.draws[name] for name in MEASURES},
+        )
+
+
+def measure(
+    labels: Floats,
+    scores: Floats,
+    draws: Resamples,
+    thresholds: Sequence[float | None],
+    members: npt.NDArray[np.bool_],
+) -> Figures:
+    """Measures one group.
+
+    Args:
+        labels: of all images, [n, L]; 1, 0 or NaN for unknown.
+        scores: [n, L].
+        draws: resamples of the patients of all n images.
+        thresholds: one a finding, chosen on other images than these; None where there is none.
+        members: the images of the group, bool [n].
+
+    Returns:
+        The AUC, the true positive rate and the false positive rate at the thresholds.
+    """
+    truth, marks, own = labels[members], scores[members], draws.select(members)
+    positives, negatives = (truth == 1).sum(axis=0), (truth == 0).sum(axis=0)
+    enough = _enough(truth, own.patient_of)
+    points = {"auc": np.where(enough, aurocs(truth, marks), np.nan)}
+    drawn = {"auc": np.full((len(enough), draws.number), np.nan)}
+    for finding in np.flatnonzero(enough):
+        drawn["auc"][finding] = own.aucs(truth[:, finding], marks[:, finding])
+    rates, drawn_rates = _rates(truth, marks, own, thresholds, enough)
+    return Figures(
+        images=len(truth),
+        patients=len(np.unique(own.patient_of)),
+        positives=positives,
+        negatives=negatives,
+        enough=enough,
+        points=points | dict(zip(MEASURES[1:], rates, strict=True)),
+        draws=drawn | dict(zip(MEASURES[1:], drawn_rates, strict=True)),
+    )
+
+
+def _enough(labels: Floats, patient_of: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    result = np.ones(labels.shape[1], dtype=bool)
+    for value in (1, 0):
+        found = labels == value
+        result &= found.sum(axis=0) >= FEWEST
+        result &= [len(np.unique(patient_of[column])) > 1 for column in found.T]
+    return result
+
+
+def _rates(
+    labels: Floats,
+    scores: Floats,
+    draws: Resamples,
+    thresholds: Sequence[float | None],
+    enough: npt.NDArray[np.bool_],
+) -> tuple[Numbers, Numbers]:
+    """True and false positive rates: of the images [2, L], and of every resample [2, L, B]."""
+    findings, resamples = len(thresholds), draws.number
+    used = [at for at in range(findings) if enough[at] and thresholds[at] is not None]
+    rates = np.full((2, findings), np.nan)
+    drawn = np.full((2, findings, resamples), np.nan)
+    if not used:
+        return rates, drawn
+    # Four columns a finding: with it, without it, and of each those that are called.
+    counts = np.concatenate(
+        [called_counts(labels[:, at], scores[:, at], [thresholds[at]]) for at in used], axis=1
+    )
+    rates[:, used] = _shares(counts.sum(axis=0, dtype=np.float64)[None])[:, :, 0]
+    drawn[:, used] = _shares(draws.sums(counts))
+    return rates, drawn
+
+
+def _shares(sums: npt.NDArray[Any]) -> Numbers:
+    """Called of all, float64 [2, findings, B], of sums [B, 4 * findings]."""
+    by_finding = sums.reshape(len(sums), -1, 2, 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = by_finding[:, :, 1] / by_finding[:, :, 0]
+    return np.asarray(shares.transpose(2, 1, 0))
