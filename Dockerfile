@@ -40,6 +40,7 @@ COPY --from=build /opt/venv /opt/venv
 # The root file system may be read-only: all scratch space, the cache of downloaded ImageNet weights
 # included, lies in /tmp. The NVIDIA variables make the container runtime hand in the driver.
 ENV PATH=/opt/venv/bin:${PATH} \
+    CXR14_REVISION=${REVISION} \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -167,10 +167,17 @@ class EvaluationConfig:
     Attributes:
         global_batch_size: examples per step, over all replicas; 0 takes the training batch size.
         bootstrap_resamples: patient-level resamples behind each interval of the report.
+        localisation: leave heat maps (Grad-CAM) of the test images with boxes beside the
+            predictions, for the report to hold against the boxes.
+        gallery: pictures that evaluation leaves for the report with their heat maps, so many false
+            alarms, misses and hits of each finding of the test split; 0 for none, as for pictures
+            that must not leave the data set.
     """
 
     global_batch_size: int = 0
     bootstrap_resamples: int = 1000
+    localisation: bool = False
+    gallery: int = 3
 
 
 @dataclasses.dataclass

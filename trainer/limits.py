@@ -52,6 +52,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "train.log_every_steps": (1, _MOST),
     "evaluation.global_batch_size": (0, 2**20),
     "evaluation.bootstrap_resamples": (1, 100_000),
+    "evaluation.gallery": (0, 20),
 }
 
 

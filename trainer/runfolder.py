@@ -39,7 +39,9 @@ _FREE = (
     "train.profile_steps",
     "train.steps_per_call",
     "evaluation.bootstrap_resamples",
+    "evaluation.gallery",
     "evaluation.global_batch_size",
+    "evaluation.localisation",
 )
 
 
@@ -48,6 +50,16 @@ def identity(config: Config, manifest: Manifest) -> str:
     flat = {name: value for name, value in _flat(config).items() if name not in _FREE}
     text = json.dumps([flat, manifest.identity], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def predictions_note(config: Config, manifest: Manifest, step: int | None) -> dict[str, Any]:
+    """Returns the note of predictions by the best network, of a step, and of what lies beside."""
+    return {
+        "step": step,
+        "identity": identity(config, manifest),
+        "localisation": config.evaluation.localisation,
+        "gallery": config.evaluation.gallery,
+    }
 
 
 def begin(output: str, config: Config, manifest: Manifest) -> None:

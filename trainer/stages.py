@@ -2,8 +2,8 @@
 """The stages that need TensorFlow: train, evaluate, export. Each is whole or runs again."""
 
 import contextlib
+import json
 import os
-import platform
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,8 +19,11 @@ from trainer import (
     agreement,
     checkpoints,
     export,
+    heat_maps,
+    host,
     integrity,
     loop,
+    metadata_writer,
     predictions,
     runfolder,
     runtime,
@@ -28,6 +31,7 @@ from trainer import (
 )
 from trainer.config import Config
 from trainer.job import Job
+from trainer.report import serving
 from trainer.stopping import StopRequests
 
 
@@ -85,6 +89,8 @@ def train(job: Job) -> loop.Summary:
 def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
     """Scores validation and test with the best network and writes the predictions file.
 
+    Beside it lies what the settings ask for: heat maps and pictures of test images.
+
     Returns:
         The path of the predictions file.
     """
@@ -96,10 +102,24 @@ def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
         parts = [scorer.predictions(split) for split in splits]
     path = storage.join(job.output, runfolder.PREDICTIONS)
     if job.runtime.is_chief:
-        predictions.write(path, _concatenate(parts))
-        note = {"step": step, "identity": runfolder.identity(job.config, job.manifest)}
+        made = _concatenate(parts)
+        predictions.write(path, made)
+        metadata_writer.write(job.data, job.manifest, job.output)
+        _explain(job, made.select("test"))
+        note = runfolder.predictions_note(job.config, job.manifest, step)
         runfolder.write_note(job.output, runfolder.PREDICTIONS_NOTE, note)
     return path
+
+
+def _explain(job: Job, scored: predictions.Predictions) -> None:
+    """Leaves heat maps beside the predictions, by a network of this process alone in float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        with integrity.naming_damage(job.data, job.manifest):
+            heat_maps.write(job, scored)
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def export_best(job: Job) -> str:
@@ -111,7 +131,7 @@ def export_best(job: Job) -> str:
     keras.config.set_dtype_policy("float32")
     network = training.build(job, pretrained=False, distributed=False)
     step, auc = checkpoints.restore_best(job.output, network.network)
-    serving = export.Serving(
+    served = export.Serving(
         network.network,
         findings=job.manifest.findings,
         stored_size=job.manifest.stored_size,
@@ -123,8 +143,9 @@ def export_best(job: Job) -> str:
     }
     report = storage.join(job.output, runfolder.REPORT)
     if storage.exists(report):
-        assets["report.json"] = storage.read_text(report)
-    folder = export.export(job.output, serving, assets=assets)
+        text = storage.read_text(report)
+        assets |= {"report.json": text, **serving.assets(json.loads(text))}
+    folder = export.export(job.output, served, assets=assets)
     runfolder.write_note(
         job.output,
         runfolder.EXPORT_NOTE,
@@ -151,18 +172,13 @@ def _training_note(job: Job, summary: loop.Summary, started: float) -> dict[str,
         "epochs": summary.epochs,
         "best_step": summary.best_step,
         "best_validation_mean_auc": summary.best_auc,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seconds_since_last_start": round(time.time() - started, 1),
         "images_per_second": round(summary.images_per_second, 2) if len(summary.losses) else None,
         "strategy": job.runtime.topology.strategy,
         "replicas": job.runtime.replicas,
         "precision": job.runtime.precision,
-        "devices": [device.name for device in tf.config.list_logical_devices()],
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
+        **host.describe(),
     }
 
 

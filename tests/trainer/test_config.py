@@ -54,6 +54,8 @@ def test_the_defaults_are_valid() -> None:
         ("train.log_every_steps", 0),
         ("evaluation.global_batch_size", -1),
         ("evaluation.bootstrap_resamples", 0),
+        ("evaluation.gallery", -1),
+        ("evaluation.gallery", 21),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_by_name(name: str, value: object) -> None:

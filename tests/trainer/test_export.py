@@ -138,6 +138,8 @@ def test_the_folder_holds_where_the_network_comes_from(
         "manifest.json",
         "config.yaml",
         "report.json",
+        "thresholds.json",
+        "calibration.json",
         "export.json",
     }
     text = (extra / "manifest.json").read_text()

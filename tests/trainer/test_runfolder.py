@@ -42,6 +42,8 @@ FREE = {
     "train.log_every_steps": 7,
     "evaluation.bootstrap_resamples": 11,
     "evaluation.global_batch_size": 12,
+    "evaluation.gallery": 5,
+    "evaluation.localisation": True,
 }
 DECISIVE = {
     "runtime.precision": "mixed_float16",
@@ -152,3 +154,12 @@ def test_a_note_reads_back_and_a_missing_or_broken_one_is_empty(tmp_path: pathli
     assert runfolder.read_note(str(tmp_path), runfolder.TRAINING) == {"step": 3}
     (tmp_path / runfolder.TRAINING).write_text('{"step"')
     assert runfolder.read_note(str(tmp_path), runfolder.TRAINING) == {}
+
+
+def test_predictions_are_whole_only_with_what_was_asked_for_beside_them() -> None:
+    note = runfolder.predictions_note(Config(), MANIFEST, 7)
+    assert note["step"] == 7 and note["identity"] == runfolder.identity(Config(), MANIFEST)
+    for name, value in (("evaluation.gallery", 5), ("evaluation.localisation", True)):
+        assert runfolder.predictions_note(changed(name, value), MANIFEST, 7) != note
+    other = changed("evaluation.bootstrap_resamples", 7)
+    assert runfolder.predictions_note(other, MANIFEST, 7) == note

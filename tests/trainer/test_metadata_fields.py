@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Tests of turning text columns into sexes, views, numbers and labels."""
+
+import numpy as np
+import pytest
+
+from preprocessing.contract.errors import DataError
+from trainer import metadata_fields
+
+IDS = np.array(["a", "b", "c", "d"])
+
+
+def columns(name: str, *values: str) -> dict[str, np.ndarray]:
+    return {"id": IDS, name: np.array(values)}
+
+
+def test_codes_are_read_in_any_case_and_others_counted() -> None:
+    refused: dict[str, int] = {}
+    found = metadata_fields.coded("sex", columns("sex", " m", "Female", "", "O"), refused)
+    assert found.tolist() == ["M", "F", "", ""]
+    assert refused == {"sex": 1}
+
+
+def test_a_column_that_is_not_there_is_unknown() -> None:
+    refused: dict[str, int] = {}
+    assert metadata_fields.coded("view", {"id": IDS}, refused).tolist() == [""] * 4
+    assert metadata_fields.integers("f", "age", {"id": IDS}, refused).tolist() == [-1] * 4
+    assert metadata_fields.integers("f", "width", {"id": IDS}, refused).tolist() == [0] * 4
+    assert refused == {}
+
+
+def test_ages_that_nobody_reaches_are_unknown_and_counted() -> None:
+    refused: dict[str, int] = {}
+    found = metadata_fields.integers("f", "age", columns("age", "411", "120", "-1", "155"), refused)
+    assert found.tolist() == [-1, 120, -1, -1]
+    assert refused == {"age": 2}
+
+
+def test_sizes_may_be_large_and_never_negative() -> None:
+    refused: dict[str, int] = {}
+    found = metadata_fields.integers(
+        "f", "width", columns("width", "3056.0", "-5", "0", ""), refused
+    )
+    assert found.tolist() == [3056, 0, 0, 0]
+    assert refused == {"width": 1}
+
+
+@pytest.mark.parametrize("text", ["old", "nan", "inf", "6O"])
+def test_a_text_that_is_no_number_is_named_with_its_row(text: str) -> None:
+    with pytest.raises(DataError, match=rf"f: column age: '{text}' in row 2 \(id 'b'\) is not a"):
+        metadata_fields.integers("f", "age", columns("age", "1", text, "2", "3"), {})
+
+
+def test_labels_are_0_1_or_unknown() -> None:
+    found = metadata_fields.labels("f", columns("label:Mass", "1", "", "0", "1.0"), ("Mass",))
+    np.testing.assert_array_equal(found, [[1], [np.nan], [0], [1]])
+    with pytest.raises(DataError, match=r"label:Mass: 2 in row 3 \(id 'c'\) is not a label"):
+        metadata_fields.labels("f", columns("label:Mass", "1", "0", "2", "0"), ("Mass",))
+    assert metadata_fields.labels("f", {"id": IDS}, ()) is None

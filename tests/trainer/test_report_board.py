@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""A finished report stands in the run's TensorBoard log once, read back by TensorBoard itself."""
+
+import json
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
+
+from preprocessing.contract.errors import DataError
+from trainer import report_board
+
+TEXT = "# AUC report\n\n- **Test**: 0.75\n\n## AUC by finding\n\n| a | b |\n\n## Card & more\n\nx\n"
+
+
+def area(value: float | None) -> dict[str, Any]:
+    ends = (None, None) if value is None else (value - 0.1, value + 0.1)
+    return {"value": value, "low": ends[0], "high": ends[1]}
+
+
+def report(mean: float = 0.75) -> dict[str, Any]:
+    curve = {"false_positive_rates": [0.0, 0.2, 1.0], "true_positive_rates": [0.0, 0.7, 1.0]}
+    entry = {
+        "mean_auc": area(mean),
+        "findings": {
+            "Mass": {"auc": area(0.75), "roc": curve},
+            "Hernia": {"auc": area(None), "roc": None},
+        },
+    }
+    return {
+        "findings": ["Mass", "Hernia"],
+        "splits": {"validation": entry, "test": entry},
+        "context": {"training": {"steps": 1200}},
+        "baselines": {"difference": {"mean_auc": area(0.12)}},
+        "calibration": {"available": False, "reason": "none", "mean": {"test": {"ece": 0.02}}},
+    }
+
+
+def made(output: pathlib.Path, content: dict[str, Any]) -> str:
+    folder = output / "report"
+    folder.mkdir(exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(content))
+    (folder / "report.md").write_text(TEXT)
+    return str(output)
+
+
+def read(folder: pathlib.Path) -> EventAccumulator:
+    log = EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    log.Reload()
+    return log
+
+
+def test_tensorboard_shows_figures_pictures_and_words(tmp_path: pathlib.Path) -> None:
+    path = report_board.log(made(tmp_path, report()), {})
+    assert pathlib.Path(path).parent == tmp_path / "tensorboard"
+    log = read(tmp_path / "tensorboard")
+    points = {
+        tag: [(event.step, float(make_ndarray(event.tensor_proto))) for event in log.Tensors(tag)]
+        for tag in log.PluginTagToContent("scalars")
+    }
+    assert points["test/mean_auc"] == points["report/validation_mean_auc"] == [(1200, 0.75)]
+    assert points["test_auc/Mass"] == [(1200, 0.75)] and "test_auc/Hernia" not in points
+    assert points["test/mean_auc_low"][0][1] == pytest.approx(0.65)
+    assert points["test/mean_auc_minus_metadata"][0][1] == pytest.approx(0.12)
+    assert points["test/ece"][0][1] == pytest.approx(0.02)
+    # These are the training's own curves.
+    assert not any(tag.startswith("validation") for tag in points)
+    texts = {
+        tag: make_ndarray(log.Tensors(tag)[0].tensor_proto).item().decode()
+        for tag in log.PluginTagToContent("text")
+    }
+    assert list(texts) == [
+        "report/00_AUC_report",
+        "report/01_AUC_by_finding",
+        "report/02_Card_more",
+    ]
+    assert texts["report/02_Card_more"] == "## Card & more\n\nx"
+    assert set(log.PluginTagToContent("images")) == {"report/aucs", "report/roc"}
+    width, height, encoded = make_ndarray(log.Tensors("report/roc")[0].tensor_proto)
+    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape == (int(height), int(width), 3)
+
+
+def test_the_same_report_is_written_once(tmp_path: pathlib.Path) -> None:
+    output = made(tmp_path, report())
+    first = report_board.log(output, {})
+    before = pathlib.Path(first).stat()
+    assert report_board.log(output, {}) == first
+    assert pathlib.Path(first).stat().st_mtime_ns == before.st_mtime_ns
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+
+
+def test_another_report_takes_the_place_of_the_first(tmp_path: pathlib.Path) -> None:
+    log = tmp_path / "tensorboard"
+    log.mkdir()
+    training = log / "events.out.tfevents.0000000001.host.v2"
+    training.write_bytes(b"")
+    first = report_board.log(made(tmp_path, report()), {})
+    second = report_board.log(made(tmp_path, report(0.8)), {})
+    assert first != second and sorted(log.iterdir()) == [training, pathlib.Path(second)]
+    (event,) = read(log).Tensors("test/mean_auc")
+    assert float(make_ndarray(event.tensor_proto)) == pytest.approx(0.8)
+
+
+def test_the_log_may_lie_elsewhere(tmp_path: pathlib.Path) -> None:
+    elsewhere = tmp_path / "logs" / "job"
+    path = report_board.log(made(tmp_path, report()), {"AIP_TENSORBOARD_LOG_DIR": f"{elsewhere}/"})
+    assert pathlib.Path(path).parent == elsewhere
+
+
+def test_without_a_report_it_says_what_to_do(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(DataError, match="--mode=report"):
+        report_board.log(str(tmp_path), {})
+
+
+def test_a_report_of_anybodys_predictions_stands_at_step_0(tmp_path: pathlib.Path) -> None:
+    alone = report() | {"context": {}, "baselines": {"difference": None}}
+    del alone["splits"]["test"], alone["calibration"]
+    report_board.log(made(tmp_path, alone), {})
+    log = read(tmp_path / "tensorboard")
+    (event,) = log.Tensors("report/validation_mean_auc")
+    assert event.step == 0
+    assert not any(tag.startswith("test") for tag in log.PluginTagToContent("scalars"))
+
+
+def test_tensorflow_is_not_needed() -> None:
+    words = "import sys; import trainer.report_board; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""The report stage takes its files from the command line and its facts from the run's folder."""
+
+import json
+import pathlib
+from typing import Any
+
+import pytest
+
+from preprocessing.contract import settings
+from preprocessing.contract.errors import DataError
+from trainer import flags, reporting, runfolder
+
+
+@pytest.fixture
+def folder(finished_run: Any, tmp_path: pathlib.Path) -> pathlib.Path:
+    """A folder with the predictions and the notes of a run, but no report."""
+    output = pathlib.Path(finished_run.output)
+    (tmp_path / "predictions").mkdir()
+    for name in (runfolder.PREDICTIONS, runfolder.CONFIG, runfolder.TRAINING):
+        (tmp_path / name).write_bytes((output / name).read_bytes())
+    return tmp_path
+
+
+def parse(folder: pathlib.Path, *more: str) -> flags.ParsedFlags:
+    given = ["--mode=report", f"--output={folder}", "--config.evaluation.bootstrap_resamples=3"]
+    return flags.parse(["cxr14-train", *given, *more], environ={})
+
+
+def test_a_report_on_a_run_states_its_settings_and_training(folder: pathlib.Path) -> None:
+    made = reporting.on_run(parse(folder), None)
+    training = json.loads((folder / runfolder.TRAINING).read_text())
+    assert made["context"]["training"] == training
+    config = settings.to_mapping(
+        settings.from_yaml(type(parse(folder).config), str(folder / runfolder.CONFIG))
+    )
+    assert made["context"]["config"]["data"] == config["data"]
+    assert made["request"]["bootstrap_resamples"] == 3
+    assert (folder / "report/report.json").exists()
+
+
+def test_a_report_on_a_file_claims_nothing_of_a_run(
+    folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / runfolder.PREDICTIONS
+    made = reporting.on_file(parse(folder, f"--predictions={path}", f"--compare={path}"))
+    assert made["context"] == {}
+    assert made["comparison"]["available"]
+    assert "mean" in capsys.readouterr().out
+
+
+def test_a_run_that_was_not_evaluated_has_no_report(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(DataError, match="evaluate first"):
+        reporting.on_run(parse(tmp_path), None)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""A file of named NumPy arrays (.npz) whose bytes repeat and whose content is checked when read."""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from preprocessing.contract import storage
+from preprocessing.contract.errors import DataError
+
+AGAIN = "delete the file, or evaluate again"
+Arrays = dict[str, npt.NDArray[Any]]
+
+# What NumPy raises, depending on which bytes are wrong.
+_UNREADABLE = (
+    *(ValueError, OSError, EOFError, TypeError, KeyError, AttributeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
+
+def write(path: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Writes arrays; the same arrays give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, values in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)
+            # ZipInfo's default date is fixed.
+            info = zipfile.ZipInfo(f"{name}.npy")
+            archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED)
+    storage.write_bytes(path, buffer.getvalue())
+
+
+def read(path: str) -> Arrays:
+    """Reads all arrays of a file.
+
+    Raises:
+        DataError: the file is damaged, or holds what is no plain array.
+        FileNotFoundError: there is none.
+    """
+    data = storage.read_bytes(path)
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except _UNREADABLE as error:
+        raise DataError(f"{path} is damaged or no .npz file; {AGAIN}") from error
+
+
+def array(path: str, arrays: Arrays, name: str) -> npt.NDArray[Any]:
+    """Returns an array by its name.
+
+    Raises:
+        DataError: there is none.
+    """
+    if name not in arrays:
+        raise DataError(f"{path} holds no array {name!r}; {AGAIN}")
+    return arrays[name]
+
+
+def text(path: str, arrays: Arrays, name: str, rows: int | None = None) -> npt.NDArray[np.str_]:
+    """Returns texts [n], as many as `rows` unless that is None.
+
+    Raises:
+        DataError: the array is missing, is no text or has another shape.
+    """
+    values = array(path, arrays, name)
+    if values.dtype.kind != "U" or values.ndim != 1 or rows not in (None, len(values)):
+        raise DataError(f"{path}: {name} is not one text a row; {AGAIN}")
+    return values
+
+
+def numbers(
+    path: str,
+    arrays: Arrays,
+    name: str,
+    shape: tuple[int, ...] | None,
+    *,
+    unknown: bool = False,
+) -> npt.NDArray[Any]:
+    """Returns finite numbers of a shape, of any shape if that is None.
+
+    Args:
+        path: named in an error.
+        arrays: of the file.
+        name: of the array.
+        shape: that it must have.
+        unknown: whether NaN is allowed.
+
+    Raises:
+        DataError: the array is missing, holds something else or has another shape.
+    """
+    values = array(path, arrays, name)
+    if values.dtype.kind not in "fiu" or shape not in (None, values.shape):
+        wanted = "numbers" if shape is None else f"numbers of the shape {shape}"
+        raise DataError(
+            f"{path}: {name} is {values.dtype} of the shape {values.shape}, not {wanted}; {AGAIN}"
+        )
+    if not (np.isfinite(values) | (np.isnan(values) & unknown)).all():
+        raise DataError(f"{path}: {name} holds a value that is no finite number; {AGAIN}")
+    return values
+
+
+def counts(path: str, arrays: Arrays, name: str, rows: int) -> npt.NDArray[np.int64]:
+    """Returns one number a row, int64 [rows], 0 or more.
+
+    Raises:
+        DataError: as `numbers`, or one is negative.
+    """
+    values = numbers(path, arrays, name, (rows,))
+    if (values < 0).any():
+        raise DataError(f"{path}: {name} are not counts; {AGAIN}")
+    return values.astype(np.int64)

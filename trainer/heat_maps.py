@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: MIT
+"""Leaves heat maps and pictures of test images beside the predictions, for the report."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from preprocessing.contract import image_graph, schema, storage
+from preprocessing.contract.progress import Progress
+from trainer import checkpoints, gallery, heat_map_files, runfolder, training
+from trainer.evaluation.placement import Placement, normalised
+from trainer.gallery import Choice
+from trainer.gradcam import GradCam, placement
+from trainer.heat_map_files import BoxedMaps, Gallery
+from trainer.job import Job
+from trainer.model import Model
+from trainer.order import reading
+from trainer.predictions import Predictions
+
+_SPLIT = "test"
+_THUMBNAIL_PX = 128
+_JPEG_QUALITY = 75
+_IMAGES_AT_A_TIME = 64
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Image:
+    """One test image that is wanted.
+
+    Attributes:
+        row: its place in the split.
+        pixels: the stored picture, uint8 [stored, stored].
+        box_findings: for each box the number of its finding, int [b].
+        boxes: x, y, width, height as shares of the stored side, float64 [b, 4].
+    """
+
+    row: int
+    pixels: npt.NDArray[np.uint8]
+    box_findings: npt.NDArray[np.int64]
+    boxes: npt.NDArray[np.float64]
+
+    def boxes_of(self, finding: int) -> npt.NDArray[np.float64]:
+        """Returns the boxes of one finding, float64 [b, 4]."""
+        return np.asarray(self.boxes[self.box_findings == finding])
+
+
+def write(job: Job, predictions: Predictions) -> None:
+    """Writes localisation.npz and gallery.npz as the settings ask; removes what they do not.
+
+    The best network is built anew, of this process alone: the others of the run need not wait for
+    it step by step. Keras's policy should be float32.
+
+    Args:
+        job: the run.
+        predictions: what its best network said of the test split, in the order of the shards.
+    """
+    wanted = job.config.evaluation
+    folder = storage.join(job.output, runfolder.PREDICTIONS).rpartition("/")[0]
+    chosen = gallery.choose(predictions, wanted.gallery) if wanted.gallery else []
+    for name, asked in (
+        (heat_map_files.LOCALISATION, wanted.localisation),
+        (heat_map_files.GALLERY, bool(wanted.gallery)),
+    ):
+        path = storage.join(folder, name)
+        if not asked and storage.exists(path):
+            storage.delete(path)
+    if not (wanted.localisation or wanted.gallery):
+        return
+    network = training.build(job, pretrained=False, distributed=False)
+    checkpoints.restore_best(job.output, network.network)
+    work = _Work(job, network, predictions, chosen)
+    with Progress("heat maps", len(predictions.ids), unit="images") as progress:
+        for images in _in_parts(_images(job, work.rows, boxed=wanted.localisation)):
+            work.add(images)
+            progress.reach(images[-1].row + 1)
+        progress.reach(len(predictions.ids))
+    if wanted.localisation:
+        path = storage.join(folder, heat_map_files.LOCALISATION)
+        heat_map_files.write_boxed(path, work.boxed())
+    if wanted.gallery:
+        heat_map_files.write_gallery(storage.join(folder, heat_map_files.GALLERY), work.gallery())
+
+
+class _Work:
+    """Collects the rows of both files while the images pass by."""
+
+    def __init__(
+        self, job: Job, network: Model, predictions: Predictions, chosen: list[Choice]
+    ) -> None:
+        stored, data = job.manifest.stored_size, job.config.data
+        self._gradcam = GradCam(network, stored_size=stored, data=data)
+        self._placement: Placement = placement(stored, data)
+        self._localises = job.config.evaluation.localisation
+        self._predictions, self._chosen = predictions, chosen
+        self._maps: dict[tuple[int, int], npt.NDArray[np.float32]] = {}
+        self._boxed: list[tuple[int, int, npt.NDArray[np.float64]]] = []
+        self._shown: dict[int, tuple[bytes, Image]] = {}
+        self.rows = np.zeros(len(predictions.ids), bool)
+        self.rows[[choice.row for choice in chosen]] = True
+
+    def add(self, images: list[Image]) -> None:
+        """Takes in some images: their maps, their boxes, their thumbnails."""
+        wanted: dict[int, set[int]] = {image.row: set() for image in images}
+        for choice in self._chosen:
+            if choice.row in wanted:
+                wanted[choice.row].add(choice.finding)
+        for image in images:
+            if self._localises:
+                wanted[image.row] |= set(image.box_findings.tolist())
+                pairs = zip(image.box_findings.tolist(), image.boxes, strict=True)
+                self._boxed += [(image.row, finding, box) for finding, box in pairs]
+            if self.rows[image.row]:
+                blank = dataclasses.replace(image, pixels=np.zeros((0, 0), np.uint8))
+                self._shown[image.row] = (_thumbnail(image.pixels), blank)
+        pixels = {image.row: image.pixels for image in images}
+        cases = [(row, finding) for row in wanted for finding in sorted(wanted[row])]
+        if not cases:
+            return
+        maps = self._gradcam.maps(
+            np.stack([pixels[row] for row, _ in cases]), np.array([case[1] for case in cases])
+        )
+        self._maps |= dict(zip(cases, normalised(maps), strict=True))
+
+    def boxed(self) -> BoxedMaps:
+        """Returns the rows of localisation.npz."""
+        rows, findings = self._rows([(row, finding) for row, finding, _ in self._boxed])
+        return BoxedMaps(
+            ids=self._predictions.ids[rows],
+            findings=self._names(findings),
+            scores=self._predictions.scores[rows, findings].astype(np.float32),
+            boxes=np.array([box for _, _, box in self._boxed]).reshape(-1, 4),
+            maps=self._stacked([(row, finding) for row, finding, _ in self._boxed]),
+            placement=self._placement,
+        )
+
+    def gallery(self) -> Gallery:
+        """Returns the cases of gallery.npz."""
+        pairs = [(choice.row, choice.finding) for choice in self._chosen]
+        rows, findings = self._rows(pairs)
+        return Gallery(
+            ids=self._predictions.ids[rows],
+            findings=self._names(findings),
+            kinds=np.array([choice.kind for choice in self._chosen], np.str_),
+            scores=self._predictions.scores[rows, findings].astype(np.float32),
+            labels=self._predictions.labels[rows],
+            label_names=self._predictions.findings,
+            thumbnails=tuple(self._shown[row][0] for row in rows.tolist()),
+            maps=self._stacked(pairs),
+            boxes=tuple(self._shown[row][1].boxes_of(finding) for row, finding in pairs),
+            placement=self._placement,
+        )
+
+    def _rows(
+        self, pairs: list[tuple[int, int]]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        rows, findings = np.array(pairs, np.int64).reshape(-1, 2).T
+        return rows, findings
+
+    def _names(self, findings: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
+        return np.array(self._predictions.findings, np.str_)[findings]
+
+    def _stacked(self, pairs: list[tuple[int, int]]) -> npt.NDArray[np.float32]:
+        if not pairs:
+            return np.zeros((0, 1, 1), np.float32)
+        return np.stack([self._maps[pair] for pair in pairs])
+
+
+def _images(job: Job, wanted: npt.NDArray[np.bool_], *, boxed: bool) -> Iterator[Image]:
+    """Reads the wanted images of the test split, and with `boxed` those with boxes too."""
+    manifest = job.manifest
+    shards = manifest.splits[_SPLIT].shards
+    files = [storage.join(job.data, shard.name) for shard in shards]
+    attributes = ("image", "box_findings", "boxes")
+
+    def parsed(row: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = schema.parse(record, findings=len(manifest.findings), attributes=attributes)
+        return {"row": row, **found}
+
+    def is_wanted(one: dict[str, tf.Tensor]) -> tf.Tensor:
+        return tf.gather(wanted, one["row"]) | (boxed & (tf.size(one["box_findings"]) > 0))
+
+    def decoded(one: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        pixels = image_graph.stored(one.pop("image"), manifest.stored_size, manifest.encoding)
+        return {**one, "pixels": pixels}
+
+    records = reading(files, [shard.examples for shard in shards], 0, len(wanted))
+    images = records.enumerate().map(parsed).filter(is_wanted).map(decoded).prefetch(2)
+    for one in images.as_numpy_iterator():
+        yield Image(
+            row=int(one["row"]),
+            pixels=one["pixels"],
+            box_findings=one["box_findings"],
+            boxes=one["boxes"].astype(np.float64).reshape(-1, 4),
+        )
+
+
+def _in_parts(images: Iterator[Image]) -> Iterator[list[Image]]:
+    part: list[Image] = []
+    for image in images:
+        part.append(image)
+        if len(part) == _IMAGES_AT_A_TIME:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _thumbnail(pixels: npt.NDArray[np.uint8]) -> bytes:
+    small = cv2.resize(pixels, (_THUMBNAIL_PX, _THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
+    _, encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return encoded.tobytes()

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+"""What is known of images beside their pixels: sex, age, view, follow-up, size, labels.
+
+Read from `metadata.csv`, which evaluation writes beside the predictions, or from ChestX-ray14's
+own Data_Entry file in any of its variants. Rows are joined to predictions by image and patient,
+never by their order.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from preprocessing.contract import storage
+from preprocessing.contract.errors import DataError
+from trainer import data_entry, metadata_fields
+from trainer.metadata_fields import LABEL_PREFIX, UNKNOWN
+from trainer.name_matching import image_stems, proven_rows, rows_of, same_patients
+from trainer.predictions import SPLITS
+from trainer.predictions_formats import at, columns_of, encode, first
+
+NAME = "metadata.csv"
+
+Texts = npt.NDArray[np.str_]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Metadata:
+    """What is known of m images; one row an image.
+
+    Attributes:
+        ids: names of the images, str [m], unique.
+        patients: str [m].
+        splits: train, validation or test, or "" where that is unknown; str [m].
+        sex: "M", "F" or ""; str [m].
+        view: "AP", "PA" or ""; str [m].
+        age: years, -1 unknown; int64 [m].
+        follow_up: number of the examination in the patient's series from 0, -1 unknown; int64 [m].
+        width: of the original image in pixels, 0 unknown; int64 [m].
+        height: likewise.
+        labels: float32 [m, L]; 1, 0 or NaN for unknown. None where the file holds no labels.
+        findings: the L names of the labels.
+        refused: what was made unknown because it cannot be, such as `age`: how many values.
+    """
+
+    ids: Texts
+    patients: Texts
+    splits: Texts
+    sex: Texts
+    view: Texts
+    age: Integers
+    follow_up: Integers
+    width: Integers
+    height: Integers
+    labels: npt.NDArray[np.float32] | None = None
+    findings: tuple[str, ...] = ()
+    refused: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+def read(path: str) -> Metadata:
+    """Reads metadata.csv or a Data_Entry file of ChestX-ray14.
+
+    Args:
+        path: a CSV file, local or gs://. With a column `Image Index` it is read as ChestX-ray14's;
+            otherwise it needs the columns `id` and `patient` and may have `split`, `sex`, `view`,
+            `age`, `follow_up`, `width`, `height` and `label:NAME`.
+
+    Returns:
+        All rows. An age over 120 years, a sex or a view that is not known here is made unknown
+        and counted in `refused`.
+
+    Raises:
+        DataError: the file is missing or cannot be read; a column is missing; an id is empty or
+            given twice; a field is not a number; a label is not one.
+    """
+    try:
+        data = storage.read_bytes(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such metadata file; name another") from error
+    if data_entry.is_one(data):
+        columns = data_entry.columns_of(path, data)
+    else:
+        columns = columns_of(path if path.lower().endswith(".csv") else f"{path}.csv", data)
+    for name in ("id", "patient"):
+        if name not in columns:
+            raise DataError(
+                f"{path}: there is no column {name!r}; hand in ChestX-ray14's "
+                f"Data_Entry_2017_v2020.csv or the {NAME} that evaluation writes"
+            )
+    return _metadata(path, columns)
+
+
+def write(path: str, metadata: Metadata) -> None:
+    """Writes metadata.csv; `read` brings the same rows back, unknown values as empty fields.
+
+    Args:
+        path: where to, ending in .csv.
+        metadata: what to write.
+    """
+    columns: dict[str, npt.NDArray[Any]] = {
+        "id": metadata.ids,
+        "patient": metadata.patients,
+        "split": metadata.splits,
+        "sex": metadata.sex,
+        "view": metadata.view,
+    }
+    for name, unknown in UNKNOWN.items():
+        values = getattr(metadata, name)
+        columns[name] = np.where(values == unknown, "", values.astype(np.str_))
+    if metadata.labels is not None:
+        for position, name in enumerate(metadata.findings):
+            columns[LABEL_PREFIX + name] = metadata.labels[:, position]
+    storage.write_bytes(path, encode(path, columns))
+
+
+def join(metadata: Metadata, ids: Texts, patients: Texts) -> npt.NDArray[np.intp]:
+    """Finds the row of each image, and proves it: the same image is of the same patient.
+
+    Args:
+        metadata: m rows.
+        ids: names of images, str [n], with or without `.png`.
+        patients: str [n]; numbers with or without leading zeros.
+
+    Returns:
+        Rows of the metadata, [n]; -1 where there is none.
+
+    Raises:
+        DataError: an image is of another patient in the metadata.
+    """
+    return proven_rows((metadata.ids, metadata.patients), (ids, patients), "metadata")
+
+
+def sex_of_patients(metadata: Metadata, patients: Texts) -> Texts:
+    """Finds the sex of each patient where images cannot be joined.
+
+    Sex is the one fact here that does not change from image to image of a patient.
+
+    Args:
+        metadata: m rows.
+        patients: str [n].
+
+    Returns:
+        "M", "F" or "", str [n]; "" too where images of the patient name both.
+    """
+    known = metadata.sex != ""
+    pairs = np.unique(
+        np.stack([same_patients(metadata.patients[known]), metadata.sex[known]]), axis=1
+    )
+    named, counts = np.unique(pairs[0], return_counts=True)
+    certain = np.isin(pairs[0], named[counts == 1])
+    rows = rows_of(pairs[0][certain], same_patients(patients))
+    return np.append(pairs[1][certain], "")[rows].astype("<U1")
+
+
+def label_disagreements(
+    metadata: Metadata,
+    rows: npt.NDArray[np.intp],
+    findings: tuple[str, ...],
+    labels: npt.NDArray[np.float32],
+) -> dict[str, int] | None:
+    """Counts where joined metadata and predictions know a label and differ.
+
+    Args:
+        metadata: m rows.
+        rows: what `join` returned, [n].
+        findings: the L findings of the predictions.
+        labels: of the predictions, [n, L].
+
+    Returns:
+        finding -> labels that differ, for the findings that both name; None where there is none,
+        or no image is joined.
+    """
+    found = np.flatnonzero(rows >= 0)
+    shared = [name for name in findings if name in metadata.findings]
+    if metadata.labels is None or not shared or not len(found):
+        return None
+    differing = {}
+    for name in shared:
+        theirs = metadata.labels[rows[found], metadata.findings.index(name)]
+        ours = labels[found, findings.index(name)]
+        known = ~(np.isnan(theirs) | np.isnan(ours))
+        differing[name] = int((theirs != ours)[known].sum())
+    return differing
+
+
+def _metadata(path: str, columns: dict[str, npt.NDArray[Any]]) -> Metadata:
+    ids = columns["id"] = columns["id"].astype(np.str_)
+    patients = columns["patient"].astype(np.str_)
+    if not len(ids):
+        raise DataError(f"{path}: there is a header but no row; hand in the complete file")
+    for name, values in (("id", ids), ("patient", patients)):
+        if (row := first(np.char.strip(values) == "")) is not None:
+            raise DataError(f"{path}: column {name} is empty in row {row + 1}; every image has one")
+    unique, counts = np.unique(image_stems(ids), return_counts=True)
+    if len(unique) < len(ids):
+        raise DataError(
+            f"{path}: image {str(unique[counts > 1][0])!r} stands in more than one row "
+            f"({len(ids) - len(unique)} repeated row(s) in all); keep one row an image"
+        )
+    findings = tuple(
+        name.removeprefix(LABEL_PREFIX) for name in columns if name.startswith(LABEL_PREFIX)
+    )
+    splits = columns.get("split", np.full(len(ids), "")).astype(np.str_)
+    if (row := first(~np.isin(splits, (*SPLITS, "")))) is not None:
+        raise DataError(
+            f"{path}: column split: {str(splits[row])!r} in {at(ids, row)} is not a split; use "
+            f"{', '.join(SPLITS)} or leave it empty for unknown"
+        )
+    refused: dict[str, int] = {}
+    return Metadata(
+        ids=ids,
+        patients=patients,
+        splits=splits,
+        sex=metadata_fields.coded("sex", columns, refused),
+        view=metadata_fields.coded("view", columns, refused),
+        age=metadata_fields.integers(path, "age", columns, refused),
+        follow_up=metadata_fields.integers(path, "follow_up", columns, refused),
+        width=metadata_fields.integers(path, "width", columns, refused),
+        height=metadata_fields.integers(path, "height", columns, refused),
+        labels=metadata_fields.labels(path, columns, findings),
+        findings=findings,
+        refused=refused,
+    )

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""Finds the same images and patients in two files that may write their names differently."""
+
+import numpy as np
+import numpy.typing as npt
+
+from preprocessing.contract.errors import DataError
+
+Texts = npt.NDArray[np.str_]
+
+
+def image_stems(ids: Texts) -> Texts:
+    """Returns the names of images without `.png`.
+
+    >>> image_stems(np.array(["00000013_004.png", "a.dcm"])).tolist()
+    ['00000013_004', 'a.dcm']
+    """
+    stems = [name[:-4] if name[-4:].lower() == ".png" else name for name in ids.tolist()]
+    return np.array(stems, dtype=np.str_)
+
+
+def same_patients(patients: Texts) -> Texts:
+    """Returns the names in one form: numbers lose the zeros and the `.0` that some files give.
+
+    >>> same_patients(np.array(["00000013", "13", "13.0", "P-7", "0"])).tolist()
+    ['13', '13', '13', 'P-7', '0']
+    """
+    unique, inverse = np.unique(patients, return_inverse=True)
+    plain = []
+    for name in unique.tolist():
+        whole = name.removesuffix(".0")
+        plain.append(whole.lstrip("0") or "0" if whole.isdigit() else name)
+    return np.array(plain, dtype=np.str_)[inverse]
+
+
+def rows_of(known: Texts, wanted: Texts) -> npt.NDArray[np.intp]:
+    """Returns where each wanted name stands among the known ones, [n]; -1 for nowhere.
+
+    Args:
+        known: str [m], unique.
+        wanted: str [n].
+    """
+    places = {name: row for row, name in enumerate(known.tolist())}
+    return np.array([places.get(name, -1) for name in wanted.tolist()], dtype=np.intp)
+
+
+def proven_rows(
+    known: tuple[Texts, Texts], wanted: tuple[Texts, Texts], source: str
+) -> npt.NDArray[np.intp]:
+    """Finds images by their names, and proves it: the same image is of the same patient.
+
+    Args:
+        known: ids and patients of a file, str [m] each; the ids are unique.
+        wanted: ids and patients of the predictions, str [n] each.
+        source: what the file is, for the message.
+
+    Returns:
+        Rows of the file, [n]; -1 where there is none.
+
+    Raises:
+        DataError: an image is of another patient in the file.
+    """
+    (known_ids, known_patients), (ids, patients) = known, wanted
+    rows = rows_of(image_stems(known_ids), image_stems(ids))
+    found = np.flatnonzero(rows >= 0)
+    theirs = same_patients(known_patients)[rows[found]]
+    wrong = np.flatnonzero(theirs != same_patients(patients)[found])
+    if len(wrong):
+        at = found[wrong[0]]
+        raise DataError(
+            f"image {str(ids[at])!r} is of patient {str(patients[at])!r} in the predictions and "
+            f"of patient {str(known_patients[rows[at]])!r} in the {source}, the first of "
+            f"{len(wrong)} such images: hand in the {source} of the same data set"
+        )
+    return rows
