@@ -13,6 +13,12 @@ from trainer.config import Config
 
 MODES = ("train", "evaluate", "report", "export", "all")
 
+_REPORT_FLAGS = {
+    "metadata": "Data_Entry CSV of the images, for the report's subgroups and baselines.",
+    "compare": "Predictions file of another model on the same images, for the report.",
+    "radiologists": "CSV of radiologists' labels of some of the images, for the report.",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class ParsedFlags:
@@ -23,6 +29,9 @@ class ParsedFlags:
         data: folder of a preprocessed data set; empty for a report from a predictions file.
         output: folder of the run.
         predictions: predictions file for --mode=report; empty for the run's own.
+        metadata: what is known of the images; empty for what evaluation wrote.
+        compare: predictions of another model on the same images; empty for none.
+        radiologists: labels by radiologists; empty for none.
         config: the settings, defaults and file and overrides merged.
         help: the text to print instead of running; empty to run.
     """
@@ -31,6 +40,9 @@ class ParsedFlags:
     data: str
     output: str
     predictions: str
+    metadata: str
+    compare: str
+    radiologists: str
     config: Config
     help: str = ""
 
@@ -52,6 +64,8 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
     flags.DEFINE_string(
         "predictions", "", "Predictions file to report on; with --mode=report.", flag_values=values
     )
+    for name, text in _REPORT_FLAGS.items():
+        flags.DEFINE_string(name, "", text, flag_values=values)
     flags.DEFINE_bool("help", False, "Print this text.", short_name="h", flag_values=values)
     return values
 
@@ -75,6 +89,9 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
         data=values.data,
         output=values.output,
         predictions=values.predictions,
+        metadata=values.metadata,
+        compare=values.compare,
+        radiologists=values.radiologists,
         config=config,
         help=_help(values) if values.help else "",
     )
@@ -92,12 +109,16 @@ def _check(parsed: ParsedFlags) -> None:
         raise UsageError("--output is missing: name the folder of the run, local or gs://")
     if parsed.predictions and parsed.mode != "report":
         raise UsageError(f"--predictions goes with --mode=report, not --mode={parsed.mode}")
+    for name in _REPORT_FLAGS:
+        if getattr(parsed, name) and parsed.mode not in ("report", "all"):
+            raise UsageError(f"--{name} goes with --mode=report or all, not --mode={parsed.mode}")
     if not parsed.data and parsed.mode != "report":
         raise UsageError("--data is missing: name the folder that cxr14-preprocess wrote")
 
 
 def _help(values: flags.FlagValues) -> str:
-    listed = [values[name] for name in ("mode", "data", "output", "predictions", "config")]
+    names = ("mode", "data", "output", "predictions", *_REPORT_FLAGS, "config")
+    listed = [values[name] for name in names]
     rows = [f"  --{flag.name}: {flag.help} (default {flag.default!r})" for flag in listed[:-1]]
     rows.append(f"  --config: {listed[-1].help}")
     return "\n".join(

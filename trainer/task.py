@@ -4,7 +4,6 @@
 TensorFlow is imported only by the stages that need it, and only if they have something to do.
 """
 
-import dataclasses
 import functools
 import os
 import sys
@@ -12,13 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import settings, storage
+from preprocessing.contract import storage
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.manifest import Manifest
-from trainer import cluster, flags, runfolder, stopping
-from trainer.config import Config
+from trainer import cluster, flags, reporting, runfolder, stopping
 from trainer.flags import ParsedFlags
-from trainer.report import markdown, report
 from trainer.scratch import Scratch
 from trainer.stopping import StopRequests
 
@@ -56,12 +53,8 @@ def console() -> None:
 
 
 def _run(parsed: ParsedFlags, stops: StopRequests) -> int:
-    if parsed.mode == "report" and parsed.predictions:
-        _report(parsed, parsed.predictions, context={})
-        return 0
     if parsed.mode == "report":
-        manifest = manifests.read(parsed.data) if parsed.data else None
-        _report_on_run(parsed, manifest)
+        _report(parsed)
         return 0
     manifest = manifests.read(parsed.data)
     runfolder.begin(parsed.output, parsed.config, manifest)
@@ -71,11 +64,26 @@ def _run(parsed: ParsedFlags, stops: StopRequests) -> int:
     if parsed.mode in ("evaluate", "all"):
         stages.evaluate()
     if parsed.mode == "all" and stages.is_chief:
-        _report_on_run(parsed, manifest)
+        reporting.on_run(parsed, manifest)
+        _show_report(parsed.output)
     if parsed.mode in ("export", "all") and stages.is_chief:
         stages.export()
     stages.end()
     return 0
+
+
+def _report(parsed: ParsedFlags) -> None:
+    if parsed.predictions:
+        reporting.on_file(parsed)
+    else:
+        reporting.on_run(parsed, manifests.read(parsed.data) if parsed.data else None)
+
+
+def _show_report(output: str) -> None:
+    # Imported here because TensorBoard takes a second, which a report alone need not wait for.
+    from trainer import report_board
+
+    report_board.log(output, os.environ)
 
 
 class _Stages:
@@ -105,9 +113,10 @@ class _Stages:
         output = self._parsed.output
         trained = runfolder.read_note(output, runfolder.TRAINING)
         scored = runfolder.read_note(output, runfolder.PREDICTIONS_NOTE)
-        wanted = {"identity": self._identity, "step": trained.get("best_step")}
+        step = trained.get("best_step")
+        wanted = runfolder.predictions_note(self._parsed.config, self._manifest, step)
         path = storage.join(output, runfolder.PREDICTIONS)
-        whole = scored == wanted | {"identity": trained.get("identity")}
+        whole = scored == wanted and trained.get("identity") == self._identity
         if whole and storage.exists(path):
             print(f"predictions are complete: {path}")
             return
@@ -150,57 +159,6 @@ class _Stages:
         from trainer import stages
 
         return stages
-
-
-def _report_on_run(parsed: ParsedFlags, manifest: Manifest | None) -> None:
-    parsed = _with_settings_of_run(parsed)
-    path = storage.join(parsed.output, runfolder.PREDICTIONS)
-    _report(parsed, path, context=_context(parsed, manifest))
-
-
-def _report(parsed: ParsedFlags, path: str, *, context: dict[str, Any]) -> None:
-    made = report.from_files(
-        predictions_path=path,
-        output=parsed.output,
-        context=context,
-        bootstrap_resamples=parsed.config.evaluation.bootstrap_resamples,
-        seed=parsed.config.seed,
-    )
-    print(f"\n{markdown.table(made)}\n")
-    print(f"report: {storage.join(parsed.output, 'report', 'report.html')}")
-
-
-def _with_settings_of_run(parsed: ParsedFlags) -> ParsedFlags:
-    """Takes the settings that the run was made with: a report on it states those."""
-    path = storage.join(parsed.output, runfolder.CONFIG)
-    if not storage.exists(path):
-        return parsed
-    config = settings.from_yaml(Config, path)
-    config.evaluation.bootstrap_resamples = parsed.config.evaluation.bootstrap_resamples
-    return dataclasses.replace(parsed, config=config)
-
-
-def _context(parsed: ParsedFlags, manifest: Manifest | None) -> dict[str, Any]:
-    """Collects what the report states beside the figures."""
-    context: dict[str, Any] = {"config": settings.to_mapping(parsed.config)}
-    training = runfolder.read_note(parsed.output, runfolder.TRAINING)
-    if training:
-        context["training"] = training
-    if manifest is not None:
-        context["manifest"] = {
-            "identity": manifest.identity,
-            "official_split": manifest.official_split,
-            "list_hashes": manifest.list_hashes,
-            "counters": manifest.counters,
-            "sources": manifest.sources,
-            "stored_size": manifest.stored_size,
-            "writer": manifest.writer,
-            "splits": {
-                name: {"examples": split.examples, "patients": split.patients}
-                for name, split in manifest.splits.items()
-            },
-        }
-    return context
 
 
 if __name__ == "__main__":

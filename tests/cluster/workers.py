@@ -187,14 +187,14 @@ class Job:
             self.workers[at].process.send_signal(number)
         return there
 
-    def wait(self, seconds: float) -> list[int | None]:
-        """Waits until all workers are gone and returns their exit codes.
+    def wait(self, seconds: float, *which: int) -> list[int | None]:
+        """Waits until workers are gone, all by default, and returns the exit codes of all.
 
         Raises:
             AssertionError: some are still there; they are killed, and where they hung is told.
         """
         deadline = time.monotonic() + seconds
-        while left := self.alive:
+        while left := [at for at in self.alive if not which or at in which]:
             if time.monotonic() > deadline:
                 self.send(signal.SIGABRT)
                 time.sleep(1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The report as Markdown, and as the table that a terminal shows at the end of a run."""
+"""Text for Markdown, and the table that a terminal shows at the end of a run."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ def table(report: Mapping[str, Any]) -> str:
     Args:
         report: what `trainer.report.report.build` returned.
     """
-    rows = [_header(report), *_rows(report)]
+    rows = finding_rows(report)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -44,22 +44,6 @@ def table(report: Mapping[str, Any]) -> str:
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
-def render(report: Mapping[str, Any]) -> str:
-    """Returns report.md.
-
-    Args:
-        report: what `trainer.report.report.build` returned.
-    """
-    parts = ["# AUC report", *_summary(report), "## AUC by finding", _pipes(report)]
-    parts += ["## Images", _split_table(report), "## How to read this"]
-    parts.append("\n".join(f"- {escape(note['text'])}" for note in report["notes"]))
-    if report["unknown"]:
-        parts.append("Not known to this report:")
-        parts.append("\n".join(f"- {escape(fact)}" for fact in report["unknown"]))
-    parts += ["## Provenance", _provenance(report)]
-    return "\n\n".join(parts) + "\n"
-
-
 def escape(text: str) -> str:
     r"""Makes text stand in Markdown as it is: no markup, no HTML, no new cell or line.
 
@@ -68,6 +52,36 @@ def escape(text: str) -> str:
     """
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_|\[\]])", r"\\\1", " ".join(text.split()))
+
+
+def sentence(text: str) -> str:
+    """Begins text with a capital and ends it with a full stop.
+
+    >>> sentence("no heat maps are here")
+    'No heat maps are here.'
+    """
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def pipe_lines(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = True
+) -> str:
+    r"""Returns a table of Markdown; every cell stands in it as it is.
+
+    Args:
+        header: one text a column.
+        rows: as many texts each as the header has.
+        numbers: whether all columns but the first are set flush right.
+
+    >>> print(pipe_lines(["finding", "AUC"], [["Mass|Nodule", "0.812"]]))
+    | finding | AUC |
+    | --- | ---: |
+    | Mass\|Nodule | 0.812 |
+    """
+    rule = ["---", *("---:" if numbers else "---" for _ in header[1:])]
+    lines = [[escape(cell) for cell in header], rule]
+    lines += [[escape(cell) for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def flatten(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -92,35 +106,23 @@ def flatten(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
     return rows
 
 
-def _summary(report: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for split, entry in reversed(report["splits"].items()):
-        mean = auc_text(entry["mean_auc"], with_interval=True)
-        defined = len(report["findings"]) - len(entry["undefined_findings"])
-        lines.append(
-            f"- **{split.capitalize()}**: mean AUC {escape(mean)} over {defined} of "
-            f"{len(report['findings'])} findings; {entry['n']:,} images of "
-            f"{entry['patients']:,} patients"
-        )
-    return ["\n".join(lines)]
-
-
 def headline_split(report: Mapping[str, Any]) -> str:
     """The split that the report is about: test, or else validation, or else train."""
     return next(name for name in ("test", "validation", "train") if name in report["splits"])
 
 
-def _header(report: Mapping[str, Any]) -> list[str]:
-    headline = headline_split(report)
-    other = ["validation AUC"] if headline == "test" else []
-    return ["finding", "n", "positives", *other, f"{headline} AUC [95% interval]"]
+def finding_rows(report: Mapping[str, Any]) -> list[list[str]]:
+    """The table of findings as texts: a header, one row a finding, one row of the means.
 
+    The counts are those of the headline split.
 
-def _rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """One row a finding and one of the means; the counts are those of the headline split."""
+    Args:
+        report: what `trainer.report.report.build` returned.
+    """
     headline = headline_split(report)
     counted, validation = report["splits"][headline], report["splits"].get("validation")
-    rows = []
+    header = ["finding", "n", "positives", "validation AUC", f"{headline} AUC [95% interval]"]
+    rows = [header]
     for name in report["findings"]:
         entry = counted["findings"][name]
         mark = " *" if entry["few_positives"] else ""
@@ -133,43 +135,3 @@ def _rows(report: Mapping[str, Any]) -> list[list[str]]:
 
 def _areas(areas: Sequence[Mapping[str, Any] | None]) -> list[str]:
     return [auc_text(areas[0], with_interval=False), auc_text(areas[1], with_interval=True)]
-
-
-def _pipes(report: Mapping[str, Any]) -> str:
-    lines = _pipe_lines(_header(report), _rows(report))
-    return (
-        f"{lines}\n\n\\* fewer than {report['few_positives_below']} positives. "
-        f"n and positives are of the {headline_split(report)} split."
-    )
-
-
-def _split_table(report: Mapping[str, Any]) -> str:
-    splits = report["splits"]
-    header = ["finding", *(f"{name}: positives of n (prevalence)" for name in splits)]
-    rows = []
-    for finding in report["findings"]:
-        cells = []
-        for entry in splits.values():
-            counts = entry["findings"][finding]
-            share = "-" if counts["prevalence"] is None else f"{counts['prevalence']:.1%}"
-            cells.append(f"{counts['positives']:,} of {counts['n']:,} ({share})")
-        rows.append([finding, *cells])
-    return _pipe_lines(header, rows)
-
-
-def _provenance(report: Mapping[str, Any]) -> str:
-    facts = {
-        "predictions": report["predictions"],
-        "report": {"schema_version": report["schema_version"], **report["request"]},
-        **report["context"],
-    }
-    return _pipe_lines(["fact", "value"], flatten(facts), numbers=False)
-
-
-def _pipe_lines(
-    header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = True
-) -> str:
-    rule = ["---", *("---:" if numbers else "---" for _ in header[1:])]
-    lines = [[escape(cell) for cell in header], rule]
-    lines += [[escape(cell) for cell in row] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The figures of report.html as inline SVG, made of numbers and of nothing that can be fetched.
+"""Figures without axes text as inline SVG: rows of a forest plot, bars, histograms, small curves.
 
-Colours and type come from the page's style sheet through class names, so that a figure follows
-dark mode and print. Rows of the forest plot and of the comparison place their marks in percent of
-the width: they stretch with the page while points stay round and text stays text.
+They are made of numbers and of nothing that can be fetched. Colours and type come from the page's
+style sheet through class names, so that a figure follows dark mode and print. Rows place their
+marks in percent of the width: they stretch with the page while points stay round and text stays
+text.
 """
 
 import math
@@ -12,11 +13,10 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-# The large ROC chart in its own units: the plane, and room for tick labels and axis titles.
-PLANE = 400
-LEFT, TOP, RIGHT, BOTTOM = 52, 12, 14, 50
+from trainer.report.charts import nice_ticks, tick_text
+
 _SMALL = 100
-_TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_SHADES = 8
 
 
 def domain(intervals: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
@@ -27,6 +27,32 @@ def domain(intervals: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     """
     ends = [area[key] for area in intervals for key in ("value", "low") if area[key] is not None]
     return min([0.5, *(math.floor(end * 10) / 10 for end in ends)]), 1.0
+
+
+def nice_limits(
+    intervals: Sequence[Mapping[str, Any]], *, include: Sequence[float] = ()
+) -> tuple[float, float]:
+    """Round limits of an axis that holds all values and interval ends.
+
+    Args:
+        intervals: `value`, `low` and `high`; each may be None.
+        include: numbers that the axis holds too, for example 0 for differences.
+
+    >>> nice_limits([{"value": 0.012, "low": 0.004, "high": 0.021}], include=[0])
+    (0.0, 0.025)
+    """
+    keys = ("value", "low", "high")
+    ends = [area[key] for area in intervals for key in keys if area[key] is not None]
+    ends += list(include)
+    if not ends:
+        return 0.0, 1.0
+    low, high = min(ends), max(ends)
+    if low == high:
+        low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
+    inner = nice_ticks(low, high)
+    step = inner[1] - inner[0]
+    floor, ceiling = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return round(floor * step, 10) + 0.0, round(ceiling * step, 10) + 0.0
 
 
 def percent(value: float, limits: tuple[float, float]) -> str:
@@ -41,23 +67,43 @@ def percent(value: float, limits: tuple[float, float]) -> str:
 def ticks(limits: tuple[float, float]) -> list[tuple[str, str]]:
     """The labels of an axis with their places.
 
-    >>> ticks((0.8, 1.0))
-    [('0.8', '0.00%'), ('0.9', '50.00%'), ('1.0', '100.00%')]
+    >>> ticks((0.7, 1.0))
+    [('0.7', '0.00%'), ('0.8', '33.33%'), ('0.9', '66.67%'), ('1', '100.00%')]
     """
-    steps = round((limits[1] - limits[0]) * 10)
-    values = [limits[0] + step / 10 for step in range(steps + 1)]
-    return [(f"{value:.1f}", percent(value, limits)) for value in values]
+    values = nice_ticks(*limits)
+    return [
+        (text, percent(value, limits))
+        for value, text in zip(values, tick_text(values), strict=True)
+    ]
 
 
-def interval_row(area: Mapping[str, Any], limits: tuple[float, float], kind: str) -> Markup:
+def tick_row(limits: tuple[float, float]) -> Markup:
+    """The labels of an axis above rows of `interval_row`, for a head cell of class "plot"."""
+    places = [f'<text x="{place}" y="13">{escape(text)}</text>' for text, place in ticks(limits)]
+    return Markup(
+        f'<svg class="row ticks" aria-hidden="true" focusable="false">{"".join(places)}</svg>'
+    )
+
+
+def interval_row(
+    area: Mapping[str, Any],
+    limits: tuple[float, float],
+    kind: str,
+    *,
+    reference: float | None = None,
+) -> Markup:
     """One row of a forest plot: a whisker for the interval, a mark for the value.
 
     Args:
         area: `value`, `low` and `high`; each may be None.
         limits: of the axis.
         kind: class of the marks, which gives the colour: a split, or "mean".
+        reference: where a heavier line stands, for example 0 for differences.
     """
     parts = [_grid_lines(limits)]
+    if reference is not None:
+        place = percent(reference, limits)
+        parts.append(f'<line class="reference" x1="{place}" x2="{place}" y1="0" y2="100%"/>')
     if area["low"] is not None:
         low, high = percent(area["low"], limits), percent(area["high"], limits)
         parts.append(f'<line class="whisker" x1="{low}" x2="{high}" y1="50%" y2="50%"/>')
@@ -88,42 +134,31 @@ def pair_row(
 
 
 def share_row(share: float | None, most: float) -> Markup:
-    """A bar for a prevalence, `most` filling the width."""
+    """A bar for a share, for example a prevalence; `most` fills the width."""
     width = 0.0 if share is None or most == 0 else 100 * share / most
     return _row([f'<rect class="bar" x="0" y="30%" height="40%" width="{width:.2f}%"/>'], "share")
 
 
-def roc_chart(findings: Sequence[Mapping[str, Any]], split: str, label: str) -> Markup:
-    """The ROC curves of all findings of one split in one chart.
+def histogram(groups: Mapping[str, Sequence[float]], label: str) -> Markup:
+    """Overlaid histograms over the same bins of equal width, each group filled to its own height.
 
     Args:
-        findings: `name` and `roc` (None where there is no curve); the position is the curve's
-            number, by which the page's script finds its points.
-        split: class of the chart.
+        groups: class that gives the colour ("positive", "negative", a split) -> one count or share
+            a bin. Each group is scaled to its own largest bin: shapes can be compared, heights not.
         label: what a screen reader says.
     """
-    parts = [f'<svg class="roc" data-split="{escape(split)}" role="img" tabindex="0" ']
-    width, height = LEFT + PLANE + RIGHT, TOP + PLANE + BOTTOM
-    parts.append(f'viewBox="0 0 {width} {height}" aria-label="{escape(label)}">')
-    for tick in _TICKS:
-        x, y = LEFT + tick * PLANE, TOP + (1 - tick) * PLANE
-        parts.append(
-            f'<path class="grid" d="M{x:g} {TOP}V{TOP + PLANE}M{LEFT} {y:g}H{LEFT + PLANE}"/>'
+    parts = [
+        f'<svg class="histogram" role="img" viewBox="0 0 {_SMALL} 50" preserveAspectRatio="none" '
+        f'aria-label="{escape(label)}">'
+    ]
+    for kind, counts in groups.items():
+        most, width = max(counts, default=0) or 1, _SMALL / max(len(counts), 1)
+        steps = "".join(
+            f"V{50 - 49 * count / most:.2f}H{(at + 1) * width:.2f}"
+            for at, count in enumerate(counts)
         )
-        parts.append(f'<text class="tick" x="{x:g}" y="{TOP + PLANE + 19}">{tick:g}</text>')
-        parts.append(f'<text class="tick side" x="{LEFT - 9}" y="{y + 4.5:g}">{tick:g}</text>')
-    middle = TOP + PLANE / 2
-    parts.append(
-        f'<text class="axis" x="{LEFT + PLANE / 2:g}" y="{height - 6}">1 &#8722; specificity</text>'
-        f'<text class="axis" transform="translate(14 {middle:g}) rotate(-90)">sensitivity</text>'
-        f'<path class="chance" d="M{LEFT} {TOP + PLANE}L{LEFT + PLANE} {TOP}"/>'
-    )
-    for number, finding in enumerate(findings):
-        if finding["roc"] is not None:
-            line = _line(finding["roc"], PLANE, LEFT, TOP)
-            parts.append(f'<path class="curve" data-finding="{number}" d="{line}"/>')
-    parts.append('<circle class="probe" r="5" cx="-20" cy="-20"/></svg>')
-    return Markup("".join(parts))
+        parts.append(f'<path class="fill {escape(kind)}" d="M0 50{steps}V50Z"/>')
+    return Markup("".join([*parts, f'<path class="base" d="M0 50H{_SMALL}"/></svg>']))
 
 
 def small_roc(rocs: Mapping[str, Mapping[str, Any] | None], label: str) -> Markup:
@@ -133,21 +168,48 @@ def small_roc(rocs: Mapping[str, Mapping[str, Any] | None], label: str) -> Marku
         rocs: split -> curve or None; drawn in this order.
         label: what a screen reader says.
     """
+    curves = {
+        split: (roc["false_positive_rates"], roc["true_positive_rates"])
+        for split, roc in rocs.items()
+        if roc is not None
+    }
+    return small_lines(curves, label)
+
+
+def small_lines(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    label: str,
+    *,
+    diagonal: bool = True,
+) -> Markup:
+    """Lines in a unit square without axis text, for small multiples.
+
+    Args:
+        lines: class that gives the colour -> x and y of the points, in [0, 1].
+        label: what a screen reader says.
+        diagonal: whether a dashed line runs from the lower left to the upper right.
+    """
     parts = [
         f'<svg class="small" role="img" viewBox="-1 -1 {_SMALL + 2} {_SMALL + 2}" '
         f'aria-label="{escape(label)}"><path class="frame" d="M0 0H{_SMALL}V{_SMALL}H0Z"/>'
-        f'<path class="chance" d="M0 {_SMALL}L{_SMALL} 0"/>'
     ]
-    for split, roc in rocs.items():
-        if roc is not None:
-            parts.append(f'<path class="curve {escape(split)}" d="{_line(roc, _SMALL, 0, 0)}"/>')
+    if diagonal:
+        parts.append(f'<path class="chance" d="M0 {_SMALL}L{_SMALL} 0"/>')
+    for kind, points in lines.items():
+        places = (f"{x * _SMALL:.1f} {(1 - y) * _SMALL:.1f}" for x, y in zip(*points, strict=True))
+        parts.append(f'<path class="curve {escape(kind)}" d="M{"L".join(places)}"/>')
     return Markup("".join([*parts, "</svg>"]))
 
 
-def _line(roc: Mapping[str, Any], size: int, left: int, top: int) -> str:
-    points = zip(roc["false_positive_rates"], roc["true_positive_rates"], strict=True)
-    places = [f"{left + x * size:.1f} {top + (1 - y) * size:.1f}" for x, y in points]
-    return "M" + "L".join(places)
+def shade(value: float | None, most: float) -> str:
+    """Class of a table cell tinted by its value: "shade-0" (none) to "shade-7" (`most` or more).
+
+    >>> shade(0.5, 1.0), shade(2.0, 1.0), shade(None, 1.0)
+    ('shade-4', 'shade-7', 'shade-0')
+    """
+    if value is None or most <= 0:
+        return "shade-0"
+    return f"shade-{max(0, min(_SHADES - 1, round(value / most * (_SHADES - 1))))}"
 
 
 def _grid_lines(limits: tuple[float, float]) -> str:

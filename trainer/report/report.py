@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The report as data, and the files that it becomes.
 
-`report.json` holds everything; the pages `report.md` and `report.html` and the table `aucs.csv`
-show nothing that is not in it. It is written last: where it lies, the report is complete.
+`report.json` holds everything (templates/report.schema.json says what); the pages `report.md` and
+`report.html`, the table `aucs.csv` and the figures in `plots/` show nothing that is not in it. It
+is written last: where it lies, the report is complete.
 """
 
 import csv
+import dataclasses
 import hashlib
 import io
 import json
@@ -19,9 +21,11 @@ import numpy as np
 from preprocessing.contract import storage
 from preprocessing.contract.errors import UsageError
 from trainer.evaluation import intervals
-from trainer.predictions import Predictions, fingerprint, read
-from trainer.report import html, markdown
+from trainer.predictions import Predictions
+from trainer.report import contents, document, html, plot_files
+from trainer.report.inputs import Inputs
 from trainer.report.markdown import table
+from trainer.report.source import Source
 from trainer.report.splits import numbers_of
 from trainer.report.statements import (
     FEW_POSITIVES,
@@ -33,117 +37,111 @@ from trainer.report.statements import (
 
 __all__ = ["SCHEMA_VERSION", "build", "from_files", "table", "write"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _FILES = ("report.html", "report.md", "aucs.csv", "report.json")
+_PLOTS = "plots"
 
 Report = dict[str, Any]
 
 
-def build(
-    predictions: Predictions, *, context: Mapping[str, Any], bootstrap_resamples: int, seed: int
-) -> Report:
+def build(source: Source) -> Report:
     """Computes the content of report.json.
 
     Args:
-        predictions: one or more splits; each that has rows is reported.
-        context: what is known beyond the predictions; may be empty. `context["manifest"]`
-            describes the data set (`official_split`: true where train_val_list.txt and
-            test_list.txt of ChestX-ray14 made the split; hashes, counts), `context["training"]`
-            the run (steps, config, versions, hardware, seconds). All of it is shown as it is.
-        bootstrap_resamples: resamples of patients for the intervals, 1 or more.
-        seed: of the resamples.
+        source: predictions of one or more splits, each of which is reported, and what belongs to
+            them. Its `context` is shown as it is; `context["manifest"]` describes the data set,
+            `context["training"]` the run.
 
     Returns:
-        Plain dicts, lists, strings, finite numbers, booleans and None, ready for JSON. An AUC that
-        is not defined is None. `from_files` adds the hash and the name of the predictions file.
+        Plain dicts, lists, strings, finite numbers, booleans and None, ready for JSON. What is not
+        defined is None. `from_files` adds the hashes and the names of the files.
 
     Raises:
-        UsageError: `bootstrap_resamples` is below 1.
+        DataError: what was handed in beside the predictions does not fit them.
+        UsageError: the number of resamples is below 1.
     """
-    if bootstrap_resamples < 1:
-        raise UsageError(f"bootstrap_resamples is {bootstrap_resamples}; use 1000, or 1 or more")
-    facts = plain(dict(context))
+    if source.resamples < 1:
+        raise UsageError(f"bootstrap_resamples is {source.resamples}; use 1000, or 1 or more")
+    facts = plain(dict(source.context))
+    source = dataclasses.replace(source, context=facts)
     splits = {
-        name: numbers_of(predictions.select(name), resamples=bootstrap_resamples, seed=seed)
-        for name in predictions.split_names
+        name: numbers_of(source.rows(name), resamples=source.resamples, seed=source.seed)
+        for name in source.splits
     }
     report: Report = {
         "schema_version": SCHEMA_VERSION,
-        "request": _request(facts, bootstrap_resamples, seed),
-        "predictions": _about(predictions),
+        "request": _request(facts, source.resamples, source.seed, {}),
+        "predictions": _about(source.predictions),
         "interval": {"level": intervals.LEVEL, "method": "percentile, bootstrap of patients"},
-        "findings": list(predictions.findings),
+        "findings": list(source.predictions.findings),
         "few_positives_below": FEW_POSITIVES,
         "splits": splits,
         "validation_minus_test": validation_minus_test(splits),
-        "split_identity": split_identity(splits, facts),
+        "split_identity": split_identity(source.predictions, facts),
         "unknown": unknown_facts(splits, facts),
         "context": facts,
     }
     report["notes"] = notes_on(report)
+    for name, section in contents.SECTIONS.items():
+        report[name] = plain(section.module.build(source))
     return report
 
 
 def write(output_folder: str, report: Report) -> None:
-    """Writes report.html, report.md, aucs.csv and, last, report.json into `report/`.
+    """Writes report.html, report.md, aucs.csv, figures and, last, report.json into `report/`.
 
     Args:
         output_folder: the output folder of the run, local or gs://.
         report: what `build` returned.
     """
     folder = storage.join(output_folder, "report")
-    content = {
+    pages = {
         "report.html": html.render(report),
-        "report.md": markdown.render(report),
+        "report.md": document.render(report),
         "aucs.csv": _aucs_csv(report),
-        "report.json": _json(report),
     }
-    storage.make_folder(folder)
+    content = {name: text.encode() for name, text in pages.items()}
+    content |= {f"{_PLOTS}/{name}": data for name, data in plot_files.plot_files(report).items()}
+    storage.make_folder(storage.join(folder, _PLOTS))
     # An older report.json would call the new pages complete while they are being written.
     if storage.exists(storage.join(folder, "report.json")):
         storage.delete(storage.join(folder, "report.json"))
-    for name in _FILES:
-        storage.write_text(storage.join(folder, name), content[name])
+    for path in storage.list_files(storage.join(folder, _PLOTS)):
+        if f"{_PLOTS}/{storage.basename(path)}" not in content:
+            storage.delete(path)
+    for name, data in content.items():
+        storage.write_bytes(storage.join(folder, name), data)
+    storage.write_text(storage.join(folder, "report.json"), _json(report))
 
 
 def from_files(
-    *,
-    predictions_path: str,
-    output: str,
-    context: Mapping[str, Any],
-    bootstrap_resamples: int = 1000,
-    seed: int = 0,
+    inputs: Inputs, *, output: str, context: Mapping[str, Any], resamples: int = 1000, seed: int = 0
 ) -> Report:
-    """Reads predictions and writes the report on them, unless it is there already.
+    """Reads the files and writes the report on them, unless it is there already.
 
     Args:
-        predictions_path: .csv, .npz or .parquet, local or gs://.
+        inputs: predictions, and what belongs to them.
         output: the output folder of the run; the report goes into its `report/`.
-        context: as for `build`.
-        bootstrap_resamples: as for `build`.
-        seed: as for `build`.
+        context: as `Source` takes it.
+        resamples: of patients, behind every interval, 1 or more.
+        seed: of the resamples.
 
     Returns:
-        The content of report.json. An existing report of the same predictions (by SHA-256), the
-        same settings and the same context is returned as it is.
+        The content of report.json. An existing report of the same files (by SHA-256), the same
+        settings and the same context is returned as it is.
 
     Raises:
-        DataError: the predictions cannot be used; the text says why.
-        UsageError: `bootstrap_resamples` is below 1, or Parquet without pyarrow.
+        DataError: a file cannot be used; the text says why.
+        UsageError: `resamples` is below 1, or Parquet without pyarrow.
     """
-    request = _request(plain(dict(context)), bootstrap_resamples, seed)
-    sha256 = fingerprint(predictions_path)
+    hashes = inputs.hashes()
+    request = _request(plain(dict(context)), resamples, seed, hashes)
     existing = _existing(output)
-    wanted = (SCHEMA_VERSION, request, sha256)
-    if existing is not None and wanted == _made_from(existing):
+    if existing is not None and (SCHEMA_VERSION, request) == _made_from(existing):
         return existing
-    report = build(
-        read(predictions_path),
-        context=context,
-        bootstrap_resamples=bootstrap_resamples,
-        seed=seed,
-    )
-    report["predictions"] |= {"file": storage.basename(predictions_path), "sha256": sha256}
+    report = build(inputs.source(context=context, resamples=resamples, seed=seed))
+    report["predictions"] |= hashes["predictions"]
+    report["request"] = request
     write(output, report)
     return report
 
@@ -154,13 +152,19 @@ def _about(predictions: Predictions) -> dict[str, Any]:
     return {"file": None, "sha256": None, "rows": len(predictions.ids), "ignored_columns": ignored}
 
 
-def _request(facts: Mapping[str, Any], resamples: int, seed: int) -> dict[str, Any]:
-    return {"bootstrap_resamples": resamples, "seed": seed, "context_sha256": _hash(facts)}
+def _request(
+    facts: Mapping[str, Any], resamples: int, seed: int, files: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "bootstrap_resamples": resamples,
+        "seed": seed,
+        "context_sha256": _hash(facts),
+        "files": dict(files),
+    }
 
 
-def _made_from(report: Report) -> tuple[Any, Any, Any]:
-    sha256 = report.get("predictions", {}).get("sha256")
-    return report.get("schema_version"), report.get("request"), sha256
+def _made_from(report: Report) -> tuple[Any, Any]:
+    return report.get("schema_version"), report.get("request")
 
 
 def plain(value: Any) -> Any:

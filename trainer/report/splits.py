@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""The numbers of one split: counts, AUCs with their intervals, and curves to draw."""
+"""The numbers of one split: counts, areas with their intervals, and curves to draw."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from trainer.evaluation import auc, intervals
+from trainer.evaluation import auc, intervals, precision_recall
+from trainer.evaluation.discrimination import Discrimination, measure, width_ratio
+from trainer.evaluation.intervals import as_json
+from trainer.evaluation.summary import Summary
 from trainer.predictions import Predictions
 from trainer.report.statements import FEW_POSITIVES
 
 ROC_POINTS = 200
+PRECISION_RECALL_POINTS = 200
 
 
 def numbers_of(rows: Predictions, *, resamples: int, seed: int) -> dict[str, Any]:
@@ -22,20 +27,29 @@ def numbers_of(rows: Predictions, *, resamples: int, seed: int) -> dict[str, Any
         seed: of the resamples.
 
     Returns:
-        `n`, `patients`, `mean_auc`, `undefined_findings` and, per finding, `auc`, the counts of
-        images whose label is known and the points of the ROC curve. What is not defined is None.
+        Per finding the counts of images whose label is known, the areas and the points of both
+        curves; of all findings the means (`mean_...`) and the areas of all pairs of label and score
+        pooled (`micro_...`). An area is an interval as `intervals.as_json` gives it:
+
+        - `auc`: of all images, resampling patients; the interval to quote.
+        - `auc_image_level`, `auc_delong`: the same AUC with intervals that take images as
+          independent, by resampling them and after DeLong.
+        - `auc_one_per_patient`: with one random image of each patient, resampling patients.
+        - `average_precision`: of all images, resampling patients.
+        - `width_ratios`: how many times as wide the interval of `auc` is as the other two.
+
+        What is not defined is None.
     """
-    result = intervals.bootstrap(
-        rows.labels, rows.scores, rows.patients, resamples=resamples, seed=seed
-    )
+    draws = intervals.resample(rows.patients, rows.labels, resamples=resamples, seed=seed)
+    measured = measure(rows.labels, rows.scores, rows.patients, draws, seed=seed)
     findings = {
-        name: _finding(rows, position, result.findings[position])
-        for position, name in enumerate(rows.findings)
+        name: _finding(rows, position, measured) for position, name in enumerate(rows.findings)
     }
     return {
         "n": len(rows.ids),
         "patients": len(np.unique(rows.patients)),
-        "mean_auc": _ends(result.mean),
+        **_together(measured),
+        **_prevalences(rows, findings),
         "undefined_findings": [
             name for name, entry in findings.items() if entry["auc"]["value"] is None
         ],
@@ -43,12 +57,54 @@ def numbers_of(rows: Predictions, *, resamples: int, seed: int) -> dict[str, Any
     }
 
 
-def _finding(rows: Predictions, position: int, interval: intervals.Interval) -> dict[str, Any]:
-    labels = rows.labels[:, position]
+def _areas(measured: Discrimination) -> dict[str, Summary]:
+    return {
+        "auc": measured.auc,
+        "auc_image_level": measured.auc_image_level,
+        "auc_delong": measured.auc_delong,
+        "auc_one_per_patient": measured.auc_one_per_patient,
+        "average_precision": measured.average_precision,
+    }
+
+
+def _together(measured: Discrimination) -> dict[str, Any]:
+    """The means over findings, and the areas over all pairs of label and score."""
+    areas = _areas(measured)
+    means = {name: as_json(area.mean) for name, area in areas.items()}
+    # One image a patient is a view of single findings: pooled, it would only say the same again.
+    pooled = {
+        name: as_json(area.micro) for name, area in areas.items() if name != "auc_one_per_patient"
+    }
+    return {
+        **{f"mean_{name}": area for name, area in means.items()},
+        "mean_width_ratios": _ratios({name: area.mean for name, area in areas.items()}),
+        **{f"micro_{name}": area for name, area in pooled.items()},
+        "micro_width_ratios": _ratios({name: area.micro for name, area in areas.items()}),
+    }
+
+
+def _prevalences(rows: Predictions, findings: Mapping[str, Any]) -> dict[str, float | None]:
+    """What the mean and the micro average precision of a score without information reach."""
+    defined = [
+        entry["prevalence"]
+        for entry in findings.values()
+        if entry["average_precision"]["value"] is not None
+    ]
+    known = ~np.isnan(rows.labels)
+    return {
+        "mean_prevalence": float(np.mean(defined)) if defined else None,
+        "micro_prevalence": float(rows.labels[known].mean()) if known.any() else None,
+    }
+
+
+def _finding(rows: Predictions, position: int, measured: Discrimination) -> dict[str, Any]:
+    labels, scores = rows.labels[:, position], rows.scores[:, position]
     known, positive = ~np.isnan(labels), labels == 1
     count, positives = int(known.sum()), int(positive.sum())
+    areas = {name: area.findings[position] for name, area in _areas(measured).items()}
     return {
-        "auc": _ends(interval),
+        **{name: as_json(area) for name, area in areas.items()},
+        "width_ratios": _ratios(areas),
         "n": count,
         "positives": positives,
         "prevalence": positives / count if count else None,
@@ -56,16 +112,14 @@ def _finding(rows: Predictions, position: int, interval: intervals.Interval) -> 
         "patients": len(np.unique(rows.patients[known])),
         "positive_patients": len(np.unique(rows.patients[positive])),
         "few_positives": positives < FEW_POSITIVES,
-        "roc": _roc(auc.roc_curve(labels, rows.scores[:, position])),
+        "roc": _roc(auc.roc_curve(labels, scores)),
+        "precision_recall": _precision_recall(precision_recall.curve(labels, scores)),
     }
 
 
-def _ends(interval: intervals.Interval) -> dict[str, Any]:
+def _ratios(areas: Mapping[str, intervals.Interval]) -> dict[str, float | None]:
     return {
-        "value": interval.value,
-        "low": interval.low,
-        "high": interval.high,
-        "dropped_resamples": interval.dropped_resamples,
+        kind: width_ratio(areas["auc"], areas[f"auc_{kind}"]) for kind in ("image_level", "delong")
     }
 
 
@@ -74,10 +128,29 @@ def _roc(curve: auc.RocCurve | None) -> dict[str, Any] | None:
     if curve is None:
         return None
     drawn = auc.thin(curve, ROC_POINTS)
-    thresholds = [float(f"{value:.6g}") for value in drawn.thresholds.tolist()]
     return {
         "corners": len(curve.thresholds),
         "false_positive_rates": np.round(drawn.false_positive_rates, 6).tolist(),
         "true_positive_rates": np.round(drawn.true_positive_rates, 6).tolist(),
-        "thresholds": [value if math.isfinite(value) else None for value in thresholds],
+        "thresholds": _thresholds(drawn.thresholds.tolist()),
     }
+
+
+def _precision_recall(
+    curve: precision_recall.PrecisionRecallCurve | None,
+) -> dict[str, Any] | None:
+    """Points for drawing; the average precision is that of all `steps` of the exact curve."""
+    if curve is None:
+        return None
+    drawn = precision_recall.thin(curve, PRECISION_RECALL_POINTS)
+    return {
+        "steps": len(curve.thresholds),
+        "recalls": np.round(drawn.recalls, 6).tolist(),
+        "precisions": np.round(drawn.precisions, 6).tolist(),
+        "thresholds": _thresholds(drawn.thresholds.tolist()),
+    }
+
+
+def _thresholds(values: list[float]) -> list[float | None]:
+    short = [float(f"{value:.6g}") for value in values]
+    return [value if math.isfinite(value) else None for value in short]

@@ -8,52 +8,20 @@ in.
 from collections.abc import Mapping
 from typing import Any
 
+from trainer.predictions import Predictions
+from trainer.report import official_split
+
 FEW_POSITIVES = 100
-# Wang et al., CVPR 2017, and the list test_list.txt that the NIH publishes with the images.
-OFFICIAL_TEST_IMAGES = 25_596
-OFFICIAL_TEST_PATIENTS = 2_797
 
 
-def split_identity(splits: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
-    """Says whether the test split is the official one of ChestX-ray14.
+def split_identity(predictions: Predictions, context: Mapping[str, Any]) -> dict[str, Any]:
+    """Says whether the test split is the official one of ChestX-ray14; see `official_split`.
 
     Args:
-        splits: the splits of the report, with `n` and `patients`.
-        context: may hold `manifest.official_split`.
-
-    Returns:
-        `official` (True, False, or None where nothing says so), `comparable` (True only where the
-        complete official test list was scored) and `statement`.
+        predictions: of all splits.
+        context: may hold `manifest`.
     """
-    manifest = context.get("manifest")
-    official = manifest.get("official_split") if isinstance(manifest, Mapping) else None
-    if official is not True and official is not False:
-        official = None
-    test = splits.get("test", {"n": 0, "patients": 0})
-    complete = (test["n"], test["patients"]) == (OFFICIAL_TEST_IMAGES, OFFICIAL_TEST_PATIENTS)
-    if official and complete:
-        statement = (
-            "The test split is the complete official test list of ChestX-ray14, so the test AUCs "
-            "can be set beside published results on the official split, and no others."
-        )
-    elif official:
-        statement = (
-            f"The split follows the official lists of ChestX-ray14, but {test['n']:,} of the "
-            f"{OFFICIAL_TEST_IMAGES:,} official test images were scored. The test AUCs cannot be "
-            "compared with published results."
-        )
-    elif official is False:
-        statement = (
-            "The split is not the official one of ChestX-ray14. The test AUCs cannot be compared "
-            "with published results."
-        )
-    else:
-        statement = (
-            "Nothing that was handed to this report says whether the split is the official one of "
-            "ChestX-ray14. Until that is known the test AUCs cannot be compared with published "
-            "results."
-        )
-    return {"official": official, "comparable": bool(official and complete), "statement": statement}
+    return official_split.identity(predictions, context.get("manifest"))
 
 
 def unknown_facts(splits: Mapping[str, Any], context: Mapping[str, Any]) -> list[str]:

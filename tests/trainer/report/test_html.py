@@ -10,7 +10,10 @@ import pytest
 
 from trainer.predictions import Predictions
 from trainer.report import html
+from trainer.report.contents import SECTIONS, missing, present
+from trainer.report.markdown import sentence
 from trainer.report.report import build
+from trainer.report.source import Source
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
 
@@ -67,7 +70,7 @@ def make(
         findings=findings,
         ignored_columns=(HOSTILE,),
     )
-    return build(predictions, context=context or {}, bootstrap_resamples=10, seed=0)
+    return build(Source(predictions, 10, 0, context or {}))
 
 
 def test_page_fetches_nothing() -> None:
@@ -75,10 +78,11 @@ def test_page_fetches_nothing() -> None:
     page = Page(text)
     for _, attributes in page.elements:
         for name, value in attributes.items():
-            assert name not in {"src", "srcset", "action", "poster", "data"}
+            assert name not in {"srcset", "action", "poster", "data"}
+            assert name not in {"src", "xlink:href"} or str(value).startswith("data:image/")
             assert not name.startswith("on")
-            if name in {"href", "xlink:href"}:
-                assert value is not None and value.startswith("#")
+            if name == "href":
+                assert str(value).startswith(("#", "data:image/"))
     assert not {tag for tag, _ in page.elements} & {"link", "iframe", "object", "embed", "base"}
     for part in ("url(", "@import", "fetch(", "XMLHttpRequest", "http:", "https:"):
         assert part not in text
@@ -98,14 +102,16 @@ def test_names_and_context_never_become_markup() -> None:
 def test_points_for_the_script_are_the_points_of_the_report() -> None:
     report = make((HOSTILE, "Mass", "Hernia"))
     text = html.render(report)
-    found = re.search(r'<script type="application/json" id="points">(.*?)</script>', text, re.S)
-    assert found is not None and "<" not in found[1]
-    points = json.loads(found[1])
-    entry = points["splits"]["test"]
-    assert [each["name"] for each in entry] == [HOSTILE, "Mass", "Hernia"]
-    roc = report["splits"]["test"]["findings"]["Mass"]["roc"]  # type: ignore[index]
-    rates = [roc["false_positive_rates"], roc["true_positive_rates"], roc["thresholds"]]
-    assert entry[1]["roc"] == rates and entry[2]["roc"] is None
+    found = re.findall(r'<script type="application/json">(.*?)</script>', text, re.S)
+    assert len(found) >= 4 and not any("<" in each for each in found)
+    charts = [json.loads(each) for each in found]
+    roc = next(chart for chart in charts if chart["y"]["title"] == "sensitivity")
+    # Hernia has no positive in test, and so no curve.
+    assert [line["name"] for line in roc["lines"]] == [HOSTILE, "Mass"]
+    points = report["splits"]["test"]["findings"]["Mass"]["roc"]  # type: ignore[index]
+    assert roc["lines"][1]["x"] == points["false_positive_rates"]
+    assert roc["lines"][1]["y"] == points["true_positive_rates"]
+    assert roc["lines"][1]["more"]["Score at least"][1:] == points["thresholds"][1:]
 
 
 def test_table_holds_every_number_and_undefined_findings_in_words() -> None:
@@ -129,7 +135,7 @@ def test_page_is_made_for_screen_readers() -> None:
     assert page.of("html")[0]["lang"] == "en"
     assert len(page.of("h1")) == 1 and len(page.of("caption")) == len(page.of("table"))
     for cell in page.of("th"):
-        assert cell.get("scope") in {"row", "col", "rowgroup"}
+        assert cell.get("scope") in {"row", "col", "rowgroup", "colgroup"}
     for drawing in page.of("svg"):
         assert drawing.get("aria-hidden") == "true" or (
             drawing["role"] == "img" and drawing["aria-label"]
@@ -139,16 +145,31 @@ def test_page_is_made_for_screen_readers() -> None:
     assert len(ids) == len(set(ids))
     for _, attributes in page.elements:
         if "aria-labelledby" in attributes:
-            assert attributes["aria-labelledby"] in ids
+            assert set(str(attributes["aria-labelledby"]).split()) <= set(ids)
 
 
-def test_every_curve_is_drawn_once_a_chart_and_once_a_finding() -> None:
-    page = Page(html.render(make()))
-    large = [each for each in page.of("path", "curve") if "data-finding" in each]
-    small = [each for each in page.of("path", "curve") if "data-finding" not in each]
-    # Three findings in two splits; Hernia has no curve in test.
-    assert sorted(str(each["data-finding"]) for each in large) == ["0", "0", "1", "1", "2"]
-    assert len(small) == 5 and len(page.of("svg", "roc")) == 2 and len(page.of("svg", "small")) == 3
+def test_every_finding_with_a_curve_has_a_line_in_the_charts_of_its_split() -> None:
+    text = html.render(make())
+    parts = re.findall(r'<svg class="lines (validation|test)".*?</svg>', text, re.S)
+    assert parts.count("test") == parts.count("validation") == 2
+    for split, lines in (("test", 2), ("validation", 3)):
+        roc = re.search(rf'<svg class="lines {split}" .*?</svg>', text, re.S)
+        assert roc is not None and roc[0].count('<path class="curve"') == lines
+    page = Page(text)
+    small = [each for each in page.of("svg", "small") if "ROC" in str(each["aria-label"])]
+    assert len(small) == 3
+
+
+def test_contents_lead_to_every_section_that_is_there() -> None:
+    report = make()
+    page = Page(html.render(report))
+    links = [str(each["href"]) for each in page.of("a")]
+    ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
+    assert {link[1:] for link in links} <= ids
+    for name in SECTIONS:
+        assert (f"#h-{name}" in links) == (name in present(report))
+    for name in missing(report):
+        assert sentence(report[name]["reason"]) in page.text["dd"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("splits", [("test",), ("validation",), ("train",), ("train", "test")])

@@ -1,61 +1,31 @@
 # SPDX-License-Identifier: MIT
-"""report.md shows the report's numbers in tables that Markdown reads, whatever the names hold."""
+"""Tables of Markdown keep their shape whatever stands in them."""
 
 import re
 
-import numpy as np
+import pytest
 
-from trainer.predictions import Predictions
-from trainer.report import markdown
-from trainer.report.report import build
+from trainer.report.markdown import escape, flatten, pipe_lines, sentence
 
 
-def make(findings: tuple[str, ...] = ("Mass", "Pleural_Thickening")) -> dict[str, object]:
-    generator = np.random.default_rng(2)
-    labels = generator.integers(0, 2, (60, len(findings))).astype(np.float32)
-    predictions = Predictions(
-        ids=np.arange(60).astype(np.str_),
-        patients=(np.arange(60) // 2).astype(np.str_),
-        splits=np.repeat(["validation", "test"], 30),
-        labels=labels,
-        scores=generator.random(labels.shape),
-        findings=findings,
-    )
-    context = {"training": {"config": {"rate": 0.001}, "note": "a|b\n<i>c</i>"}}
-    return build(predictions, context=context, bootstrap_resamples=10, seed=0)
+@pytest.mark.parametrize("text", ["a|b", "new\nline", "<i>c</i>", "`x` [y](z)", "\\|", "*_*"])
+def test_no_text_leaves_its_cell(text: str) -> None:
+    lines = pipe_lines([text, "n"], [[text, "1"]]).splitlines()
+    assert len(lines) == 3
+    assert {len(re.split(r"(?<!\\)(?:\\\\)*\|", line)) for line in lines} == {4}
+    assert "<" not in escape(text)
 
 
-def rows_of(text: str, title: str) -> list[list[str]]:
-    """The cells of the first table under a heading."""
-    lines = text[text.index(title) :].splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("|"))
-    rows = []
-    for line in lines[start:]:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
-    return rows
+def test_first_column_is_text_and_the_others_numbers_unless_told() -> None:
+    assert pipe_lines(["a", "b"], []).splitlines()[1] == "| --- | ---: |"
+    assert pipe_lines(["a", "b"], [], numbers=False).splitlines()[1] == "| --- | --- |"
 
 
-def test_finding_table_holds_every_finding_and_the_mean() -> None:
-    report = make()
-    rows = rows_of(markdown.render(report), "## AUC by finding")
-    assert [row[0] for row in rows[2:]] == [r"Mass \*", r"Pleural\_Thickening \*", "mean"]
-    assert all(len(row) == 5 for row in rows)
-    area = report["splits"]["test"]["findings"]["Mass"]["auc"]  # type: ignore[index]
-    assert rows[2][4] == rf"{area['value']:.3f} \[{area['low']:.3f}, {area['high']:.3f}\]"
+def test_sentence_keeps_one_full_stop() -> None:
+    assert sentence("it is so.") == "It is so."
+    assert sentence("") == "."
 
 
-def test_every_table_keeps_its_width_with_hostile_names() -> None:
-    text = markdown.render(make(("a|b", "<script>alert(1)</script>", "new\nline `x`")))
-    for title in ("## AUC by finding", "## Images", "## Provenance"):
-        assert len({len(row) for row in rows_of(text, title)}) == 1
-    assert "<script>" not in text and "<i>" not in text and "new line" in text
-
-
-def test_notes_and_provenance_are_there() -> None:
-    report = make()
-    text = markdown.render(report)
-    for note in report["notes"]:  # type: ignore[attr-defined]
-        assert markdown.escape(note["text"]) in text
-    assert ["training.config.rate", "0.001"] in rows_of(text, "## Provenance")
+def test_facts_become_dotted_names_in_their_order() -> None:
+    facts = {"b": {"c": None, "d": [{"e": 1}]}, "a": []}
+    assert flatten(facts) == [("b.c", "unknown"), ("b.d.0.e", "1"), ("a", "none")]

@@ -36,18 +36,36 @@ def test_axis_reaches_below_one_half_only_where_needed() -> None:
     assert plots.domain([AREA, NOTHING]) == (0.5, 1.0)
     assert plots.domain([{"value": 0.31, "low": 0.28, "high": 0.4}]) == (0.2, 1.0)
     assert plots.domain([{"value": 0.0, "low": 0.0, "high": 0.0}]) == (0.0, 1.0)
-    assert [text for text, _ in plots.ticks((0.2, 1.0))][::4] == ["0.2", "0.6", "1.0"]
+    assert [text for text, _ in plots.ticks((0.2, 1.0))] == ["0.2", "0.4", "0.6", "0.8", "1"]
 
 
-def test_curves_are_drawn_in_the_plane_and_missing_ones_are_not() -> None:
-    findings = [{"name": "Mass", "roc": ROC}, {"name": "Edema", "roc": None}]
-    drawing = ElementTree.fromstring(plots.roc_chart(findings, "test", 'a "label" <here>'))
-    assert drawing.get("aria-label") == 'a "label" <here>'
-    curves = [path for path in drawing.findall("path") if path.get("class") == "curve"]
-    assert [curve.get("data-finding") for curve in curves] == ["0"]
-    places = [float(number) for number in re.findall(r"[\d.]+", str(curves[0].get("d")))]
-    bottom, right = plots.TOP + plots.PLANE, plots.LEFT + plots.PLANE
-    assert places == [plots.LEFT, bottom, plots.LEFT + 100, plots.TOP + 200, right, plots.TOP]
+@pytest.mark.parametrize("scale", [1e-4, 0.03, 1.0, 250.0])
+@pytest.mark.parametrize("low", [-1.0, -0.2, 0.0, 0.7])
+def test_round_limits_hold_every_end_and_lie_on_ticks(low: float, scale: float) -> None:
+    area = {"value": (low + 0.1) * scale, "low": low * scale, "high": (low + 0.31) * scale}
+    limits = plots.nice_limits([area, NOTHING], include=[0.0])
+    assert limits[0] <= min(0.0, area["low"]) and limits[1] >= max(0.0, area["high"])
+    places = [place for _, place in plots.ticks(limits)]
+    assert (places[0], places[-1]) == ("0.00%", "100.00%") and 4 <= len(places) <= 12
+
+
+def test_reference_stands_where_its_number_is() -> None:
+    drawing = ElementTree.fromstring(plots.interval_row(AREA, (0.5, 1.0), "test", reference=0.6))
+    line = drawing.find("line[@class='reference']")
+    assert line is not None and line.get("x1") == "20.00%"
+    assert drawing.find("circle[@class='mark']") is not None
+
+
+def test_histogram_fills_each_group_to_its_own_height() -> None:
+    drawing = ElementTree.fromstring(plots.histogram({"positive": [0, 5], "test": [2, 1]}, "x"))
+    heights = [re.findall(r"V([\d.]+)H", str(each.get("d"))) for each in drawing.findall("path")]
+    assert heights[:2] == [["50.00", "1.00"], ["1.00", "25.50"]]
+    assert plots.histogram({"test": [0, 0], "train": []}, "x")
+
+
+def test_shades_stay_among_those_of_the_style_sheet() -> None:
+    assert {plots.shade(value / 9, 1.0) for value in range(12)} == {f"shade-{n}" for n in range(8)}
+    assert plots.shade(-1.0, 1.0) == "shade-0" == plots.shade(1.0, 0.0)
 
 
 def test_small_curves_come_in_the_given_order() -> None:

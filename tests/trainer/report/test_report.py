@@ -14,7 +14,9 @@ import pytest
 from preprocessing.contract.errors import DataError, UsageError
 from trainer.predictions import Predictions, fingerprint, write
 from trainer.report import report as reporting
+from trainer.report.inputs import Inputs
 from trainer.report.report import build, from_files, plain, table
+from trainer.report.source import Source
 
 Make = Callable[..., Predictions]
 FINDINGS = ("Mass", "Edema", "Hernia")
@@ -24,11 +26,9 @@ FILES = ["aucs.csv", "report.html", "report.json", "report.md"]
 def test_report_file_holds_the_names_others_rely_on(
     make: Make, predictions_file: str, tmp_path: Path
 ) -> None:
-    from_files(
-        predictions_path=predictions_file, output=str(tmp_path), context={}, bootstrap_resamples=50
-    )
+    from_files(Inputs(predictions_file), output=str(tmp_path), context={}, resamples=50)
     report = json.loads((tmp_path / "report/report.json").read_text())
-    assert report["schema_version"] == 1 and report["findings"] == list(FINDINGS)
+    assert report["schema_version"] == 2 and report["findings"] == list(FINDINGS)
     for split in ("validation", "test"):
         entry, rows = report["splits"][split], make().select(split)
         assert {"value", "low", "high"} <= set(entry["mean_auc"])
@@ -43,9 +43,7 @@ def test_report_file_holds_the_names_others_rely_on(
 
 
 def test_csv_repeats_the_json(predictions_file: str, tmp_path: Path) -> None:
-    report = from_files(
-        predictions_path=predictions_file, output=str(tmp_path), context={}, bootstrap_resamples=20
-    )
+    report = from_files(Inputs(predictions_file), output=str(tmp_path), context={}, resamples=20)
     with open(tmp_path / "report/aucs.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["finding"] for row in rows] == [*FINDINGS, "mean"] * 2
@@ -63,10 +61,10 @@ def test_a_report_is_made_once_for_the_same_request(
         if marker.exists():
             marker.write_text("kept")
         from_files(
-            predictions_path=predictions_file,
+            Inputs(predictions_file),
             output=str(tmp_path),
             context=context or {},
-            bootstrap_resamples=resamples,
+            resamples=resamples,
             seed=seed,
         )
         return marker.read_text() != "kept"
@@ -82,7 +80,8 @@ def test_a_report_is_made_once_for_the_same_request(
     for name in FILES:
         (tmp_path / "report" / name).unlink()
         assert run(resamples=6, seed=1, context={"training": {"steps": 7}}) or name == "report.md"
-        assert sorted(path.name for path in (tmp_path / "report").iterdir()) == FILES
+        there = [path.name for path in (tmp_path / "report").iterdir() if path.is_file()]
+        assert sorted(there) == FILES
     (tmp_path / "report/report.json").write_text("{")
     assert run(resamples=6, seed=1, context={"training": {"steps": 7}})
 
@@ -90,31 +89,32 @@ def test_a_report_is_made_once_for_the_same_request(
 def test_json_is_written_last(
     predictions_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from_files(
-        predictions_path=predictions_file, output=str(tmp_path), context={}, bootstrap_resamples=2
-    )
+    from_files(Inputs(predictions_file), output=str(tmp_path), context={}, resamples=2)
 
-    genuine = reporting.storage.write_text
     written = []
 
-    def watched(path: str, text: str) -> None:
-        written.append((Path(path).name, (tmp_path / "report/report.json").exists()))
-        genuine(path, text)
+    def watch(name: str) -> None:
+        genuine = getattr(reporting.storage, name)
 
-    monkeypatch.setattr(reporting.storage, "write_text", watched)
-    from_files(
-        predictions_path=predictions_file, output=str(tmp_path), context={}, bootstrap_resamples=3
-    )
+        def watched(path: str, content: object) -> None:
+            written.append((Path(path).name, (tmp_path / "report/report.json").exists()))
+            genuine(path, content)
+
+        monkeypatch.setattr(reporting.storage, name, watched)
+
+    watch("write_text")
+    watch("write_bytes")
+    from_files(Inputs(predictions_file), output=str(tmp_path), context={}, resamples=3)
     assert written[-1][0] == "report.json" and not any(complete for _, complete in written)
 
 
 def test_the_same_input_gives_the_same_files(predictions_file: str, tmp_path: Path) -> None:
     for folder in ("one", "two"):
         from_files(
-            predictions_path=predictions_file,
+            Inputs(predictions_file),
             output=f"{tmp_path}/{folder}",
             context={"training": {"steps": 3}},
-            bootstrap_resamples=9,
+            resamples=9,
         )
     for name in FILES:
         one, two = (tmp_path / folder / "report" / name for folder in ("one", "two"))
@@ -122,7 +122,7 @@ def test_the_same_input_gives_the_same_files(predictions_file: str, tmp_path: Pa
 
 
 def test_terminal_table_ends_with_the_mean(make: Make) -> None:
-    report = build(make(), context={}, bootstrap_resamples=20, seed=0)
+    report = build(Source(make(), 20, 0, {}))
     lines = table(report).splitlines()
     assert lines[0].split("  ")[0] == "finding" and "test AUC [95% interval]" in lines[0]
     mass, mean = report["splits"]["test"]["findings"]["Mass"], report["splits"]["test"]["mean_auc"]
@@ -135,7 +135,7 @@ def test_terminal_table_ends_with_the_mean(make: Make) -> None:
 
 @pytest.mark.parametrize("split", ["validation", "train"])
 def test_table_without_a_test_split_shows_the_split_that_there_is(make: Make, split: str) -> None:
-    report = build(make((split,)), context={}, bootstrap_resamples=5, seed=0)
+    report = build(Source(make((split,)), 5, 0, {}))
     lines = table(report).splitlines()
     assert lines[0].endswith(f"{split} AUC [95% interval]") and "test" not in lines[0]
     assert f"{report['splits'][split]['mean_auc']['value']:.3f}" in lines[-1]
@@ -144,16 +144,16 @@ def test_table_without_a_test_split_shows_the_split_that_there_is(make: Make, sp
 def test_no_resamples_are_a_usage_error(predictions_file: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="bootstrap_resamples is 0"):
         from_files(
-            predictions_path=predictions_file,
+            Inputs(predictions_file),
             output=str(tmp_path),
             context={},
-            bootstrap_resamples=0,
+            resamples=0,
         )
 
 
 def test_missing_predictions_are_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such predictions file"):
-        from_files(predictions_path=f"{tmp_path}/none.csv", output=str(tmp_path), context={})
+        from_files(Inputs(f"{tmp_path}/none.csv"), output=str(tmp_path), context={})
 
 
 def test_context_becomes_plain_json() -> None:

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""The comparison of two models as JSON, Markdown and page."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from preprocessing.contract.errors import DataError
+from trainer.evaluation.comparison import compare
+from trainer.predictions import Predictions
+from trainer.report import html
+from trainer.report.sections import comparison
+from trainer.report.source import Source
+
+Make = Callable[..., Predictions]
+
+
+def worse(whole: Predictions, noise: float = 0.8) -> Predictions:
+    generator = np.random.default_rng(3)
+    scores = whole.scores + noise * generator.random(whole.scores.shape)
+    return dataclasses.replace(whole, scores=(scores / (1 + noise)).astype(np.float32))
+
+
+def source_of(first: Predictions, second: Predictions) -> Source:
+    return Source(predictions=first, compared=second, compared_name="b.csv", resamples=40, seed=2)
+
+
+def test_figures_are_those_of_the_shared_draws_whatever_the_order_of_rows(make: Make) -> None:
+    first = make()
+    second = worse(first)
+    order = np.random.default_rng(0).permutation(len(first.ids))
+    shuffled = Predictions(
+        **{
+            field.name: getattr(second, field.name)[order]
+            for field in dataclasses.fields(second)
+            if field.name not in ("findings", "ignored_columns")
+        },
+        findings=second.findings,
+    )
+    source = source_of(first, shuffled)
+    section = comparison.build(source)
+    rows = source.rows("test")
+    expected = compare(rows.labels, rows.scores, second.select("test").scores, source.draws("test"))
+    for name, found in zip(rows.findings, expected.findings, strict=True):
+        entry = section["splits"]["test"]["findings"][name]
+        assert entry["difference"]["value"] == found.difference.value
+        assert entry["difference"]["low"] == found.difference.low
+        assert (entry["p_value"], entry["p_holm"]) == (found.p_value, found.p_holm)
+        assert entry["delong"] is None or entry["delong"]["z"] == found.delong.z
+    assert section["splits"]["test"]["mean"]["difference"]["value"] < 0
+    assert json.loads(json.dumps(section, allow_nan=False)) == section
+
+
+def test_no_second_file_says_what_to_hand_in(make: Make) -> None:
+    section = comparison.build(Source(predictions=make()))
+    assert section["available"] is False and "--compare=FILE" in section["reason"]
+
+
+def test_a_split_of_one_file_only_is_named(make: Make) -> None:
+    first = make()
+    section = comparison.build(source_of(first, worse(first).select("test")))
+    assert list(section["splits"]) == ["test"]
+    assert section["splits_of_one_file"] == ["validation"]
+    assert "validation" in section["notes"][-1]
+    with pytest.raises(DataError, match="a split in common"):
+        comparison.build(source_of(first.select("validation"), worse(first).select("test")))
+
+
+def test_files_of_other_images_are_refused(make: Make) -> None:
+    first = make()
+    other = dataclasses.replace(first, ids=np.array([f"x{name}" for name in first.ids]))
+    with pytest.raises(DataError, match=r"b\.csv, validation split: 240 images are only in the"):
+        comparison.build(source_of(first, other))
+
+
+def test_summary_names_the_findings_that_differ(make: Make) -> None:
+    first = make()
+    source = dataclasses.replace(source_of(first, worse(first, noise=20.0)), resamples=200)
+    section = comparison.build(source)
+    text = comparison.summary(section, "test")
+    clear = [
+        name
+        for name, entry in section["splits"]["test"]["findings"].items()
+        if entry["p_holm"] is not None and entry["p_holm"] < 0.05
+    ]
+    assert clear and f"differ: {', '.join(clear)}." in text.replace("differs", "differ")
+    assert "After correction for 2 tests" in text and "below that of this report" in text
+    same = comparison.build(source_of(first, first))
+    assert "no single finding differs" in comparison.summary(same, "test")
+
+
+def test_nothing_to_compare_is_said(make: Make) -> None:
+    first = make()
+    unknown = dataclasses.replace(first, labels=np.full_like(first.labels, np.nan))
+    section = comparison.build(source_of(unknown, unknown))
+    assert "nothing can be compared" in comparison.summary(section, "test")
+    assert "not defined" in comparison.markdown(section, {})
+
+
+def test_markdown_holds_every_finding_and_the_mean_of_every_split(make: Make) -> None:
+    first = make()
+    section = comparison.build(source_of(first, worse(first)))
+    text = comparison.markdown(section, {})
+    assert text.startswith("## Comparison with another model")
+    assert text.index("### Test split") < text.index("### Validation split")
+    for name in (*first.findings, "mean"):
+        assert text.count(f"\n| {name} |") == 2
+    value = section["splits"]["test"]["findings"]["Mass"]["first"]
+    assert f"| Mass | {value:.3f} |" in text
+
+
+def test_page_draws_and_tells_every_difference(make: Make) -> None:
+    first = make()
+    section = comparison.build(source_of(first, worse(first)))
+    page = comparison.page(section, {})
+    assert [split["name"] for split in page["splits"]] == ["test", "validation"]
+    for split in page["splits"]:
+        assert [row["name"] for row in split["rows"]] == list(first.findings)
+        assert 'class="mark"' in split["rows"][0]["plot"]
+    assert comparison.page({"available": False, "reason": "none"}, {}) == {}
+
+
+def test_template_renders_from_the_json_alone(make: Make) -> None:
+    first = make()
+    section = json.loads(json.dumps(comparison.build(source_of(first, worse(first)))))
+    template = html._environment().get_template("comparison.html.j2")
+    text = template.render(section=section, page=comparison.page(section, {}), report={})
+    assert text.count("<table") == text.count("<caption") == 4
+    assert 'id="h-comparison"' in text and "b.csv" in text and "style=" not in text

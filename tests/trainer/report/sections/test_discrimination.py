@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""The section on intervals and average precision as JSON, Markdown and page."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from trainer.predictions import Predictions
+from trainer.report import html
+from trainer.report.sections import discrimination
+from trainer.report.source import Source
+from trainer.report.splits import numbers_of
+
+Make = Callable[..., Predictions]
+
+
+@pytest.fixture
+def report(make: Make) -> dict[str, Any]:
+    source = Source(predictions=make(), resamples=40)
+    return {
+        "findings": list(source.predictions.findings),
+        "few_positives_below": 100,
+        "splits": {
+            split: numbers_of(source.rows(split), resamples=40, seed=0) for split in source.splits
+        },
+        "discrimination": discrimination.build(source),
+    }
+
+
+def test_section_is_strict_json_and_says_what_the_figures_mean(report: dict[str, Any]) -> None:
+    section = report["discrimination"]
+    assert json.loads(json.dumps(section, allow_nan=False)) == section
+    assert section["available"] is True and section["resamples"] == 40
+    words = " ".join(section["notes"])
+    for term in ("resampled patients", "DeLong", "prevalence", "One image of each patient", "100"):
+        assert term in words
+
+
+def test_observations_are_those_of_the_figures(report: dict[str, Any]) -> None:
+    entry = report["splits"]["test"]
+    width, single = discrimination.observed(entry, "test")
+    ratios = [entry["findings"][name]["width_ratios"]["image_level"] for name in ("Mass", "Edema")]
+    assert f"{min(ratios):.2f} to {max(ratios):.2f} times as wide" in width
+    assert "3.0 images on average" in width
+    gap = entry["mean_auc_one_per_patient"]["value"] - entry["mean_auc"]["value"]
+    assert f"{abs(gap):.3f} {'above' if gap >= 0 else 'below'} that of all images" in single
+
+
+def test_nothing_is_observed_where_nothing_is_defined(make: Make) -> None:
+    rows = make().select("test")
+    rows.labels[:] = 0
+    entry = numbers_of(rows, resamples=3, seed=0)
+    assert discrimination.observed(entry, "test") == []
+
+
+def test_markdown_holds_three_tables_of_every_finding(report: dict[str, Any]) -> None:
+    text = discrimination.markdown(report["discrimination"], report)
+    assert text.startswith("## ") and text.count("\n### ") == 3
+    mass = report["splits"]["test"]["findings"]["Mass"]
+    for kind in ("auc", "auc_image_level", "auc_delong"):
+        assert f"| {mass[kind]['low']:.3f} to {mass[kind]['high']:.3f} |" in text
+    assert text.count("\n| Mass |") == 3 and text.count("| Hernia \\* |") == 3
+    assert "| Hernia \\* | not defined | none | none | none | - | - |" in text
+
+
+def test_page_flags_rare_findings_and_says_what_is_not_defined(report: dict[str, Any]) -> None:
+    section = report["discrimination"]
+    page = discrimination.page(section, report)
+    template = html._environment().get_template("discrimination.html.j2")
+    text = template.render(section=section, page=page, report=report)
+    assert text.count("<table") == text.count("<caption") == 2
+    # Edema and Hernia have fewer than 100 positives, in two tables each.
+    assert text.count("under 100 positives") == 4
+    assert "not defined" in text and "style=" not in text
+    assert [row["name"] for row in page["foot"]] == ["Mean", "Micro"]
+    micro = report["splits"]["test"]["micro_auc"]
+    assert f"{micro['low']:.3f} to {micro['high']:.3f}" in text

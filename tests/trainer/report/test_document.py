@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""report.md shows the report's numbers in tables that Markdown reads, whatever the names hold."""
+
+import re
+
+import numpy as np
+
+from trainer.predictions import Predictions
+from trainer.report import document
+from trainer.report.contents import SECTIONS, missing, present
+from trainer.report.markdown import escape, sentence
+from trainer.report.report import build
+from trainer.report.source import Source
+
+
+def make(findings: tuple[str, ...] = ("Mass", "Pleural_Thickening")) -> dict[str, object]:
+    generator = np.random.default_rng(2)
+    labels = generator.integers(0, 2, (60, len(findings))).astype(np.float32)
+    predictions = Predictions(
+        ids=np.arange(60).astype(np.str_),
+        patients=(np.arange(60) // 2).astype(np.str_),
+        splits=np.repeat(["validation", "test"], 30),
+        labels=labels,
+        scores=generator.random(labels.shape),
+        findings=findings,
+    )
+    context = {"training": {"config": {"rate": 0.001}, "note": "a|b\n<i>c</i>"}}
+    return build(Source(predictions, 10, 0, context))
+
+
+def rows_of(text: str, title: str) -> list[list[str]]:
+    """The cells of the first table under a heading."""
+    lines = text[text.index(title) :].splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("|"))
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    return rows
+
+
+def test_finding_table_holds_every_finding_and_the_mean() -> None:
+    report = make()
+    rows = rows_of(document.render(report), "## AUC by finding")
+    assert [row[0] for row in rows[2:]] == [r"Mass \*", r"Pleural\_Thickening \*", "mean"]
+    assert all(len(row) == 5 for row in rows)
+    area = report["splits"]["test"]["findings"]["Mass"]["auc"]  # type: ignore[index]
+    assert rows[2][4] == rf"{area['value']:.3f} \[{area['low']:.3f}, {area['high']:.3f}\]"
+
+
+def test_every_table_keeps_its_width_with_hostile_names() -> None:
+    text = document.render(make(("a|b", "<script>alert(1)</script>", "new\nline `x`")))
+    for title in ("## AUC by finding", "## Images", "## Provenance"):
+        assert len({len(row) for row in rows_of(text, title)}) == 1
+    assert "<script>" not in text and "<i>" not in text and "new line" in text
+
+
+def test_notes_and_provenance_are_there() -> None:
+    report = make()
+    text = document.render(report)
+    for note in report["notes"]:  # type: ignore[attr-defined]
+        assert escape(note["text"]) in text
+    assert ["training.config.rate", "0.001"] in rows_of(text, "## Provenance")
+
+
+def test_sections_come_in_order_or_say_why_they_are_not_there() -> None:
+    report = make()
+    text = document.render(report)
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert len(set(headings)) == len(headings)
+    assert set(present(report)) | set(missing(report)) == set(SECTIONS)
+    assert {"comparison", "radiologists"} <= set(missing(report))
+    absent = text[text.index("## Not in this report") :]
+    for name in missing(report):
+        reason = report[name]["reason"]  # type: ignore[index]
+        assert escape(sentence(f"{SECTIONS[name].title}: {reason}")) in absent

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""A report knows which files it was made from, by name and hash."""
+
+import pathlib
+
+import pytest
+
+from preprocessing.contract import storage
+from preprocessing.contract.errors import DataError
+from trainer import metadata
+from trainer.report.inputs import Inputs
+from trainer.report.report import from_files
+
+METADATA = "id,patient,sex\n00000000_000.png,00000000,F\n"
+
+
+def test_hashes_name_every_file_that_counts(predictions_file: str, tmp_path: pathlib.Path) -> None:
+    alone = Inputs(predictions_file)
+    assert list(alone.hashes()) == ["predictions"]
+    (tmp_path / metadata.NAME).write_text(METADATA)
+    beside = alone.hashes()
+    assert beside["metadata"] == {
+        "file": metadata.NAME,
+        "sha256": storage.sha256_of(str(tmp_path / metadata.NAME)),
+    }
+    named = tmp_path / "named.csv"
+    named.write_text(METADATA.replace(",F", ",M"))
+    both = Inputs(predictions_file, metadata=str(named), compare=predictions_file).hashes()
+    assert list(both) == ["predictions", "metadata", "compare"]
+    assert both["metadata"]["file"] == "named.csv"
+    assert both["compare"]["sha256"] == both["predictions"]["sha256"]
+
+
+@pytest.mark.parametrize("name", ["metadata", "compare", "radiologists"])
+def test_a_file_that_is_not_there_is_named_with_its_flag(
+    predictions_file: str, tmp_path: pathlib.Path, name: str
+) -> None:
+    inputs = Inputs(predictions_file, **{name: f"{tmp_path}/none.csv"})
+    with pytest.raises(DataError, match=f"none.csv: there is no such file; --{name}"):
+        inputs.hashes()
+
+
+def test_metadata_beside_the_predictions_are_read_unless_others_are_named(
+    predictions_file: str, tmp_path: pathlib.Path
+) -> None:
+    inputs = Inputs(predictions_file)
+    assert inputs.source(context={}, resamples=2, seed=0).metadata is None
+    (tmp_path / metadata.NAME).write_text(METADATA)
+    found = inputs.source(context={}, resamples=2, seed=0).metadata
+    assert found is not None and found.sex.tolist() == ["F"]
+    named = tmp_path / "named.csv"
+    named.write_text(METADATA.replace(",F", ",M"))
+    found = Inputs(predictions_file, str(named)).source(context={}, resamples=2, seed=0).metadata
+    assert found is not None and found.sex.tolist() == ["M"]
+
+
+def test_a_report_is_made_again_when_a_file_beside_changes(
+    predictions_file: str, tmp_path: pathlib.Path
+) -> None:
+    def made() -> dict[str, str]:
+        report = from_files(Inputs(predictions_file), output=str(tmp_path), context={}, resamples=2)
+        files: dict[str, str] = report["request"]["files"]
+        return files
+
+    assert list(made()) == ["predictions"]
+    (tmp_path / metadata.NAME).write_text(METADATA)
+    first = made()
+    assert "metadata" in first and made() == first
+    (tmp_path / metadata.NAME).write_text(METADATA.replace(",F", ",M"))
+    assert made() != first

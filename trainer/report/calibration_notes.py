@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""What the section on calibration says in words, chosen by what it found."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_FIXED = (
+    "Calibrated scores can be read as probabilities: of images scored 0.2 a fifth has the finding. "
+    "A good AUC does not need that, and calibrated scores need not have a good AUC.",
+    "Brier: mean squared distance of score and label, small for every rare finding. Brier skill "
+    "compares it with giving every image the prevalence of the same split: 0 is no better than "
+    "that, 1 is perfect. Log loss punishes confident errors hardest.",
+    "In the large: above 0 the finding is more common than the scores say, below 0 rarer. Slope: "
+    "below 1 the scores are too extreme, above 1 too timid. Intercept belongs to that slope.",
+    "ECE: the distance between mean score and share with the finding, in bins of equal numbers of "
+    "images. Even perfectly calibrated scores have one by chance, which is printed beside it; only "
+    "what lies above that is evidence. It has no interval, because resampling adds to such a "
+    "distance and the interval would lie too high.",
+)
+
+_METHODS = {
+    "none": "as they are",
+    "temperature": "temperature",
+    "platt": "Platt",
+    "isotonic": "isotonic",
+}
+# A figure, its perfect value, and what scores are where it lies above and below.
+_OFF = (
+    ("in_the_large", 0.0, "too low", "too high"),
+    ("slope", 1.0, "too timid", "too extreme"),
+)
+_MOVED = {
+    ("in_the_large", "up"): "more positives on test",
+    ("in_the_large", "down"): "fewer positives on test",
+    ("slope", "up"): "a steeper rise on test",
+    ("slope", "down"): "a flatter rise on test",
+}
+
+
+def notes_on(section: Mapping[str, Any]) -> list[str]:
+    """Returns the notes of a section that is complete but for them."""
+    split = section["split"]
+    entries = {name: entry[split] for name, entry in section["findings"].items()}
+    notes = [*_off(entries, split), *_shift(section), *_post_hoc(section["recalibration"])]
+    notes += _FIXED
+    for name, entry in section["findings"].items():
+        if entry[split]["reason"]:
+            notes.append(f"{name}: not all is defined, because {entry[split]['reason']}.")
+    clipped = sum(entry[split]["clipped"] for entry in section["findings"].values())
+    if clipped:
+        notes.append(
+            f"{clipped:,} scores lie within 1e-7 of 0 or 1; their logits and log losses were "
+            "limited to 16.1."
+        )
+    return notes
+
+
+def _off(entries: Mapping[str, Any], split: str) -> list[str]:
+    """Which findings' scores are off by more than resampling explains, and how."""
+    parts = []
+    for figure, perfect, above, below in _OFF:
+        for words, side in ((above, "low"), (below, "high")):
+            sign = 1 if side == "low" else -1
+            ends = {name: entry[figure][side] for name, entry in entries.items()}
+            off = [
+                name
+                for name, end in ends.items()
+                if end is not None and sign * end > sign * perfect
+            ]
+            if off:
+                named = "all findings" if len(off) == len(entries) > 1 else ", ".join(off)
+                parts.append(f"{words} for {named}")
+    if not parts:
+        return []
+    return [f"On {split}, by more than resampling explains, scores are {'; '.join(parts)}."]
+
+
+def _shift(section: Mapping[str, Any]) -> list[str]:
+    """A warning where calibration on test is not that on validation."""
+    found = {name: entry["shift"] for name, entry in section["findings"].items()}
+    if None in found.values():
+        return []
+    parts = []
+    for (figure, direction), words in _MOVED.items():
+        names = [name for name, one in found.items() if one["moved"].get(figure) == direction]
+        if names:
+            named = "all findings" if len(names) == len(found) > 1 else ", ".join(names)
+            parts.append(f"{words} ({named})")
+    if not parts:
+        return ["Calibration on test is that on validation, as far as resampling can tell."]
+    worse = [name for name, one in found.items() if one["worse"]]
+    named = ", ".join(worse) if worse else "no finding"
+    named = "every finding" if len(worse) == len(found) > 1 else named
+    return [
+        "Warning, calibration shifts from validation to test: equal scores go with "
+        f"{'; '.join(parts)}. What is fitted on validation is off by as much on test, and other "
+        "hospitals must be expected to differ more. The scores as they are are calibrated worse on "
+        f"test than on validation for {named}. One comparison in twenty would show a shift by "
+        "chance."
+    ]
+
+
+def _post_hoc(found: Mapping[str, Any]) -> list[str]:
+    if not found["available"]:
+        return [found["reason"]]
+    chosen = [entry["chosen"] for entry in found["findings"].values()]
+    counts = ", ".join(
+        f"{_METHODS[kind]} for {chosen.count(kind)}" for kind in _METHODS if kind in chosen
+    )
+    notes = [
+        "Platt, temperature and isotonic calibration were fitted on validation, and no test label "
+        "took part. Stored for the export is what has the least log loss in a cross-validation "
+        f"over validation patients: {counts} of {len(chosen)} findings. "
+        "Isotonic is shown, and never stored: it gives ranges of scores one value, and 0 or 1 at "
+        "the ends, which changes AUCs and thresholds. The stored maps change neither the order of "
+        "scores nor an AUC; a threshold must be mapped along."
+    ]
+    notes += [
+        f"{name}: not every method could be fitted, because {entry['reason']}."
+        for name, entry in found["findings"].items()
+        if entry["reason"]
+    ]
+    if found.get("mean") and found["mean"]["findings"]:
+        methods = found["mean"]["methods"]
+        words = ", ".join(f"{methods[kind]['ece']:.4f} {_METHODS[kind]}" for kind in methods)
+        notes.append(f"Mean ECE on test over {len(found['mean']['findings'])} findings: {words}.")
+    return notes

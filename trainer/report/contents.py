@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""The sections that a report may hold beside its findings, in the order in which they are read."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from trainer.report.sections import (
+    baselines,
+    calibration,
+    card,
+    comparison,
+    confusion,
+    discrimination,
+    gallery,
+    localisation,
+    operating_points,
+    published,
+    radiologists,
+    subgroups,
+)
+from trainer.report.source import Source
+
+
+class Room(Protocol):
+    """A module of `trainer.report.sections`, as the report uses it."""
+
+    def build(self, source: Source, /) -> dict[str, Any]:
+        """Returns the section as data: `available`, and then its figures or the `reason`."""
+
+    def markdown(self, section: dict[str, Any], report: dict[str, Any], /) -> str:
+        """Returns the section as Markdown, with its own heading of the second level."""
+
+    def page(self, section: dict[str, Any], report: dict[str, Any], /) -> dict[str, Any]:
+        """Returns what the section's template needs beyond `section` and `report`."""
+
+
+class Section(NamedTuple):
+    """A section.
+
+    Attributes:
+        title: in the table of contents, in few words.
+        module: that makes its text; its template is called like its key in the report.
+    """
+
+    title: str
+    module: Room
+
+
+# A report holds section X as report["X"].
+SECTIONS: Mapping[str, Section] = {
+    "discrimination": Section("Discrimination", discrimination),
+    "comparison": Section("Comparison of models", comparison),
+    "operating_points": Section("Operating points", operating_points),
+    "calibration": Section("Calibration", calibration),
+    "subgroups": Section("Subgroups", subgroups),
+    "baselines": Section("Context", baselines),
+    "published": Section("Published results", published),
+    "radiologists": Section("Radiologists' labels", radiologists),
+    "localisation": Section("Localisation", localisation),
+    "gallery": Section("Cases", gallery),
+    "confusion": Section("Confusion", confusion),
+    "card": Section("Model card", card),
+}
+
+
+def present(report: Mapping[str, Any]) -> list[str]:
+    """The sections that a report holds, in order."""
+    return [name for name in SECTIONS if report.get(name, {}).get("available")]
+
+
+def missing(report: Mapping[str, Any]) -> list[str]:
+    """The sections that could not be made; each holds its `reason`."""
+    return [name for name in SECTIONS if not report.get(name, {"available": True})["available"]]

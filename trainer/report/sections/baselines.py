@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: MIT
+"""The section on what needs no image: metadata alone, the view alone, labels dealt at random."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.evaluation import baselines, intervals
+from trainer.evaluation.auc import Floats, aurocs
+from trainer.report import plots
+from trainer.report.markdown import auc_text, escape, pipe_lines
+from trainer.report.metadata_lesson import Lesson, lesson_of
+from trainer.report.source import Source
+
+TITLES = {
+    "view": "View alone",
+    "patient": "Age, sex, view",
+    "acquisition": "Age, sex, view, follow-up number, original size",
+    "shuffled": "Shuffled labels",
+}
+_LOWER = (
+    "Where the model does not lie clearly above a baseline, its scores may come from the ward and "
+    "not from the lungs: which machine was used, whether the patient could stand, how many films "
+    "there had been before."
+)
+
+Numbers = npt.NDArray[np.float64]
+Areas = tuple[Numbers, Numbers]
+
+
+def build(source: Source) -> dict[str, Any]:
+    """Returns the AUCs of models that see no image, beside the model's on the same images.
+
+    Args:
+        source: its `metadata` must hold labels and images of patients whose scores are not here,
+            or only labels dealt at random can be judged.
+    """
+    rows, found = source.rows(source.headline), lesson_of(source)
+    lesson = found if isinstance(found, Lesson) else None
+    judged = lesson.joined >= 0 if lesson else np.ones(len(rows.ids), dtype=bool)
+    labels, scores = rows.labels[judged], rows.scores[judged]
+    draws = source.draws(source.headline).select(judged)
+    model = _areas(labels, scores, draws)
+    learned = lesson.scores(judged) if lesson else {}
+    measured = {key: _areas(labels, columns, draws) for key, columns in learned.items()}
+    chance = _areas(baselines.shuffled(labels, source.seed), scores, draws)
+    entries = [
+        _entry(key, areas, rows.findings)
+        for key, areas in [*measured.items(), ("shuffled", chance)]
+    ]
+    section = {
+        "available": True,
+        "split": source.headline,
+        "images": int(judged.sum()),
+        "images_without_metadata": int((~judged).sum()),
+        "trained_on": lesson.described() if lesson else None,
+        "no_metadata_because": None if lesson else found,
+        "model": _entry("model", model, rows.findings),
+        "baselines": entries,
+        "either_direction": _either_direction(entries),
+        "difference": _difference(model, measured, rows.findings),
+    }
+    return {**section, "notes": _notes(section)}
+
+
+def _areas(labels: Floats, scores: Floats, draws: intervals.Resamples) -> Areas:
+    """The AUC of each finding, [L], and in every resample, [B, L]; NaN where not defined."""
+    learned = ~np.isnan(scores).any(axis=0)
+    points = np.full(labels.shape[1], np.nan)
+    drawn = np.full((draws.number, labels.shape[1]), np.nan)
+    points[learned] = aurocs(labels[:, learned], scores[:, learned])
+    for position in np.flatnonzero(learned):
+        drawn[:, position] = draws.aucs(labels[:, position], scores[:, position])
+    return points, drawn
+
+
+def _entry(key: str, areas: Areas, findings: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "key": key,
+        "facts": list(baselines.FACTS.get(key, ())),
+        "mean_auc": _mean(areas),
+        "findings": _by_finding(areas, findings),
+    }
+
+
+def _by_finding(areas: Areas, findings: tuple[str, ...]) -> dict[str, Any]:
+    points, drawn = areas
+    return {
+        name: intervals.as_json(intervals.percentile(float(points[at]), drawn[:, at]))
+        for at, name in enumerate(findings)
+    }
+
+
+def _mean(areas: Areas) -> dict[str, Any]:
+    """Over the findings that are defined; a resample that lacks one of them is dropped."""
+    points, drawn = areas
+    defined = ~np.isnan(points)
+    if not defined.any():
+        return intervals.as_json(intervals.percentile(None, drawn[:, 0]))
+    value = float(points[defined].mean())
+    return intervals.as_json(intervals.percentile(value, drawn[:, defined].mean(axis=1)))
+
+
+def _difference(
+    model: Areas, measured: Mapping[str, Areas], findings: tuple[str, ...]
+) -> dict[str, Any] | None:
+    """Model minus the best baseline of metadata, resample by resample."""
+    means = {key: float(np.nanmean(areas[0])) for key, areas in measured.items() if _any(areas)}
+    if not means:
+        return None
+    best = max(means, key=lambda key: means[key])
+    areas = model[0] - measured[best][0], model[1] - measured[best][1]
+    entries = _by_finding(areas, findings)
+    unclear = [
+        name
+        for name, entry in entries.items()
+        if entry["value"] is not None and (entry["low"] is None or entry["low"] <= 0)
+    ]
+    return {
+        "against": best,
+        "mean_auc": _mean(areas),
+        "findings": entries,
+        "not_clearly_above": unclear,
+    }
+
+
+def _any(areas: Areas) -> bool:
+    return not bool(np.isnan(areas[0]).all())
+
+
+def _either_direction(entries: list[dict[str, Any]]) -> float | None:
+    """Mean AUC of the view with the direction of each finding chosen on the judged images.
+
+    Published figures of the view alone are made in this way; it looks at the answers.
+    """
+    view = next((entry for entry in entries if entry["key"] == "view"), None)
+    if view is None:
+        return None
+    values = [area["value"] for area in view["findings"].values() if area["value"] is not None]
+    return float(np.mean([max(value, 1 - value) for value in values])) if values else None
+
+
+def _notes(section: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if section["no_metadata_because"]:
+        notes.append(
+            f"There is no baseline of metadata because {section['no_metadata_because']}. Without "
+            "it, nobody knows how much of the model's AUC the ward explains."
+        )
+    else:
+        notes.append(_on_training(section))
+        notes.append(_on_difference(section["difference"]))
+        notes.append(_LOWER)
+    if section["either_direction"] is not None:
+        notes.append(
+            "The view alone is scored in the direction that it has among the training images. "
+            "Choosing the direction on the judged images instead, which looks at the answers, "
+            f"would give {section['either_direction']:.3f}. The 0.588 that is published for the "
+            "official split of ChestX-ray14 comes about in this way."
+        )
+    notes.append(
+        "Shuffled labels are the model's scores against labels dealt out at random among the same "
+        "images. They must come out near 0.5: if not, the computation is at fault, not the model."
+    )
+    return notes
+
+
+def _on_training(section: Mapping[str, Any]) -> str:
+    trained = section["trained_on"]
+    chosen = (
+        "the train split of the metadata"
+        if trained["chosen_by"] == "split column"
+        else "all patients of the metadata who are not judged here"
+    )
+    text = (
+        f"The baselines of metadata were trained on {trained['images']:,} images of "
+        f"{trained['patients']:,} patients, {chosen}, and never saw a pixel: ridge logistic "
+        "regression on facts cut into levels."
+    )
+    left = section["images_without_metadata"]
+    if left:
+        text += (
+            f" {left:,} {section['split']} images have no metadata and are left out of this "
+            "section, for the model too."
+        )
+    return text
+
+
+def _on_difference(difference: Mapping[str, Any] | None) -> str:
+    if difference is None or difference["mean_auc"]["value"] is None:
+        return "No baseline of metadata has an AUC that could be set beside the model's."
+    mean, names = difference["mean_auc"], difference["not_clearly_above"]
+    ends = "" if mean["low"] is None else f" [{mean['low']:+.3f}, {mean['high']:+.3f}]"
+    text = (
+        f"Mean AUC of the model minus that of the best baseline of metadata: "
+        f"{mean['value']:+.3f}{ends}, from the same resamples of patients."
+    )
+    if mean["low"] is None or mean["low"] <= 0:
+        return f"{text} A model that does not beat this has learned the ward, not the lungs."
+    if names:
+        return (
+            f"{text} Not clearly above it: {', '.join(name.replace('_', ' ') for name in names)}."
+        )
+    return f"{text} Every finding lies clearly above it."
+
+
+def markdown(section: dict[str, Any], report: dict[str, Any]) -> str:
+    """Returns the section as Markdown."""
+    table = _table(section)
+    header = ["finding", *(cell["title"] for cell in table["columns"])]
+    rows = [
+        [name, *(auc_text(area, with_interval=True) for area in areas)]
+        for name, areas in [*table["rows"], ("mean", table["means"])]
+    ]
+    notes = "\n".join(f"- {escape(note)}" for note in section["notes"])
+    title = f"AUC, {section['split']} split, {section['images']:,} images."
+    return f"## What needs no image\n\n{title}\n\n{pipe_lines(header, rows)}\n\n{notes}"
+
+
+def page(section: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
+    """Returns the table's columns and rows, and a row of the figure for each mean."""
+    table = _table(section)
+    limits = plots.domain(table["means"])
+    kinds = [section["split"], *("mean" for _ in section["baselines"])]
+    figure = [
+        (column["title"], area, plots.interval_row(area, limits, kind))
+        for column, area, kind in zip(table["columns"], table["means"], kinds, strict=True)
+    ]
+    return {**table, "figure": figure, "ticks": plots.tick_row(limits)}
+
+
+def _table(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The model first, then the baselines from the simplest to the strongest, then chance."""
+    entries = [section["model"], *section["baselines"]]
+    difference = section["difference"]
+    return {
+        "columns": [
+            {"key": entry["key"], "title": TITLES.get(entry["key"], "Model")} for entry in entries
+        ],
+        "rows": [
+            (name, [entry["findings"][name] for entry in entries])
+            for name in section["model"]["findings"]
+        ],
+        "means": [entry["mean_auc"] for entry in entries],
+        "unclear": difference["not_clearly_above"] if difference else [],
+    }

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""The section that is model card and data sheet: what the model is for, made of, and judged by."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from trainer import metadata
+from trainer.metadata import Metadata
+from trainer.predictions import Predictions
+from trainer.report import card_facts, official_split
+from trainer.report import card_words as words
+from trainer.report.markdown import escape, flatten, pipe_lines
+from trainer.report.source import Source
+
+_ADULT = 18
+_SPLITS = {
+    "images": "images",
+    "patients": "patients",
+    "known": "images with metadata",
+    "women": "women, share of images",
+    "median_age": "median age, years",
+    "children": "under 18 years, share of images",
+    "ap": "AP view, share of images",
+}
+
+
+def build(source: Source) -> dict[str, Any]:
+    """Returns the card: groups of words and of facts, and what is not known.
+
+    Args:
+        source: nothing is stated that is neither in it nor true of every such model.
+    """
+    identity = official_split.identity(source.predictions, source.context.get("manifest"))
+    manifest, training = (card_facts.facts_of(source, name) for name in ("manifest", "training"))
+    of_chestxray14 = _is_chestxray14(source, identity, manifest)
+    leak = identity["patients_in_two_splits"]
+    return {
+        "available": True,
+        "notes": [
+            "For research. Not a medical device: neither the model nor this report may be used to "
+            "diagnose or to treat.",
+            "Everything here was handed in, computed from what was handed in, or is published of "
+            "the data set. What nobody told is listed as not known.",
+        ],
+        "data_set": "ChestX-ray14" if of_chestxray14 else None,
+        "groups": [
+            group
+            for group in _groups(source, identity, of_chestxray14)
+            if group["words"] or group["facts"]
+        ],
+        "leak_check": {"patients_in_two_splits": leak, "splits": list(source.splits)},
+        "splits": {name: _people(source.rows(name), source.metadata) for name in source.splits},
+        "not_known": _not_known(source, manifest, training, of_chestxray14),
+    }
+
+
+def _groups(
+    source: Source, identity: Mapping[str, Any], of_chestxray14: bool
+) -> list[dict[str, Any]]:
+    """The parts of the card, in order, some of them perhaps empty."""
+    manifest, training = (card_facts.facts_of(source, name) for name in ("manifest", "training"))
+    leak = identity["patients_in_two_splits"]
+    return [
+        _group("Intended use", words.INTENDED),
+        _group("Out of scope", words.OUT_OF_SCOPE),
+        _group("Model", rows=card_facts.model(source, training)),
+        _group("Data", rows=card_facts.data(manifest, of_chestxray14)),
+        _group(
+            "Split",
+            [identity["statement"], _leak(source, leak)],
+            card_facts.lists(source, identity, manifest),
+        ),
+        _group(
+            "Training run",
+            rows=card_facts.training(training, card_facts.facts_of(source, "config")),
+        ),
+        _group("Evaluation", rows=_evaluation(source)),
+        _group("Limits", words.CHESTXRAY14_LIMITS if of_chestxray14 else words.OTHER_LIMITS),
+        _group("Ethics", words.ETHICS),
+    ]
+
+
+def _group(
+    title: str, sentences: Any = (), rows: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A heading with sentences and facts; facts that are not there are left out."""
+    facts = {name: value for name, value in (rows or {}).items() if value not in (None, "", {}, [])}
+    return {"title": title, "words": list(sentences), "facts": facts}
+
+
+def _is_chestxray14(
+    source: Source, identity: Mapping[str, Any], manifest: Mapping[str, Any]
+) -> bool:
+    """Whether it was said, or the test images show, that these are images of ChestX-ray14."""
+    parameters = manifest.get("parameters")
+    said = parameters.get("source") if isinstance(parameters, Mapping) else None
+    return (
+        said == "nih"
+        or manifest.get("official_split") is True
+        or identity["certainty"] in ("proven", "probable")
+    )
+
+
+def _leak(source: Source, leak: int) -> str:
+    names = ", ".join(source.splits)
+    if len(source.splits) < 2:
+        return (
+            f"The predictions hold one split only ({names}), so that no patient can be in two of "
+            "them here; of the images that the model was trained on they say nothing."
+        )
+    return (
+        f"Leak check, on the predictions themselves: {leak:,} patients are in more than one of the "
+        f"splits {names}."
+    )
+
+
+def _evaluation(source: Source) -> dict[str, Any]:
+    return {
+        "figures": "AUC, average precision, sensitivity, specificity and more, each in its section",
+        "intervals": f"95%, {source.resamples:,} resamples of patients, seed {source.seed}",
+        "thresholds": "chosen on validation, never on test, where both splits are here",
+        "compared with": source.compared_name,
+    }
+
+
+def _people(rows: Predictions, known: Metadata | None) -> dict[str, Any]:
+    """Who is in a split; shares are of the images where the fact is known, None where of none."""
+    found: dict[str, Any] = {
+        "images": len(rows.ids),
+        "patients": len(np.unique(rows.patients)),
+        "known": 0,
+    }
+    if known is None:
+        return found
+    joined = metadata.join(known, rows.ids, rows.patients)
+    joined = joined[joined >= 0]
+    sex, age, view = known.sex[joined], known.age[joined], known.view[joined]
+    aged = age[age >= 0]
+    return {
+        **found,
+        "known": len(joined),
+        "women": _share(sex[sex != ""] == "F"),
+        "median_age": float(np.median(aged)) if len(aged) else None,
+        "children": _share(aged < _ADULT),
+        "ap": _share(view[view != ""] == "AP"),
+    }
+
+
+def _share(flags: Any) -> float | None:
+    return float(np.mean(flags)) if len(flags) else None
+
+
+def _not_known(
+    source: Source, manifest: Mapping[str, Any], training: Mapping[str, Any], of_chestxray14: bool
+) -> list[str]:
+    versions = card_facts.mapping(training.get("versions"))
+    lacking = {
+        "which data set the images are of, and its terms of use": of_chestxray14,
+        "which files and lists the data were made from": bool(manifest),
+        "how the model was trained: steps, time, devices, versions": bool(training),
+        "its settings and its seed": bool(card_facts.facts_of(source, "config")),
+        "the version of the program that trained it": bool({"cxr14", "revision"} & set(versions)),
+        "the make of the accelerators": "hardware" in training,
+        "age, sex and view of the patients in each split": source.metadata is not None,
+        "how it does on validation": "validation" in source.splits,
+        "how it does on test": "test" in source.splits,
+    }
+    return [fact for fact, there in lacking.items() if not there] + list(words.NEVER_KNOWN)
+
+
+def markdown(section: dict[str, Any], report: dict[str, Any]) -> str:
+    """Returns the section as Markdown."""
+    parts = ["## Model card and data sheet", _bullets(section["notes"])]
+    for group in section["groups"]:
+        parts.append(f"### {group['title']}")
+        if group["words"]:
+            parts.append(_bullets(group["words"]))
+        if group["facts"]:
+            facts = flatten(group["facts"])
+            parts.append(pipe_lines(["fact", "value"], facts, numbers=False))
+        if group["title"] == "Split":
+            table = page(section, report)
+            parts.append(pipe_lines(["split", *table["splits"]], table["people"], numbers=False))
+    parts += ["### Not known", _bullets(section["not_known"])]
+    return "\n\n".join(parts)
+
+
+def _bullets(lines: list[str]) -> str:
+    return "\n".join(f"- {escape(line)}" for line in lines)
+
+
+def page(section: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
+    """Returns the facts as texts, and the table of the splits."""
+    splits = section["splits"]
+    rows = [
+        [title, *(_cell(splits[name], key) for name in splits)] for key, title in _SPLITS.items()
+    ]
+    return {
+        "groups": [{**group, "facts": flatten(group["facts"])} for group in section["groups"]],
+        "splits": list(splits),
+        "people": [row for row in rows if any(cell != "-" for cell in row[1:])],
+    }
+
+
+def _cell(people: Mapping[str, Any], key: str) -> str:
+    value = people.get(key)
+    if value is None or (key == "known" and not value):
+        return "-"
+    if key in ("women", "children", "ap"):
+        return f"{value:.1%}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+"""The section that compares the predictions with those of another model on the same images."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from preprocessing.contract.errors import DataError
+from trainer.evaluation.comparison import Difference, compare
+from trainer.evaluation.intervals import as_json
+from trainer.predictions import Predictions
+from trainer.report.markdown import NOT_DEFINED, escape, pipe_lines
+from trainer.report.plots import interval_row, nice_limits, tick_row
+from trainer.report.sections.pairing import aligned
+from trainer.report.source import Source
+
+_ALPHA = 0.05
+
+
+def build(source: Source) -> dict[str, Any]:
+    """Returns the differences of AUC in every split that both files hold.
+
+    Args:
+        source: with `compared` and its name.
+
+    Raises:
+        DataError: the files have no split in common, or differ in the images, patients, labels or
+            findings of one.
+    """
+    other = source.compared
+    if other is None:
+        return {
+            "available": False,
+            "reason": (
+                "No second predictions file was handed in; --compare=FILE with another model's "
+                "predictions of the same images compares both."
+            ),
+        }
+    name = source.compared_name or "the compared predictions"
+    common = [split for split in source.splits if split in other.split_names]
+    if not common:
+        raise DataError(
+            f"{name}: holds the splits {', '.join(other.split_names)}, the predictions "
+            f"{', '.join(source.splits)}; compare files that have a split in common"
+        )
+    splits = {split: _split(source, other, split, name) for split in common}
+    left_out = [split for split in (*source.splits, *other.split_names) if split not in common]
+    return {
+        "available": True,
+        "other": name,
+        "resamples": source.resamples,
+        "splits_of_one_file": left_out,
+        "splits": splits,
+        "notes": _notes(name, source.resamples, left_out),
+    }
+
+
+def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """Returns the section as Markdown."""
+    header = ["finding", "AUC here", "AUC there", "there minus here [95%]"]
+    header += ["p", "p (Holm)", "p (DeLong)"]
+    parts = ["## Comparison with another model"]
+    for split, entry in reversed(section["splits"].items()):
+        rows = [_texts(name, each) for name, each in entry["findings"].items()]
+        lines = pipe_lines(header, [*rows, _texts("mean", entry["mean"])])
+        parts += [f"### {split.capitalize()} split", escape(summary(section, split)), lines]
+    return "\n\n".join([*parts, "\n".join(f"- {escape(note)}" for note in section["notes"])])
+
+
+def page(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns, for every split, its rows with a drawn interval each."""
+    if not section["available"]:
+        return {}
+    splits = []
+    for split, entry in reversed(section["splits"].items()):
+        named = [*entry["findings"].items(), ("Mean", entry["mean"])]
+        limits = nice_limits([each["difference"] for _, each in named], include=[0])
+        rows = [
+            {
+                "name": name,
+                **each,
+                "plot": interval_row(
+                    each["difference"], limits, "mean" if name == "Mean" else split, reference=0.0
+                ),
+            }
+            for name, each in named
+        ]
+        told = {"name": split, "summary": summary(section, split), "ticks": tick_row(limits)}
+        splits.append({**told, "rows": rows[:-1], "mean": rows[-1]})
+    return {"splits": splits}
+
+
+def summary(section: Mapping[str, Any], split: str) -> str:
+    """Says in a sentence or two what was found in a split.
+
+    Args:
+        section: what `build` returned.
+        split: one of its splits.
+    """
+    entry = section["splits"][split]
+    difference, p = entry["mean"]["difference"], entry["mean"]["p_value"]
+    if difference["value"] is None:
+        return f"No finding has an AUC on the {split} split, so nothing can be compared."
+    side = "above" if difference["value"] >= 0 else "below"
+    sentence = (
+        f"The mean AUC of {section['other']} is {abs(difference['value']):.3f} {side} that of this "
+        "report"
+    )
+    if difference["low"] is not None:
+        ends = f"{_signed(difference['low'])} to {_signed(difference['high'])}"
+        sentence += f" (95% interval {ends}, p {_p(p)})"
+    clear = [
+        name
+        for name, each in entry["findings"].items()
+        if each["p_holm"] is not None and each["p_holm"] < _ALPHA
+    ]
+    tested = sum(each["p_holm"] is not None for each in entry["findings"].values())
+    if not tested:
+        return f"{sentence}. No single finding could be tested."
+    what = "no single finding differs"
+    if clear:
+        what = "this finding differs" if len(clear) == 1 else "these findings differ"
+        what = f"{what}: {', '.join(clear)}"
+    return f"{sentence}. After correction for {tested} tests, {what}."
+
+
+def _split(source: Source, other: Predictions, split: str, name: str) -> dict[str, Any]:
+    rows = source.rows(split)
+    second = aligned(rows, other.select(split), name=f"{name}, {split} split")
+    found = compare(rows.labels, rows.scores, second, source.draws(split))
+    return {
+        "n": len(rows.ids),
+        "findings": {
+            finding: _entry(each)
+            for finding, each in zip(rows.findings, found.findings, strict=True)
+        },
+        "mean": _entry(found.mean),
+    }
+
+
+def _entry(found: Difference) -> dict[str, Any]:
+    test = found.delong
+    return {
+        "first": found.first,
+        "second": found.second,
+        "difference": as_json(found.difference),
+        "p_value": found.p_value,
+        "p_holm": found.p_holm,
+        "delong": None
+        if test is None
+        else {"standard_error": test.standard_error, "z": test.z, "p_value": test.p_value},
+    }
+
+
+def _notes(name: str, resamples: int, left_out: Sequence[str]) -> list[str]:
+    notes = [
+        f"The difference is the AUC of {name} minus the AUC of this report, on the same images of "
+        "the same patients. Both are scored on the same resamples of patients, so that what makes "
+        "a resample easy or hard falls out.",
+        f"p: how unlikely so large a difference would be if there were none, from its spread over "
+        f"the same {resamples:,} resamples, taken as normal. p (Holm) is corrected for the number "
+        "of findings, of which some would differ by luck alone.",
+        "p (DeLong) takes images as independent, which images of one patient are not: it is "
+        "commonly too small, and is here because it is what publications print.",
+        "A difference says nothing of its cause. Two runs of one recipe with different seeds "
+        "differ too, and the interval covers the luck of the tested patients only, not that of "
+        "training.",
+    ]
+    if left_out:
+        notes.append(f"Not compared, because only one of the files has it: {', '.join(left_out)}.")
+    return notes
+
+
+def _texts(name: str, each: Mapping[str, Any]) -> list[str]:
+    area = each["difference"]
+    text = NOT_DEFINED if area["value"] is None else _signed(area["value"])
+    if area["low"] is not None:
+        text += f" [{_signed(area['low'])}, {_signed(area['high'])}]"
+    areas = [
+        NOT_DEFINED if value is None else f"{value:.3f}"
+        for value in (each["first"], each["second"])
+    ]
+    delong = None if each["delong"] is None else each["delong"]["p_value"]
+    return [name, *areas, text, *(_p(p) for p in (each["p_value"], each["p_holm"], delong))]
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _p(value: float | None) -> str:
+    """A p-value as publications print it.
+
+    >>> _p(0.04), _p(0.0001), _p(None)
+    ('0.040', 'below 0.001', '-')
+    """
+    if value is None:
+        return "-"
+    return "below 0.001" if value < 0.001 else f"{value:.3f}"

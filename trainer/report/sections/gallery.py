@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""The section of pictures: the worst errors and the most confident hits of each finding."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from trainer import heat_map_files
+from trainer.evaluation.placement import Placement
+from trainer.heat_map_files import KINDS, Gallery
+from trainer.report import beside, overlay
+from trainer.report.markdown import escape, pipe_lines
+from trainer.report.source import Source
+
+SPLIT = "test"
+TITLES = {"false_alarm": "False alarms", "miss": "Misses", "hit": "Hits"}
+_ONE = {"false_alarm": "false alarm", "miss": "miss", "hit": "hit"}
+_MEANINGS = {
+    "false_alarm": "Without the finding by its label, with the highest scores.",
+    "miss": "With the finding by its label, with the lowest scores.",
+    "hit": "With the finding by its label, with the highest scores.",
+}
+_ASK = "evaluate with --config.evaluation.gallery=3"
+# Heat is kept in hundredths.
+_HEAT_STEPS = 100
+
+
+def build(source: Source) -> dict[str, Any]:
+    """Returns the cases with pictures, heat maps and boxes, or why there are none.
+
+    Raises:
+        DataError: gallery.npz is damaged.
+    """
+    path = beside.path_of(source, heat_map_files.GALLERY)
+    if not path:
+        reason = f"no pictures lie beside the predictions: {_ASK}"
+        return {"available": False, "reason": reason}
+    found = heat_map_files.read_gallery(path)
+    if not len(found.ids):
+        return {"available": False, "reason": "no image of the test split has a known label"}
+    rows = source.rows(SPLIT)
+    if beside.rows_of(rows, found.ids, found.findings, found.scores) is None:
+        reason = f"{heat_map_files.GALLERY} is of other predictions: {_ASK}"
+        return {"available": False, "reason": reason}
+    present = set(found.findings.tolist())
+    return {
+        "available": True,
+        "split": SPLIT,
+        "cases": len(found.ids),
+        "placement": {
+            "first": found.placement.first,
+            "step": found.placement.step,
+            "left": found.placement.left,
+            "side": found.placement.side,
+        },
+        "findings": {name: _of_finding(found, name) for name in rows.findings if name in present},
+        "notes": _notes(len(found.ids)),
+    }
+
+
+def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """Returns the section as Markdown: ids and scores, without pictures."""
+    rows = [
+        [name, _ONE[kind], case["id"], f"{case['score']:.3f}", ", ".join(case["present"]) or "none"]
+        for name, kinds in section["findings"].items()
+        for kind in KINDS
+        for case in kinds[kind]
+    ]
+    notes = "\n".join(f"- {escape(note)}" for note in section["notes"])
+    header = ["finding", "kind", "image", "score", "findings by label"]
+    return f"## Gallery\n\n{notes}\n\n{pipe_lines(header, rows, numbers=False)}"
+
+
+def page(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the template needs: the drawings, by finding and kind."""
+    placement = Placement(**section["placement"])
+    return {
+        "titles": TITLES,
+        "meanings": _MEANINGS,
+        "findings": [
+            (
+                name,
+                [
+                    (kind, [_drawn(name, kind, case, placement) for case in kinds[kind]])
+                    for kind in KINDS
+                ],
+            )
+            for name, kinds in section["findings"].items()
+        ],
+    }
+
+
+def _of_finding(found: Gallery, name: str) -> dict[str, list[dict[str, Any]]]:
+    own = np.flatnonzero(found.findings == name)
+    return {
+        kind: [_case(found, row) for row in own.tolist() if found.kinds[row] == kind]
+        for kind in KINDS
+    }
+
+
+def _case(found: Gallery, row: int) -> dict[str, Any]:
+    labels = found.labels[row]
+    return {
+        "id": str(found.ids[row]),
+        "score": float(found.scores[row]),
+        "present": [found.label_names[at] for at in np.flatnonzero(labels == 1)],
+        "unknown": [found.label_names[at] for at in np.flatnonzero(np.isnan(labels))],
+        "boxes": [[round(share, 4) for share in box] for box in found.boxes[row].tolist()],
+        "heat": np.round(found.maps[row] * _HEAT_STEPS).astype(int).tolist(),
+        "jpeg": base64.b64encode(found.thumbnails[row]).decode(),
+    }
+
+
+def _drawn(name: str, kind: str, case: Mapping[str, Any], placement: Placement) -> dict[str, Any]:
+    """One case with its drawing and the words beside it."""
+    heat = np.asarray(case["heat"], np.float32) / _HEAT_STEPS
+    known = ", ".join(case["present"]).replace("_", " ") or "no finding"
+    if case["unknown"]:
+        known += f"; unknown: {', '.join(case['unknown']).replace('_', ' ')}"
+    place = overlay.where(heat, placement)
+    label = (
+        f"Radiograph {case['id']}, {_ONE[kind]} of {name.replace('_', ' ')}, score "
+        f"{case['score']:.3f}; heat map: {place}"
+        + ("; with the radiologist's box" if case["boxes"] else "")
+    )
+    drawing = overlay.drawing(
+        picture=case["jpeg"],
+        heat=overlay.heat_layer(heat, placement),
+        boxes=case["boxes"],
+        label=label,
+    )
+    return {"id": case["id"], "score": case["score"], "labels": known, "drawing": drawing}
+
+
+def _notes(cases: int) -> list[str]:
+    return [
+        f"{cases} cases of the test split, chosen by rank and not by a threshold: the highest "
+        "scores among images without a finding, the lowest and the highest among those with it. A "
+        "patient stands once at most in a row. Extreme cases are not typical ones.",
+        "Labels were read out of reports by a program and are often wrong: a false alarm may be a "
+        "finding that the report did not name.",
+        "The colour shows what moved the score of the finding, not where disease is; a miss can "
+        "have a map as bright as a hit, since each is scaled to its own maximum. Frames are "
+        "radiologists' boxes, which few images have.",
+        "Pictures are 128 pixels wide: they show what the image is, not enough to read it.",
+    ]

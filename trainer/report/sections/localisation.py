@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""The section on where the heat maps lie, held against the boxes that radiologists drew."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from trainer import heat_map_files
+from trainer.evaluation import boxes, intervals, localisation
+from trainer.evaluation.localisation import IOBB_THRESHOLDS, IOU_THRESHOLDS, Case, Measures
+from trainer.heat_map_files import BoxedMaps
+from trainer.report import beside, localisation_notes, wang2017
+from trainer.report.markdown import escape, pipe_lines
+from trainer.report.source import Source
+
+SPLIT = "test"
+TITLES = {
+    "heat_map": "Heat map",
+    "average_box": "Average box",
+    "centre": "Image centre",
+    "published": "Wang 2017",
+}
+_NAMES = {"iou": "IoU", "iobb": "IoBB"}
+_ASK = "evaluate with --config.evaluation.localisation=true on a data set with boxes"
+
+
+def build(source: Source) -> dict[str, Any]:
+    """Returns how well heat maps find the boxes, or why that is not known.
+
+    Raises:
+        DataError: localisation.npz is damaged.
+    """
+    path = beside.path_of(source, heat_map_files.LOCALISATION)
+    if not path:
+        return _unavailable(f"no heat maps lie beside the predictions: {_ASK}")
+    boxed = heat_map_files.read_boxed(path)
+    if not len(boxed.ids):
+        return _unavailable("no image of the test split has a box: preprocess with a box file")
+    rows = source.rows(SPLIT)
+    places = beside.rows_of(rows, boxed.ids, boxed.findings, boxed.scores)
+    if places is None:
+        return _unavailable(f"{heat_map_files.LOCALISATION} is of other predictions: {_ASK}")
+    cases = _cases(boxed, places, rows.patients, rows.findings)
+    found, means = localisation.measure(cases, boxed.placement, source.draws(SPLIT))
+    section = {
+        "available": True,
+        **_counts(boxed, cases),
+        "findings": {
+            name: {
+                "boxes": sum(len(case.true) for case in part),
+                "images": len(part),
+                "patients": len({case.patient for case in part}),
+                "reachable": localisation.reachable(part, boxed.placement),
+                "methods": {key: _as_json(value) for key, value in found[name].items()},
+            }
+            for name, part in cases.items()
+        },
+        "mean": {key: _as_json(value) for key, value in means.items()},
+        "findings_in_mean": sum(
+            all(value.pointing.value is not None for value in methods.values())
+            for methods in found.values()
+        ),
+    }
+    section["published"] = _published(section)
+    return {**section, "notes": localisation_notes.notes(section)}
+
+
+def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """Returns the section as Markdown."""
+    parts = ["## Localisation", "\n".join(f"- {escape(note)}" for note in section["notes"])]
+    parts.append("Pointing game: share of cases whose highest point lies in a box.")
+    header = ["finding", "boxes", *(TITLES[method] for method in localisation.METHODS), "reachable"]
+    rows = [
+        [name, str(entry["boxes"]), *_pointing(entry["methods"]), f"{entry['reachable']:.3f}"]
+        for name, entry in section["findings"].items()
+    ]
+    rows.append(["mean", str(section["boxes"]), *_pointing(section["mean"]), ""])
+    parts.append(pipe_lines(header, rows))
+    for criterion, title in _NAMES.items():
+        parts.append(f"Share of boxes that a drawn box meets with more than this {title}.")
+        columns = [f"{value:g}" for value in section[f"{criterion}_thresholds"]]
+        lines = [
+            [name, TITLES[key], *(_number(values[column]) for column in columns)]
+            for name, methods in _accuracies(section, criterion)
+            for key, values in methods
+        ]
+        parts.append(pipe_lines(["finding", "by", *columns], lines))
+    return "\n\n".join(parts)
+
+
+def page(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the template needs: titles, and the rows of its tables."""
+    return {
+        "titles": TITLES,
+        "methods": localisation.METHODS,
+        "criteria": [
+            (
+                criterion,
+                title,
+                [f"{value:g}" for value in section[f"{criterion}_thresholds"]],
+                _accuracies(section, criterion),
+            )
+            for criterion, title in _NAMES.items()
+        ],
+    }
+
+
+def _unavailable(reason: str) -> dict[str, Any]:
+    return {"available": False, "reason": reason}
+
+
+def _cases(
+    boxed: BoxedMaps, places: Any, patients: Any, findings: tuple[str, ...]
+) -> dict[str, list[Case]]:
+    """Puts the boxes of one finding in one image together; by finding, in the given order."""
+    rows: dict[tuple[str, int], list[int]] = {}
+    for row, pair in enumerate(zip(boxed.findings.tolist(), places.tolist(), strict=True)):
+        rows.setdefault(pair, []).append(row)
+    cases: dict[str, list[Case]] = {name: [] for name in findings}
+    true = boxes.corners(boxed.boxes)
+    for (finding, image), own in rows.items():
+        patient = str(patients[image])
+        cases[finding].append(Case(image, patient, finding, true[own], boxed.maps[own[0]]))
+    return {name: part for name, part in cases.items() if part}
+
+
+def _counts(boxed: BoxedMaps, cases: Mapping[str, list[Case]]) -> dict[str, Any]:
+    """What was measured, on how much, and by which thresholds."""
+    every = [case for part in cases.values() for case in part]
+    return {
+        "split": SPLIT,
+        "boxes": len(boxed.ids),
+        "images": len({case.image for case in every}),
+        "patients": len({case.patient for case in every}),
+        "maps_without_heat": sum(not case.heat.any() for case in every),
+        "cells": int(boxed.maps.shape[-1]),
+        "cell_share": boxed.placement.step,
+        "outside": _outside(boxed),
+        "thresholds": list(boxes.THRESHOLDS),
+        "iou_thresholds": list(IOU_THRESHOLDS),
+        "iobb_thresholds": list(IOBB_THRESHOLDS),
+    }
+
+
+def _outside(boxed: BoxedMaps) -> dict[str, Any]:
+    """How much of the boxes lies where the network did not look."""
+    true, place = boxes.corners(boxed.boxes), boxed.placement
+    seen = np.array([[place.left] * 2 + [place.left + place.side] * 2])
+    lost = 1 - boxes.intersections(true, seen)[:, 0] / boxes.areas(true)
+    return {
+        "boxes_cut": int((lost > 1e-6).sum()),
+        "boxes_lost": int((lost > 1 - 1e-6).sum()),
+        "mean_share": float(np.clip(lost, 0, 1).mean()),
+    }
+
+
+def _as_json(measures: Measures) -> dict[str, Any]:
+    first = len(IOU_THRESHOLDS)
+    parts = {"iou": slice(None, first), "iobb": slice(first, None)}
+    thresholds = {"iou": IOU_THRESHOLDS, "iobb": IOBB_THRESHOLDS}
+    return {
+        "pointing": intervals.as_json(measures.pointing),
+        "pointing_minus_average_box": intervals.as_json(measures.gain),
+        **{
+            criterion: {
+                f"{threshold:g}": {
+                    "accuracy": intervals.as_json(accuracy),
+                    "false_positives": intervals.as_json(false),
+                }
+                for threshold, accuracy, false in zip(
+                    thresholds[criterion],
+                    measures.accuracy[part],
+                    measures.false_positives[part],
+                    strict=True,
+                )
+            }
+            for criterion, part in parts.items()
+        },
+    }
+
+
+def _published(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Wang's figures, which are of all boxes of ChestX-ray14 and of no other ones."""
+    comparable = (section["boxes"], section["images"]) == (wang2017.BOXES, wang2017.IMAGES)
+    if not comparable:
+        reason = (
+            f"Wang et al. used {wang2017.BOXES} boxes on {wang2017.IMAGES} images, here are "
+            f"{section['boxes']} on {section['images']}"
+        )
+        return {"comparable": False, "reason": reason, "source": wang2017.SOURCE, "accuracy": {}}
+    figures = {name: wang2017.accuracy(name) for name in section["findings"]}
+    known = {name: value for name, value in figures.items() if value is not None}
+    return {"comparable": True, "reason": None, "source": wang2017.SOURCE, "accuracy": known}
+
+
+def _accuracies(
+    section: Mapping[str, Any], criterion: str
+) -> list[tuple[str, list[tuple[str, dict[str, Any]]]]]:
+    """Finding -> method -> threshold -> interval, with the published figures as the last method."""
+    entries = {name: entry["methods"] for name, entry in section["findings"].items()}
+    found = []
+    for name, methods in [*entries.items(), ("mean", section["mean"])]:
+        rows = [
+            (key, {at: value["accuracy"] for at, value in methods[key][criterion].items()})
+            for key in TITLES
+            if key in methods
+        ]
+        published = section["published"]["accuracy"].get(name)
+        if published:
+            nothing = {"low": None, "high": None, "dropped_resamples": 0}
+            values = published[criterion].items()
+            rows.append(("published", {at: {"value": value, **nothing} for at, value in values}))
+        found.append((name, rows))
+    return found
+
+
+def _pointing(methods: Mapping[str, Any]) -> list[str]:
+    return [_number(methods[method]["pointing"]) for method in localisation.METHODS]
+
+
+def _number(interval: Mapping[str, Any]) -> str:
+    if interval["value"] is None:
+        return "not defined"
+    ends = (
+        f" [{interval['low']:.2f}, {interval['high']:.2f}]" if interval["low"] is not None else ""
+    )
+    return f"{interval['value']:.3f}{ends}"

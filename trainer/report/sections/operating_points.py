@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""The section on thresholds: chosen on validation, judged on test.
+
+In report.json `findings.NAME.rules.RULE` holds `threshold` (None with a `reason`), the measures on
+`validation` as numbers, those on `test` as intervals, and `at_prevalence.ppv` and `.npv` as lists
+along `prevalences`. `mean.RULE` holds means over findings; `findings` in it says of how many.
+`at_half` says what the threshold 0.5 would do.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trainer.evaluation.applied_thresholds import PREVALENCES, apply, at_half, means
+from trainer.evaluation.operating_points import MEASURES, RULES, predictive_values
+from trainer.report import charts
+from trainer.report.markdown import NOT_DEFINED, escape, pipe_lines
+from trainer.report.source import Source
+
+_COLUMNS = {
+    "sensitivity": ("Sensitivity", 3),
+    "specificity": ("Specificity", 3),
+    "ppv": ("PPV", 3),
+    "npv": ("NPV", 3),
+    "f1": ("F1", 3),
+    "lr_positive": ("LR+", 2),
+    "lr_negative": ("LR\N{MINUS SIGN}", 2),
+    "alerts_per_1000": ("Alerts per 1,000", 0),
+}
+# The rule whose PPV is drawn: its sensitivity and specificity weigh alike.
+_DRAWN_RULE = "youden"
+_FIXED = (
+    "An image is called at a score of at least the threshold. Every threshold was chosen on the "
+    "validation split alone and applied to the test split as it is: no test label took part.",
+    "Sensitivity: the share of images with the finding that are called. Specificity: the share of "
+    "images without it that are not called. PPV: the share of called images that have the finding. "
+    "NPV: the share of the others that do not have it. F1: the harmonic mean of sensitivity and "
+    "PPV. LR+ and LR\N{MINUS SIGN}: by how much a call, or none, multiplies the odds of the "
+    "finding. Alerts: called images among 1,000 images of the test split.",
+    "The intervals come from drawing the patients of the test split again with the threshold held "
+    "fixed. The luck of the validation patients, on whom it was chosen, is not in them.",
+    "Validation figures are those that the threshold was chosen by and so flatter. What changes "
+    "from validation to test is the shift that a threshold has to bear on new patients.",
+    "PPV, NPV, F1 and alerts hold for the prevalence of the test split. The values at other "
+    "prevalences suppose that sensitivity and specificity stay as they are, which is rarely so: "
+    "where a finding is rarer it is commonly milder too.",
+    "No rule weighs what a missed finding costs against what a false alarm costs: none is a "
+    "recommendation for use.",
+)
+
+
+def build(source: Source) -> dict[str, Any]:
+    """Returns the thresholds of every finding and rule, and what they do on the test split.
+
+    Args:
+        source: needs a validation and a test split.
+    """
+    if "validation" not in source.splits or "test" not in source.splits:
+        return {"available": False, "reason": _reason(source.splits)}
+    validation, test = source.rows("validation"), source.rows("test")
+    applied = [
+        apply(
+            (validation.labels[:, position], validation.scores[:, position]),
+            (test.labels[:, position], test.scores[:, position]),
+            source.draws("test"),
+        )
+        for position in range(len(test.findings))
+    ]
+    section: dict[str, Any] = {
+        "available": True,
+        "chosen_on": "validation",
+        "applied_to": "test",
+        "rules": dict(RULES),
+        "measures": list(MEASURES),
+        "prevalences": list(PREVALENCES),
+        "findings": {name: one.entry for name, one in zip(test.findings, applied, strict=True)},
+        "mean": means(applied),
+        "at_half": at_half(test.labels, test.scores, test.findings),
+    }
+    return section | {"notes": [*_found(section), *_FIXED]}
+
+
+def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """Returns the section as Markdown."""
+    parts = ["## Operating points", _bullets(section["notes"])]
+    for rule, title in section["rules"].items():
+        parts += [f"### Threshold: {title}", _measure_table(section, rule)]
+        parts += ["PPV / NPV if this share of the images had the finding:"]
+        parts += [_prevalence_table(section, rule)]
+    return "\n\n".join(parts)
+
+
+def page(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the tables of each rule and the chart of PPV against prevalence."""
+    rules = [
+        {
+            "key": rule,
+            "title": title,
+            "rows": [
+                {"name": name, **entry["rules"][rule], "counts": entry["test"]}
+                for name, entry in section["findings"].items()
+            ],
+            "mean": section["mean"][rule],
+        }
+        for rule, title in section["rules"].items()
+    ]
+    return {
+        "rules": rules,
+        "columns": [(key, *_COLUMNS[key]) for key in section["measures"]],
+        "chart": charts.markup(ppv_chart(section)),
+        "drawn_rule": section["rules"][_DRAWN_RULE],
+    }
+
+
+def ppv_chart(section: Mapping[str, Any]) -> charts.Chart:
+    """Returns PPV against prevalence at the thresholds of Youden's index."""
+    shares = np.linspace(0.002, max(section["prevalences"]), 60)
+    lines = []
+    for name, entry in section["findings"].items():
+        measured = entry["rules"][_DRAWN_RULE]["test"]
+        found, spared = measured["sensitivity"]["value"], measured["specificity"]["value"]
+        if found is None or spared is None or (found, spared) == (0.0, 1.0):
+            continue
+        rates = np.array(found), np.array(spared)
+        ppv = [float(predictive_values(*rates, share)[0]) for share in shares.tolist()]
+        words = [("sensitivity", f"{found:.3f}"), ("specificity", f"{spared:.3f}")]
+        lines.append(charts.Line(name, shares.tolist(), ppv, kind="test", words=words))
+    label = (
+        f"PPV of {len(lines)} findings for prevalences up to {max(section['prevalences']):.0%}, at "
+        "the thresholds of Youden's index; the table gives the values"
+    )
+    x = charts.Axis("share of images with the finding", 0.0, max(section["prevalences"]))
+    return charts.Chart(label, x, charts.Axis("PPV"), lines)
+
+
+def _reason(splits: Sequence[str]) -> str:
+    if "validation" not in splits:
+        return (
+            "The predictions hold no validation split, and a threshold chosen on the test images "
+            "that it is judged by would flatter: hand in predictions that hold both splits."
+        )
+    return (
+        "The predictions hold no test split, and figures on the validation images that a threshold "
+        "is chosen on would flatter: hand in predictions that hold both splits."
+    )
+
+
+def _found(section: Mapping[str, Any]) -> list[str]:
+    """Statements that depend on what was found."""
+    notes = []
+    findings = section["findings"]
+    chosen = [entry["rules"]["max_f1"]["threshold"] for entry in findings.values()]
+    chosen = [threshold for threshold in chosen if threshold is not None]
+    half = section["at_half"]
+    if chosen:
+        below = sum(threshold < 0.5 for threshold in chosen)
+        text = (
+            f"The thresholds of the highest F1 lie between {min(chosen):.2g} and "
+            f"{max(chosen):.2g}, {below} of {len(chosen)} below 0.5: 0.5 is no default."
+        )
+        if half["mean_sensitivity"] is not None:
+            text += f" At 0.5 a mean share of {half['mean_sensitivity']:.1%} of positives is found"
+            never = len(half["never_called"])
+            text += f", and {never} finding(s) are never called." if never else "."
+        notes.append(text)
+    mean = section["mean"]["sensitivity_90"]["test"]["sensitivity"]
+    if mean["value"] is not None:
+        missed = [name for name, entry in findings.items() if _below_target(entry)]
+        text = (
+            "The thresholds for a sensitivity of 0.90 reach a mean sensitivity of "
+            f"{mean['value']:.3f} on test"
+        )
+        named = ", ".join(missed)
+        notes.append(f"{text}; the interval lies below 0.90 for {named}." if missed else f"{text}.")
+    for rule, title in section["rules"].items():
+        for name, entry in findings.items():
+            if entry["rules"][rule]["reason"]:
+                reason = entry["rules"][rule]["reason"]
+                notes.append(f"{name}, {title}: not defined, because {reason}.")
+    return notes
+
+
+def _below_target(entry: Mapping[str, Any]) -> bool:
+    high = entry["rules"]["sensitivity_90"]["test"]["sensitivity"]["high"]
+    return high is not None and high < 0.9
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {escape(line)}" for line in lines)
+
+
+def _measure_table(section: Mapping[str, Any], rule: str) -> str:
+    header = ["finding", "threshold", "validation sensitivity", "validation specificity"]
+    header += [f"{_COLUMNS[key][0]} (95% interval)" for key in section["measures"]]
+    rows = []
+    for name, entry in section["findings"].items():
+        found = entry["rules"][rule]
+        threshold = NOT_DEFINED if found["threshold"] is None else f"{found['threshold']:.4g}"
+        rows.append([name, threshold, *_cells(found, section["measures"])])
+    rows.append(["mean", "", *_cells(section["mean"][rule], section["measures"])])
+    return pipe_lines(header, rows)
+
+
+def _cells(found: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
+    before = found["validation"] or {}
+    cells = [_number(before.get(key), 3) for key in ("sensitivity", "specificity")]
+    for key in keys:
+        area, digits = found["test"][key], _COLUMNS[key][1]
+        text = _number(area["value"], digits)
+        if area["low"] is not None:
+            text += f" ({area['low']:.{digits}f} to {area['high']:.{digits}f})"
+        cells.append(text)
+    return cells
+
+
+def _number(value: float | None, digits: int) -> str:
+    return NOT_DEFINED if value is None else f"{value:.{digits}f}"
+
+
+def _prevalence_table(section: Mapping[str, Any], rule: str) -> str:
+    header = ["finding", *(f"{share:.1%}" for share in section["prevalences"])]
+    rows = []
+    for name, entry in section["findings"].items():
+        found = entry["rules"][rule]["at_prevalence"]
+        pairs = zip(found["ppv"]["value"], found["npv"]["value"], strict=True)
+        rows.append([name, *(f"{_number(ppv, 3)} / {_number(npv, 3)}" for ppv, npv in pairs)])
+    return pipe_lines(header, rows)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Brings two predictions files into the same order, or says where they differ."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from preprocessing.contract.errors import DataError
+from trainer.predictions import Predictions
+
+
+def aligned(first: Predictions, second: Predictions, *, name: str) -> npt.NDArray[np.floating]:
+    """Returns the scores of a second file in the order of rows and findings of the first.
+
+    Args:
+        first: the images of one split.
+        second: predictions for the same images, in any order of rows and of findings.
+        name: of the second file, for messages.
+
+    Returns:
+        float32 or float64 [n, L].
+
+    Raises:
+        DataError: the ids, the patients, the labels or the findings differ; the text says how many
+            and which first.
+    """
+    _same_names(first.findings, second.findings, name=name, what="findings")
+    _same_names(first.ids.tolist(), second.ids.tolist(), name=name, what="images")
+    place = {image: row for row, image in enumerate(second.ids.tolist())}
+    rows = np.array([place[image] for image in first.ids.tolist()], dtype=np.intp)
+    columns = np.array([second.findings.index(finding) for finding in first.findings], np.intp)
+    other = second.patients[rows] != first.patients
+    if other.any():
+        at = int(np.flatnonzero(other)[0])
+        raise DataError(
+            f"{name}: {int(other.sum()):,} of {len(rows):,} images have another patient than in "
+            f"the predictions, the first {first.ids[at]} ({second.patients[rows][at]} instead of "
+            f"{first.patients[at]}); compare predictions of one data set"
+        )
+    _same_labels(first, second.labels[np.ix_(rows, columns)], name=name)
+    return second.scores[np.ix_(rows, columns)]
+
+
+def _same_names(first: Sequence[str], second: Sequence[str], *, name: str, what: str) -> None:
+    known, others = set(first), set(second)
+    for one, two, where in (
+        (first, others, "only in the predictions"),
+        (second, known, "only in this file"),
+    ):
+        missing = [each for each in one if each not in two]
+        if missing:
+            raise DataError(
+                f"{name}: {len(missing):,} {what} are {where}, the first {missing[0]!r}; compare "
+                f"predictions of the same {what}"
+            )
+
+
+def _same_labels(first: Predictions, labels: npt.NDArray[np.float32], *, name: str) -> None:
+    # An unknown label equals an unknown label, which NaN does not.
+    differ = (first.labels != labels) & ~(np.isnan(first.labels) & np.isnan(labels))
+    if differ.any():
+        row, column = (int(at[0]) for at in np.nonzero(differ))
+        told = [
+            "unknown" if np.isnan(value) else f"{value:.0f}"
+            for value in (labels[row, column], first.labels[row, column])
+        ]
+        raise DataError(
+            f"{name}: {int(differ.sum()):,} labels differ from those of the predictions, the first "
+            f"{first.findings[column]} of {first.ids[row]} ({told[0]} instead of {told[1]}); "
+            "compare predictions that were scored against the same labels"
+        )

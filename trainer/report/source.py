@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""What a report is made from: predictions, and whatever else was handed in beside them."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from trainer.evaluation import intervals
+from trainer.metadata import Metadata
+from trainer.predictions import Predictions
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """Everything that a section may use; what was not handed in is None or empty.
+
+    Attributes:
+        predictions: one or more splits.
+        resamples: of patients, behind every interval; 1 or more.
+        seed: of the resamples.
+        context: facts of the run (`manifest`, `training`, `config`), as in report.json.
+        metadata: age, sex, view and more of images, those of the train split too if known.
+        compared: predictions of another model on the same images.
+        compared_name: file name of those.
+        radiologists: path of a file of radiologists' labels; empty for none.
+        beside: the folder that the predictions lie in, where evaluation may have left heat maps
+            and pictures; empty for none.
+    """
+
+    predictions: Predictions
+    resamples: int = 1000
+    seed: int = 0
+    context: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    metadata: Metadata | None = None
+    compared: Predictions | None = None
+    compared_name: str = ""
+    radiologists: str = ""
+    beside: str = ""
+
+    @functools.cached_property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have rows, in the order train, validation, test."""
+        return self.predictions.split_names
+
+    @functools.cache  # noqa: B019 - a source lives as long as its report is made
+    def rows(self, split: str) -> Predictions:
+        """Returns the images of one split."""
+        return self.predictions.select(split)
+
+    @functools.cache  # noqa: B019
+    def draws(self, split: str) -> intervals.Resamples:
+        """Returns the resamples of patients of one split, the same for every section."""
+        rows = self.rows(split)
+        return intervals.resample(
+            rows.patients, rows.labels, resamples=self.resamples, seed=self.seed
+        )
+
+    @property
+    def headline(self) -> str:
+        """The split that the report is about: test, or else validation, or else train."""
+        return next(name for name in ("test", "validation", "train") if name in self.splits)

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""What the section on subgroups says in words: what its figures mean, and what they do not."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainer.evaluation.grouping import UNKNOWN
+
+_CHILDREN = "under 18 years"
+_FACTS = {"age": "ages", "sex": "sexes", "view": "views", "width": "widths", "height": "heights"}
+_FIXED = (
+    "A group is measured on its own images alone. The AUC of all images can lie above that of "
+    "every group: where sicker patients are filmed in another view, telling the views apart is "
+    "enough to rank many pairs, and inside a group that no longer helps. A group below all images "
+    "is therefore not by itself treated worse than the others; the difference between groups says "
+    "more.",
+    "The groups differ in more than their name. Patients filmed lying (AP) are sicker, one ward "
+    "has its own machine, the frequently followed are few and resemble each other. The figures "
+    "show where the model does worse, not why, and one group may stand for another.",
+    "One patient can have images in several groups of age, view, follow-up number or detector. "
+    "Differences are taken in the same resamples of patients, which counts that.",
+)
+_RATES = (
+    "TPR is the share of images with a finding that are called, FPR that of images without it. "
+    "Both are at one threshold a finding, the same for all groups, chosen on validation by "
+    "Youden's index. A lower TPR in a group means that its findings are missed more often. "
+    "Published models underdiagnosed women and the young more often than others "
+    "(Seyyed-Kalantari et al., Nature Medicine 2021; 27:2176-2182). A group with higher TPR and "
+    "higher FPR is called more often, as where a finding is more common or more severe; which of "
+    "the two it is, rates do not say."
+)
+
+
+def notes_on(section: Mapping[str, Any]) -> list[str]:
+    """Returns the statements of the section.
+
+    Args:
+        section: the section but for its notes.
+    """
+    counts = section["comparisons"]["auc"]
+    few = section["fewest"]
+    notes = [*_joined(section), *_FIXED]
+    if section["thresholds"]["reason"] is None:
+        notes.append(_RATES)
+        notes += _widest(section)
+    else:
+        notes.append(f"Without TPR and FPR. {section['thresholds']['reason']}.")
+    notes.append(
+        f"A mark says that a group's interval leaves out the value of all images. With "
+        f"{counts['intervals']:,} intervals of AUCs about {0.05 * counts['intervals']:.0f} would "
+        f"do so by luck if no group differed from the rest; {counts['outside']:,} do. No "
+        "correction for their number was made: a single mark is a place to look, not a proof."
+    )
+    notes.append(
+        f"A finding with fewer than {few} images with it or without it in a group, or all of one "
+        "patient, is named there and has no figures."
+    )
+    notes += _children(section)
+    return notes
+
+
+def averaged(division: Mapping[str, Any], section: Mapping[str, Any]) -> str:
+    """Says which findings the means of a division are over."""
+    names = [name.replace("_", " ") for name in division["averaged"]]
+    total = len(section["overall"])
+    small = [group["name"] for group in division["groups"] if _is_small(group)]
+    if not names:
+        return "No finding has enough images in every group, so that no mean is defined."
+    text = f"All means are over the same {len(names)} of {total} findings"
+    left = [
+        name.replace("_", " ") for name in section["overall"] if name not in division["averaged"]
+    ]
+    text += f", without {', '.join(left)}." if left else "."
+    if small:
+        text += f" Too small for a mean: {', '.join(small)}."
+    return text
+
+
+def too_few(division: Mapping[str, Any]) -> str:
+    """Names the findings that have too few images in a group; empty where there is none."""
+    parts = []
+    for group in division["groups"]:
+        named = [
+            f"{name.replace('_', ' ')} ({entry['positives']:,} with it, "
+            f"{entry['negatives']:,} without)"
+            for name, entry in group["findings"].items()
+            if entry["too_few"]
+        ]
+        if named:
+            parts.append(f"{group['name']}: {', '.join(named)}")
+    return f"Too few images for figures. {'; '.join(parts)}." if parts else ""
+
+
+def _is_small(group: Mapping[str, Any]) -> bool:
+    return group["mean"]["auc"]["value"] is None
+
+
+def _joined(section: Mapping[str, Any]) -> Iterator[str]:
+    joined = section["joined"]
+    if joined["by"] == "patient":
+        yield (
+            f"No image of the {section['split']} split stands in the metadata by its name, so that "
+            f"{joined['images']:,} of {joined['of']:,} images were joined on their patient, and "
+            "only by sex, which does not change from image to image of a patient."
+        )
+    else:
+        text = (
+            f"{joined['images']:,} of {joined['of']:,} images stand in the metadata by name and "
+            f"patient; the others are the group {UNKNOWN!r}."
+        )
+        yield text if joined["images"] < joined["of"] else text.partition(";")[0] + "."
+    differing = joined["differing_labels"]
+    if differing is not None:
+        total = sum(differing.values())
+        named = ", ".join(f"{name} {count:,}" for name, count in differing.items() if count)
+        yield (
+            f"{total:,} labels of the predictions differ from the metadata's ({named}); those of "
+            "the predictions were used."
+            if total
+            else "Every label that both name is the same in the predictions and the metadata."
+        )
+    for name, count in joined["refused"].items():
+        yield (
+            f"{count:,} {_FACTS.get(name, name)} of the metadata file cannot be and were taken as "
+            "unknown."
+        )
+    for name in section["left_out"]:
+        yield f"Not divided by {name.replace('_', '-')}: fewer than two groups of it are known."
+
+
+def _widest(section: Mapping[str, Any]) -> Iterator[str]:
+    """The largest difference in true positive rate that its interval sets apart from 0."""
+    gaps = [
+        (abs(gap["value"]), gap, finding, group["name"], division["reference"])
+        for division in section["divisions"]
+        for group in division["groups"]
+        if group["name"] != UNKNOWN
+        for finding, entry in group["findings"].items()
+        if not entry["too_few"] and entry["minus_reference"] is not None
+        for gap in [entry["minus_reference"]["tpr"]]
+        if gap["low"] is not None and not gap["low"] <= 0 <= gap["high"]
+    ]
+    if gaps:
+        _, gap, finding, group, reference = max(gaps, key=lambda item: item[0])
+        yield (
+            f"The widest difference in TPR that its interval sets apart from 0: "
+            f"{finding.replace('_', ' ')}, {group} minus {reference}, {gap['value']:+.3f} "
+            f"[{gap['low']:+.3f}, {gap['high']:+.3f}]. It was picked as the widest of many: new "
+            "patients would on average show a smaller one."
+        )
+
+
+def _children(section: Mapping[str, Any]) -> Iterator[str]:
+    for division in section["divisions"]:
+        for group in division["groups"]:
+            if group["name"] == _CHILDREN:
+                yield (
+                    f"Children: {group['images']:,} images of {group['patients']:,} patients under "
+                    "18. Their chests differ from adults', and a model learns mostly from adults."
+                )

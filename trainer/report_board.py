@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""Puts a finished report into the run's TensorBoard log; imports no TensorFlow.
+
+The figures stand beside the run's settings in HParams, because they are scalars of the same run.
+All of it is one event file whose name holds the hash of the report: the same report is written
+once, and another one takes its place.
+"""
+
+import hashlib
+import json
+import math
+import re
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.plugins.image import metadata as image_metadata
+from tensorboard.plugins.scalar import metadata as scalar_metadata
+from tensorboard.plugins.text import metadata as text_metadata
+from tensorboard.util.tensor_util import make_tensor_proto
+
+from preprocessing.contract import storage, tfrecord
+from preprocessing.contract.errors import DataError
+from trainer import monitor_folder, report_pictures
+
+_MARK = ".report-"
+
+
+def log(output: str, environ: Mapping[str, str]) -> str:
+    """Writes the report of a run into its TensorBoard log, unless it is there already.
+
+    Args:
+        output: folder of the run, with `report/report.json` and `report/report.md`.
+        environ: the process's environment, which may name another folder for the log.
+
+    Returns:
+        The path of the event file.
+
+    Raises:
+        DataError: there is no report.
+    """
+    content, text = (_read(output, name) for name in ("report.json", "report.md"))
+    folder = monitor_folder.folder_of(output, environ)
+    mark = f"{_MARK}{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+    older = [path for path in _files(folder) if _MARK in storage.basename(path)]
+    for path in older:
+        if path.endswith(mark):
+            return path
+    now = time.time()
+    # The time in its name makes TensorBoard read it after the files of the training before it.
+    path = storage.join(folder, f"events.out.tfevents.{int(now):010d}{mark}")
+    report = json.loads(content)
+    step = _step(report)
+    events = [Event(wall_time=now, file_version="brain.Event:2")]
+    events += [
+        Event(wall_time=now, step=step, summary=Summary(value=[value]))
+        for value in (*_scalars(report), *_texts(text), *_images(report))
+    ]
+    storage.make_folder(folder)
+    storage.write_bytes(path, b"".join(_framed(events)))
+    for obsolete in older:
+        storage.delete(obsolete)
+    return path
+
+
+def metrics(report: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the figures that HParams shows as columns: tag -> value, undefined ones left out.
+
+    All are of the test split but `report/validation_mean_auc`; `validation/` is the training's own.
+    """
+    splits = report["splits"]
+    found = {"report/validation_mean_auc": _part(splits, "validation", "mean_auc").get("value")}
+    test = _part(splits, "test")
+    for end in ("value", "low", "high") if test else ():
+        tag = "test/mean_auc" if end == "value" else f"test/mean_auc_{end}"
+        found[tag] = test["mean_auc"][end]
+    for name in ("micro_auc", "mean_average_precision"):
+        found[f"test/{name}"] = _part(test, name).get("value")
+    calibrated = _part(report, "calibration", "mean", "test")
+    found["test/ece"] = calibrated.get("ece")
+    found["test/brier_skill"] = _part(calibrated, "brier_skill").get("value")
+    gain = _part(report, "baselines", "difference", "mean_auc").get("value")
+    found["test/mean_auc_minus_metadata"] = gain if test else None
+    for name, finding in _part(test, "findings").items():
+        found[f"test_auc/{name}"] = finding["auc"]["value"]
+    return {
+        tag: value for tag, value in found.items() if value is not None and math.isfinite(value)
+    }
+
+
+def _part(report: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    """A part of the report, empty where it does not hold it."""
+    part: Any = report
+    for name in names:
+        part = part.get(name) if isinstance(part, Mapping) else None
+    return part if isinstance(part, Mapping) else {}
+
+
+def _step(report: Mapping[str, Any]) -> int:
+    """The step at which the run ended, so that the figures stand at the end of its curves."""
+    steps = _part(report, "context", "training").get("steps")
+    return steps if isinstance(steps, int) else 0
+
+
+def _scalars(report: Mapping[str, Any]) -> Iterator[Summary.Value]:
+    about = scalar_metadata.create_summary_metadata("", "From the report of the finished run.")
+    for tag, value in metrics(report).items():
+        yield _value(tag, about, np.float32(value))
+
+
+def _texts(text: str) -> Iterator[Summary.Value]:
+    """Every section of report.md as a text of its own, in order."""
+    about = text_metadata.create_summary_metadata("", "")
+    parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    for number, part in enumerate(part for part in parts if part.strip()):
+        title = part.strip().partition("\n")[0].lstrip("# ")
+        # TensorBoard takes a slash for the end of a group of tags.
+        tag = re.sub(r"[^\w.-]+", "_", title).strip("_") or "part"
+        yield _value(f"report/{number:02d}_{tag}", about, part.strip().encode())
+
+
+def _images(report: Mapping[str, Any]) -> Iterator[Summary.Value]:
+    about = image_metadata.create_summary_metadata("", "", converted_to_tensor=True)
+    split = next(name for name in ("test", "validation", "train") if name in report["splits"])
+    pictures = {
+        "report/aucs": report_pictures.forest(report, split),
+        "report/roc": report_pictures.roc(report),
+        "report/reliability": report_pictures.reliability(report),
+    }
+    for tag, picture in pictures.items():
+        if picture is not None:
+            height, width = picture.shape[:2]
+            encoded = cv2.imencode(".png", picture)[1].tobytes()
+            yield _value(tag, about, [str(width).encode(), str(height).encode(), encoded])
+
+
+def _value(tag: str, about: SummaryMetadata, content: Any) -> Summary.Value:
+    return Summary.Value(tag=tag, metadata=about, tensor=make_tensor_proto(content))
+
+
+def _framed(events: list[Event]) -> Iterator[bytes]:
+    for event in events:
+        yield from tfrecord.framed(event.SerializeToString())
+
+
+def _files(folder: str) -> list[str]:
+    return storage.list_files(folder) if storage.exists(folder) else []
+
+
+def _read(output: str, name: str) -> str:
+    path = storage.join(output, "report", name)
+    try:
+        return storage.read_text(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing: make the report first, with --mode=report") from error

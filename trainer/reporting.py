@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""The stage that makes a report, of a run or of anybody's predictions; imports no TensorFlow."""
+
+import dataclasses
+from typing import Any
+
+from preprocessing.contract import settings, storage
+from preprocessing.contract.manifest import Manifest
+from trainer import runfolder
+from trainer.config import Config
+from trainer.flags import ParsedFlags
+from trainer.report import markdown, report
+from trainer.report.inputs import Inputs
+
+
+def on_file(parsed: ParsedFlags) -> report.Report:
+    """Makes a report of the predictions file that the command line names.
+
+    Returns:
+        The content of report.json.
+
+    Raises:
+        DataError: a file cannot be used.
+        UsageError: an argument that cannot work.
+    """
+    return _report(parsed, parsed.predictions, context={})
+
+
+def on_run(parsed: ParsedFlags, manifest: Manifest | None) -> report.Report:
+    """Makes the report of a run, with what is known of its data and its training.
+
+    Args:
+        parsed: the command line.
+        manifest: of the data set; None if it was not named.
+
+    Returns:
+        The content of report.json.
+
+    Raises:
+        DataError: a file cannot be used, as where nothing was evaluated yet.
+        UsageError: an argument that cannot work.
+    """
+    parsed = _with_settings_of_run(parsed)
+    path = storage.join(parsed.output, runfolder.PREDICTIONS)
+    return _report(parsed, path, context=_context(parsed, manifest))
+
+
+def _report(parsed: ParsedFlags, path: str, *, context: dict[str, Any]) -> report.Report:
+    made = report.from_files(
+        Inputs(path, parsed.metadata, parsed.compare, parsed.radiologists),
+        output=parsed.output,
+        context=context,
+        resamples=parsed.config.evaluation.bootstrap_resamples,
+        seed=parsed.config.seed,
+    )
+    print(f"\n{markdown.table(made)}\n")
+    print(f"report: {storage.join(parsed.output, 'report', 'report.html')}")
+    return made
+
+
+def _with_settings_of_run(parsed: ParsedFlags) -> ParsedFlags:
+    """Takes the settings that the run was made with: a report on it states those."""
+    path = storage.join(parsed.output, runfolder.CONFIG)
+    if not storage.exists(path):
+        return parsed
+    config = settings.from_yaml(Config, path)
+    config.evaluation.bootstrap_resamples = parsed.config.evaluation.bootstrap_resamples
+    return dataclasses.replace(parsed, config=config)
+
+
+def _context(parsed: ParsedFlags, manifest: Manifest | None) -> dict[str, Any]:
+    """Collects what the report states beside the figures."""
+    context: dict[str, Any] = {"config": settings.to_mapping(parsed.config)}
+    training = runfolder.read_note(parsed.output, runfolder.TRAINING)
+    if training:
+        context["training"] = training
+    if manifest is not None:
+        context["manifest"] = {
+            "identity": manifest.identity,
+            "official_split": manifest.official_split,
+            "list_hashes": manifest.list_hashes,
+            "counters": manifest.counters,
+            "sources": manifest.sources,
+            "parameters": manifest.parameters,
+            "split_method": manifest.split_method,
+            "stored_size": manifest.stored_size,
+            "encoding": manifest.encoding,
+            "writer": manifest.writer,
+            "splits": {
+                name: {"examples": split.examples, "patients": split.patients}
+                for name, split in manifest.splits.items()
+            },
+        }
+    return context
