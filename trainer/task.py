@@ -7,6 +7,7 @@ TensorFlow is imported only by the stages that need it, and only if they have so
 import functools
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,12 +21,17 @@ from trainer.scratch import Scratch
 from trainer.stopping import StopRequests
 
 
-def main(argv: Sequence[str] | None = None, leave: Callable[[str], None] = stopping.leave) -> int:
+def main(
+    argv: Sequence[str] | None = None,
+    leave: Callable[[str], None] = stopping.leave,
+    finish: Callable[[int], None] = lambda code: None,
+) -> int:
     """Runs a command line and returns its exit code; every user error is one sentence.
 
     Args:
         argv: program name first; the process's own by default.
         leave: ends the process when it is told to stop.
+        finish: called with the exit code before anything that the stages hold is let go of.
     """
     # Set before TensorFlow is imported: its start-up notes bury what the run says.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -35,27 +41,38 @@ def main(argv: Sequence[str] | None = None, leave: Callable[[str], None] = stopp
             print(parsed.help)
             return 0
         with StopRequests(leave).listening() as stops:
-            return _run(parsed, stops)
+            _run(parsed, stops, finish)
+        return 0
     except JobError as error:
         print(f"cxr14-train: {' '.join(str(error).split())}", file=sys.stderr)
+        finish(error.exit_code)
         return error.exit_code
 
 
 def console() -> None:
     """Entry point of the console script."""
     scratch = Scratch()
-    code = main(leave=functools.partial(stopping.leave, tidy=scratch.remove))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    scratch.remove()
-    # Not sys.exit: TensorFlow's servers wait at the interpreter's end for peers that are gone.
-    os._exit(code)
+
+    def finish(code: int) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        scratch.remove()
+        # Not sys.exit, and not later: TensorFlow's servers wait at the interpreter's end for peers
+        # that are gone, and so do its iterators and strategies when they are let go of.
+        os._exit(code)
+
+    try:
+        code = main(leave=functools.partial(stopping.leave, tidy=scratch.remove), finish=finish)
+    except Exception:
+        traceback.print_exc()
+        finish(1)
+    finish(code)
 
 
-def _run(parsed: ParsedFlags, stops: StopRequests) -> int:
+def _run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None]) -> None:
     if parsed.mode == "report":
         _report(parsed)
-        return 0
+        return
     manifest = manifests.read(parsed.data)
     runfolder.begin(parsed.output, parsed.config, manifest)
     stages = _Stages(parsed, manifest, stops)
@@ -69,7 +86,7 @@ def _run(parsed: ParsedFlags, stops: StopRequests) -> int:
     if parsed.mode in ("export", "all") and stages.is_chief:
         stages.export()
     stages.end()
-    return 0
+    finish(0)
 
 
 def _report(parsed: ParsedFlags) -> None:

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
+from preprocessing.contract.errors import DataError
 from trainer import task
 
 WITHOUT_TENSORFLOW = """
 import sys
+from preprocessing.contract.errors import DataError
 from trainer import task
 code = task.main(sys.argv)
 heavy = {"tensorflow", "keras", "apache_beam"} & set(sys.modules)
@@ -271,3 +273,47 @@ def test_a_checkpoint_of_another_run_is_exit_78(
 
 def test_the_entry_point_leaves_signals_as_they_were(finished_run: Any) -> None:
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+class Held:
+    """What a stage holds, and what letting go of it would wait for."""
+
+    def __init__(self, events: list[str]) -> None:
+        self._events = events
+
+    def __del__(self) -> None:
+        self._events.append("let go")
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_process_may_end_before_anything_is_let_go_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fails: bool
+) -> None:
+    events: list[str] = []
+
+    def run(parsed: object, stops: object, finish: Callable[[int], None]) -> None:
+        held = Held(events)
+        if fails:
+            raise DataError(f"held by the traceback: {held is not None}")
+        finish(0)
+
+    monkeypatch.setattr(task, "_run", run)
+    code = 65 if fails else 0
+    argv = ["cxr14-train", "--mode=report", "--output=nowhere"]
+    assert task.main(argv, finish=lambda code: events.append(f"exit {code}")) == code
+    assert events == [f"exit {code}", "let go"]
+    assert ("held by" in capsys.readouterr().err) == fails
+
+
+def test_a_fault_of_the_program_is_exit_1_with_its_traceback(fresh_python: Any) -> None:
+    program = """
+from preprocessing.contract.errors import DataError
+from trainer import task
+def broken(*arguments):
+    raise RuntimeError("a fault")
+task._run = broken
+task.console()
+"""
+    done = fresh_python("-c", program, "--mode=report", "--output=nowhere")
+    assert done.returncode == 1
+    assert "RuntimeError: a fault" in done.stderr
