@@ -230,19 +230,26 @@ def test_a_run_goes_on_with_another_number_of_replicas(
     train_flags: Callable[..., list[str]],
     calm_backbone: str,
     tmp_path: pathlib.Path,
-    per_epoch: int,
+    larger_preprocessed: str,
 ) -> None:
+    # Pictures and batches on which rounding errors do not grow, as in test_workers.py.
+    batch = 12
+    per_epoch = manifest.read(larger_preprocessed).splits["train"].examples // batch
     settings = _settings(
+        data__global_batch_size=batch,
+        data__image_size=64,
         optimizer__name="sgd",
         optimizer__learning_rate=1e-4,
         model__weights=calm_backbone,
         model__batch_norm="synchronized",
     )
     constant, changed = tmp_path / "constant", tmp_path / "changed"
-    alone = cluster.job(["--mode=train", *train_flags(str(constant), **settings)]).start()
+    alone = cluster.job(
+        ["--mode=train", *train_flags(str(constant), larger_preprocessed, **settings)]
+    ).start()
     assert alone.wait(_PATIENCE) == [0], alone.text()
 
-    flags = ["--mode=train", *train_flags(str(changed), **settings)]
+    flags = ["--mode=train", *train_flags(str(changed), larger_preprocessed, **settings)]
     for workers, until in ((2, per_epoch // 2), (1, per_epoch + 1)):
         job = cluster.job(flags, workers=workers).start()
         assert job.until(lambda step=until: newest_step(changed) >= step, _PATIENCE), job.text()
