@@ -91,7 +91,7 @@ def shards(gcs: Any, home: str, radiographs: dict[str, bytes]) -> str:
         f"--output={home}/shards",
         *(f"--config.{setting}" for setting in settings),
     )
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
     return f"{home}/shards"
 
@@ -119,7 +119,7 @@ def local(gcs: Any, shards: str, tmp_path_factory: pytest.TempPathFactory) -> It
     process = _start(gcs, "trainer.task", *_flags(str(folder), str(folder / "run")))
 
     def finished() -> pathlib.Path:
-        text, _ = process.communicate(timeout=400)
+        text, _ = process.communicate(timeout=600)
         assert process.returncode == 0, text
         return folder / "run"
 
@@ -135,14 +135,14 @@ def history(gcs: Any, home: str, shards: str, local: Any) -> dict[str, tuple[int
     process = _start(gcs, "trainer.task", *flags)
     _wait_for(gcs, process, run, "ckpt-2")
     process.send_signal(signal.SIGTERM)
-    text, _ = process.communicate(timeout=300)
+    text, _ = process.communicate(timeout=600)
     stopped = (process.returncode, text)
     for method in ("GET", "POST", "PUT", "DELETE"):
         gcs.spoil(f"^{method} .*{home[5:]}", "status", argument=503, times=5)
         gcs.spoil(f"^{method} .*{home[5:]}", "reset", times=5)
     gcs.spoil("^GET .*tfrecord", "truncate", times=3)
     process = _start(gcs, "trainer.task", *flags)
-    text, _ = process.communicate(timeout=400)
+    text, _ = process.communicate(timeout=600)
     finished = (process.returncode, text)
     faults = (len(gcs.unused_faults()), "")
     gcs.forget()
@@ -226,7 +226,7 @@ def test_a_wrong_bucket_is_one_sentence(
     gcs: Any, home: str, shards: str, flag: str, code: tuple[int, ...]
 ) -> None:
     process = _start(gcs, "trainer.task", *_flags(shards, f"{home}/other"), flag)
-    text, _ = process.communicate(timeout=300)
+    text, _ = process.communicate(timeout=600)
     assert process.returncode in code, text
     assert "cxr14-nowhere" in text.strip().splitlines()[-1]
     assert "Traceback" not in text
