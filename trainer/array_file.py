@@ -23,8 +23,8 @@ _UNREADABLE = (
 )
 
 
-def write(path: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Writes arrays; the same arrays give the same bytes."""
+def encode(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Returns the bytes of a file; the same arrays give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, values in arrays.items():
@@ -33,7 +33,12 @@ def write(path: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
             # ZipInfo's default date is fixed.
             info = zipfile.ZipInfo(f"{name}.npy")
             archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED)
-    storage.write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def write(path: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Writes arrays to a file."""
+    storage.write_bytes(path, encode(arrays))
 
 
 def read(path: str) -> Arrays:

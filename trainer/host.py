@@ -27,7 +27,8 @@ def describe() -> dict[str, Any]:
     # A checkout that nobody installed has no version.
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         versions["cxr14"] = importlib.metadata.version("cxr14")
-    if revision := os.environ.get("CXR14_REVISION"):
+    # An image that was built without the argument says "unknown".
+    if (revision := os.environ.get("CXR14_REVISION", "")) not in ("", "unknown"):
         versions["revision"] = revision
     return {
         "devices": [device.name for device in tf.config.list_logical_devices()],

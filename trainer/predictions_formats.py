@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract.errors import DataError, UsageError
+from trainer import array_file
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -58,16 +59,9 @@ def encode(path: str, columns: Mapping[str, npt.NDArray[Any]]) -> bytes:
     kind = _format(path)
     if kind == "csv":
         return _to_csv(columns)
-    buffer = io.BytesIO()
     if kind == "npz":
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, column in columns.items():
-                member = io.BytesIO()
-                np.lib.format.write_array(member, np.ascontiguousarray(column), allow_pickle=False)
-                # ZipInfo's default date is fixed, so that the same columns give the same bytes.
-                info = zipfile.ZipInfo(f"{name}.npy")
-                archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED)
-        return buffer.getvalue()
+        return array_file.encode(columns)
+    buffer = io.BytesIO()
     arrow, parquet = _pyarrow(path)
     arrays = [
         arrow.array(column.tolist(), type=_arrow_type(arrow, column)) for column in columns.values()

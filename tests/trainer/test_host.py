@@ -27,3 +27,6 @@ def test_versions_devices_and_hardware_are_named(monkeypatch: pytest.MonkeyPatch
 def test_a_revision_that_nobody_stated_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CXR14_REVISION", raising=False)
     assert "revision" not in host.describe()["versions"]
+    # What the image says when its argument was not given.
+    monkeypatch.setenv("CXR14_REVISION", "unknown")
+    assert "revision" not in host.describe()["versions"]

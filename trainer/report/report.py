@@ -65,7 +65,7 @@ def build(source: Source) -> Report:
     facts = plain(dict(source.context))
     source = dataclasses.replace(source, context=facts)
     splits = {
-        name: numbers_of(source.rows(name), resamples=source.resamples, seed=source.seed)
+        name: numbers_of(source.rows(name), source.draws(name), seed=source.seed)
         for name in source.splits
     }
     report: Report = {

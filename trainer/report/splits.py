@@ -18,13 +18,13 @@ ROC_POINTS = 200
 PRECISION_RECALL_POINTS = 200
 
 
-def numbers_of(rows: Predictions, *, resamples: int, seed: int) -> dict[str, Any]:
+def numbers_of(rows: Predictions, draws: intervals.Resamples, *, seed: int) -> dict[str, Any]:
     """Returns the entry of one split in report.json.
 
     Args:
         rows: the images of the split, at least one.
-        resamples: resamples of patients, 1 or more.
-        seed: of the resamples.
+        draws: the resamples of their patients.
+        seed: of the resamples of images and of the choice of one image of each patient.
 
     Returns:
         Per finding the counts of images whose label is known, the areas and the points of both
@@ -40,7 +40,6 @@ def numbers_of(rows: Predictions, *, resamples: int, seed: int) -> dict[str, Any
 
         What is not defined is None.
     """
-    draws = intervals.resample(rows.patients, rows.labels, resamples=resamples, seed=seed)
     measured = measure(rows.labels, rows.scores, rows.patients, draws, seed=seed)
     findings = {
         name: _finding(rows, position, measured) for position, name in enumerate(rows.findings)

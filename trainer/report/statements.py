@@ -117,9 +117,13 @@ def _caveats(report: Mapping[str, Any]) -> dict[str, str]:
         "few_positives": f"Fewer than {FEW_POSITIVES} positives, so read with caution",
         "undefined": "Not defined, and left out of the mean",
         "unknown_labels": "Images left out because their label is unknown",
-        "dropped_resamples": "Resamples left out because they held no positive or no negative",
+        "dropped_resamples": (
+            "Resamples left out because they held no positive or no negative, as happens where "
+            "one patient has all of either"
+        ),
         "no_interval": (
-            "No interval, because there are fewer than two patients or most resamples had no AUC"
+            "No interval, because there are fewer than two patients, or one patient has all the "
+            "positives or all the negatives, or most resamples had no AUC"
         ),
     }
     caveats = {}

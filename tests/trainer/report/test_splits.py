@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,10 +23,15 @@ def by_pairs(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
 
 
+def entry_of(rows: Predictions, *, resamples: int, seed: int) -> dict[str, Any]:
+    draws = resample(rows.patients, rows.labels, resamples=resamples, seed=seed)
+    return numbers_of(rows, draws, seed=seed)
+
+
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_numbers_equal_an_independent_computation(make: Make, split: str) -> None:
     rows = make().select(split)
-    entry = numbers_of(rows, resamples=50, seed=3)
+    entry = entry_of(rows, resamples=50, seed=3)
     assert (entry["n"], entry["patients"]) == (240, 80)
     areas, precisions = [], []
     for column, name in enumerate(rows.findings):
@@ -62,7 +68,7 @@ def test_numbers_equal_an_independent_computation(make: Make, split: str) -> Non
 
 def test_intervals_are_those_of_the_shared_draws(make: Make) -> None:
     rows = make().select("test")
-    entry = numbers_of(rows, resamples=50, seed=3)
+    entry = entry_of(rows, resamples=50, seed=3)
     draws = resample(rows.patients, rows.labels, resamples=50, seed=3)
     expected = measure(rows.labels, rows.scores, rows.patients, draws, seed=3)
     for key, summary in (
@@ -79,19 +85,19 @@ def test_intervals_are_those_of_the_shared_draws(make: Make) -> None:
 
 def test_prevalences_are_what_a_score_without_information_reaches(make: Make) -> None:
     rows = make().select("test")
-    entry = numbers_of(rows, resamples=1, seed=0)
+    entry = entry_of(rows, resamples=1, seed=0)
     defined = [entry["findings"][name]["prevalence"] for name in ("Mass", "Edema")]
     assert entry["mean_prevalence"] == pytest.approx(np.mean(defined))
     assert entry["micro_prevalence"] == pytest.approx(np.nanmean(rows.labels))
 
 
 def test_entry_is_strict_json(make: Make) -> None:
-    entry = numbers_of(make().select("test"), resamples=5, seed=0)
+    entry = entry_of(make().select("test"), resamples=5, seed=0)
     assert json.loads(json.dumps(entry, allow_nan=False)) == entry
 
 
 def test_curves_are_thinned_and_run_from_end_to_end(make: Make) -> None:
-    entry = numbers_of(make(rows=3000).select("test"), resamples=1, seed=0)["findings"]["Mass"]
+    entry = entry_of(make(rows=3000).select("test"), resamples=1, seed=0)["findings"]["Mass"]
     roc, recall = entry["roc"], entry["precision_recall"]
     assert roc["corners"] > 200 >= len(roc["thresholds"]) > 100
     assert roc["thresholds"][0] is None
@@ -112,7 +118,7 @@ def test_a_single_image_has_counts_and_no_areas(make: Make) -> None:
         scores=whole.scores[:1],
         findings=whole.findings,
     )
-    entry = numbers_of(one, resamples=3, seed=0)
+    entry = entry_of(one, resamples=3, seed=0)
     assert (entry["n"], entry["patients"]) == (1, 1)
     assert entry["undefined_findings"] == list(whole.findings)
     assert entry["mean_auc"]["value"] is None
