@@ -16,15 +16,18 @@ from trainer.report.markdown import (
 )
 
 
-def render(report: dict[str, Any]) -> str:
+def render(report: dict[str, Any], figures: Iterable[str] = ()) -> str:
     """Returns report.md.
 
     Args:
         report: what `trainer.report.report.build` returned.
+        figures: paths of pictures, relative to the folder of report.md, which shows them.
     """
     parts = ["# AUC report", _summary(report), "## AUC by finding", _finding_table(report)]
     parts += ["## Images", _split_table(report)]
     parts += [SECTIONS[name].module.markdown(report[name], report) for name in present(report)]
+    if pictures := [f"![{_title(path)}]({path})" for path in figures]:
+        parts += ["## Figures", "\n\n".join(pictures)]
     parts += ["## How to read this", _bullets(note["text"] for note in report["notes"])]
     absent = missing(report)
     if absent:
@@ -34,6 +37,13 @@ def render(report: dict[str, Any]) -> str:
         parts += ["Not known to this report:", _bullets(report["unknown"])]
     parts += ["## Provenance", _provenance(report)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _title(path: str) -> str:
+    """What a figure is called: `plots/precision_recall_test.svg` is "precision recall, test"."""
+    name = path.rpartition("/")[2].rpartition(".")[0]
+    kind, _, split = name.rpartition("_")
+    return f"{kind.replace('_', ' ')}, {split}" if kind else name
 
 
 def _bullets(lines: Iterable[str]) -> str:

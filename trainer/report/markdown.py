@@ -27,6 +27,27 @@ def auc_text(area: Mapping[str, Any] | None, *, with_interval: bool) -> str:
     return f"{area['value']:.3f} [{area['low']:.3f}, {area['high']:.3f}]"
 
 
+def signed(value: float) -> str:
+    r"""A difference to three decimals, always with its sign.
+
+    >>> signed(0.01), signed(-0.5) == "\N{MINUS SIGN}0.500"
+    ('+0.010', True)
+    """
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def difference_text(area: Mapping[str, Any]) -> str:
+    """A difference of two areas or rates, with its interval where there is one.
+
+    >>> difference_text({"value": 0.01, "low": 0.002, "high": 0.018})
+    '+0.010 [+0.002, +0.018]'
+    """
+    if area["value"] is None:
+        return NOT_DEFINED
+    ends = "" if area["low"] is None else f" [{signed(area['low'])}, {signed(area['high'])}]"
+    return f"{signed(area['value'])}{ends}"
+
+
 def table(report: Mapping[str, Any]) -> str:
     """Returns the AUC of every finding as aligned text, the mean on the last line.
 

@@ -95,13 +95,14 @@ def write(output_folder: str, report: Report) -> None:
         report: what `build` returned.
     """
     folder = storage.join(output_folder, "report")
+    plots = {f"{_PLOTS}/{name}": data for name, data in plot_files.plot_files(report).items()}
+    figures = sorted(path for path in plots if path.endswith(".svg"))
     pages = {
         "report.html": html.render(report),
-        "report.md": document.render(report),
+        "report.md": document.render(report, figures),
         "aucs.csv": _aucs_csv(report),
     }
-    content = {name: text.encode() for name, text in pages.items()}
-    content |= {f"{_PLOTS}/{name}": data for name, data in plot_files.plot_files(report).items()}
+    content = plots | {name: text.encode() for name, text in pages.items()}
     storage.make_folder(storage.join(folder, _PLOTS))
     # An older report.json would call the new pages complete while they are being written.
     if storage.exists(storage.join(folder, "report.json")):

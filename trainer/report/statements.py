@@ -10,6 +10,7 @@ from typing import Any
 
 from trainer.predictions import Predictions
 from trainer.report import official_split
+from trainer.report.markdown import signed
 
 FEW_POSITIVES = 100
 
@@ -106,7 +107,7 @@ def _validation(report: Mapping[str, Any]) -> str:
     if gap is None:
         return text
     return (
-        f"{text} Here validation minus test is {gap['value']:+.3f}, the mean over the "
+        f"{text} Here validation minus test is {signed(gap['value'])}, the mean over the "
         f"{gap['findings']} findings that have both."
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainer.evaluation.grouping import UNKNOWN
+from trainer.report.markdown import difference_text
 
 _CHILDREN = "under 18 years"
 _FACTS = {"age": "ages", "sex": "sexes", "view": "views", "width": "widths", "height": "heights"}
@@ -144,9 +145,8 @@ def _widest(section: Mapping[str, Any]) -> Iterator[str]:
         _, gap, finding, group, reference = max(gaps, key=lambda item: item[0])
         yield (
             f"The widest difference in TPR that its interval sets apart from 0: "
-            f"{finding.replace('_', ' ')}, {group} minus {reference}, {gap['value']:+.3f} "
-            f"[{gap['low']:+.3f}, {gap['high']:+.3f}]. It was picked as the widest of many: new "
-            "patients would on average show a smaller one."
+            f"{finding.replace('_', ' ')}, {group} minus {reference}, {difference_text(gap)}. "
+            "It was picked as the widest of many: new patients would on average show a smaller one."
         )
 
 

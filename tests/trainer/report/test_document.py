@@ -56,6 +56,13 @@ def test_every_table_keeps_its_width_with_hostile_names() -> None:
     assert "<script>" not in text and "<i>" not in text and "new line" in text
 
 
+def test_figures_are_shown_by_name() -> None:
+    text = document.render(make(), ["plots/forest.svg", "plots/precision_recall_test.svg"])
+    assert "![forest](plots/forest.svg)" in text
+    assert "![precision recall, test](plots/precision_recall_test.svg)" in text
+    assert "## Figures" not in document.render(make())
+
+
 def test_notes_and_provenance_are_there() -> None:
     report = make()
     text = document.render(report)

@@ -3,6 +3,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,6 +41,15 @@ def test_report_file_holds_the_names_others_rely_on(
     assert report["predictions"]["sha256"] == fingerprint(predictions_file)
     assert report["predictions"]["rows"] == 480
     assert report["predictions"]["file"] == "predictions.csv"
+
+
+def test_the_markdown_shows_every_figure_that_lies_beside_it(
+    predictions_file: str, tmp_path: Path
+) -> None:
+    from_files(Inputs(predictions_file), output=str(tmp_path), context={}, resamples=20)
+    shown = re.findall(r"!\[[^]]+]\(([^)]+)\)", (tmp_path / "report/report.md").read_text())
+    plots = (tmp_path / "report/plots").glob("*.svg")
+    assert sorted(shown) == sorted(f"plots/{path.name}" for path in plots) != []
 
 
 def test_csv_repeats_the_json(predictions_file: str, tmp_path: Path) -> None:

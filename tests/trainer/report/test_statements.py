@@ -66,7 +66,8 @@ def test_difference_averages_only_findings_that_have_both(make: Make) -> None:
     assert report["validation_minus_test"]["value"] == pytest.approx(expected, abs=1e-12)
     assert report["validation_minus_test"]["findings"] == 2
     notes = {note["topic"]: note["text"] for note in report["notes"]}
-    assert f"{expected:+.3f}, the mean over the 2 findings" in notes["validation"]
+    shown = f"{expected:+.3f}".replace("-", "\N{MINUS SIGN}")
+    assert f"{shown}, the mean over the 2 findings" in notes["validation"]
     alone = build(Source(make(("test",)), 1, 0, {}))
     assert alone["validation_minus_test"] is None
 

@@ -77,7 +77,8 @@ def test_the_widest_difference_is_one_that_leaves_out_nothing_and_is_of_known_gr
     section: dict[str, Any],
 ) -> None:
     words = " ".join(subgroup_notes.notes_on(section))
-    assert "Pleural Thickening, under 18 years minus 40 to 59 years, -0.200 [-0.300" in words
+    widest = "Pleural Thickening, under 18 years minus 40 to 59 years"
+    assert f"{widest}, \N{MINUS SIGN}0.200 [\N{MINUS SIGN}0.300" in words
 
 
 def test_without_rates_none_are_explained(section: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from trainer.evaluation import baselines, intervals
 from trainer.evaluation.auc import Floats, aurocs
 from trainer.evaluation.summary import mean_of
 from trainer.report import plots
-from trainer.report.markdown import auc_text, escape, pipe_lines
+from trainer.report.markdown import auc_text, difference_text, escape, pipe_lines
 from trainer.report.metadata_lesson import Lesson, lesson_of
 from trainer.report.source import Source
 
@@ -189,10 +189,9 @@ def _on_difference(difference: Mapping[str, Any] | None) -> str:
     if difference is None or difference["mean_auc"]["value"] is None:
         return "No baseline of metadata has an AUC that could be set beside the model's."
     mean, names = difference["mean_auc"], difference["not_clearly_above"]
-    ends = "" if mean["low"] is None else f" [{mean['low']:+.3f}, {mean['high']:+.3f}]"
     text = (
         f"Mean AUC of the model minus that of the best baseline of metadata: "
-        f"{mean['value']:+.3f}{ends}, from the same resamples of patients."
+        f"{difference_text(mean)}, from the same resamples of patients."
     )
     if mean["low"] is None or mean["low"] <= 0:
         return f"{text} A model that does not beat this has learned the ward, not the lungs."

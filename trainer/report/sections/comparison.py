@@ -8,7 +8,7 @@ from preprocessing.contract.errors import DataError
 from trainer.evaluation.comparison import Difference, compare
 from trainer.evaluation.intervals import as_json
 from trainer.predictions import Predictions
-from trainer.report.markdown import NOT_DEFINED, escape, pipe_lines
+from trainer.report.markdown import NOT_DEFINED, difference_text, escape, pipe_lines, signed
 from trainer.report.plots import interval_row, nice_limits, tick_row
 from trainer.report.sections.pairing import aligned
 from trainer.report.source import Source
@@ -106,7 +106,7 @@ def summary(section: Mapping[str, Any], split: str) -> str:
         "report"
     )
     if difference["low"] is not None:
-        ends = f"{_signed(difference['low'])} to {_signed(difference['high'])}"
+        ends = f"{signed(difference['low'])} to {signed(difference['high'])}"
         sentence += f" (95% interval {ends}, p {_p(p)})"
     clear = [
         name
@@ -172,19 +172,13 @@ def _notes(name: str, resamples: int, left_out: Sequence[str]) -> list[str]:
 
 def _texts(name: str, each: Mapping[str, Any]) -> list[str]:
     area = each["difference"]
-    text = NOT_DEFINED if area["value"] is None else _signed(area["value"])
-    if area["low"] is not None:
-        text += f" [{_signed(area['low'])}, {_signed(area['high'])}]"
     areas = [
         NOT_DEFINED if value is None else f"{value:.3f}"
         for value in (each["first"], each["second"])
     ]
     delong = None if each["delong"] is None else each["delong"]["p_value"]
-    return [name, *areas, text, *(_p(p) for p in (each["p_value"], each["p_holm"], delong))]
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+    chances = [_p(p) for p in (each["p_value"], each["p_holm"], delong)]
+    return [name, *areas, difference_text(area), *chances]
 
 
 def _p(value: float | None) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from trainer.evaluation.auc import aurocs
 from trainer.predictions import Predictions
 from trainer.report import official_split
-from trainer.report.markdown import auc_text, escape, pipe_lines
+from trainer.report.markdown import auc_text, escape, pipe_lines, signed
 from trainer.report.published import FINDINGS, LEVELS, RESULTS, TEST_POSITIVES
 from trainer.report.source import Source
 
@@ -157,7 +157,7 @@ def _result(row: Mapping[str, Any], mean: float | None) -> dict[str, Any]:
         "pixels": "none" if row["pixels"] is None else str(row["pixels"]),
         "mean": published,
         "difference": minus,
-        "minus": "-" if minus is None else f"{minus:+.3f}",
+        "minus": "-" if minus is None else signed(minus),
         "chosen_on": row["chosen_on"] or "not stated",
     }
 

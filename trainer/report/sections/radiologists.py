@@ -11,7 +11,7 @@ from trainer.evaluation.radiologists import REFERENCES, Readings, Reference
 from trainer.name_matching import proven_rows
 from trainer.predictions import Predictions
 from trainer.report import plots
-from trainer.report.markdown import auc_text, escape, pipe_lines
+from trainer.report.markdown import auc_text, difference_text, escape, pipe_lines
 from trainer.report.source import Source
 
 _RULES = {
@@ -89,7 +89,7 @@ def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
             f"{entry['positives_radiologists']:,}",
             f"{entry['positives_mined']:,}",
             *(auc_text(entry[key], with_interval=True) for key in _AREAS),
-            _signed(entry["difference"]),
+            difference_text(entry["difference"]),
         ]
         for entry in usable
     ]
@@ -199,9 +199,3 @@ def _stand_in(entry: Mapping[str, Any], reference: Reference) -> str:
 def _names(names: Any) -> str:
     words = [name.replace("_", " ") for name in names]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _signed(area: Mapping[str, Any]) -> str:
-    if area["value"] is None or area["low"] is None:
-        return auc_text(area, with_interval=False)
-    return f"{area['value']:+.3f} [{area['low']:+.3f}, {area['high']:+.3f}]"

@@ -12,7 +12,7 @@ from trainer.evaluation.group_comparison import compare
 from trainer.evaluation.operating_points import choose
 from trainer.evaluation.subgroups import FEWEST
 from trainer.report import plots, subgroup_notes
-from trainer.report.markdown import auc_text, escape, pipe_lines
+from trainer.report.markdown import auc_text, difference_text, escape, pipe_lines
 from trainer.report.source import Source
 
 TITLES = {
@@ -231,8 +231,4 @@ def _marked(name: str, outside: Sequence[str]) -> str:
 def _gap_text(gap: Mapping[str, Any] | None, name: str) -> str:
     if gap is None:
         return "-"
-    area = gap[name]
-    if area["value"] is None:
-        return auc_text(area, with_interval=False)
-    ends = "" if area["low"] is None else f" [{area['low']:+.3f}, {area['high']:+.3f}]"
-    return f"{area['value']:+.3f}{ends}"
+    return difference_text(gap[name])

@@ -91,7 +91,10 @@ def test_on_the_official_list_every_result_stands_beside_the_model(official: Pre
     markdown, page = shown(section, official)
     for result in RESULTS:
         assert result.source.split(",")[0].replace("_", "\\_") in markdown
-        assert f"{mean - result.mean_auc:+.3f}" in markdown and result.name in page
+        assert (
+            f"{mean - result.mean_auc:+.3f}".replace("-", "\N{MINUS SIGN}") in markdown
+            and result.name in page
+        )
     assert "0.7451" in markdown and "0.8170 \N{PLUS-MINUS SIGN} 0.0015" in page
     assert "0.015 to 0.034" in markdown and "chosen on test" in page
 
