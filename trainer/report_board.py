@@ -25,7 +25,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from preprocessing.contract import storage, tfrecord
 from preprocessing.contract.errors import DataError
-from trainer import monitor_folder, report_pictures
+from trainer import monitor_folder
 
 _MARK = ".report-"
 
@@ -34,14 +34,14 @@ def log(output: str, environ: Mapping[str, str]) -> str:
     """Writes the report of a run into its TensorBoard log, unless it is there already.
 
     Args:
-        output: folder of the run, with `report/report.json` and `report/report.md`.
+        output: folder of the run, with `report/report.json`, `report/report.md` and plots.
         environ: the process's environment, which may name another folder for the log.
 
     Returns:
         The path of the event file.
 
     Raises:
-        DataError: there is no report.
+        DataError: there is no report, or one of its plots is damaged.
     """
     content, text = (_read(output, name) for name in ("report.json", "report.md"))
     folder = monitor_folder.folder_of(output, environ)
@@ -58,7 +58,7 @@ def log(output: str, environ: Mapping[str, str]) -> str:
     events = [Event(wall_time=now, file_version="brain.Event:2")]
     events += [
         Event(wall_time=now, step=step, summary=Summary(value=[value]))
-        for value in (*_scalars(report), *_texts(text), *_images(report))
+        for value in (*_scalars(report), *_texts(text), *_images(output))
     ]
     storage.make_folder(folder)
     storage.write_bytes(path, b"".join(_framed(events)))
@@ -123,19 +123,18 @@ def _texts(text: str) -> Iterator[Summary.Value]:
         yield _value(f"report/{number:02d}_{tag}", about, part.strip().encode())
 
 
-def _images(report: Mapping[str, Any]) -> Iterator[Summary.Value]:
+def _images(output: str) -> Iterator[Summary.Value]:
+    """The report's own plots, which lie beside it as PNG."""
     about = image_metadata.create_summary_metadata("", "", converted_to_tensor=True)
-    split = next(name for name in ("test", "validation", "train") if name in report["splits"])
-    pictures = {
-        "report/aucs": report_pictures.forest(report, split),
-        "report/roc": report_pictures.roc(report),
-        "report/reliability": report_pictures.reliability(report),
-    }
-    for tag, picture in pictures.items():
-        if picture is not None:
-            height, width = picture.shape[:2]
-            encoded = cv2.imencode(".png", picture)[1].tobytes()
-            yield _value(tag, about, [str(width).encode(), str(height).encode(), encoded])
+    for path in _files(storage.join(output, "report", "plots")):
+        name, _, kind = storage.basename(path).rpartition(".")
+        if kind == "png":
+            encoded = storage.read_bytes(path)
+            picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+            if picture is None:
+                raise DataError(f"{path} is damaged: make the report again, with --mode=report")
+            height, width = (str(side).encode() for side in picture.shape[:2])
+            yield _value(f"report/{name}", about, [width, height, encoded])
 
 
 def _value(tag: str, about: SummaryMetadata, content: Any) -> Summary.Value:

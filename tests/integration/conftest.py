@@ -100,18 +100,29 @@ def preprocess_flags(raw_tree: pathlib.Path) -> Callable[[str], list[str]]:
 
 
 @pytest.fixture(scope="session")
-def larger_preprocessed(tmp_path_factory: pytest.TempPathFactory) -> str:
+def make_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Makes a data set of as many patients, three pictures each, as are asked for."""
+
+    def make(*, patients: int, stored_size: int) -> str:
+        folder = tmp_path_factory.mktemp(f"patients-{patients}")
+        write_raw_tree(folder / "raw", patients=patients)
+        output = str(folder / "data")
+        flags = flags_for_tree(folder / "raw", output, stored_size=stored_size)
+        done = run("preprocessing.task", *flags)
+        assert done.returncode == 0, done.stderr
+        return output
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def larger_preprocessed(make_data: Callable[..., str]) -> str:
     """A data set of 60 patients and pictures of 72 pixels.
 
     At 32 pixels the last layers see one place a picture, and what they normalise by six numbers
     makes rounding errors grow: no data to compare two ways of adding numbers up on.
     """
-    folder = tmp_path_factory.mktemp("larger")
-    write_raw_tree(folder / "raw", patients=60)
-    output = str(folder / "data")
-    done = run("preprocessing.task", *flags_for_tree(folder / "raw", output, stored_size=72))
-    assert done.returncode == 0, done.stderr
-    return output
+    return make_data(patients=60, stored_size=72)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from tensorboard.util.tensor_util import make_ndarray
 from preprocessing.contract.errors import DataError
 from trainer import report_board
 
+PLOTS = ("forest.png", "roc_test.png")
 TEXT = "# AUC report\n\n- **Test**: 0.75\n\n## AUC by finding\n\n| a | b |\n\n## Card & more\n\nx\n"
 
 
@@ -25,12 +26,11 @@ def area(value: float | None) -> dict[str, Any]:
 
 
 def report(mean: float = 0.75) -> dict[str, Any]:
-    curve = {"false_positive_rates": [0.0, 0.2, 1.0], "true_positive_rates": [0.0, 0.7, 1.0]}
     entry = {
         "mean_auc": area(mean),
         "findings": {
-            "Mass": {"auc": area(0.75), "roc": curve},
-            "Hernia": {"auc": area(None), "roc": None},
+            "Mass": {"auc": area(0.75)},
+            "Hernia": {"auc": area(None)},
         },
     }
     return {
@@ -47,6 +47,10 @@ def made(output: pathlib.Path, content: dict[str, Any]) -> str:
     folder.mkdir(exist_ok=True)
     (folder / "report.json").write_text(json.dumps(content))
     (folder / "report.md").write_text(TEXT)
+    (folder / "plots").mkdir(exist_ok=True)
+    for name in PLOTS:
+        assert cv2.imwrite(str(folder / "plots" / name), np.full((30, 50, 3), 200, np.uint8))
+    (folder / "plots" / "forest.svg").write_text("<svg/>")
     return str(output)
 
 
@@ -81,10 +85,11 @@ def test_tensorboard_shows_figures_pictures_and_words(tmp_path: pathlib.Path) ->
         "report/02_Card_more",
     ]
     assert texts["report/02_Card_more"] == "## Card & more\n\nx"
-    assert set(log.PluginTagToContent("images")) == {"report/aucs", "report/roc"}
-    width, height, encoded = make_ndarray(log.Tensors("report/roc")[0].tensor_proto)
-    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == (int(height), int(width), 3)
+    assert set(log.PluginTagToContent("images")) == {"report/forest", "report/roc_test"}
+    for name in PLOTS:
+        tag = f"report/{name.removesuffix('.png')}"
+        shown = list(make_ndarray(log.Tensors(tag)[0].tensor_proto))
+        assert shown == [b"50", b"30", (tmp_path / "report" / "plots" / name).read_bytes()]
 
 
 def test_the_same_report_is_written_once(tmp_path: pathlib.Path) -> None:
@@ -112,6 +117,14 @@ def test_the_log_may_lie_elsewhere(tmp_path: pathlib.Path) -> None:
     elsewhere = tmp_path / "logs" / "job"
     path = report_board.log(made(tmp_path, report()), {"AIP_TENSORBOARD_LOG_DIR": f"{elsewhere}/"})
     assert pathlib.Path(path).parent == elsewhere
+
+
+def test_a_damaged_plot_is_named(tmp_path: pathlib.Path) -> None:
+    output = made(tmp_path, report())
+    (tmp_path / "report" / "plots" / "roc_test.png").write_bytes(b"torn")
+    with pytest.raises(DataError, match="roc_test.png is damaged"):
+        report_board.log(output, {})
+    assert not (tmp_path / "tensorboard").exists()
 
 
 def test_without_a_report_it_says_what_to_do(tmp_path: pathlib.Path) -> None:
