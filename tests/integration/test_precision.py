@@ -22,7 +22,7 @@ pytestmark = [
     ),
 ]
 
-_EPOCHS = 14
+_EPOCHS = 10
 # Strategy -> processes, logical devices in each.
 _STRATEGIES = {"one_device": (1, 0), "mirrored": (1, 2), "multi_worker": (2, 0)}
 
@@ -46,6 +46,9 @@ def learned(
             "model__hidden_units": 32,
             "model__batch_norm": "synchronized",
             "data__global_batch_size": 12,
+            # Findings are told apart by their side of the picture.
+            "data__flip": "false",
+            "optimizer__schedule": "cosine",
             "train__epochs": _EPOCHS,
             "runtime__precision": precision,
             "runtime__strategy": strategy,
@@ -69,7 +72,7 @@ def _mean_auc(output: pathlib.Path, strategy: str, precision: str) -> float:
 @pytest.fixture(scope="module")
 def float32(learned: Learned) -> float:
     area = learned("one_device", "float32")
-    assert area > 0.85, "there is nothing to compare with where nothing is learned"
+    assert area > 0.95, "there is nothing to compare with where nothing is learned"
     return area
 
 

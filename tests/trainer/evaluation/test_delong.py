@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""DeLong's variance, interval and test equal the defining sums and a published example."""
+"""DeLong's variance, interval and test equal the defining sums and what R gives for real data."""
 
 import math
 
@@ -65,26 +65,58 @@ def test_variance_and_covariance_equal_the_defining_sums() -> None:
     assert (pulls[:, np.isnan(labels)] == 0).all()
 
 
-def test_figures_of_the_published_example() -> None:
+# What pROC 1.18.0 on R 4.2.2 returns for them: area and `sqrt(var(roc, method="delong"))`.
+REFERENCE = {
+    "albumin": (0.736559139784946, 0.0926943460524027),
+    "K-G": (0.725806451612903, 0.102821608980048),
+    "protein": (0.647849462365591, 0.100047375583742),
+}
+# And `roc.test(first, second, paired=TRUE, method="delong")`: z and p.
+REFERENCE_TESTS = {
+    ("albumin", "K-G"): (0.112778269044526, 0.910206347201035),
+    ("protein", "K-G"): (-0.745218389657993, 0.456139707507474),
+    ("protein", "albumin"): (-1.59002925832072, 0.111828210120696),
+}
+
+
+def published() -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Outcomes and scores of the published example."""
     albumin, protein, score, outcome = np.array(PATIENTS.split(), dtype=float).reshape(-1, 4).T
-    tests = {"albumin": albumin, "K-G": 10 - score, "protein": protein}
-    published = {
-        "albumin": (0.7366, 0.0927),
-        "K-G": (0.7258, 0.1028),
-        "protein": (0.6478, 0.1000),
-    }
     assert (len(outcome), outcome.sum()) == (43, 31)
-    pulls = {name: deviations(outcome, values) for name, values in tests.items()}
-    for name, (area, error) in published.items():
-        assert auroc(outcome, tests[name]) == pytest.approx(area, abs=5e-5)
-        assert math.sqrt((pulls[name] ** 2).sum()) == pytest.approx(error, abs=5e-5)
-    # Both contrasts against the K-G score at once: chi-square 2.5340 with 2 degrees of freedom.
-    contrasts = np.array([pulls["albumin"] - pulls["K-G"], pulls["protein"] - pulls["K-G"]])
-    areas = {name: auroc(outcome, values) for name, values in tests.items()}
-    gaps = np.array([areas["albumin"] - areas["K-G"], areas["protein"] - areas["K-G"]])
+    return outcome, {"albumin": albumin, "K-G": 10 - score, "protein": protein}
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_area_and_error_are_those_of_another_program(name: str) -> None:
+    outcome, scores = published()
+    error = math.sqrt((deviations(outcome, scores[name]) ** 2).sum())
+    assert auroc(outcome, scores[name]) == pytest.approx(REFERENCE[name][0], rel=1e-13)
+    assert error == pytest.approx(REFERENCE[name][1], rel=1e-13)
+
+
+@pytest.mark.parametrize("pair", REFERENCE_TESTS)
+def test_the_paired_test_is_that_of_another_program(pair: tuple[str, str]) -> None:
+    outcome, scores = published()
+    first, second = (scores[name] for name in pair)
+    found = paired_test(
+        auroc(outcome, first) - auroc(outcome, second),
+        deviations(outcome, first) - deviations(outcome, second),
+    )
+    assert (found.z, found.p_value) == pytest.approx(REFERENCE_TESTS[pair], rel=1e-11)
+
+
+def test_contrasts_of_the_published_example() -> None:
+    """Both contrasts against the K-G score at once: chi-square 2.5340 with 2 degrees of freedom."""
+    outcome, scores = published()
+    area, pull = (
+        {name: of(outcome, values) for name, values in scores.items()} for of in (auroc, deviations)
+    )
+    gaps = np.array([area[name] - area["K-G"] for name in ("albumin", "protein")])
+    contrasts = np.array([pull[name] - pull["K-G"] for name in ("albumin", "protein")])
     chi_square = gaps @ np.linalg.inv(contrasts @ contrasts.T) @ gaps
-    assert chi_square == pytest.approx(2.5340, abs=5e-5)
-    assert stats.chi2.sf(chi_square, 2) == pytest.approx(0.2817, abs=5e-5)
+    # Also what the covariances of pROC give.
+    assert chi_square == pytest.approx(2.53397792621414, rel=1e-11)
+    assert stats.chi2.sf(chi_square, 2) == pytest.approx(0.281678490488887, rel=1e-11)
 
 
 def test_paired_test_follows_from_the_covariances() -> None:

@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from trainer.evaluation.auc import aurocs
+from trainer.evaluation.auc import auroc, aurocs
 from trainer.evaluation.comparison import compare
+from trainer.evaluation.delong import deviations, paired_test
 from trainer.evaluation.discrimination import areas
 from trainer.evaluation.one_per_patient import choose
 from trainer.evaluation.precision_recall import average_precision
 from trainer.evaluation.resamples import resample
+
+# Column -> what pROC 1.18.0 on R 4.2.2 returns: variance of the first model's area, and z and p of
+# `roc.test(second, first, paired=TRUE, method="delong")`.
+REFERENCE = {
+    0: (2.36103138554841e-05, 4.23386453489101, 2.29709346482122e-05),
+    13: (0.000838575734209016, 2.98286877943479, 0.0028556039620621),
+}
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -45,6 +53,18 @@ def test_areas_of_the_official_test_list_equal_scikit_learn(folder: pathlib.Path
         assert abs(found[column] - roc_auc_score(*pair)) < 1e-12
         assert abs(average_precision(*pair) - average_precision_score(*pair)) < 1e-12
     assert round(found.mean(), 4) == 0.6891
+
+
+@pytest.mark.parametrize("column", REFERENCE)
+def test_delong_gives_what_another_program_gives(folder: pathlib.Path, column: int) -> None:
+    labels, first, _ = scores_of(folder, 0)
+    labels, second, _ = scores_of(folder, 1)
+    pairs = [(labels[:, column], scores[:, column]) for scores in (first, second)]
+    pulls, values = [deviations(*pair) for pair in pairs], [auroc(*pair) for pair in pairs]
+    found = paired_test(values[1] - values[0], pulls[1] - pulls[0])
+    assert ((pulls[0] ** 2).sum(), found.z, found.p_value) == pytest.approx(
+        REFERENCE[column], rel=1e-11
+    )
 
 
 def test_resampled_areas_equal_scikit_learn_on_the_drawn_patients(folder: pathlib.Path) -> None:
