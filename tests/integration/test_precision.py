@@ -56,7 +56,7 @@ def learned(
         }
         flags = ["--mode=all", *train_flags(str(output), data, **settings)]
         job = cluster.job(flags, workers=workers).start()
-        assert job.wait(580) == [0] * workers, job.text()
+        assert job.wait(1500) == [0] * workers, job.text()
         return _mean_auc(output, strategy, precision)
 
     return train

@@ -56,7 +56,7 @@ def finish(
         given = train_flags(str(output), larger_preprocessed, **settings, **more)
         flags = [f"--mode={mode}", *given]
         job = cluster.job(flags, workers=workers).start()
-        assert job.wait(400) == [0] * workers, job.text()
+        assert job.wait(900) == [0] * workers, job.text()
 
     return run
 
