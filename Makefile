@@ -7,7 +7,7 @@ SOURCES := setup.py pyproject.toml
 .DELETE_ON_ERROR:
 .PHONY: demo test check unit test-tensorflow-io golden bench lock clean
 
-## demo: synthetic radiographs -> shards -> training -> AUC report and SavedModel; about 8 minutes.
+## demo: synthetic radiographs -> shards -> training -> AUC report and SavedModel; about 6 minutes.
 demo: .venv/.installed
 	.venv/bin/cxr14-preprocess phantom --output=$(DEMO)/phantom --images=2400 --seed=1 \
 	  --prevalence=raised
