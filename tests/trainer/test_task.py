@@ -305,15 +305,21 @@ def test_a_process_may_end_before_anything_is_let_go_of(
     assert ("held by" in capsys.readouterr().err) == fails
 
 
-def test_a_fault_of_the_program_is_exit_1_with_its_traceback(fresh_python: Any) -> None:
+def test_a_fault_of_the_program_is_exit_1_with_its_traceback_and_no_litter(
+    fresh_python: Any, tmp_path: pathlib.Path
+) -> None:
     program = """
-from preprocessing.contract.errors import DataError
+import os
 from trainer import task
 def broken(*arguments):
+    print("folders", len(os.listdir(os.environ["TMPDIR"])))
     raise RuntimeError("a fault")
 task._run = broken
 task.console()
 """
-    done = fresh_python("-c", program, "--mode=report", "--output=nowhere")
+    arguments = ("--mode=report", "--output=nowhere")
+    done = fresh_python("-c", program, *arguments, environ={"TMPDIR": str(tmp_path)})
     assert done.returncode == 1
     assert "RuntimeError: a fault" in done.stderr
+    assert "folders 1" in done.stdout
+    assert not list(tmp_path.iterdir())
