@@ -19,12 +19,13 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as session
 from tensorboard.plugins.hparams import summary_v2 as hparams
 
+from preprocessing.contract import settings
 from preprocessing.contract.manifest import Manifest
 from trainer.config import Config
 from trainer.example_pictures import example_picture
 from trainer.memory import memory
 from trainer.pr_curve import pr_curve
-from trainer.run_card import config_text, data_set_text, flat
+from trainer.run_card import config_text, data_set_text
 
 # An object store cannot append: every flush uploads the whole file again. Unless told otherwise
 # TensorFlow flushes after 10 summaries, which is about once a point of the training curves.
@@ -72,7 +73,7 @@ class Monitor:
         tf.summary.text("run/data_set", data_set_text(manifest))
         # No list of columns goes with it: left alone, TensorBoard shows first those in which the
         # runs below a folder differ, and the metric whose tag comes first, best/mean_auc.
-        hparams.hparams({**flat(config), "data_set": manifest.identity[:12]})
+        hparams.hparams({**settings.flat(config), "data_set": manifest.identity[:12]})
         tf.summary.text("run/starts", _start(step), step=step)
         self.flush()
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Says in Markdown what a run is made of: its settings and its data set."""
 
-from typing import Any
-
 from preprocessing.contract import settings
 from preprocessing.contract.manifest import Manifest, Split
 from trainer.config import Config
@@ -11,21 +9,6 @@ from trainer.config import Config
 def config_text(config: Config) -> str:
     """Returns the resolved settings as a block of YAML, as in config.yaml."""
     return f"```yaml\n{settings.to_yaml(config)}```\n"
-
-
-def flat(config: Config) -> dict[str, Any]:
-    """Returns the settings as section.name -> value.
-
-    >>> flat(Config())["optimizer.name"]
-    'adam'
-    """
-    found = {}
-    for section, value in settings.to_mapping(config).items():
-        if isinstance(value, dict):
-            found.update({f"{section}.{name}": item for name, item in value.items()})
-        else:
-            found[section] = value
-    return found
 
 
 def data_set_text(manifest: Manifest) -> str:

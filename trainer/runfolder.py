@@ -47,7 +47,7 @@ _FREE = (
 
 def identity(config: Config, manifest: Manifest) -> str:
     """Returns a SHA-256 over all that decides the weights: settings and data."""
-    flat = {name: value for name, value in _flat(config).items() if name not in _FREE}
+    flat = {name: value for name, value in settings.flat(config).items() if name not in _FREE}
     text = json.dumps([flat, manifest.identity], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -74,8 +74,8 @@ def begin(output: str, config: Config, manifest: Manifest) -> None:
         storage.write_text(data, manifest.identity)
         storage.write_text(path, settings.to_yaml(config))
         return
-    before = _flat(settings.from_yaml(Config, path))
-    now = _flat(config)
+    before = settings.flat(settings.from_yaml(Config, path))
+    now = settings.flat(config)
     changed = [name for name in now if name not in _FREE and before[name] != now[name]]
     if changed:
         name = changed[0]
@@ -102,14 +102,3 @@ def read_note(output: str, name: str) -> dict[str, Any]:
     except (FileNotFoundError, json.JSONDecodeError):
         return {}
     return note
-
-
-def _flat(config: Config) -> dict[str, Any]:
-    """Returns the settings as section.name -> value."""
-    flat = {}
-    for section, value in settings.to_mapping(config).items():
-        if isinstance(value, dict):
-            flat.update({f"{section}.{name}": item for name, item in value.items()})
-        else:
-            flat[section] = value
-    return flat

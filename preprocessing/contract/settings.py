@@ -106,6 +106,17 @@ def to_mapping(settings: Any) -> dict[str, Any]:
     return mapping
 
 
+def flat(settings: Any) -> dict[str, Any]:
+    """Returns a settings dataclass as section.name -> plain value."""
+    found = {}
+    for section, value in to_mapping(settings).items():
+        if isinstance(value, dict):
+            found.update({f"{section}.{name}": item for name, item in value.items()})
+        else:
+            found[section] = value
+    return found
+
+
 def to_yaml(settings: Any) -> str:
     """Returns a settings dataclass as YAML that `from_yaml` reads back equal."""
     text: str = yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False, allow_unicode=True)

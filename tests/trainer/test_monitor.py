@@ -15,10 +15,10 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from preprocessing.contract import settings
 from trainer.config import Config
 from trainer.monitor import Monitor
 from trainer.monitor_folder import folder_of
-from trainer.run_card import flat
 
 AUCS = {"Mass": 0.75, "Nodule": 0.5, "Hernia": math.nan}
 LABELS = np.array([[1.0, 1.0, 0.0], [0.0, math.nan, 0.0], [0.0, 0.0, 0.0]])
@@ -123,7 +123,7 @@ def test_settings_and_data_set_are_there_before_the_first_step(
     assert f"TensorFlow {tf.__version__}" in texts["run/starts"]
     content = log.PluginTagToContent("hparams")["_hparams_/session_start_info"]
     values = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
-    expected = {**flat(Config(seed=3)), "data_set": data_set.manifest.identity[:12]}
+    expected = {**settings.flat(Config(seed=3)), "data_set": data_set.manifest.identity[:12]}
     assert {name: getattr(v, v.WhichOneof("kind")) for name, v in values.items()} == expected
 
 

@@ -8,7 +8,7 @@ import yaml
 
 from preprocessing.contract import settings
 from trainer.config import Config
-from trainer.run_card import config_text, data_set_text, flat
+from trainer.run_card import config_text, data_set_text
 
 
 def test_the_settings_in_the_text_are_those_of_the_run() -> None:
@@ -19,15 +19,6 @@ def test_the_settings_in_the_text_are_those_of_the_run() -> None:
     assert rest.endswith("```\n")
     values = yaml.safe_load(rest.removesuffix("```\n"))
     assert settings.from_mapping(Config, values, origin="text") == config
-
-
-def test_flat_settings_are_all_there_and_plain() -> None:
-    found = flat(Config(seed=7))
-    sections = [f for f in dataclasses.fields(Config) if dataclasses.is_dataclass(f.type)]
-    assert len(found) == 1 + sum(len(dataclasses.fields(f.type)) for f in sections)
-    assert found["seed"] == 7
-    assert found["model.weights"] == "imagenet"
-    assert all(isinstance(value, (bool, int, float, str)) for value in found.values())
 
 
 def rows(text: str) -> list[list[str]]:

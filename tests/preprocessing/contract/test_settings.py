@@ -183,3 +183,11 @@ def test_settings_written_as_yaml_read_back_equal(file: Callable[[str], str]) ->
     job = Job(steps=3, name="Größe: 1", findings=["A", "B"], optimizer=Optimizer(rate=1e-7))
     assert settings.from_yaml(Job, file(settings.to_yaml(job))) == job
     assert settings.from_mapping(Job, settings.to_mapping(job), origin="text") == job
+
+
+def test_flat_settings_are_all_there_and_plain() -> None:
+    job = Job(steps=3, name="a", findings=["A", "B"], optimizer=Optimizer(rate=1e-7))
+    found = settings.flat(job)
+    nested = len(dataclasses.fields(Optimizer))
+    assert len(found) == len(dataclasses.fields(Job)) - 1 + nested
+    assert (found["steps"], found["optimizer.rate"], found["findings"]) == (3, 1e-7, ["A", "B"])
