@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How often each kind of 95% interval covers the AUC of the population, on simulated clusters.
 
-    python -m benchmarks.coverage [--data-sets=2000] [--resamples=400]
+    python -m benchmarks.coverage [--data-sets=2000] [--resamples=1000]
 
 Patients have 1 to 9 images that share the label and, to a degree, the score. The AUC of the
 population is known in closed form, so that coverage can be counted.
@@ -30,7 +30,7 @@ def main() -> None:
     """Prints a table of coverages and widths."""
     parser = argparse.ArgumentParser(description="counts how often intervals cover")
     parser.add_argument("--data-sets", type=int, default=2000)
-    parser.add_argument("--resamples", type=int, default=400)
+    parser.add_argument("--resamples", type=int, default=1000)
     arguments = parser.parse_args()
     print("| patients | with the finding | shared variance | interval | covers | mean width |")
     print("|---|---|---|---|---|---|")
