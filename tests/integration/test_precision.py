@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runs in 16 bits on two devices and in two processes learn what one in float32 learns.
 
-`CXR14_LONG=1 python -m pytest tests/integration/test_precision.py` runs them, in ten minutes.
+`CXR14_LONG=1 python -m pytest tests/integration/test_precision.py` runs them, in a quarter of an hour.
 """
 
 import json
@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.distributed,
     pytest.mark.skipif(
         not os.environ.get("CXR14_LONG"),
-        reason="five runs until they have learned: CXR14_LONG=1 runs them, in some ten minutes",
+        reason="five runs until they have learned: CXR14_LONG=1 runs them, in a quarter of an hour",
     ),
 ]
 
