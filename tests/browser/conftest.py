@@ -206,7 +206,7 @@ class Visit:
 def visit(browser: Any, tensorboard: str) -> Iterator[Visit]:
     """A new page in which nothing may go wrong."""
     page = browser.new_page(viewport={"width": 1500, "height": 1000})
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(90_000)
     visit = Visit(page, [], [])
 
     def pass_on(route: Any) -> None:
