@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runs in 16 bits on two devices and in two processes learn what one in float32 learns.
 
-`CXR14_LONG=1 python -m pytest tests/integration/test_precision.py` runs them, in a quarter of an hour.
+`CXR14_LONG=1 python -m pytest tests/integration/test_precision.py` takes a quarter of an hour.
 """
 
 import json
