@@ -2,10 +2,12 @@
 """Tests of the choice of devices (a table) and of connecting to them."""
 
 import json
+import pathlib
 import random
 from typing import Any
 
 import pytest
+from cxr14_workers import Job, Ports, on_loopback
 
 from preprocessing.contract.errors import ConfigError
 from trainer import runtime
@@ -142,3 +144,24 @@ def test_connecting_sets_the_precision(one_device: runtime.Runtime, precision: A
 @pytest.mark.slow
 def test_two_logical_cpus_are_two_mirrored_replicas(two_cpus: dict[str, Any]) -> None:
     assert (two_cpus["strategy"], two_cpus["replicas"]) == ("mirrored", 2)
+
+
+@pytest.mark.distributed
+def test_two_processes_reduce_with_the_same_keys_in_every_call(tmp_path: pathlib.Path) -> None:
+    """TensorFlow never forgets a key: with new ones in every call, memory would grow for ever."""
+    ports = Ports(2)
+    job = Job(
+        [],
+        folder=tmp_path,
+        places=on_loopback(ports.numbers),
+        module="tests.trainer.on_two_processes",
+    ).start()
+    try:
+        assert job.wait(180) == [0, 0], job.text()
+    finally:
+        job.stop()
+        ports.release()
+    for worker in (0, 1):
+        found = json.loads(job.text(worker).splitlines()[-1])
+        assert found["sums"] == [27.0 * call + 9.0 for call in range(len(found["sums"]))]
+        assert len(set(found["drawn"])) == 1 and found["drawn"][0] > 0
