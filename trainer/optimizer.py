@@ -39,11 +39,50 @@ class Schedule:
         return rate
 
 
+class Adam(keras.optimizers.Adam):  # type: ignore[misc]
+    """Keras's Adam (Kingma and Ba, 2015), with each variable updated by one kernel.
+
+    No weight moves before the norm of all gradients is known to be finite, so the update cannot
+    hide behind the backward pass: Keras's dozen operations a variable, each a walk through memory,
+    took a tenth of a step of small pictures on a CPU.
+    """
+
+    def update_step(
+        self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
+    ) -> None:
+        """Moves one variable and its two moments.
+
+        Args:
+            gradient: float32, of the variable's shape.
+            variable: one of those that the optimiser was built for.
+            learning_rate: float32 [].
+        """
+        at = self._get_variable_index(variable)
+        step = tf.cast(self.iterations.value + 1, gradient.dtype)
+        betas = [tf.cast(beta, gradient.dtype) for beta in (self.beta_1, self.beta_2)]
+        tf.raw_ops.ResourceApplyAdam(
+            var=_own(variable).handle,
+            m=_own(self._momentums[at]).handle,
+            v=_own(self._velocities[at]).handle,
+            beta1_power=betas[0] ** step,
+            beta2_power=betas[1] ** step,
+            lr=learning_rate,
+            beta1=betas[0],
+            beta2=betas[1],
+            epsilon=tf.cast(self.epsilon, gradient.dtype),
+            grad=gradient,
+        )
+
+
+def _own(variable: keras.Variable | tf.Variable) -> tf.Variable:
+    return variable.value if isinstance(variable, keras.Variable) else variable
+
+
 def build(config: OptimizerConfig) -> keras.optimizers.Optimizer:
     """Returns the optimiser; the training step gives it its rate, and gradients summed up."""
     if config.name == "sgd":
         return keras.optimizers.SGD(config.learning_rate, name="sgd")
-    return keras.optimizers.Adam(config.learning_rate, epsilon=config.epsilon, name="adam")
+    return Adam(config.learning_rate, epsilon=config.epsilon, name="adam")
 
 
 class LossScale(NamedTuple):

@@ -68,6 +68,42 @@ def test_the_first_step_of_adam_moves_by_the_rate_that_it_is_given() -> None:
     np.testing.assert_allclose(weight.numpy(), [1 - PEAK, 1 + PEAK], rtol=1e-5)
 
 
+def walk(adam: keras.optimizers.Adam) -> tuple[list[np.ndarray], list[str]]:
+    """Returns weights and moments after some steps at changing rates, and how they are called."""
+    generator = np.random.default_rng(5)
+    weights = [
+        keras.Variable(generator.normal(size=size).astype("float32"), name="weight")
+        for size in ((3, 4), (7,), (2, 2, 5))
+    ]
+    adam.build(weights)
+
+    @tf.function
+    def step(gradients: list[tf.Tensor], rate: tf.Tensor) -> None:
+        for gradient, weight in zip(gradients, weights, strict=True):
+            adam.update_step(gradient, weight.value, rate)
+        adam.iterations.assign_add(1)
+
+    for at in range(12):
+        sizes = [10.0 ** generator.integers(-6, 3) for _ in weights]
+        gradients = [
+            tf.constant(generator.normal(size=weight.shape) * size, tf.float32)
+            for weight, size in zip(weights, sizes, strict=True)
+        ]
+        step(gradients, tf.constant(PEAK / (at + 1)))
+    variables = [*weights, *adam.variables]
+    return [one.numpy() for one in variables], [one.path for one in adam.variables]
+
+
+@pytest.mark.parametrize("epsilon", [1e-7, 1e-3])
+def test_adam_in_one_kernel_is_kerass_adam(epsilon: float) -> None:
+    found, names = walk(optimizer.build(OptimizerConfig(learning_rate=0.5, epsilon=epsilon)))
+    kerass = keras.optimizers.Adam(0.5, epsilon=epsilon, name="adam")
+    expected, expected_names = walk(kerass)
+    assert names == expected_names
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6 * np.abs(theirs).max())
+
+
 def test_sgd_is_plain() -> None:
     sgd = optimizer.build(OptimizerConfig(name="sgd", learning_rate=0.5))
     weight = keras.Variable([1.0, 1.0])
