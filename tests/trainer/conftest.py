@@ -27,7 +27,7 @@ from preprocessing.pictures import Recipe
 from preprocessing.sources.row import Row
 from trainer.config import Config
 
-# A program that tests start with two logical devices; collecting it for doctests would run it here.
+# Programs that tests start; collecting them for doctests would run them here.
 collect_ignore = ["on_two_cpus.py", "on_two_processes.py", "on_xla.py"]
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Tests of the settings: defaults that work, refusals in one sentence, batches over replicas."""
 
+import dataclasses
+
 import pytest
 
+from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError
 from trainer import limits
 from trainer.config import Config
@@ -21,6 +24,14 @@ def changed(name: str, value: object) -> Config:
 
 def test_the_defaults_are_valid() -> None:
     Config().validate()
+
+
+def test_all_settings_are_plain_values_that_tensorboard_can_show() -> None:
+    found = settings.flat(Config(seed=7))
+    sections = [f for f in dataclasses.fields(Config) if dataclasses.is_dataclass(f.type)]
+    assert len(found) == 1 + sum(len(dataclasses.fields(f.type)) for f in sections)
+    assert (found["seed"], found["model.weights"]) == (7, "imagenet")
+    assert all(isinstance(value, (bool, int, float, str)) for value in found.values())
 
 
 @pytest.mark.parametrize(
