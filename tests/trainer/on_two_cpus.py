@@ -121,6 +121,44 @@ def moving_of(running: Runtime, network: keras.Model) -> list[list[float]]:
     ]
 
 
+def normalised_far_from_zero(running: Runtime) -> dict[str, Any]:
+    """Returns what a layer makes of values with a large mean, and the gradient of a sum of it."""
+    generator = np.random.default_rng(4)
+    values = 1000 + generator.normal(size=(12, 3)) / 10
+    values[6:] += 0.3  # the second device's share
+    factors = generator.normal(size=(12, 3))
+    replicas = running.replicas
+    with running.strategy.scope():
+        layer = batch_norm.BatchNormalization(synchronized=True, momentum=0.0)
+        layer.build((None, 3))
+
+    def share(array: np.ndarray) -> Any:
+        parts = np.split(array.astype(np.float32), replicas)
+        return running.strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(parts[context.replica_id_in_sync_group])
+        )
+
+    def replica(own: tf.Tensor, by: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(own)
+            out = layer(own, training=True)
+            total = tf.reduce_sum(out * by)
+        return out, tape.gradient(total, own)
+
+    run = tf.function(lambda own, by: running.strategy.run(replica, args=(own, by)))
+    out, gradient = (
+        np.concatenate([part.numpy() for part in running.strategy.experimental_local_results(both)])
+        for both in run(share(values), share(factors))
+    )
+    return {
+        "values": values.astype(np.float32).tolist(),
+        "factors": factors.tolist(),
+        "out": out.tolist(),
+        "gradient": gradient.tolist(),
+        "variance": layer.moving_variance.numpy().tolist(),
+    }
+
+
 def apart(running: Runtime, variables: list[keras.Variable]) -> float:
     """Returns by how much the variables of replicas differ at most."""
     found = 0.0
@@ -207,6 +245,7 @@ def main() -> None:
             "replicas": two.replicas,
             "trained": trained,
             "scores": {"two": score(two, spread, data), "one": score(one, alone, data)},
+            "normalised_far_from_zero": normalised_far_from_zero(two),
             "indices": {split: indices(two, data, split, 6) for split in data.manifest.splits},
         }
     json.dump(result, sys.stdout)

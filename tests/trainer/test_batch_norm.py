@@ -41,6 +41,23 @@ def test_a_large_mean_does_not_swallow_the_variance(one_device: Any) -> None:
     np.testing.assert_allclose(out, expected, atol=1e-2)
 
 
+@pytest.mark.distributed
+@pytest.mark.slow
+def test_two_devices_normalise_their_global_batch_as_precisely_as_one(
+    two_cpus: dict[str, Any],
+) -> None:
+    found = two_cpus["normalised_far_from_zero"]
+    values, by = (np.array(found[name], np.float64) for name in ("values", "factors"))
+    variance = values.var(axis=0)
+    scale = 1 / np.sqrt(variance + 1e-3)
+    out = (values - values.mean(axis=0)) * scale
+    # The gradient of batch normalisation, Ioffe and Szegedy (2015), section 3.
+    gradient = scale * (by - by.mean(axis=0) - out * (by * out).mean(axis=0))
+    np.testing.assert_allclose(found["variance"], variance, rtol=1e-3)
+    np.testing.assert_allclose(found["out"], out, atol=2e-3)
+    np.testing.assert_allclose(found["gradient"], gradient, atol=1e-2)
+
+
 def test_frozen_it_keeps_its_statistics(one_device: Any) -> None:
     layer = BatchNormalization()
     layer.build(VALUES.shape)
