@@ -9,8 +9,7 @@ import dataclasses
 import re
 
 from preprocessing.contract.errors import ConfigError
-
-ENCODINGS = ("png", "raw")
+from preprocessing.contract.schema import ENCODINGS
 
 # Order of Wang et al., CVPR 2017 (arXiv 1705.02315), Table 1 extended to fourteen findings.
 CHESTXRAY14_FINDINGS = (

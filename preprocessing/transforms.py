@@ -4,6 +4,7 @@
 import base64
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import apache_beam as beam
 import cv2
@@ -19,7 +20,15 @@ STAGED = "images_staged"
 REASONS = pictures.REASONS
 
 
-def pack(task: ShardTask | StageTask) -> str:
+class Task(Protocol):
+    """What a worker is told, as JSON."""
+
+    def to_json(self) -> str:
+        """Returns the task as text."""
+        ...
+
+
+def pack(task: Task) -> str:
     """Packs a task into text: the whole plan of 112,120 rows must fit into a 10 MB job request."""
     return base64.b85encode(zlib.compress(task.to_json().encode(), 9)).decode()
 
@@ -89,9 +98,7 @@ class Spread(beam.PTransform):  # type: ignore[misc]  # Beam has no types
         worker: makes the DoFn that does a packed task.
     """
 
-    def __init__(
-        self, tasks: Sequence[ShardTask] | Sequence[StageTask], worker: Callable[[], beam.DoFn]
-    ) -> None:
+    def __init__(self, tasks: Sequence[Task], worker: Callable[[], beam.DoFn]) -> None:
         super().__init__()
         self._packed = [pack(task) for task in tasks]
         self._worker = worker

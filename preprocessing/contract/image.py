@@ -19,18 +19,15 @@ import cv2
 import numpy as np
 
 from preprocessing.contract import picture_files
-from preprocessing.contract.picture_files import MAX_PIXELS, REASONS, ImageError, Pixels
+from preprocessing.contract.picture_files import MAX_PIXELS, PNG, REASONS, ImageError, Pixels
 
 __all__ = ["MAX_PIXELS", "REASONS", "ImageError", "Pixels"]
-
-ENCODINGS = ("png", "raw")
 
 # Below this many pixels a side there is no chest to see: a thumbnail was taken for a film.
 MIN_SIDE = 16
 
 # Rows converted to luma at a time, so that memory stays a small multiple of the picture's.
 _LUMA_ROWS = 256
-_PNG = b"\x89PNG\r\n\x1a\n"
 _FILTER_UP = 2
 
 
@@ -117,7 +114,7 @@ def encode(pixels: Pixels, encoding: str = "png") -> bytes:
     stream = zlib.compressobj(1, strategy=zlib.Z_HUFFMAN_ONLY)
     data = stream.compress(rows.tobytes()) + stream.flush()
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"".join([_PNG, *_chunk(b"IHDR", header), *_chunk(b"IDAT", data), *_chunk(b"IEND", b"")])
+    return b"".join([PNG, *_chunk(b"IHDR", header), *_chunk(b"IDAT", data), *_chunk(b"IEND", b"")])
 
 
 def decode_stored(data: bytes, size: int, encoding: str) -> Pixels:

@@ -33,7 +33,8 @@ REASONS = (
 MAX_PIXELS = 1 << 26
 MAX_BYTES = 1 << 28
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+# The first bytes of a file.
+PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _PNG_END = b"IEND\xaeB`\x82"
 # PNG colour type -> channels (ISO/IEC 15948, table 11.1).
@@ -62,7 +63,7 @@ def decode(encoded: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
     Raises:
         ImageError: not a PNG or JPEG, cut short, damaged or too large.
     """
-    if encoded.startswith(_PNG):
+    if encoded.startswith(PNG):
         return _decode_png(encoded)
     if encoded.startswith(_JPEG):
         return _decode_jpeg(encoded)
@@ -106,7 +107,7 @@ def _decode_png(encoded: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16
 
 def _check_chunks(encoded: bytes, width: int, height: int) -> None:
     """Holds a PNG against its own checksums and the size it claims (ISO/IEC 15948, 5 and 10)."""
-    at, stream, missing = len(_PNG), zlib.decompressobj(), -1
+    at, stream, missing = len(PNG), zlib.decompressobj(), -1
     while at < len(encoded):
         length = int.from_bytes(encoded[at : at + 4], "big")
         kind, end = encoded[at + 4 : at + 8], at + 8 + length

@@ -10,9 +10,10 @@ import apache_beam as beam
 import cv2
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
-from preprocessing import runner
+from preprocessing import orphans, runner
 from preprocessing.contract import storage
 from preprocessing.contract.manifest import Manifest
+from preprocessing.transforms import Spread, unpack
 from preprocessing.verify import shard_reading
 from preprocessing.verify.shard_reading import Reading, ReadTask
 
@@ -21,38 +22,22 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]  # Beam has no types
     """Reads one shard for each task, writes its reading, and yields the shard's name."""
 
     def setup(self) -> None:
-        """Keeps OpenCV to one thread: the runner already uses every core."""
+        """Keeps OpenCV to one thread, as the runner uses every core, and ends with its job."""
         cv2.setNumThreads(1)
+        orphans.watch_parent()
 
-    def process(self, task_json: str) -> Iterable[str]:
+    def process(self, packed: str) -> Iterable[str]:
         """Reads a shard.
 
         Args:
-            task_json: a task as text.
+            packed: a task, see `pack`.
 
         Yields:
             The name of the shard.
         """
-        task = ReadTask.from_json(task_json)
+        task = ReadTask.from_json(unpack(packed))
         storage.write_bytes(task.note, shard_reading.read(task).to_bytes())
         yield task.name
-
-
-class ReadShards(beam.PTransform):  # type: ignore[misc]  # Beam has no types
-    """Spreads the shards over the runner's workers, which read one at a time."""
-
-    def __init__(self, tasks: Sequence[ReadTask]) -> None:
-        super().__init__()
-        self._tasks = [task.to_json() for task in tasks]
-
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
-        """Builds the chain; the reshuffle keeps runners from fusing all tasks into one worker."""
-        return (
-            begin
-            | "Plan" >> beam.Create(self._tasks, reshuffle=False)
-            | "Spread" >> beam.Reshuffle()
-            | "Read" >> beam.ParDo(ReadShard())
-        )
 
 
 def read_all(
@@ -82,7 +67,9 @@ def read_all(
         tasks = shard_reading.tasks(folder, manifest, scratch)
         if tasks:
             finished = {task.note: task.examples for task in tasks}
-            runner.run(ReadShards(tasks), options, title=title, unit="images", finished=finished)
+            runner.run(
+                Spread(tasks, ReadShard), options, title=title, unit="images", finished=finished
+            )
         return [Reading.from_bytes(storage.read_bytes(task.note)) for task in tasks]
 
 

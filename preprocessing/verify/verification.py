@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
-from preprocessing.contract.image import ENCODINGS
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.schema import ENCODINGS
 from preprocessing.verify import comparisons, scan
 from preprocessing.verify.shard_reading import Reading
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from preprocessing import pictures
-from preprocessing.contract import image
+from preprocessing.contract import image, schema
 from preprocessing.contract.image import ImageError
 from preprocessing.pictures import Recipe
 
@@ -16,7 +16,7 @@ _PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60), np.uint8)
 _PNG = cv2.imencode(".png", _PIXELS)[1].tobytes()
 
 
-@pytest.mark.parametrize("encoding", image.ENCODINGS)
+@pytest.mark.parametrize("encoding", schema.ENCODINGS)
 def test_a_file_becomes_its_canonical_picture(encoding: str) -> None:
     picture = pictures.from_file(_PNG, Recipe(20, encoding))
     pixels = image.canonical(_PNG, 20)
