@@ -11,11 +11,11 @@ class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
     """Batch normalisation (Ioffe and Szegedy, 2015) over the last axis, under any strategy.
 
     Keras's own layer sums x and x squared when it synchronises, and where it does not, replicas end
-    with different moving statistics of which only the first replica's are saved. Here every replica
-    learns the means and variances of all, which have equally many examples: what follows from them
-    is as precise as on one device and takes one reduction, and one more for its gradient. Moving
-    statistics are equal on all replicas in either case. It has the name of Keras's layer because
-    weights files name layers by their class.
+    with different moving statistics of which only the first replica's are saved. Here means and
+    variances are each averaged over the replicas, which all have equally many examples, so the
+    statistics are those of the global batch and as precise as on one device; and moving statistics
+    are equal on all replicas in either case. It has the name of Keras's layer because weights files
+    name layers by their class.
 
     Args:
         synchronized: whether replicas normalise by the statistics of the global batch or by those
@@ -30,9 +30,11 @@ class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
         inputs = tf.cast(inputs, tf.float32)
         axes = list(range(inputs.shape.rank - 1))
         mean = tf.reduce_mean(inputs, axes)
+        if self.synchronized:
+            mean = _mean_over_replicas(mean)
         variance = tf.reduce_mean(tf.math.squared_difference(inputs, mean), axes)
         if self.synchronized:
-            mean, variance = _of_global_batch(mean, variance)
+            variance = _mean_over_replicas(variance)
         self._remember(mean, variance)
         scale = tf.math.rsqrt(variance + self.epsilon)
         scale = scale * tf.convert_to_tensor(self.gamma) if self.scale else scale
@@ -60,25 +62,6 @@ def replace_in(backbone: keras.Model, *, momentum: float, synchronized: bool) ->
         )
 
     return keras.models.clone_model(backbone, clone_function=copy)
-
-
-def _of_global_batch(mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns mean and variance over all replicas (Chan et al., 1983, for equal shares).
-
-    Args:
-        mean: of the replica's share, float32 [channels].
-        variance: of the replica's share about its own mean, float32 [channels].
-    """
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
-        return mean, variance
-    # Each puts its own into its place among zeros: a sum gathers them, with static shapes.
-    place = tf.one_hot(replica.replica_id_in_sync_group, replica.num_replicas_in_sync)
-    own = place[:, tf.newaxis, tf.newaxis] * tf.stack([mean, variance])
-    means, variances = tf.unstack(replica.all_reduce("SUM", own), axis=1)
-    mean = tf.reduce_mean(means, axis=0)
-    variance = tf.reduce_mean(variances + tf.math.squared_difference(means, mean), axis=0)
-    return mean, variance
 
 
 def _mean_over_replicas(value: tf.Tensor) -> tf.Tensor:
