@@ -11,12 +11,13 @@ import numpy as np
 
 from preprocessing.contract.manifest import Manifest
 
-_SETTLED = 60  # seconds after which a process has traced its steps and filled its buffers
+_TRACED = 60  # seconds after which a process has traced its steps and filled its buffers
+_SETTLED = 180  # seconds after which its allocator knows how much it needs
 
 
 def line(start: Any) -> str:
     """Returns one start as a row of the table."""
-    first = next((point[1:] for point in start.memory if point[0] >= _SETTLED), None)
+    first = next((point[1:] for point in start.memory if point[0] >= _TRACED), None)
     last = start.memory[-1][1:] if start.memory else None
     memory = f"{_mebibytes(first)} -> {_mebibytes(last)}"
     run = "reference" if start.run < 0 else str(start.run)
@@ -42,18 +43,17 @@ def _mebibytes(values: list[float] | None) -> str:
     return "+".join(f"{value:.0f}" for value in values) if values else "?"
 
 
-def growth(starts: list[Any]) -> list[float]:
-    """Returns each worker's growth of memory in MiB a minute, of starts that lived long enough.
+def settled(starts: list[Any]) -> list[list[float]]:
+    """Returns the memory of each worker of the longest start, MiB, medians of four equal times.
 
-    The slope of a straight line through the samples after the first minute.
+    What comes before it has settled is left out, and so a short start says nothing.
     """
-    slopes = []
-    for start in starts:
-        points = np.array([point for point in start.memory if point[0] >= _SETTLED])
-        if len(points) > 1 and points[-1, 0] - points[0, 0] >= 60:
-            for worker in range(1, points.shape[1]):
-                slopes.append(60 * float(np.polyfit(points[:, 0], points[:, worker], 1)[0]))
-    return slopes
+    longest = max(starts, key=lambda start: start.lived, default=None)
+    points = [point for point in longest.memory if point[0] >= _SETTLED] if longest else []
+    if len(points) < 8:
+        return []
+    quarters = np.array_split(np.array(points, float), 4)
+    return [np.median(quarter, axis=0)[1:].tolist() for quarter in quarters]
 
 
 def summary(starts: list[Any]) -> str:
@@ -70,11 +70,13 @@ def summary(starts: list[Any]) -> str:
                 f"{name}: {len(seconds)}; all workers gone after {statistics.median(seconds):.1f} s"
                 f" in the median, {max(seconds):.1f} s at most"
             )
-    slopes = growth(starts)
-    if slopes:
+    if quarters := settled(starts):
+        workers = (
+            ", ".join(f"{value:,.0f}" for value in worker) for worker in zip(*quarters, strict=True)
+        )
         lines.append(
-            f"memory after the first minute: {statistics.median(slopes):+.2f} MiB a minute in the "
-            f"median of {len(slopes)} workers, {max(slopes):+.2f} at most"
+            "memory of the longest start, MiB, medians of its quarters after "
+            f"{_SETTLED / 60:.0f} minutes: {' and '.join(workers)}"
         )
     return "\n".join(lines)
 
