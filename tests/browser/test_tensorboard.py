@@ -105,13 +105,18 @@ def test_texts_are_there_once_after_a_restart(
     page = visit.open(tensorboard, "text")
     config = page.locator("tf-text-loader").filter(has_text="shuffle_buffer: 4096").first
     config.wait_for()
+    config.locator("pre code").first.wait_for()
     assert config.locator("pre code").count() == 1
     assert "learning_rate: 0.0001" in config.locator("pre code").inner_text()
     card = page.locator("tf-text-loader").filter(has_text="Identity (SHA-256").first
+    # The card stands there before its text has been turned into tables.
+    card.locator("table").nth(2).wait_for()
     assert card.locator("table").count() == 3
     rows = card.locator("table").nth(2).locator("tbody tr")
     assert [row.split("\t")[0] for row in rows.all_inner_texts()] == list(FINDINGS)
-    assert page.locator("tf-text-loader").get_by_text("went on after step 100 on ").count() == 1
+    start = page.locator("tf-text-loader").get_by_text("went on after step 100 on ")
+    start.first.wait_for()
+    assert start.count() == 1
     page.screenshot(path=tmp_path / "text.png")
     card.scroll_into_view_if_needed()
     page.screenshot(path=tmp_path / "text_data_set.png")
