@@ -40,7 +40,7 @@ class Work:
         return f"training ResNet-50, {self.size} px, batch {self.batch}, float32"
 
 
-# The default size, and one where what touches every weight, such as Adam, is a good part of a step
+# The default size, and one where what is done once a step, such as Adam, is a good part of it
 # on a CPU.
 _WORKS = (Work(size=224, batch=16, steps=6, rounds=4), Work(size=64, batch=32, steps=20, rounds=5))
 
