@@ -38,13 +38,21 @@ def unpack(text: str) -> str:
     return zlib.decompress(base64.b85decode(text)).decode()
 
 
-class WriteShard(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+class Worker(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+    """What every worker of the job does before its first task."""
+
+    def setup(self) -> None:
+        """Keeps OpenCV to one thread, as the runner uses every core, and ends with its job."""
+        cv2.setNumThreads(1)
+        orphans.watch_parent()
+
+
+class WriteShard(Worker):
     """Writes one shard for each packed task and yields the shard's name."""
 
     def setup(self) -> None:
-        """Keeps OpenCV to one thread: the runner already uses every core."""
-        cv2.setNumThreads(1)
-        orphans.watch_parent()
+        """Makes the counters."""
+        super().setup()
         self._written = Metrics.counter(NAMESPACE, WRITTEN)
         self._rejected = {
             reason: Metrics.counter(NAMESPACE, f"rejected_{reason}") for reason in REASONS
@@ -67,13 +75,12 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]  # Beam has no types
         yield task.name
 
 
-class WorkOff(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+class WorkOff(Worker):
     """Works off one archive, or some DICOM files, and yields the task's name."""
 
     def setup(self) -> None:
-        """Keeps OpenCV to one thread: the runner already uses every core."""
-        cv2.setNumThreads(1)
-        orphans.watch_parent()
+        """Makes the counters."""
+        super().setup()
         self._staged = Metrics.counter(NAMESPACE, STAGED)
 
     def process(self, packed: str) -> Iterable[str]:
@@ -95,10 +102,10 @@ class Spread(beam.PTransform):  # type: ignore[misc]  # Beam has no types
 
     Args:
         tasks: the plan.
-        worker: makes the DoFn that does a packed task.
+        worker: makes what does a packed task.
     """
 
-    def __init__(self, tasks: Sequence[Task], worker: Callable[[], beam.DoFn]) -> None:
+    def __init__(self, tasks: Sequence[Task], worker: Callable[[], Worker]) -> None:
         super().__init__()
         self._packed = [pack(task) for task in tasks]
         self._worker = worker

@@ -6,25 +6,18 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 
-import apache_beam as beam
-import cv2
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
-from preprocessing import orphans, runner
+from preprocessing import runner
 from preprocessing.contract import storage
 from preprocessing.contract.manifest import Manifest
-from preprocessing.transforms import Spread, unpack
+from preprocessing.transforms import Spread, Worker, unpack
 from preprocessing.verify import shard_reading
 from preprocessing.verify.shard_reading import Reading, ReadTask
 
 
-class ReadShard(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+class ReadShard(Worker):
     """Reads one shard for each task, writes its reading, and yields the shard's name."""
-
-    def setup(self) -> None:
-        """Keeps OpenCV to one thread, as the runner uses every core, and ends with its job."""
-        cv2.setNumThreads(1)
-        orphans.watch_parent()
 
     def process(self, packed: str) -> Iterable[str]:
         """Reads a shard.

@@ -11,10 +11,11 @@ import pytest
 from apache_beam.metrics import MetricsFilter
 from apache_beam.testing.util import assert_that, equal_to
 
-from preprocessing import shards, transforms
+from preprocessing import orphans, shards, transforms
 from preprocessing.config import CHESTXRAY14_FINDINGS
 from preprocessing.pictures import Recipe
 from preprocessing.sources.row import Row
+from preprocessing.verify.scan import ReadShard
 
 
 def _plan(rows: list[Row], output: str, per_shard: int) -> list[shards.ShardTask]:
@@ -85,3 +86,19 @@ def test_the_chain_writes_each_shard_and_counts_each_image(tmp_path: pathlib.Pat
         "rejected_vanished": 1,
     }
     assert all((tmp_path / "out" / task.name).is_file() for task in tasks)
+
+
+@pytest.mark.parametrize("worker", [transforms.WriteShard, transforms.WorkOff, ReadShard])
+def test_every_worker_has_one_thread_of_opencv_and_ends_with_its_job(
+    worker: type[transforms.Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watches: list[bool] = []
+    monkeypatch.setattr(orphans, "watch_parent", lambda: watches.append(True))
+    threads = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(2)
+        worker().setup()
+        assert cv2.getNumThreads() == 1
+    finally:
+        cv2.setNumThreads(threads)
+    assert watches == [True]
