@@ -305,6 +305,17 @@ def test_a_process_may_end_before_anything_is_let_go_of(
     assert ("held by" in capsys.readouterr().err) == fails
 
 
+@pytest.mark.slow
+def test_a_process_waits_for_the_others_and_then_ends_at_once(
+    finished_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    monkeypatch.setattr(task._Stages, "end", lambda stages: events.append("wait"))
+    ended = task.main(finished_run.argv, finish=lambda code: events.append(f"exit {code}"))
+    assert ended == 0
+    assert events == ["wait", "exit 0"]
+
+
 def test_a_fault_of_the_program_is_exit_1_with_its_traceback_and_no_litter(
     fresh_python: Any, tmp_path: pathlib.Path
 ) -> None:
