@@ -20,6 +20,7 @@ from preprocessing.contract.errors import (
     ConfigError,
     DataError,
     JobError,
+    ResourceError,
     StoppedError,
     UsageError,
 )
@@ -27,7 +28,10 @@ from preprocessing.contract.errors import (
 _PIECE_BYTES = 1 << 16
 _HELD_PIECES = 64
 _LAST_WORDS_S = 1.0
-_JOB_ERRORS = {kind.__name__: kind for kind in (UsageError, DataError, StoppedError, ConfigError)}
+_JOB_ERRORS = {
+    kind.__name__: kind
+    for kind in (UsageError, DataError, ResourceError, StoppedError, ConfigError)
+}
 _NOTE = r"(?: \[while running .*)?$"
 _SENTENCE = re.compile(
     rf"^(?:RuntimeError: )?(?:[\w.]+\.)?({'|'.join(_JOB_ERRORS)}): (.+?){_NOTE}", flags=re.MULTILINE

@@ -28,6 +28,17 @@ class DataError(JobError):
     exit_code = 65
 
 
+class ResourceError(JobError):
+    """The machine or the store lacks something (exit 74, EX_IOERR): a retry may help, and counts.
+
+    A full disk, no memory, or a store that fails for so long that not even the start of the run
+    could be noted. Job managers count it against their restart budget, so that a fault that stays
+    ends the job.
+    """
+
+    exit_code = 74
+
+
 class StoppedError(JobError):
     """The job was stopped and saved its state; the same command goes on (exit 75, EX_TEMPFAIL)."""
 
