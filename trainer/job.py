@@ -4,10 +4,10 @@
 import dataclasses
 
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.stopping import StopRequests
 from trainer import runfolder
 from trainer.config import Config
 from trainer.runtime import Runtime
-from trainer.stopping import StopRequests
 
 
 @dataclasses.dataclass(frozen=True)

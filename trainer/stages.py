@@ -15,6 +15,7 @@ import tensorflow as tf
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import settings, storage
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.stopping import StopRequests
 from trainer import (
     agreement,
     checkpoints,
@@ -32,7 +33,6 @@ from trainer import (
 from trainer.config import Config
 from trainer.job import Job
 from trainer.report import serving
-from trainer.stopping import StopRequests
 
 
 def connect(data: str, output: str, config: Config, manifest: Manifest, stops: StopRequests) -> Job:

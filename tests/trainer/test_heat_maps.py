@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from preprocessing.contract import image_graph, settings
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.stopping import StopRequests
 from trainer import (
     checkpoints,
     gallery,
@@ -30,7 +31,6 @@ from trainer.evaluation.placement import normalised
 from trainer.gradcam import placement
 from trainer.job import Job
 from trainer.predictions import Predictions
-from trainer.stopping import StopRequests
 
 pytestmark = pytest.mark.slow
 

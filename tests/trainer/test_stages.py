@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.stopping import StopRequests
 from trainer import checkpoints, model, predictions, stages, training
 from trainer.config import Config
 from trainer.evaluation.auc import aurocs
 from trainer.job import Job
-from trainer.stopping import StopRequests
 
 pytestmark = pytest.mark.slow
 

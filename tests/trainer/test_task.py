@@ -13,12 +13,12 @@ import pytest
 import yaml
 
 from preprocessing.contract.errors import DataError
-from trainer import task
+from trainer import modes, task
 
 WITHOUT_TENSORFLOW = """
 import sys
 from preprocessing.contract.errors import DataError
-from trainer import task
+from trainer import modes, task
 code = task.main(sys.argv)
 heavy = {"tensorflow", "keras", "apache_beam"} & set(sys.modules)
 print("imported", sorted(heavy))
@@ -297,7 +297,7 @@ def test_a_process_may_end_before_anything_is_let_go_of(
             raise DataError(f"held by the traceback: {held is not None}")
         finish(0)
 
-    monkeypatch.setattr(task, "_run", run)
+    monkeypatch.setattr(modes, "run", run)
     code = 65 if fails else 0
     argv = ["cxr14-train", "--mode=report", "--output=nowhere"]
     assert task.main(argv, finish=lambda code: events.append(f"exit {code}")) == code
@@ -310,7 +310,7 @@ def test_a_process_waits_for_the_others_and_then_ends_at_once(
     finished_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []
-    monkeypatch.setattr(task._Stages, "end", lambda stages: events.append("wait"))
+    monkeypatch.setattr(modes._Stages, "end", lambda stages: events.append("wait"))
     ended = task.main(finished_run.argv, finish=lambda code: events.append(f"exit {code}"))
     assert ended == 0
     assert events == ["wait", "exit 0"]
@@ -321,11 +321,11 @@ def test_a_fault_of_the_program_is_exit_1_with_its_traceback_and_no_litter(
 ) -> None:
     program = """
 import os
-from trainer import task
+from trainer import modes, task
 def broken(*arguments):
     print("folders", len(os.listdir(os.environ["TMPDIR"])))
     raise RuntimeError("a fault")
-task._run = broken
+modes.run = broken
 task.console()
 """
     arguments = ("--mode=report", "--output=nowhere")

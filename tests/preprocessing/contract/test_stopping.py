@@ -11,15 +11,15 @@ import time
 
 import pytest
 
-from trainer.stopping import StopRequests
+from preprocessing.contract.stopping import StopRequests
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 
 # numpy holds the main thread in C code for longer than the grace lasts.
 BUSY = """
 import sys, time
 import numpy as np
-from trainer.stopping import StopRequests
+from preprocessing.contract.stopping import StopRequests
 requests = StopRequests(grace=1.0)
 with requests.listening():
     print("ready", flush=True)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Tests of what counts as whole: notes that name what they were made from, and their files."""
+
+import pathlib
+from typing import Any
+
+import pytest
+
+from preprocessing.contract import storage
+from trainer import runfolder
+from trainer.completion import Completion
+
+
+@pytest.fixture
+def run(data_set: Any, small_settings: Any, tmp_path: pathlib.Path) -> Completion:
+    """A run whose four stages are whole, by its notes."""
+    made = Completion(str(tmp_path), small_settings(), data_set.manifest)
+    identity = runfolder.identity(made.config, made.manifest)
+    storage.write_text(storage.join(made.output, runfolder.REPORT), "{}")
+    storage.write_text(storage.join(made.output, runfolder.PREDICTIONS), "id\n")
+    sha256 = storage.sha256_of(storage.join(made.output, runfolder.REPORT))
+    for name, note in (
+        (runfolder.TRAINING, {"identity": identity, "best_step": 7}),
+        (
+            runfolder.PREDICTIONS_NOTE,
+            runfolder.predictions_note(made.config, made.manifest, 7),
+        ),
+        (runfolder.EXPORT_NOTE, {"identity": identity, "step": 7, "report_sha256": sha256}),
+    ):
+        runfolder.write_note(made.output, name, note)
+    return made
+
+
+def test_a_whole_run_is_whole_in_every_mode(run: Completion) -> None:
+    assert all(run.of(mode) for mode in ("train", "evaluate", "export", "all"))
+
+
+@pytest.mark.parametrize(
+    ("lost", "whole"),
+    [
+        (runfolder.TRAINING, ()),
+        (runfolder.PREDICTIONS, ("train", "export")),
+        (runfolder.PREDICTIONS_NOTE, ("train", "export")),
+        (runfolder.REPORT, ("train", "evaluate")),
+        (runfolder.EXPORT_NOTE, ("train", "evaluate")),
+    ],
+)
+def test_what_is_lost_has_to_be_made_again(
+    run: Completion, lost: str, whole: tuple[str, ...]
+) -> None:
+    storage.delete(storage.join(run.output, lost))
+    assert [mode for mode in ("train", "evaluate", "export", "all") if run.of(mode)] == list(whole)
+
+
+def test_a_better_network_makes_what_was_made_of_another_one_old(run: Completion) -> None:
+    identity = runfolder.identity(run.config, run.manifest)
+    note = {"identity": identity, "best_step": 9}
+    runfolder.write_note(run.output, runfolder.TRAINING, note)
+    assert [mode for mode in ("train", "evaluate", "export", "all") if run.of(mode)] == ["train"]
+
+
+def test_another_setting_makes_everything_old(run: Completion) -> None:
+    run.config.seed += 1
+    assert not any(run.of(mode) for mode in ("train", "evaluate", "export", "all"))

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Finds out from a run's folder alone which of its stages are whole; imports no TensorFlow."""
+
+import dataclasses
+from typing import Any
+
+from preprocessing.contract import storage
+from preprocessing.contract.manifest import Manifest
+from trainer import runfolder
+from trainer.config import Config
+
+
+@dataclasses.dataclass(frozen=True)
+class Completion:
+    """What is whole of a run; each question is answered from the folder anew.
+
+    Attributes:
+        output: folder of the run.
+        config: its settings.
+        manifest: of its data set.
+    """
+
+    output: str
+    config: Config
+    manifest: Manifest
+
+    def training(self) -> dict[str, Any]:
+        """Returns the training's note; empty if it is not whole."""
+        note = runfolder.read_note(self.output, runfolder.TRAINING)
+        whole = note.get("identity") == runfolder.identity(self.config, self.manifest)
+        return note if whole else {}
+
+    def predictions(self) -> bool:
+        """Tells whether the best network of the training was evaluated."""
+        trained = self.training()
+        scored = runfolder.read_note(self.output, runfolder.PREDICTIONS_NOTE)
+        step = trained.get("best_step")
+        wanted = runfolder.predictions_note(self.config, self.manifest, step)
+        path = storage.join(self.output, runfolder.PREDICTIONS)
+        return bool(trained) and scored == wanted and storage.exists(path)
+
+    def export(self) -> bool:
+        """Tells whether the best network was exported, with the report that is there now."""
+        trained = self.training()
+        note = runfolder.read_note(self.output, runfolder.EXPORT_NOTE)
+        whole = bool(trained) and note.get("identity") == trained["identity"]
+        return (
+            whole
+            and note["step"] == trained["best_step"]
+            and note["report_sha256"] == self._report_sha256()
+        )
+
+    def of(self, mode: str) -> bool:
+        """Tells whether everything is whole that a mode asks for, but a report asked for alone."""
+        if mode == "train":
+            return bool(self.training())
+        if mode == "evaluate":
+            return self.predictions()
+        if mode == "export":
+            return self.export()
+        return bool(self._report_sha256()) and self.predictions() and self.export()
+
+    def _report_sha256(self) -> str:
+        path = storage.join(self.output, runfolder.REPORT)
+        return storage.sha256_of(path) if storage.exists(path) else ""

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""Does what a command line of the trainer asks for: the stages of its mode that are not whole yet.
+
+TensorFlow is imported only by the stages that need it, and only if they have something to do.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from preprocessing.contract import manifest as manifests
+from preprocessing.contract import storage
+from preprocessing.contract.errors import StoppedError
+from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.stopping import StopRequests
+from trainer import cluster, reporting, runfolder
+from trainer.completion import Completion
+from trainer.flags import ParsedFlags
+
+
+def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None]) -> None:
+    """Runs the stages of the mode.
+
+    Args:
+        parsed: the command line.
+        stops: what listens to requests to stop.
+        finish: called with 0 before anything that the stages hold is let go of.
+
+    Raises:
+        JobError: what the user can mend, or a request to start again.
+    """
+    if parsed.mode == "report":
+        _report(parsed)
+        return
+    manifest = manifests.read(parsed.data)
+    runfolder.begin(parsed.output, parsed.config, manifest)
+    stages = _Stages(parsed, manifest, stops)
+    if parsed.mode in ("train", "all"):
+        stages.train()
+    if parsed.mode in ("evaluate", "all"):
+        stages.evaluate()
+    if parsed.mode == "all" and stages.is_chief:
+        reporting.on_run(parsed, manifest)
+        _show_report(parsed.output)
+    if parsed.mode in ("export", "all") and stages.is_chief:
+        stages.export()
+    stages.end()
+    finish(0)
+
+
+def _report(parsed: ParsedFlags) -> None:
+    if parsed.predictions:
+        reporting.on_file(parsed)
+    else:
+        reporting.on_run(parsed, manifests.read(parsed.data) if parsed.data else None)
+
+
+def _show_report(output: str) -> None:
+    # Imported here because TensorBoard takes a second, which a report alone need not wait for.
+    from trainer import report_board
+
+    report_board.log(output, os.environ)
+
+
+class _Stages:
+    """Runs the stages that are not whole yet, and connects to devices for the first of them."""
+
+    def __init__(self, parsed: ParsedFlags, manifest: Manifest, stops: StopRequests) -> None:
+        self._parsed, self._manifest, self._stops = parsed, manifest, stops
+        self._whole = Completion(parsed.output, parsed.config, manifest)
+        self._job: Any = None
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process is the one that writes."""
+        return cluster.find(os.environ).number == 0
+
+    def train(self) -> None:
+        note = self._whole.training()
+        if note:
+            print(
+                f"training is complete: {note['steps']} steps, best validation mean AUC "
+                f"{note['best_validation_mean_auc']:.4f} at step {note['best_step']}"
+            )
+            return
+        self._stages().train(self._connect())
+
+    def evaluate(self) -> None:
+        if self._whole.predictions():
+            path = storage.join(self._parsed.output, runfolder.PREDICTIONS)
+            print(f"predictions are complete: {path}")
+            return
+        path = self._stages().evaluate(self._connect())
+        print(f"predictions: {path}")
+
+    def export(self) -> None:
+        if self._whole.export():
+            folder = storage.join(self._parsed.output, "saved_model")
+        else:
+            # The other processes may have nothing left to do, so this one works alone.
+            parsed, stages = self._parsed, self._stages()
+            job = self._job or stages.alone(
+                parsed.data, parsed.output, parsed.config, self._manifest, self._stops
+            )
+            folder = stages.export_best(job)
+        print(f"SavedModel: {folder}", flush=True)
+
+    def end(self) -> None:
+        """Waits for all: a process that ended before the chief would look like a lost one.
+
+        Once everything is written nobody is needed any more. The chief knows that it is; the others
+        read it in the folder, since whoever leaves first may be gone before all have heard of it.
+
+        Raises:
+            StoppedError: the chief was lost before it had written everything.
+        """
+        if self._job is None:
+            return
+        try:
+            self._stages().end(self._job)
+        except StoppedError:
+            if not self.is_chief and not self._whole.of(self._parsed.mode):
+                raise
+
+    def _connect(self) -> Any:
+        if self._job is None:
+            parsed = self._parsed
+            self._job = self._stages().connect(
+                parsed.data, parsed.output, parsed.config, self._manifest, self._stops
+            )
+        return self._job
+
+    def _stages(self) -> Any:
+        # Imported here because it brings TensorFlow, which --help and a finished run do not need.
+        from trainer import stages
+
+        return stages
