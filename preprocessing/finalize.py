@@ -45,6 +45,7 @@ def finish(
     notes = _notes(every)
     out = [*rejected, *(item for note in notes.values() for item in note.rejected)]
     _write_table(output, REJECTED, ["id", "reason", "text", "uri"], map(dataclasses.astuple, out))
+    warnings = [*warnings, *(pair for note in notes.values() for pair in note.warnings)]
     _write_table(output, WARNINGS, ["id", "text"], warnings)
     _judge(output, out, draft.counters["images_found"], allowed)
     twins = duplicates.find(tasks, notes)
@@ -101,6 +102,7 @@ def _counters(
 ) -> dict[str, int]:
     counters = dict(draft.counters)
     counters["records_written"] = sum(note.examples for note in notes.values())
+    counters["images_turned_upright"] += sum(note.turned for note in notes.values())
     counters["images_with_warnings"] = len({name for name, _ in warnings})
     counters["images_rejected"] = len(rejected)
     for reason, count in sorted(collections.Counter(item.reason for item in rejected).items()):

@@ -97,6 +97,8 @@ def merge(index: Index, inputs: Inputs, found: Places, tasks: Sequence[StageTask
     _refuse_missing(index, {row.id for row in present} | {item.id for item in rejected}, inputs)
     counters = _counters(index, present, rejected, found)
     counters["archive_files_not_needed"] = others
+    kept = (staged[row.id] for row in present if row.id in staged)
+    counters["images_turned_upright"] = sum(image.facts.get("turned", False) for image in kept)
     return Located(present, rejected, warnings, counters)
 
 

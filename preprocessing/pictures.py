@@ -46,6 +46,7 @@ class Picture:
         sex: "M", "F" or "".
         age: years, -1 if unknown.
         warnings: what the file leaves open, and what was assumed.
+        turned: the file stores it turned or mirrored, and says so.
     """
 
     data: bytes
@@ -57,6 +58,7 @@ class Picture:
     sex: str = ""
     age: int = -1
     warnings: tuple[str, ...] = ()
+    turned: bool = False
 
 
 def from_file(encoded: bytes, recipe: Recipe) -> Picture:
@@ -65,7 +67,9 @@ def from_file(encoded: bytes, recipe: Recipe) -> Picture:
     Raises:
         ImageError: the file is no picture that can be used.
     """
-    return _stored(image.decode(encoded), recipe)
+    found = image.read(encoded)
+    made = _stored(found.pixels, recipe)
+    return dataclasses.replace(made, turned=found.turned, warnings=found.warnings)
 
 
 def from_dicom(encoded: bytes, name: str, recipe: Recipe) -> Picture:

@@ -83,6 +83,8 @@ class ShardNote:
         sha256: of the file.
         rejected: images that could not be used.
         digests: of the pixels of each record in turn.
+        turned: how many files stored their picture turned or mirrored.
+        warnings: (id, text) of what loose files leave open.
     """
 
     fingerprint: str
@@ -91,6 +93,8 @@ class ShardNote:
     sha256: str
     rejected: tuple[Rejection, ...]
     digests: tuple[str, ...] = ()
+    turned: int = 0
+    warnings: tuple[tuple[str, str], ...] = ()
 
 
 def plan(
@@ -124,23 +128,24 @@ def write(task: ShardTask) -> ShardNote:
     finished = read_note(task)
     if finished is not None and not finished.rejected and _is_whole(task, finished):
         return finished
-    rejected: list[Rejection] = []
-    digests: list[str] = []
+    found = _Found()
     path = storage.join(task.output, task.name)
     digest, size = hashlib.sha256(), 0
     with storage.open_write(path) as file:
-        for serialized in _records(task, rejected, digests):
+        for serialized in _records(task, found):
             for piece in tfrecord.framed(serialized):
                 file.write(piece)
                 digest.update(piece)
                 size += len(piece)
     note = ShardNote(
         fingerprint=task.fingerprint,
-        examples=len(task.rows) - len(rejected),
+        examples=len(task.rows) - len(found.rejected),
         bytes=size,
         sha256=digest.hexdigest(),
-        rejected=tuple(rejected),
-        digests=tuple(digests),
+        rejected=tuple(found.rejected),
+        digests=tuple(found.digests),
+        turned=found.turned,
+        warnings=tuple(found.warnings),
     )
     storage.write_text(note_path(task), json.dumps(dataclasses.asdict(note)))
     return note
@@ -151,7 +156,8 @@ def read_note(task: ShardTask) -> ShardNote | None:
     try:
         values: dict[str, Any] = json.loads(storage.read_text(note_path(task)))
         rejected = tuple(Rejection(**item) for item in values.pop("rejected"))
-        note = ShardNote(rejected=rejected, digests=tuple(values.pop("digests")), **values)
+        digests, warnings = tuple(values.pop("digests")), tuple(values.pop("warnings"))
+        note = ShardNote(rejected=rejected, digests=digests, warnings=warnings, **values)
     except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return note if note.fingerprint == task.fingerprint else None
@@ -168,17 +174,29 @@ def _is_whole(task: ShardTask, note: ShardNote) -> bool:
     return False
 
 
-def _records(task: ShardTask, rejected: list[Rejection], digests: list[str]) -> Iterator[bytes]:
-    """Yields the serialized records of a task; appends what cannot be used to `rejected`."""
+@dataclasses.dataclass
+class _Found:
+    """What the files of a shard turned out to be; fields as in `ShardNote`."""
+
+    rejected: list[Rejection] = dataclasses.field(default_factory=list)
+    digests: list[str] = dataclasses.field(default_factory=list)
+    turned: int = 0
+    warnings: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+
+def _records(task: ShardTask, found: _Found) -> Iterator[bytes]:
+    """Yields the serialized records of a task; notes in `found` what its files turned out to be."""
     ready = pieces.read([row for row in task.rows if row.piece])
     loose = pictures.read_all([row.uri for row in task.rows if not row.piece and not row.refused])
     for row in task.rows:
         try:
             picture = _picture(row, ready, loose, task.recipe)
         except ImageError as error:
-            rejected.append(Rejection(row.id, error.reason, str(error), row.uri))
+            found.rejected.append(Rejection(row.id, error.reason, str(error), row.uri))
             continue
-        digests.append(picture.digest)
+        found.digests.append(picture.digest)
+        found.turned += picture.turned
+        found.warnings += [(row.id, text) for text in picture.warnings]
         yield schema.encode(_record(row, picture))
 
 

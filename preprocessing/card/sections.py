@@ -182,6 +182,7 @@ _EVENTS = {
     "boxes": "boxes",
     "boxes_without_image": "boxes in the box file without their image",
     "records_written": "records written",
+    "images_turned_upright": "images that their files store turned or mirrored, put upright",
     "images_with_warnings": "images with warnings, listed in warnings.csv",
     "images_rejected": "images rejected, listed in rejected.csv",
     "duplicate_pictures": "images with the pixels of another, listed in duplicates.csv",

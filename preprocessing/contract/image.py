@@ -4,6 +4,9 @@
 `image_graph.py` is the same definition as TensorFlow operations, for serving; tests hold the two
 together. The rules, in order:
 
+0. A file that says by EXIF (JPEG, or eXIf in PNG) how it must be turned or mirrored is; samples
+   that by sBIT use n bits of more, and use the low ones, are spread over all: v * full div
+   (2^n - 1), rounded. (By the standard they use the high ones: then there is nothing to do.)
 1. More than one channel: integer luma (299 R + 587 G + 114 B + 500) div 1000 of ITU-R BT.601; alpha
    is dropped (the four-channel files of ChestX-ray14 are opaque).
 2. 16 bits to 8: (v + 128) div 257, the nearest of the 256 levels.
@@ -11,6 +14,7 @@ together. The rules, in order:
 4. To the stored size: the mean over each target pixel's area when shrinking, bilinear otherwise.
 """
 
+import dataclasses
 import hashlib
 import struct
 import zlib
@@ -18,8 +22,9 @@ import zlib
 import cv2
 import numpy as np
 
-from preprocessing.contract import picture_files
-from preprocessing.contract.picture_files import MAX_PIXELS, PNG, REASONS, ImageError, Pixels
+from preprocessing.contract import corrections, picture_files
+from preprocessing.contract.picture_files import MAX_PIXELS, REASONS, ImageError, Pixels
+from preprocessing.contract.picture_tags import PNG, UPRIGHT
 
 __all__ = ["MAX_PIXELS", "REASONS", "ImageError", "Pixels"]
 
@@ -48,12 +53,40 @@ def canonical(encoded: bytes, size: int) -> Pixels:
 
 
 def decode(encoded: bytes) -> Pixels:
-    """Decodes a PNG or JPEG file to grey uint8 [height, width] by rules 1 and 2.
+    """Decodes a PNG or JPEG file to grey uint8 [height, width] by rules 0 to 2.
 
     Raises:
         ImageError: not a PNG or JPEG, cut short, damaged or too large.
     """
-    return grey(picture_files.decode(encoded))
+    return read(encoded).pixels
+
+
+@dataclasses.dataclass(frozen=True)
+class Original:
+    """A decoded file.
+
+    Attributes:
+        pixels: grey uint8 [height, width], upright.
+        turned: the file stores it turned or mirrored.
+        warnings: what the file leaves open.
+    """
+
+    pixels: Pixels
+    turned: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def read(encoded: bytes) -> Original:
+    """Decodes a PNG or JPEG file like `decode`, and tells what was done and what is left open.
+
+    Raises:
+        ImageError: not a PNG or JPEG, cut short, damaged or too large.
+    """
+    stored, tags = picture_files.decode(encoded)
+    samples = corrections.spread(stored, tags.bits) if tags.bits else stored
+    warnings = (corrections.unused_bits(samples),) if samples.dtype == np.uint16 else ()
+    pixels = corrections.upright(grey(samples), tags.orientation)
+    return Original(pixels, tags.orientation != UPRIGHT, tuple(filter(None, warnings)))
 
 
 def grey(pixels: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> Pixels:

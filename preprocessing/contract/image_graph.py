@@ -2,7 +2,8 @@
 """The canonical picture and the model's view of it as TensorFlow operations.
 
 `canonical` repeats the rules of `image.py` for serving; `fit` cuts the model's input out of a
-stored picture, alike in evaluation and serving.
+stored picture, alike in evaluation and serving. What a file says beside its pixels is looked for in
+its first 64 KiB, where the standards of EXIF and PNG put it.
 """
 
 import numpy as np
@@ -12,6 +13,9 @@ import tensorflow as tf
 from preprocessing.contract import image
 
 _PNG_START = b"\x89PNG"
+_TAGS_BYTES = 1 << 16
+# The entry Orientation (0x0112) of a TIFF directory: one SHORT, in either order of bytes.
+_LITTLE, _BIG = b"\x12\x01\x03\0\x01\0\0\0", b"\x01\x12\0\x03\0\0\0\x01"
 
 
 def canonical(encoded: tf.Tensor, size: int) -> tf.Tensor:
@@ -29,7 +33,7 @@ def canonical(encoded: tf.Tensor, size: int) -> tf.Tensor:
     """
     is_png = tf.equal(tf.strings.substr(encoded, 0, 4), _PNG_START)
     pixels = tf.cond(is_png, lambda: _decode_png(encoded), lambda: _decode_jpeg(encoded))
-    return _resize(_square(pixels), size)
+    return _resize(_square(_upright(pixels, _orientation(encoded, is_png))), size)
 
 
 def stored(encoded: tf.Tensor, size: int, encoding: str = "png") -> tf.Tensor:
@@ -96,7 +100,63 @@ def _decode_png(encoded: tf.Tensor) -> tf.Tensor:
     # Four channels of 16 bits hold every PNG without loss: grey v is (v, v, v), 8 bits are v * 257,
     # and the luma of those goes back to the luma of the 8 bits for every colour.
     channels = tf.cast(tf.io.decode_png(encoded, channels=4, dtype=tf.uint16), tf.int32)
-    return tf.cast((_luma(channels) + 128) // 257, tf.uint8)
+    return tf.cast((_luma(_spread(encoded, channels[..., :3])) + 128) // 257, tf.uint8)
+
+
+def _spread(encoded: tf.Tensor, colours: tf.Tensor) -> tf.Tensor:
+    """Spreads the low bits of int32 [height, width, 3] by sBIT over the whole range (rule 0)."""
+    head = _head(encoded)
+    depth, colour = head[24], head[25]
+    kind = _first(head, b"sBIT")
+    length = tf.where(colour % 4 >= 2, 3, 1)
+    bits = tf.reduce_max(tf.pad(head, [[0, 3]])[kind : kind + length])
+    named = (kind < tf.size(head)) & (colour != 3) & (depth >= 8) & (bits > 0) & (bits < depth)
+    bits = tf.where(named, bits, depth)  # equal ones change nothing
+    full, top = tf.pow(2, depth) - 1, tf.pow(2, bits) - 1
+    samples = colours // (65535 // full)
+
+    def spread() -> tf.Tensor:
+        wide = tf.cast(samples, tf.int64) * tf.cast(full, tf.int64) + tf.cast(top // 2, tf.int64)
+        return tf.cast(wide // tf.cast(top, tf.int64), tf.int32) * (65535 // full)
+
+    low = samples % ((full + 1) // (top + 1))
+    is_low = (tf.reduce_max(samples) <= top) & tf.reduce_any(low > 0)
+    return tf.cond(named & is_low, spread, lambda: colours)
+
+
+def _orientation(encoded: tf.Tensor, is_png: tf.Tensor) -> tf.Tensor:
+    """Returns the orientation that EXIF names, int32 [] from 1 to 8."""
+    head = _head(encoded)
+    exif = tf.where(is_png, _first(head, b"eXIf"), _first(head, b"Exif\0\0"))
+    # The first directory comes first, before that of a thumbnail.
+    little, big = (_first(head[exif:], entry) for entry in (_LITTLE, _BIG))
+    value = tf.pad(head, [[0, 2]])[exif + tf.minimum(little, big + 1)]
+    return tf.where((value >= 1) & (value <= 8), value, 1)
+
+
+def _head(encoded: tf.Tensor) -> tf.Tensor:
+    """Returns the first bytes of a file, int32 [n]."""
+    head = tf.strings.substr(encoded, 0, _TAGS_BYTES)
+    return tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int32)
+
+
+def _first(data: tf.Tensor, pattern: bytes) -> tf.Tensor:
+    """Returns where the first occurrence of a pattern in int32 [n] ends; n if there is none."""
+    count = tf.maximum(tf.size(data) - len(pattern) + 1, 0)
+    hits = tf.ones([count], tf.bool)
+    for at, byte in enumerate(pattern):
+        hits &= data[at : at + count] == byte
+    ends = tf.cast(tf.where(hits)[:, 0], tf.int32) + len(pattern)
+    return tf.concat([ends, [tf.size(data)]], 0)[0]
+
+
+def _upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Turns and mirrors [height, width] from an EXIF orientation to upright."""
+    turned = tf.cond(orientation >= 5, lambda: tf.transpose(pixels), lambda: pixels)
+    for axis, mirrored in ((1, (2, 3, 6, 7)), (0, (3, 4, 7, 8))):
+        is_so = tf.reduce_any(orientation == tf.constant(mirrored))
+        turned = tf.reverse(turned, tf.boolean_mask([axis], [is_so]))
+    return turned
 
 
 def _luma(channels: tf.Tensor) -> tf.Tensor:

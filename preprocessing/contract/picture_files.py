@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from kornia_rs import io as kornia
 
+from preprocessing.contract import picture_tags
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.picture_tags import JPEG, PNG, Tags
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -33,9 +35,8 @@ REASONS = (
 MAX_PIXELS = 1 << 26
 MAX_BYTES = 1 << 28
 
-# The first bytes of a file.
-PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
+# Where the way to the end of a file is not clear, its end must lie among so many last bytes.
+_TAIL_BYTES = 1024
 _PNG_END = b"IEND\xaeB`\x82"
 # PNG colour type -> channels (ISO/IEC 15948, table 11.1).
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -53,20 +54,24 @@ class ImageError(DataError):
         self.reason = reason
 
 
-def decode(encoded: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+def decode(encoded: bytes) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.uint16], Tags]:
     """Decodes a PNG or JPEG file.
+
+    Bytes behind the end of the picture belong to nobody and are ignored, as viewers do.
 
     Returns:
         [height, width] or [height, width, 3 or 4] in the order red, green, blue, alpha; uint8, or
-        uint16 for a PNG of 16 bits.
+        uint16 for a PNG of 16 bits: as stored, not turned. And what the file says of itself.
 
     Raises:
         ImageError: not a PNG or JPEG, cut short, damaged or too large.
     """
+    tags = picture_tags.read(encoded)
+    whole = encoded[: tags.end] if tags.end else encoded
     if encoded.startswith(PNG):
-        return _decode_png(encoded)
-    if encoded.startswith(_JPEG):
-        return _decode_jpeg(encoded)
+        return _decode_png(whole), tags
+    if encoded.startswith(JPEG):
+        return _decode_jpeg(whole), tags
     raise ImageError("not_a_picture", "the file is neither PNG nor JPEG")
 
 
@@ -85,7 +90,7 @@ def _decode_png(encoded: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16
         raise ImageError("too_large", f"the file has {len(encoded)} bytes: at most 2^28 are read")
     width, height = (int.from_bytes(encoded[at : at + 4], "big") for at in (16, 20))
     depth, colour = encoded[24:25], encoded[25:26]
-    if _PNG_END not in encoded[-1024:]:
+    if _PNG_END not in encoded[-_TAIL_BYTES:]:
         raise ImageError("cut_short", "the PNG is cut short: its end is missing")
     check_size(width, height)
     if depth == b"\x08" and colour == b"\x00":
@@ -107,21 +112,16 @@ def _decode_png(encoded: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16
 
 def _check_chunks(encoded: bytes, width: int, height: int) -> None:
     """Holds a PNG against its own checksums and the size it claims (ISO/IEC 15948, 5 and 10)."""
-    at, stream, missing = len(PNG), zlib.decompressobj(), -1
-    while at < len(encoded):
-        length = int.from_bytes(encoded[at : at + 4], "big")
-        kind, end = encoded[at + 4 : at + 8], at + 8 + length
+    stream, missing = zlib.decompressobj(), -1
+    for kind, start, end in picture_tags.png_chunks(encoded):
         if end + 4 > len(encoded):
             raise ImageError("cut_short", "the PNG is cut short: its last chunk is incomplete")
-        if zlib.crc32(encoded[at + 4 : end]).to_bytes(4, "big") != encoded[end : end + 4]:
+        if zlib.crc32(encoded[start - 4 : end]).to_bytes(4, "big") != encoded[end : end + 4]:
             raise ImageError("damaged", "the PNG is damaged: a checksum is wrong")
         if kind == b"IHDR":
-            missing = _stream_bytes(encoded[at + 8 : end], width, height)
+            missing = _stream_bytes(encoded[start:end], width, height)
         elif kind == b"IDAT":
-            missing -= _inflated(stream, encoded[at + 8 : end])
-        elif kind == b"IEND":
-            break
-        at = end + 4
+            missing -= _inflated(stream, encoded[start:end])
     if missing > 0:
         raise ImageError("cut_short", "the PNG is cut short: pixels are missing")
 
@@ -147,7 +147,7 @@ def _stream_bytes(header: bytes, width: int, height: int) -> int:
 
 def _decode_jpeg(encoded: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
     width, height, channels = _jpeg_frame(encoded)
-    if b"\xff\xd9" not in encoded[-1024:]:
+    if b"\xff\xd9" not in encoded[-_TAIL_BYTES:]:
         raise ImageError("cut_short", "the JPEG is cut short: its end is missing")
     check_size(width, height)
     if channels not in (1, 3):
@@ -162,16 +162,10 @@ def _decode_jpeg(encoded: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint1
 
 def _jpeg_frame(encoded: bytes) -> tuple[int, int, int]:
     """Reads width, height and channels from the start-of-frame segment (ITU-T T.81, B.2.2)."""
-    at = 2
-    while at + 10 <= len(encoded) and encoded[at] == 0xFF:
-        if encoded[at + 1] == 0xFF:  # a fill byte, which any marker may have before it (B.1.1.2)
-            at += 1
-            continue
-        marker, length = encoded[at + 1], int.from_bytes(encoded[at + 2 : at + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = (int.from_bytes(encoded[at + k : at + k + 2], "big") for k in (5, 7))
-            return width, height, encoded[at + 9]
-        at += 2 + length
+    for marker, at, _ in picture_tags.jpeg_segments(encoded):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and at + 6 <= len(encoded):
+            height, width = (int.from_bytes(encoded[at + k : at + k + 2], "big") for k in (1, 3))
+            return width, height, encoded[at + 5]
     raise ImageError("damaged", "the JPEG is damaged: it names no size")
 
 

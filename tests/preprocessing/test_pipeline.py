@@ -4,11 +4,13 @@
 import dataclasses
 import os
 import pathlib
+import zipfile
 
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from preprocessing import index, locate, lock, pipeline, shards, splits
 from preprocessing.config import Config
@@ -103,6 +105,7 @@ def test_the_manifest_says_where_the_data_came_from(tree) -> None:
         "boxes_without_image": 0,
         "records_written": 40,
         "images_rejected": 0,
+        "images_turned_upright": 0,
         "images_with_warnings": 0,
         "archive_files_not_needed": 0,
         "duplicate_pictures": 0,
@@ -405,3 +408,22 @@ def test_an_output_that_is_a_file_is_refused(tree) -> None:
     tree.output.write_text("a file")
     with pytest.raises(UsageError, match="--output=.* cannot be made"):
         _run(tree)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["loose", "zip"])
+def test_turned_films_and_unused_bits_are_counted_and_listed(tree, packed: bool) -> None:
+    turned, dark = (tree.find(name) for name in tree.names[:2])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(turned).rotate(90).save(turned, exif=exif)
+    cv2.imwrite(str(dark), cv2.imread(str(dark), cv2.IMREAD_GRAYSCALE).astype(np.uint16) * 16)
+    if packed:
+        with zipfile.ZipFile(tree.folder / "all.zip", "w") as archive:
+            for path in tree.images.rglob("*.png"):
+                archive.write(path, path.name)
+    images = tree.folder / "all.zip" if packed else tree.images
+    made, _ = pipeline.run(tree.inputs(images=str(images)), _CONFIG, [])
+    assert made.counters["images_turned_upright"] == 1
+    assert made.counters["images_with_warnings"] == 1
+    (line,) = (tree.output / "warnings.csv").read_text().splitlines()[1:]
+    assert line.startswith(f'{tree.names[1]},"the PNG has 16 bits, of which the top 4')
