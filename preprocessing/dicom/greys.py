@@ -15,10 +15,15 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from preprocessing.contract.picture_files import Pixels
-from preprocessing.dicom import tags
+from preprocessing.dicom import lookup, tags
 
 _Floats = npt.NDArray[np.float64]
 _Bools = npt.NDArray[np.bool_]
+_Counts = npt.NDArray[np.int64]
+
+# A window of another bit depth leaves most of a film outside, or in a sliver of the greys. One hot
+# pixel among values that are shown in full leaves the film less than half of them.
+_MOST, _LEAST_SPREAD, _LEAST_SPREAD_OF_ALL = 0.5, 1 / 8, 1 / 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,15 +56,19 @@ def shown(stored: Stored, dataset: Dataset, warnings: list[str]) -> Pixels:
     """
     values = stored.values()
     padding = _padding(stored, values, dataset, warnings)
-    present = np.bincount(stored.codes.reshape(-1), minlength=values.size) > 0
-    present &= ~padding
+    counts = np.bincount(stored.codes.reshape(-1), minlength=values.size)
+    counts[padding] = 0
+    present = counts > 0
     values = _modality(values, dataset, warnings)
     if not present.any():
         return np.zeros(stored.codes.shape, np.uint8)
-    unit = _voi(values, present, dataset, warnings)
+    unit = _voi(values, counts, dataset, warnings)
     if unit is None:
         counted = values if stored.bits <= 8 else values[present]
         unit = _stretched(values, counted.min(), counted.max())
+        if stored.bits > 8 and _spread(unit, counts) < _LEAST_SPREAD_OF_ALL:
+            title = tags.title("PixelData")
+            warnings.append(f"{title} has a few values far from the rest: they take up most greys")
     levels = np.floor(np.clip(unit, 0, 1) * 255 + 0.5).astype(np.uint8)
     if _is_inverted(dataset, warnings):
         levels = 255 - levels
@@ -74,52 +83,85 @@ def _stretched(values: _Floats, low: float, high: float) -> _Floats:
 def _padding(stored: Stored, values: _Floats, dataset: Dataset, warnings: list[str]) -> _Bools:
     """Says of every code whether it is padding (C.7.5.1.1.2): one value, or a range with both ends.
 
-    Taken modulo the width of a value, as the attribute may be written with the other sign.
+    An end that the stored bits cannot hold marks nothing: folded into them, it would be a grey.
     """
-    first = tags.integer(dataset, "PixelPaddingValue")
-    last = tags.integer(dataset, "PixelPaddingRangeLimit")
-    if first is None:
-        if last is not None:
-            title = tags.title("PixelPaddingRangeLimit")
-            warnings.append(f"{title} is there without PixelPaddingValue: left")
+    ends: list[int] = []
+    for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):
+        number = tags.integer(dataset, keyword)
+        if number is None:
+            continue
+        if keyword == "PixelPaddingRangeLimit" and not ends:
+            warnings.append(f"{tags.title(keyword)} has no PixelPaddingValue: ignored")
+            continue
+        # Of 16 bits whatever the pixels have, and often written with the other sign.
+        is_negative = stored.is_signed and 0x8000 <= number <= 0xFFFF
+        value = number - 0x10000 if is_negative else number
+        if not stored.is_signed and -0x8000 <= number < 0:
+            value = number + 0x10000
+        if values.min() <= value <= values.max():
+            ends.append(value)
+        else:
+            title = tags.title(keyword)
+            warnings.append(f"{title} cannot occur in {stored.bits} bits: ignored")
+    if not ends:
         return np.zeros(values.size, np.bool_)
-    ends = [values[int(end) % values.size] for end in (first, first if last is None else last)]
     return np.asarray((values >= min(ends)) & (values <= max(ends)), np.bool_)
 
 
 def _modality(values: _Floats, dataset: Dataset, warnings: list[str]) -> _Floats:
     items = tags.values(dataset, "ModalityLUTSequence")
     if items:
-        table = _table(items[0])
+        table = lookup.read(items[0], is_little=_is_little(dataset))
         if table is not None:
             return table.at(values)
-        warnings.append(f"{tags.title('ModalityLUTSequence')} cannot be read: left")
+        warnings.append(f"{tags.title('ModalityLUTSequence')} cannot be read: ignored")
     slope = tags.number(dataset, "RescaleSlope")
     intercept = tags.number(dataset, "RescaleIntercept")
     if slope == 0 or max(abs(slope or 0), abs(intercept or 0)) > 1e12:
-        warnings.append(f"{tags.title('RescaleSlope')} is no factor: left")
+        warnings.append(f"{tags.title('RescaleSlope')} is no factor: ignored")
         return values
     return values * (1 if slope is None else slope) + (intercept or 0)
 
 
-def _voi(values: _Floats, present: _Bools, dataset: Dataset, warnings: list[str]) -> _Floats | None:
+def _voi(values: _Floats, counts: _Counts, dataset: Dataset, warnings: list[str]) -> _Floats | None:
     """Returns every code's grey in [0, 1] by VOI LUT or window; None if there is neither."""
     unit, keyword = None, ""
     items = tags.values(dataset, "VOILUTSequence")
     if items:
-        table, keyword = _table(items[0]), "VOILUTSequence"
+        keyword = "VOILUTSequence"
+        table = lookup.read(items[0], is_little=_is_little(dataset))
         unit = table.at(values) / table.highest if table else None
+        if table and table.is_of_other_depth:
+            title = tags.title(keyword)
+            warnings.append(f"{title} states another depth than its values have: theirs is used")
     if unit is None and tags.values(dataset, "WindowWidth"):
         keyword, unit = "WindowWidth", _window(values, dataset)
     if unit is None:
         if keyword:
             warnings.append(f"{tags.title(keyword)} cannot be used: all values are shown")
         return None
-    seen, spread = np.clip(unit[present], 0, 1), np.ptp(values[present])
-    if spread and not np.ptp(seen):
+    present = counts > 0
+    if np.ptp(values[present]) and not np.ptp(np.clip(unit[present], 0, 1)):
         warnings.append(f"{tags.title(keyword)} hides the whole picture: all values are shown")
         return None
+    saturated = counts[(unit <= 0) | (unit >= 1)].sum() / counts.sum()
+    if saturated > _MOST:
+        warnings.append(f"{tags.title(keyword)} shows most of the film as plain black or white")
+    elif _spread(unit, counts) < _LEAST_SPREAD:
+        warnings.append(f"{tags.title(keyword)} shows most of the film in few grey levels")
     return unit
+
+
+def _spread(unit: _Floats, counts: _Counts) -> float:
+    """Returns the share of the greys over which all but 0.2 % of the pixels are spread."""
+    order = np.argsort(unit, kind="stable")
+    shares = np.cumsum(counts[order]) / counts.sum()
+    low, high = unit[order[np.searchsorted(shares, (0.001, 0.999))]]
+    return float(min(high, 1) - max(low, 0))
+
+
+def _is_little(dataset: Dataset) -> bool:
+    return dataset.original_encoding[1] is not False
 
 
 def _window(values: _Floats, dataset: Dataset) -> _Floats | None:
@@ -138,38 +180,6 @@ def _window(values: _Floats, dataset: Dataset) -> _Floats | None:
     if function == "LINEAR" and width == 1:
         return np.asarray(values > center - 0.5, np.float64)
     return None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Table:
-    """A lookup table: its entries, the value of the first, and the highest entry possible."""
-
-    entries: _Floats
-    first: int
-    highest: float
-
-    def at(self, values: _Floats) -> _Floats:
-        at = np.clip(np.floor(values + 0.5) - self.first, 0, self.entries.size - 1)
-        return np.asarray(self.entries[at.astype(np.int64)])
-
-
-def _table(item: Dataset) -> _Table | None:
-    """Reads an item of a LUT sequence (C.11.1.1); None if it contradicts itself."""
-    try:
-        count, first, bits = (int(number) for number in tags.values(item, "LUTDescriptor"))
-        data = item.get("LUTData")
-        if isinstance(data, bytes):
-            count = count or 1 << 16
-            entries = np.frombuffer(data, "<u2" if len(data) >= 2 * count else np.uint8)
-        else:
-            entries = np.asarray(data, np.uint16)
-    except Exception:  # whatever a hostile item makes of a conversion
-        return None
-    count = count or 1 << 16
-    if entries.size < count or not 8 <= bits <= 16:
-        return None
-    entries = entries[:count].astype(np.float64)
-    return _Table(entries, first, float(max((1 << bits) - 1, entries.max())))
 
 
 def _is_inverted(dataset: Dataset, warnings: list[str]) -> bool:

@@ -16,12 +16,12 @@ from pydicom.uid import UID
 
 from preprocessing.contract import image, picture_files
 from preprocessing.contract.picture_files import ImageError, Pixels
-from preprocessing.dicom import decoder, greys, rle, tags
+from preprocessing.dicom import aspect, decoder, frames, greys, rle, tags
 
 _NATIVE = {f"1.2.840.10008.1.2{end}" for end in ("", ".1", ".1.99", ".2")}
 _RLE = "1.2.840.10008.1.2.5"
-_JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
-_JPEG = {f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 57, 70)}
+_JPEG_8_BITS = {f"1.2.840.10008.1.2.4.{end}" for end in (50, 51)}
+_JPEG = {*_JPEG_8_BITS, *(f"1.2.840.10008.1.2.4.{end}" for end in (57, 70))}
 _JPEG_LS = {f"1.2.840.10008.1.2.4.{end}" for end in (80, 81)}
 _JPEG_2000 = {f"1.2.840.10008.1.2.4.{end}" for end in (90, 91)}
 
@@ -38,7 +38,7 @@ def read(dataset: Dataset, *, is_cut: bool, warnings: list[str]) -> Pixels:
         warnings: gains what is missing or odd, and what was assumed.
 
     Returns:
-        uint8 [height, width], 0 black, as the rows and columns lie in the file.
+        uint8 [height, width], 0 black, as the rows and columns lie in the file; square pixels.
 
     Raises:
         ImageError: no pixels, cut short, damaged, too large or of a type that is not read.
@@ -54,6 +54,12 @@ def read(dataset: Dataset, *, is_cut: bool, warnings: list[str]) -> Pixels:
     header.file_meta.TransferSyntaxUID = UID(syntax)
     header["PixelData"] = dataset["PixelData"]
     if syntax in _NATIVE:
+        if frames.is_encapsulated(data[0]):
+            raise ImageError(
+                "pixel_type",
+                "TransferSyntaxUID (0002,0010) says uncompressed, but the pixels are compressed: "
+                "correct it to the syntax that they have",
+            )
         _check_length(header, len(data[0]))
         pixels = _native(header)
     else:
@@ -64,8 +70,10 @@ def read(dataset: Dataset, *, is_cut: bool, warnings: list[str]) -> Pixels:
     if pixels.dtype.kind not in "iu" or pixels.dtype.itemsize > 2:
         raise ImageError("pixel_type", f"the picture has {pixels.dtype} pixels: use 8 or 16 bits")
     if header.SamplesPerPixel == 3:
-        return image.grey(pixels.astype(np.uint8, copy=False))
-    return greys.shown(_stored(pixels, header, dataset, warnings), dataset, warnings)
+        grey = image.grey(pixels.astype(np.uint8, copy=False))
+    else:
+        grey = greys.shown(_stored(pixels, header, dataset, warnings), dataset, warnings)
+    return aspect.squared(grey, dataset, warnings)
 
 
 def _header(dataset: Dataset, warnings: list[str]) -> Dataset:
@@ -105,7 +113,8 @@ def _header(dataset: Dataset, warnings: list[str]) -> Dataset:
 def _or_assumed(dataset: Dataset, keyword: str, assumed: int, warnings: list[str]) -> int:
     found = tags.integer(dataset, keyword)
     if found is None:
-        warnings.append(f"{tags.title(keyword)} is missing: taken as {assumed}")
+        state = "not a whole number" if tags.values(dataset, keyword) else "missing"
+        warnings.append(f"{tags.title(keyword)} is {state}: taken as {assumed}")
         return assumed
     return found
 
@@ -161,12 +170,15 @@ def _decode_frame(
         pixels = rle.decode(frame, shape, header.BitsAllocated // 8)
         is_luma = header.PhotometricInterpretation.startswith("YBR")
         return pixels[..., [0, 0, 0]] if is_luma else pixels
-    if syntax == _JPEG_EXTENDED and header.BitsStored > 8:
-        raise ImageError("pixel_type", "JPEG of 12 bits is not read: save it uncompressed")
-    size = _j2k_size(frame) if syntax in _JPEG_2000 else _jpeg_size(frame)
-    if size != (rows, columns, channels):
+    stream = frames.read(frame)
+    if stream.bits != 8 and syntax in _JPEG_8_BITS:
+        raise ImageError(
+            "pixel_type", f"lossy JPEG of {stream.bits} bits is not read: save it uncompressed"
+        )
+    if (stream.rows, stream.columns, stream.channels) != (rows, columns, channels):
         raise ImageError("damaged", "the picture is damaged: its stream has another size")
-    if b"\xff\xd9" not in frame[-64:]:
+    frame = frames.without_padding(frame)
+    if not frame:
         raise ImageError("cut_short", "the picture is cut short: its stream has no end")
     attributes = {item.keyword: item.value for item in header if item.keyword != "PixelData"}
     return decoder.decode(attributes, syntax, frame)
@@ -179,30 +191,6 @@ def _native(header: Dataset) -> npt.NDArray[np.generic]:
     except Exception:  # of no narrower type; its text may repeat values
         raise ImageError("damaged", "the picture is damaged: it cannot be decoded") from None
     return pixels
-
-
-def _j2k_size(frame: bytes) -> tuple[int, int, int]:
-    """Reads rows, columns and channels from the SIZ segment (ITU-T T.800, A.5.1)."""
-    at = frame[:4096].find(b"\xff\x4f\xff\x51")
-    if at < 0 or at + 42 > len(frame):
-        return 0, 0, 0
-    right, bottom, left, top = (int(number) for number in np.frombuffer(frame, ">u4", 4, at + 8))
-    return bottom - top, right - left, int.from_bytes(frame[at + 40 : at + 42], "big")
-
-
-def _jpeg_size(frame: bytes) -> tuple[int, int, int]:
-    """Reads rows, columns and channels from the start of frame (ITU-T T.81, B.2.2; T.87, C.2.2)."""
-    at = 2
-    while at + 10 <= len(frame) and frame[at] == 0xFF:
-        marker, length = frame[at + 1], int.from_bytes(frame[at + 2 : at + 4], "big")
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            rows, columns = (int.from_bytes(frame[at + k : at + k + 2], "big") for k in (5, 7))
-            return rows, columns, frame[at + 9]
-        at += 2 + length
-    return 0, 0, 0
 
 
 def _stored(
@@ -220,12 +208,14 @@ def _stored(
         fits = -half <= int(values.min()) and int(values.max()) < half
     has_overlay = any((group, 0x0102) in dataset for group in range(0x6000, 0x6020, 2))
     if not fits and not has_overlay:
-        high_bit = tags.integer(dataset, "HighBit") or 0
-        shift = high_bit + 1 - bits
+        shift = (tags.integer(dataset, "HighBit") or 0) + 1 - bits
         if 0 < shift <= width - bits:
             codes = np.right_shift(codes, codes.dtype.type(shift))
+            warnings.append(
+                f"{tags.title('HighBit')} is not BitsStored - 1: bits below are ignored"
+            )
         else:
-            warnings.append(f"{tags.title('BitsStored')} is less than is used: taken as {width}")
-            bits = width
+            title = tags.title("BitsStored")
+            warnings.append(f"{title} is {bits}, but higher bits are in use: they are ignored")
     mask = codes.dtype.type((1 << bits) - 1)
     return greys.Stored(np.bitwise_and(codes, mask), bits, is_signed)

@@ -56,13 +56,19 @@ def words(dataset: Dataset, *keywords: str) -> set[str]:
 
 def number(dataset: Dataset, keyword: str) -> float | None:
     """Returns the first value of an attribute; None if it is no finite number."""
-    for value in values(dataset, keyword)[:1]:
+    found = numbers(dataset, keyword)
+    return found[0] if found and math.isfinite(found[0]) else None
+
+
+def numbers(dataset: Dataset, keyword: str) -> list[float]:
+    """Returns the values of an attribute; NaN for each that is no number."""
+    found = []
+    for value in values(dataset, keyword):
         try:
-            result = float(value)
+            found.append(float(value))
         except (TypeError, ValueError, OverflowError):
-            return None
-        return result if math.isfinite(result) else None
-    return None
+            found.append(math.nan)
+    return found
 
 
 def integer(dataset: Dataset, keyword: str) -> int | None:

@@ -104,6 +104,46 @@ def test_padding_of_signed_pixels(film) -> None:
     assert greys.shown(stored, dataset, [])[0].tolist() == [0, 0, 255]
 
 
+@pytest.mark.parametrize("padding", [65535, 32768, -1, 4096])
+def test_padding_that_cannot_occur_marks_nothing(film, padding: int) -> None:
+    levels, warnings = _shown(film, [0, 2048, 4095], PixelPaddingValue=padding)
+    assert levels == [0, 128, 255]
+    assert "PixelPaddingValue (0028,0120) cannot occur in 12 bits" in warnings[0]
+
+
+def test_padding_written_with_the_other_sign_counts(film) -> None:
+    # -1000 as two's complement of 16 bits.
+    values, padding = [-1000, -2, 2], 0x10000 - 1000
+    assert _shown(film, values, signed=True, PixelPaddingValue=padding) == ([0, 0, 255], [])
+    made = film(PixelPaddingValue=-2, PixelRepresentation=1)
+    stored = greys.Stored(np.array([[1, 3, 0xFFFE]], np.uint16), 16, False)
+    assert greys.shown(stored, made, [])[0].tolist() == [0, 255, 0]
+
+
+def test_a_range_of_padding_with_one_end_that_cannot_occur_is_one_value(film) -> None:
+    changes = {"PixelPaddingValue": 4000, "PixelPaddingRangeLimit": 65535}
+    levels, warnings = _shown(film, [0, 100, 4000, 200], **changes)
+    assert levels == [0, 128, 0, 255]
+    assert "PixelPaddingRangeLimit (0028,0121)" in warnings[0]
+
+
+@pytest.mark.parametrize(("center", "width"), [(127, 255), (32768, 65536)])
+def test_a_window_of_another_depth_is_obeyed_with_a_warning(film, center, width) -> None:
+    values = np.linspace(0, 4095, 200).astype(int).tolist()
+    levels, warnings = _shown(film, values, WindowCenter=center, WindowWidth=width)
+    unit = (np.array(values) - (center - 0.5)) / (width - 1) + 0.5
+    assert levels == np.floor(np.clip(unit, 0, 1) * 255 + 0.5).astype(int).tolist()
+    assert len(warnings) == 1 and "WindowWidth (0028,1051) shows most of" in warnings[0]
+
+
+def test_one_hot_pixel_leaves_the_whole_range_shown_with_a_warning(film) -> None:
+    values = [*range(1000, 1500)] * 4
+    assert _shown(film, values)[1] == []
+    levels, warnings = _shown(film, [*values, 4095])
+    assert levels[-1] == 255 and max(levels[:-1]) == 41  # 499 / 3095 * 255
+    assert len(warnings) == 1 and "PixelData (7FE0,0010)" in warnings[0]
+
+
 def test_a_picture_of_padding_alone_is_black(film) -> None:
     assert _shown(film, [7, 7], PixelPaddingValue=7)[0] == [0, 0]
 

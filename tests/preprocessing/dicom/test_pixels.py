@@ -125,18 +125,36 @@ def test_missing_attributes_are_assumed_with_warnings(film) -> None:
 
 def test_bits_that_are_none_of_the_values_are_left(film) -> None:
     overlay = film(PICTURE | 0x8000, **FULL)
-    overlay.add_new((0x6000, 0x0102), "US", 15)
     wanted = np.floor(PICTURE / 4095 * 255 + 0.5)
-    np.testing.assert_array_equal(_read(overlay)[0], wanted)
-    shifted = film(PICTURE << 4, **{**FULL, "HighBit": 15})
-    np.testing.assert_array_equal(_read(shifted)[0], wanted)
+    found, warnings = _read(overlay)
+    np.testing.assert_array_equal(found, wanted)
+    assert "BitsStored (0028,0101) is 12, but higher bits are in use" in warnings[0]
+    overlay.add_new((0x6000, 0x0102), "US", 15)
+    found, warnings = _read(overlay)
+    np.testing.assert_array_equal(found, wanted)
+    assert not warnings
+    found, warnings = _read(film(PICTURE << 4, **{**FULL, "HighBit": 15}))
+    np.testing.assert_array_equal(found, wanted)
+    assert "HighBit (0028,0102)" in warnings[0]
 
 
-def test_too_few_bits_stored_are_noticed(film) -> None:
-    found, warnings = _read(film(PICTURE * 16, BitsStored=12, HighBit=11))
-    span = (PICTURE.astype(float) - PICTURE.min()) / np.ptp(PICTURE)
-    np.testing.assert_array_equal(found, np.floor(span * 255 + 0.5))
+def test_signed_values_count_whether_their_sign_is_extended_or_not(film) -> None:
+    values = PICTURE.astype(np.int16) - 2048
+    wanted = np.floor(PICTURE / 4095 * 255 + 0.5)
+    changes = {**FULL, "WindowCenter": 0}
+    found, warnings = _read(film(values, **changes))
+    np.testing.assert_array_equal(found, wanted)
+    assert not warnings
+    values[:, ::2] &= 0xFFF
+    found, warnings = _read(film(values, **changes))
+    np.testing.assert_array_equal(found, wanted)
     assert "BitsStored (0028,0101)" in warnings[0]
+
+
+def test_pixels_that_are_not_square_are_rescaled(film) -> None:
+    found, warnings = _read(film((PICTURE >> 4).astype(np.uint8), PixelAspectRatio=[2, 1]))
+    assert found.shape == (80, 56)
+    assert "PixelAspectRatio (0028,0034)" in warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -154,12 +172,40 @@ def test_too_few_bits_stored_are_noticed(film) -> None:
         ("pixel_type", {"PhotometricInterpretation": "PALETTE COLOR"}),
         ("pixel_type", {"syntax": "1.2.840.10008.1.2.4.100"}),
         ("damaged", {"syntax": JPEG}),
-        ("pixel_type", {"syntax": JPEG_EXTENDED, "PixelData": encaps.encapsulate([b"12"])}),
         ("damaged", {"syntax": RLE}),
     ],
 )
 def test_what_cannot_be_read_is_refused(film, reason: str, changes) -> None:
     assert _reason(film(**changes)) == reason
+
+
+def test_lossy_jpeg_of_12_bits_is_named_under_every_syntax(film) -> None:
+    frame = bytearray(cv2.imencode(".jpg", (PICTURE >> 4).astype(np.uint8))[1].tobytes())
+    frame[frame.index(b"\xff\xc0") + 4] = 12
+    for syntax in (JPEG, JPEG_EXTENDED):
+        dataset = film(PICTURE, syntax=syntax, PixelData=encaps.encapsulate([bytes(frame)]))
+        with pytest.raises(ImageError, match="lossy JPEG of 12 bits is not read") as caught:
+            _read(dataset)
+        assert caught.value.reason == "pixel_type"
+
+
+@pytest.mark.parametrize("is_bare", [True, False])
+def test_compressed_pixels_of_an_uncompressed_syntax_are_named(film, is_bare: bool) -> None:
+    frame = cv2.imencode(".jpg", (PICTURE >> 4).astype(np.uint8))[1].tobytes()
+    data = frame if is_bare else encaps.encapsulate([frame])
+    with pytest.raises(ImageError, match="but the pixels are compressed") as caught:
+        _read(film(PICTURE, PixelData=data))
+    assert caught.value.reason == "pixel_type"
+
+
+@pytest.mark.parametrize("syntax", [JPEG_LOSSLESS, JPEG_LS, JPEG_2000, RLE])
+def test_bytes_behind_the_end_of_a_frame_belong_to_nobody(film, tmp_path, syntax: str) -> None:
+    dataset = _transcoded(film(PICTURE, **FULL), syntax, tmp_path)
+    frame = next(encaps.generate_frames(dataset.PixelData, number_of_frames=1))
+    dataset.PixelData = encaps.encapsulate([frame + bytes(2048)])
+    found, warnings = _read(dataset)
+    np.testing.assert_array_equal(found, np.floor(PICTURE / 4095 * 255 + 0.5))
+    assert not warnings
 
 
 def test_a_file_without_the_pixels_it_began_is_cut_short(film) -> None:
