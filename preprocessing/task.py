@@ -11,10 +11,20 @@ from absl import flags
 
 from preprocessing import phantom
 from preprocessing.config import Config
-from preprocessing.contract import settings
+from preprocessing.contract import command_line, given_paths, settings
 from preprocessing.contract.errors import JobError, UsageError
 from preprocessing.contract.manifest import Manifest
 
+_BEAMS_PATHS = (
+    "--dataflow_job_file",
+    "--profile_location",
+    "--profile_temp_location",
+    "--requirements_file",
+    "--setup_file",
+    "--staging_location",
+    "--temp_location",
+    "--template_location",
+)
 COMMANDS = ("run", "phantom", "verify", "describe")
 
 _HELP = """cxr14-preprocess: radiographs and their index -> shards and manifest
@@ -32,6 +42,8 @@ _HELP = """cxr14-preprocess: radiographs and their index -> shards and manifest
   --images is a folder, however nested, or archives (.tar.gz, .tar, .zip) as downloaded, or both.
   A split is made by lists (--train_val_list and --test_list, or --train_list, --validation_list
   and --test_list), by a column of the label file, or at random by patient.
+  --config may be given more than once: each file is read over the ones before it. Of two
+  --config.NAME=VALUE the later counts; every other flag is given once.
 """
 
 
@@ -73,8 +85,9 @@ def _run(argv: Sequence[str]) -> int:
         source=values.source,
         allow_missing=values.allow_missing,
         check_md5=values.check_md5,
-        **{name: values[name].value for name in paths},
+        **{name: given_paths.checked(f"--{name}", values[name].value) for name in paths},
     )
+    _check_beams_paths(left[1:])
     manifest, fresh = pipeline.run(inputs, values.config, left[1:])
     print(_summary(inputs.output, manifest) if fresh else f"{inputs.output} is complete already")
     return 0
@@ -99,16 +112,28 @@ def _describe(argv: Sequence[str]) -> int:
 def _folder(command: str, argv: Sequence[str]) -> tuple[str, str, list[str]]:
     """Reads the folder, --output and Beam's own flags of a command on a finished data set."""
     _quiet_beam()
-    folders = [argument for argument in argv[1:] if not argument.startswith("-")]
+    values = flags.FlagValues()
+    values.set_gnu_getopt(True)
+    flags.DEFINE_string("output", "", "Folder of the description.", flag_values=values)
+    left = command_line.parse(argv, values=values, known_only=True)[1:]
+    folders = [argument for argument in left if not argument.startswith("-")]
     if len(folders) != 1:
         given = f"{len(folders)} folders given" if folders else "no folder given"
         raise UsageError(f"{command}: {given}; use cxr14-preprocess {command} DIR")
-    left = [argument for argument in argv[1:] if argument.startswith("-")]
-    output = [argument for argument in left if argument.startswith("--output=")]
-    if output and command == "verify":
+    if values.output and command == "verify":
         raise UsageError("verify writes nothing: leave --output out")
-    rest = [argument for argument in left if argument not in output]
-    return folders[0], output[-1].partition("=")[2] if output else "", rest
+    rest = [argument for argument in left if argument.startswith("-")]
+    _check_beams_paths(rest)
+    output = given_paths.checked("--output", values.output)
+    return given_paths.checked(command, folders[0]), output, rest
+
+
+def _check_beams_paths(arguments: Sequence[str]) -> None:
+    """Checks the paths among Beam's own flags, which Beam itself would take as they are."""
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        if name in _BEAMS_PATHS and given_paths.checked(name, value) != value:
+            raise UsageError(f"{argument} is read by Beam, which knows no ~: write the path out")
 
 
 def _quiet_beam() -> None:
@@ -128,12 +153,13 @@ def _phantom(argv: Sequence[str]) -> int:
         "How often findings occur.",
         flag_values=values,
     )
-    left = settings.parse_flags(argv, values=values)
+    left = command_line.parse(argv, values=values)
     if len(left) > 1 or not values.output or not values.images:
         wrong = f"{left[1]!r} is no flag" if len(left) > 1 else "--output and --images are needed"
         raise UsageError(f"phantom: {wrong}; --help shows the whole command")
+    output = given_paths.checked("--output", values.output)
     summary = phantom.write(
-        values.output, images=values.images, seed=values.seed, prevalence=values.prevalence
+        output, images=values.images, seed=values.seed, prevalence=values.prevalence
     )
     made = "made" if summary.written else "complete already"
     print(

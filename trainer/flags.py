@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from absl import flags
 
-from preprocessing.contract import settings
+from preprocessing.contract import given_paths, settings
 from preprocessing.contract.errors import UsageError
 from trainer.config import Config
 
@@ -18,6 +18,9 @@ _REPORT_FLAGS = {
     "compare": "Predictions file of another model on the same images, for the report.",
     "radiologists": "CSV of radiologists' labels of some of the images, for the report.",
 }
+# Settings that hold a path, and the words that are none.
+PATH_SETTINGS = {"data.cache": ("memory",), "model.weights": ("imagenet", "none")}
+PATH_FLAGS = ("data", "output", "predictions", *_REPORT_FLAGS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,24 +81,22 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
         environ: where defaults for Vertex AI are looked up.
 
     Raises:
-        UsageError: a flag that does not exist, lacks a value or does not fit the mode.
+        UsageError: a flag that does not exist, lacks a value, has two, holds a path that cannot be
+            meant, or does not fit the mode.
         ConfigError: a setting that does not exist or cannot work.
     """
     values = define(environ)
     left = settings.parse(Config(), argv, values=values)
     config: Config = values.config
-    parsed = ParsedFlags(
-        mode=values.mode,
-        data=values.data,
-        output=values.output,
-        predictions=values.predictions,
-        metadata=values.metadata,
-        compare=values.compare,
-        radiologists=values.radiologists,
-        config=config,
-        help=_help(values) if values.help else "",
-    )
-    if parsed.help:
+    text = _help(values) if values.help else ""
+    if not text:
+        _check_path_settings(config)
+    paths = {
+        name: values[name].value if text else given_paths.checked(f"--{name}", values[name].value)
+        for name in PATH_FLAGS
+    }
+    parsed = ParsedFlags(mode=values.mode, config=config, help=text, **paths)
+    if text:
         return parsed
     if len(left) > 1:
         raise UsageError(f"cxr14-train takes flags only, not {left[1]!r}; --help lists the flags")
@@ -116,6 +117,14 @@ def _check(parsed: ParsedFlags) -> None:
         raise UsageError("--data is missing: name the folder that cxr14-preprocess wrote")
 
 
+def _check_path_settings(config: Config) -> None:
+    for name, words in PATH_SETTINGS.items():
+        section, key = name.split(".")
+        holder = getattr(config, section)
+        if getattr(holder, key) not in words:
+            setattr(holder, key, given_paths.checked(name, getattr(holder, key)))
+
+
 def _help(values: flags.FlagValues) -> str:
     names = ("mode", "data", "output", "predictions", *_REPORT_FLAGS, "config")
     listed = [values[name] for name in names]
@@ -126,6 +135,9 @@ def _help(values: flags.FlagValues) -> str:
             "cxr14-train: train, evaluate, report and export",
             "",
             *rows,
+            "",
+            "Paths are local or gs://; ~ is your home. Every flag is given once, but --config more",
+            "than once: each file is read over the ones before it, and --config.NAME over all.",
             "",
             "Settings (for --config.section.name=value) and their defaults:",
             "",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads typed settings: dataclass defaults, then a YAML file, then `--config.a.b=c` overrides."""
+"""Reads typed settings: dataclass defaults, then YAML files, then `--config.a.b=c` overrides."""
 
 import dataclasses
 import difflib
@@ -13,13 +13,19 @@ import yaml
 from absl import flags
 from ml_collections import config_flags
 
-from preprocessing.contract import storage
+from preprocessing.contract import command_line, given_paths, yaml_files
 from preprocessing.contract.errors import ConfigError, UsageError
 
 T = TypeVar("T")
 
 _FILE = re.compile(r"^--?config=")
 _OVERRIDE = re.compile(r"^--?(no)?config\.(?P<path>[^=]*)")
+# How YAML is to say what it said otherwise.
+_ADVICE = {
+    bool: ": write true or false",
+    int: ": write it in decimal digits, without leading zeros and quotes",
+    float: ": write it in decimal digits, as 0.001 or 1e-3",
+}
 
 
 def _to_float(value: Any) -> Any:
@@ -35,24 +41,6 @@ def _to_float(value: Any) -> Any:
 def _to_int(value: Any) -> Any:
     """Makes dacite refuse true and false, which Python counts among the whole numbers."""
     return repr(value) if isinstance(value, bool) else value
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML would silently take the last."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        """Builds a mapping."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key.value!r} stands twice", key.start_mark
-                )
-            seen.add(key.value)
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
 
 
 def from_mapping(kind: type[T], values: Any, *, origin: str) -> T:
@@ -86,18 +74,33 @@ def from_yaml(kind: type[T], path: str) -> T:
     Raises:
         ConfigError: the file is missing, is not YAML, or does not fit the dataclass.
     """
-    if not path:
-        raise ConfigError("--config names no file: give a YAML file or leave --config out")
-    try:
-        # A SafeLoader, which builds plain values only.
-        values = yaml.load(storage.read_text(path), Loader=_Loader)  # noqa: S506
-    except FileNotFoundError as error:
-        raise ConfigError(f"configuration file {path} does not exist") from error
-    except OSError as error:
-        raise ConfigError(f"configuration file {path} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {_in_one_line(error)}") from error
-    return from_mapping(kind, values, origin=path)
+    return from_mapping(kind, yaml_files.read(path), origin=path)
+
+
+def _from_files(kind: type[T], paths: Sequence[str]) -> T:
+    """Reads YAML files in order: what a later one holds replaces the same in those before it."""
+    merged: dict[str, Any] = {}
+    for path in paths:
+        if not path:
+            raise ConfigError("--config names no file: give a YAML file or leave --config out")
+        path = given_paths.checked("--config", path)
+        values = yaml_files.read(path)
+        from_mapping(kind, values, origin=path)  # each by itself, so that an error names its file
+        merged = _merged(merged, values or {})
+    return from_mapping(kind, merged, origin=" and ".join(paths))
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Lays nested mappings over others; a list is replaced as a whole.
+
+    >>> _merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"c": 4}})
+    {'a': {'b': 1, 'c': 4}, 'd': 3}
+    """
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(below.get(key), dict)
+        merged[key] = _merged(below[key], value) if both else value
+    return merged
 
 
 def to_mapping(settings: Any) -> dict[str, Any]:
@@ -130,7 +133,8 @@ def parse(
 
     Args:
         defaults: a fresh settings dataclass with its defaults.
-        argv: the command line, program name first; `--config=FILE` may stand anywhere.
+        argv: the command line, program name first; `--config=FILE` may stand anywhere, and more
+            than once: the files are read in their order, each over the ones before it.
         values: the other flags, defined; `values.config` holds the settings afterwards.
         known_only: leave flags that are not defined for somebody else instead of refusing them.
 
@@ -138,10 +142,15 @@ def parse(
         What is left over, program name first.
 
     Raises:
-        UsageError: a flag that does not exist, or a value it cannot take.
+        UsageError: a flag that does not exist, a value it cannot take, or two of them.
         ConfigError: a setting that does not exist, or a value it cannot take.
     """
-    argv = _files_first(argv)
+    try:
+        given = values.read_flags_from_files(list(argv[1:]), force_gnu=False)
+    except flags.Error as error:
+        raise UsageError(_in_one_line(error)) from error
+    files, others = _files_apart(given)
+    argv = [*argv[:1], *others]
     kind = type(defaults)
     for argument in argv:
         if override := _OVERRIDE.match(argument):
@@ -149,47 +158,32 @@ def parse(
     try:
         config_flags.DEFINE_config_dataclass(
             "config",
-            defaults,
-            "YAML file of settings; --config.section.name=value overrides single settings.",
+            _from_files(kind, files) if files else defaults,
+            "YAML file of settings, the later of two over the earlier; "
+            "--config.section.name=value overrides single settings, whichever stands last.",
             flag_values=values,
             sys_argv=argv,
-            parse_fn=lambda given: given if isinstance(given, kind) else from_yaml(kind, given),
         )
     except flags.Error as error:
         raise ConfigError(f"{_in_one_line(error)}; --help lists the settings") from error
-    return parse_flags(argv, values=values, known_only=known_only)
+    return command_line.parse(argv, values=values, known_only=known_only)
 
 
-def parse_flags(
-    argv: Sequence[str], *, values: flags.FlagValues, known_only: bool = False
-) -> list[str]:
-    """Parses a command line without settings; like `parse` otherwise.
-
-    Raises:
-        UsageError: a flag that does not exist, or a value it cannot take.
-        ConfigError: a setting with a value it cannot take.
-    """
-    try:
-        left: list[str] = values(list(argv), known_only=known_only)
-    except flags.Error as error:
-        wrong = ConfigError if "--config." in str(error) else UsageError
-        raise wrong(f"{_in_one_line(error)}; --help lists the flags") from error
-    return left
-
-
-def _files_first(argv: Sequence[str]) -> list[str]:
-    """Puts the files of settings before their overrides: users append flags in any order."""
-    files, others, left = [], [], list(argv[1:])
+def _files_apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Takes the files of settings out of a command line, which may hold them anywhere."""
+    files, others, left = [], [], list(argv)
     while left:
         argument = left.pop(0)
         if argument == "--":
             others += [argument, *left]
             break
         if argument in ("--config", "-config") and left:
-            files.append(f"--config={left.pop(0)}")
+            files.append(left.pop(0))
+        elif _FILE.match(argument):
+            files.append(argument.partition("=")[2])
         else:
-            (files if _FILE.match(argument) else others).append(argument)
-    return [*argv[:1], *files, *others]
+            others.append(argument)
+    return files, others
 
 
 def _check_setting(kind: Any, path: str) -> None:
@@ -217,9 +211,12 @@ def _check_setting(kind: Any, path: str) -> None:
 def _explain(error: Exception) -> str:
     """Says what is wrong without dacite's view of the value, which may be a generator."""
     if isinstance(error, dacite.WrongTypeError):
-        wanted = error.field_type
+        wanted, value = error.field_type, error.value
         name = wanted.__name__ if isinstance(wanted, type) else str(wanted)
-        return f"{error.field_path} must be of type {name}"
+        advice = _ADVICE.get(wanted, "") if isinstance(value, str) else ""
+        if wanted is str and isinstance(value, (int, float)):
+            advice = ": put it in quotes if it is meant as text"
+        return f"{error.field_path} must be of type {name}{advice}"
     return _in_one_line(error)
 
 

@@ -53,9 +53,8 @@ class Tree:
         return dataclasses.replace(inputs, **changes)
 
     def argv(self, *more: str) -> list[str]:
-        """Returns a command line for the tree; a flag given again in `more` wins."""
-        return [
-            "cxr14-preprocess",
+        """Returns a command line for the tree; a flag in `more` replaces the tree's own."""
+        own = [
             f"--images={self.images}",
             f"--labels={self.labels}",
             f"--train_val_list={self.folder / 'train_val_list.txt'}",
@@ -64,8 +63,10 @@ class Tree:
             "--config.stored_size=32",
             "--config.validation_fraction=0.3",
             "--config.examples_per_shard=8",
-            *more,
         ]
+        names = {argument.partition("=")[0] for argument in more}
+        kept = [argument for argument in own if argument.partition("=")[0] not in names]
+        return ["cxr14-preprocess", *kept, *more]
 
 
 @pytest.fixture

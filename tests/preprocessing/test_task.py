@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every mistake of a user ends in one sentence on standard error and its exit code."""
 
+import dataclasses
 import pathlib
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from preprocessing import task
 from preprocessing.config import Config
 from preprocessing.contract import manifest
+from preprocessing.index import Inputs
 
 
 def _fails(capsys: pytest.CaptureFixture[str], argv: list[str]) -> tuple[int, str]:
@@ -67,6 +69,38 @@ def test_help_answers_as_a_command_without_beam(pytestconfig: pytest.Config) -> 
         [sys.executable, "-c", code], cwd=pytestconfig.rootpath, capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+PATHS = [field.name for field in dataclasses.fields(Inputs) if field.type in (str, "str")]
+COMMANDS = {
+    **{f"--{name}": [f"--{name}=PATH"] for name in PATHS if name != "source"},
+    "--config": ["--config=PATH"],
+    "--temp_location": ["--temp_location=PATH"],
+    "verify": ["verify", "PATH"],
+    "describe": ["describe", "PATH"],
+    "describe --output": ["describe", "/data", "--output=PATH"],
+    "phantom": ["phantom", "--images=1", "--output=PATH"],
+}
+
+
+@pytest.mark.parametrize("path", ["gs:/b/x", "gs:///x", "file:///x", "/x ", "~nobody-here/x"])
+@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS.keys())
+def test_a_path_that_cannot_be_meant_is_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], path: str
+) -> None:
+    if arguments[0].startswith("--"):
+        needed = [f"--{name}=/x" for name in ("images", "labels", "output")]
+        arguments = [a for a in needed if not arguments[0].startswith(a[:-2])] + arguments
+    code, line = _fails(capsys, ["x", *(argument.replace("PATH", path) for argument in arguments)])
+    assert code == 64 and f"={path!r}" in line.replace(f"={path}", f"={path!r}")
+
+
+@pytest.mark.parametrize("command", [["describe", "/data"], ["phantom", "--images=1"], []])
+def test_a_second_value_of_a_flag_is_refused(
+    capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    code, line = _fails(capsys, ["x", *command, "--output=/a", "--output=/b"])
+    assert (code, "given as /a and as /b" in line) == (64, True)
 
 
 @pytest.mark.parametrize("name", ["images", "labels", "output"])
@@ -253,8 +287,10 @@ def test_the_phantom_feeds_the_job(
 def test_a_wrong_phantom_exits_64_with_one_sentence(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], argument: str, part: str
 ) -> None:
-    argv = ["cxr14-preprocess", "phantom", f"--output={tmp_path / 'out'}", "--images=4"]
-    code, line = _fails(capsys, [*argv, argument])
+    given = {"--output": str(tmp_path / "out"), "--images": "4"}
+    given.pop(argument.partition("=")[0], None)
+    flags = [f"{name}={value}" for name, value in given.items()]
+    code, line = _fails(capsys, ["cxr14-preprocess", "phantom", *flags, argument])
     assert part in line
     assert code == 64
     assert not (tmp_path / "out").exists()

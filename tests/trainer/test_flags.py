@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Tests of the trainer's command line: defaults, file, overrides, refusals."""
 
+import dataclasses
 import pathlib
 
 import pytest
 
 from preprocessing.contract.errors import ConfigError, JobError, UsageError
-from trainer import flags
+from trainer import flags, limits
+from trainer.config import Config
 
 BASE = ["cxr14-train", "--data=/data", "--output=/run"]
 
@@ -81,3 +83,59 @@ def test_a_report_needs_no_data() -> None:
     argv = ["cxr14-train", "--mode=report", "--predictions=p.csv", "--output=/run"]
     parsed = flags.parse(argv, {})
     assert (parsed.mode, parsed.predictions, parsed.data) == ("report", "p.csv", "")
+
+
+SLIPS = ["gs:/bucket/x", "s3:/bucket/x", "gs:///x", "file:///x", "/x ", "~nobody-here/x", "$X/y"]
+# Settings of text that are neither a path nor one of a few words.
+NEITHER = {"runtime.tpu", "model.weights_sha256", "train.profile_steps"}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+@pytest.mark.parametrize("name", [*flags.PATH_FLAGS, *flags.PATH_SETTINGS, "config"])
+def test_a_path_that_cannot_be_meant_is_refused(name: str, slip: str) -> None:
+    setting = "config." if name in flags.PATH_SETTINGS else ""
+    others = [f"--{flag}=/x" for flag in ("data", "output") if flag != name]
+    argv = ["cxr14-train", "--mode=report", *others, f"--{setting}{name}={slip}"]
+    with pytest.raises(UsageError, match=f"{name}="):
+        flags.parse(argv, {})
+
+
+def test_a_path_from_a_file_or_vertex_ai_is_checked_too(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "run.yaml").write_text("model: {weights: 'gs:/bucket/w.h5'}\n")
+    with pytest.raises(UsageError, match="model.weights=gs:/bucket"):
+        flags.parse([*BASE, f"--config={tmp_path / 'run.yaml'}"], {})
+    with pytest.raises(UsageError, match="--output=gs:/bucket"):
+        flags.parse(["cxr14-train", "--data=/d"], {"AIP_MODEL_DIR": "gs:/bucket/model/"})
+
+
+def test_the_home_folder_is_expanded_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    settings = [f"--config.{name}=~/x" for name in flags.PATH_SETTINGS]
+    given = [f"--{name}=~/x" for name in flags.PATH_FLAGS]
+    parsed = flags.parse(["cxr14-train", "--mode=report", *given, *settings], {})
+    assert {getattr(parsed, name) for name in flags.PATH_FLAGS} == {"/home/me/x"}
+    assert (parsed.config.data.cache, parsed.config.model.weights) == ("/home/me/x",) * 2
+
+
+def test_every_setting_that_is_a_path_is_known() -> None:
+    texts = {
+        f"{section.name}.{field.name}"
+        for section in dataclasses.fields(Config)
+        if dataclasses.is_dataclass(section.type)
+        for field in dataclasses.fields(section.type)
+        if field.type is str
+    }
+    assert texts - set(limits.CHOICES) - NEITHER == set(flags.PATH_SETTINGS)
+
+
+def test_a_second_file_does_not_drop_the_first(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.yaml").write_text("train: {epochs: 7}\n")
+    (tmp_path / "b.yaml").write_text("optimizer: {learning_rate: 1e-4}\n")
+    files = [f"--config={tmp_path}/{name}.yaml" for name in "ab"]
+    config = flags.parse([*BASE, *files], {}).config
+    assert (config.train.epochs, config.optimizer.learning_rate) == (7, 1e-4)
+
+
+def test_a_second_value_is_refused() -> None:
+    with pytest.raises(UsageError, match="--data is given as /data and as /other: give it once"):
+        flags.parse([*BASE, "--data=/other"], {})

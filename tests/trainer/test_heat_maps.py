@@ -139,7 +139,8 @@ def test_asking_for_more_evaluates_again_and_asking_for_the_same_does_not(
 ) -> None:
     output = tmp_path / "out"
     shutil.copytree(finished_run.output, output)
-    argv = [*finished_run.argv, f"--output={output}", "--mode=evaluate"]
+    own = [a for a in finished_run.argv if not a.startswith("--output=")]
+    argv = [*own, f"--output={output}", "--mode=evaluate"]
     assert task.main(argv) == 0
     assert "predictions are complete" in capsys.readouterr().out
     before = (output / "predictions/predictions.csv").read_bytes()

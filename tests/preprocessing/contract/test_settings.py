@@ -71,11 +71,44 @@ def test_an_override_wins_over_the_file_in_any_order(
     assert parsed == Job(steps=4, name="from file", optimizer=Optimizer(rate=1e-3))
 
 
+@pytest.mark.parametrize("given", [["--config=A", "--config=B"], ["--config", "A", "--config=B"]])
+def test_a_later_file_is_read_over_an_earlier_one(tmp_path: pathlib.Path, given: list[str]) -> None:
+    texts = {
+        "A": "steps: 3\nfindings: [A, B]\noptimizer: {rate: 0.5, nesterov: true}",
+        "B": "findings: [C]\noptimizer: {rate: 0.25}",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    paths = {name: str(tmp_path / name) for name in texts}
+    parsed = _parse(*(a.replace("A", paths["A"]).replace("B", paths["B"]) for a in given))
+    assert parsed == Job(steps=3, findings=["C"], optimizer=Optimizer(rate=0.25, nesterov=True))
+
+
+def test_of_two_files_the_wrong_one_is_named(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a").write_text("steps: 3")
+    (tmp_path / "b").write_text("stepz: 3")
+    with pytest.raises(ConfigError, match=f"^{tmp_path}/b: .*stepz"):
+        _parse(f"--config={tmp_path}/b", f"--config={tmp_path}/a")
+
+
+def test_a_file_of_flags_may_name_the_file_of_settings(
+    file: Callable[[str], str], tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "flags").write_text(f"--config={file('steps: 3')}\n--config.name=x\n")
+    assert _parse(f"--flagfile={tmp_path / 'flags'}") == Job(steps=3, name="x")
+    with pytest.raises(UsageError, match="none"):
+        _parse(f"--flagfile={tmp_path / 'none'}")
+
+
+def test_of_two_overrides_the_later_counts() -> None:
+    assert _parse("--config.steps=3", "--config.steps=4").steps == 4
+    off = ("--config.optimizer.nesterov", "--noconfig.optimizer.nesterov")
+    assert not _parse(*off).optimizer.nesterov
+
+
 def test_flags_are_true_bare_and_false_with_no() -> None:
     assert _parse("--config.optimizer.nesterov").optimizer.nesterov
-    assert not _parse(
-        "--config.optimizer.nesterov", "--noconfig.optimizer.nesterov"
-    ).optimizer.nesterov
+    assert not _parse("--noconfig.optimizer.nesterov").optimizer.nesterov
 
 
 @pytest.mark.parametrize("text", ["1e-4", "1.0e-4", "0.0001", "'1e-4'"])
@@ -96,6 +129,16 @@ def test_a_whole_number_serves_as_a_number(file: Callable[[str], str]) -> None:
         ("steps: 1.5", "steps must be of type int"),
         ("steps: three", "steps must be of type int"),
         ("steps: true", "steps must be of type int"),
+        ("steps: 010", "steps must be of type int: write it in decimal digits, without leading"),
+        ("steps: 0x10", "steps must be of type int"),
+        ("steps: 1_000", "steps must be of type int"),
+        ("steps: 1:30", "steps must be of type int"),
+        ("steps: 2026-11-29", "steps must be of type int"),
+        ("optimizer: {nesterov: yes}", "nesterov must be of type bool: write true or false"),
+        ("optimizer: {rate: 1:30.5}", "optimizer.rate must be of type float"),
+        ("name: 10", "name must be of type str: put it in quotes"),
+        ("name: true", "name must be of type str: put it in quotes"),
+        ("name: ~", "name must be of type str"),
         ("steps:", "steps must be of type int"),
         ("optimizer: {nesterov: 1}", "optimizer.nesterov must be of type bool"),
         ("optimizer: {rate: true}", "optimizer.rate must be of type float"),
@@ -191,3 +234,19 @@ def test_flat_settings_are_all_there_and_plain() -> None:
     nested = len(dataclasses.fields(Optimizer))
     assert len(found) == len(dataclasses.fields(Job)) - 1 + nested
     assert (found["steps"], found["optimizer.rate"], found["findings"]) == (3, 1e-7, ["A", "B"])
+
+
+@pytest.mark.parametrize("text", ["010", "1e3", "1.5", "7", "true", "no", "~", "", " a", "1:30"])
+def test_text_of_any_look_is_written_so_that_it_stays_text(
+    file: Callable[[str], str], text: str
+) -> None:
+    job = Job(name=text, findings=[text])
+    assert settings.from_yaml(Job, file(settings.to_yaml(job))) == job
+
+
+@pytest.mark.parametrize(
+    "text", ["gs:/bucket/a.yaml", "gs:///a.yaml", "~nobody-here/a.yaml", "a.yaml "]
+)
+def test_a_path_to_settings_that_is_a_slip_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="^--config="):
+        _parse(f"--config={text}")

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Parses flags and refuses a command line that says two things at once."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+
+from preprocessing.contract.errors import ConfigError, UsageError
+
+
+def parse(argv: Sequence[str], *, values: flags.FlagValues, known_only: bool = False) -> list[str]:
+    """Parses a command line.
+
+    Args:
+        argv: the command line, program name first.
+        values: the flags, defined; they hold their values afterwards.
+        known_only: leave flags that are not defined for somebody else instead of refusing them.
+
+    Returns:
+        What is left over, program name first.
+
+    Raises:
+        UsageError: a flag that does not exist, a value it cannot take, or two of them.
+        ConfigError: a setting with a value it cannot take.
+    """
+    for name in values:
+        if not name.startswith("config."):  # of two overrides the later one counts
+            _refuse_two_values(values[name])
+    try:
+        left: list[str] = values(list(argv), known_only=known_only)
+    except flags.Error as error:
+        wrong = ConfigError if "--config." in str(error) else UsageError
+        raise wrong(f"{' '.join(str(error).split())}; --help lists the flags") from error
+    return left
+
+
+def _refuse_two_values(flag: flags.Flag) -> None:
+    """Makes a flag refuse a second, other value, of which absl would silently take the last."""
+    parse = flag.parse
+
+    @functools.wraps(parse)
+    def once(argument: Any) -> None:
+        before, given = flag.value, flag.present
+        parse(argument)
+        if given and flag.value != before:
+            raise UsageError(
+                f"--{flag.name} is given as {before} and as {flag.value}: give it once"
+            )
+
+    flag.parse = once

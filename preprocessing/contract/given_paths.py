@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Checks paths as people give them, before a slip makes a local folder with an odd name.
+
+`gs:/bucket/run` has lost a slash and would be a folder `gs:` on this machine; a run that trains for
+days into it has put its results where nobody looks, or where they vanish with the machine.
+"""
+
+import os
+import re
+
+from preprocessing.contract.errors import UsageError
+
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<slashes>/*)(?P<rest>.*)", re.DOTALL)
+_VARIABLE = re.compile(r"\$(\{|[A-Za-z_])")
+# Short of a slash these are slips; of other words before a colon, only what goes on with a slash.
+_STORES = {"abfs", "abfss", "az", "gcs", "gs", "hdfs", "s3", "s3a", "s3n", "wasb", "wasbs"}
+# Their addresses may leave the host out.
+_WITH_DEFAULT_HOST = {"hdfs", "viewfs"}
+
+
+def checked(name: str, path: str) -> str:
+    """Returns a path with `~` expanded; an empty path stays empty.
+
+    >>> checked("--output", "gs://bucket/runs/1")
+    'gs://bucket/runs/1'
+
+    Args:
+        name: the flag or setting, for the sentence.
+        path: local, or an address such as gs://BUCKET/FOLDER.
+
+    Raises:
+        UsageError: it cannot be what was meant.
+    """
+    if not path:
+        return path
+    if path != path.strip() or any(ord(letter) < 32 for letter in path):
+        raise UsageError(
+            f"{name}={path!r} begins or ends with a blank, or holds a line break or tab: remove it"
+        )
+    if address := _SCHEME.match(path):
+        _check_address(f"{name}={path}", address)
+    elif _VARIABLE.search(path) and not os.path.lexists(path):
+        raise UsageError(
+            f"{name}={path} holds a shell variable that no shell replaced: write it out"
+        )
+    return _at_home(name, path) if path.startswith("~") else path
+
+
+def _check_address(given: str, address: re.Match[str]) -> None:
+    scheme, slashes, rest = address["scheme"], address["slashes"], address["rest"]
+    store = scheme.lower()
+    if not slashes and store not in _STORES:
+        return  # a local name with a colon in it
+    if store == "file":
+        raise UsageError(f"{given} is written as an address: give the plain path, as /data/x")
+    if store in ("http", "https"):
+        raise UsageError(f"{given} is a web address: give a local path or gs://BUCKET/...")
+    right = "gs" if store == "gcs" else store
+    if scheme != right:
+        raise UsageError(f"{given} is not how such an address is written: use {right}://")
+    if len(slashes) < 2:
+        raise UsageError(
+            f"{given} would be a path on this machine: write {scheme}://{rest}, with two slashes, "
+            f"or ./{scheme}:{slashes}{rest} if you mean that path"
+        )
+    bucket, _, below = rest.partition("/")
+    if (len(slashes) > 2 or not bucket) and scheme not in _WITH_DEFAULT_HOST:
+        raise UsageError(f"{given} names no bucket: write {scheme}://BUCKET/{rest.lstrip('/')}")
+    if _VARIABLE.search(rest):
+        raise UsageError(f"{given} holds a shell variable that no shell replaced: write it out")
+    if {".", ".."} & set(below.split("/")):
+        raise UsageError(f"{given} holds . or .., which a bucket has not: write the path without")
+
+
+def _at_home(name: str, path: str) -> str:
+    expanded = os.path.expanduser(path)
+    if expanded == path and not os.path.lexists(path):
+        raise UsageError(
+            f"{name}={path} names the home of a user who is not known here: write the path out, or "
+            f"./{path} for a folder of that name"
+        )
+    return expanded

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""Reads YAML files the way people mean what they write.
+
+YAML 1.1, which PyYAML reads, takes `010` for 8, `1:30` for 90 and `no` for false. Here a number is
+written in decimal digits and a truth value as true or false; everything else is text, which a
+setting of another type then refuses by name.
+"""
+
+import re
+from typing import Any
+
+import yaml
+
+from preprocessing.contract import storage
+from preprocessing.contract.errors import ConfigError
+
+
+class _Loader(yaml.SafeLoader):
+    """Builds plain values only, and refuses a key that is given twice."""
+
+    # Not those of SafeLoader, which the lines below would change for everybody.
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Builds a mapping."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+# Each is a part of what YAML 1.1 takes for the type: what any YAML writer leaves unquoted because
+# it is text to YAML 1.1 is text here too.
+_PLAIN = {
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    "float": (
+        r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?"
+        r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    "null": (r"~|null|Null|NULL|", "~nN\0"),
+    "merge": (r"<<", "<"),
+}
+for _kind, (_pattern, _first) in _PLAIN.items():
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_kind}",
+        re.compile(rf"(?:{_pattern})\Z"),
+        [letter if letter != "\0" else "" for letter in _first],
+    )
+
+
+def read(path: str) -> Any:
+    """Returns the plain value in a YAML file, None if it is empty.
+
+    Raises:
+        ConfigError: the file is missing, cannot be read, or is not YAML.
+    """
+    try:
+        return yaml.load(storage.read_text(path), Loader=_Loader)  # noqa: S506
+    except FileNotFoundError as error:
+        raise ConfigError(f"configuration file {path} does not exist") from error
+    except OSError as error:
+        raise ConfigError(f"configuration file {path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
