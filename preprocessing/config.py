@@ -44,7 +44,8 @@ class Table:
         patient_column: holds the patient; empty to take it from `patient_pattern`, or for DICOM
             from the tag PatientID.
         patient_pattern: regular expression whose first group, found in the image column, is the
-            patient, such as "patient([0-9]+)" for CheXpert.
+            patient, such as "patient([0-9]+)" for CheXpert. With `patient_column` too, both must
+            name the same patient.
         findings_column: holds the findings of an image as a separated list; empty where each
             finding has a column of its own name with 1, 0, -1 (uncertain) or nothing.
         separator: between the findings of such a list.

@@ -7,6 +7,7 @@ One film filed under two patients, or in train and in test, is a leak that no sp
 import collections
 from collections.abc import Iterator, Mapping, Sequence
 
+from preprocessing.contract import patients
 from preprocessing.shards import ShardNote, ShardTask
 
 # digest -> (id, patient, split) of each picture that has it
@@ -47,6 +48,8 @@ def count(twins: Twins) -> dict[str, int]:
     return {
         "duplicate_pictures": sum(map(len, groups)),
         "duplicate_groups": len(groups),
-        "duplicate_groups_across_patients": sum(len({p for _, p, _ in g}) > 1 for g in groups),
+        "duplicate_groups_across_patients": sum(
+            patients.count(p for _, p, _ in g) > 1 for g in groups
+        ),
         "duplicate_groups_across_splits": sum(len({s for _, _, s in g}) > 1 for g in groups),
     }

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 
 from preprocessing import duplicates, lock, shards, staging
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import storage
+from preprocessing.contract import patients, storage
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.labels import PRESENT, UNKNOWN
 from preprocessing.contract.manifest import Manifest, Shard, Split
@@ -157,7 +157,7 @@ def _split(
         known[finding] = sum(row.targets[at] != UNKNOWN for row in rows)
     return Split(
         examples=len(rows),
-        patients=len({row.patient for row in rows}),
+        patients=patients.count(row.patient for row in rows),
         positives=positives,
         known=known,
         prevalence={name: positives[name] / known[name] if known[name] else 0.0 for name in known},

@@ -9,7 +9,7 @@ from typing import Any
 
 from preprocessing import splits
 from preprocessing.config import Config
-from preprocessing.contract import storage
+from preprocessing.contract import patients, storage
 from preprocessing.contract.errors import UsageError
 from preprocessing.sources import nih, table, text_files
 from preprocessing.sources.row import Row
@@ -133,9 +133,12 @@ def _rows(inputs: Inputs, config: Config) -> tuple[list[Row], dict[str, str], in
 
 
 def _pseudonym(patient: str, key: bytes) -> str:
-    if not key or not patient:
+    if patients.is_missing(patient):
+        return ""
+    if not key:
         return patient
-    return hmac.new(key, patient.encode(), hashlib.sha256).hexdigest()[:16]
+    # Of the value, so that two spellings of a patient get one pseudonym.
+    return hmac.new(key, patients.value(patient).encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def _key(inputs: Inputs) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from preprocessing import stratify
 from preprocessing.config import Config
+from preprocessing.contract import patients
 from preprocessing.contract.errors import DataError, UsageError
 from preprocessing.contract.manifest import SPLITS
 from preprocessing.sources.row import Row
@@ -136,14 +137,17 @@ def check_patients(rows: Sequence[Row], split_of: Mapping[str, str]) -> None:
     Raises:
         DataError: a patient in two splits.
     """
-    patients: dict[str, set[str]] = {split: set() for split in SPLITS}
+    spellings = patients.spellings(row.patient for row in rows)
+    value_of = {name: value for value, names in spellings.items() for name in names}
+    of_split: dict[str, set[str]] = {split: set() for split in SPLITS}
     for row in rows:
-        patients[split_of[row.id]].add(row.patient)
+        of_split[split_of[row.id]].add(value_of[row.patient])
     for at, split in enumerate(SPLITS):
         for other in SPLITS[at + 1 :]:
+            both = of_split[split] & of_split[other]
             _refuse(
                 f"patients are in both {split} and {other}",
-                patients[split] & patients[other],
+                (patients.told(spellings[value]) for value in both),
                 "divide by patient",
             )
 

@@ -7,11 +7,12 @@ rarest on, each patient goes to the part that lacks most of that finding.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import patients
 from preprocessing.contract.labels import PRESENT
 from preprocessing.sources.row import Row
 
@@ -27,9 +28,11 @@ def carve(rows: Sequence[Row], *, fraction: float, salt: str) -> frozenset[str]:
         salt: text mixed into the hash that orders patients; another salt, another choice.
 
     Returns:
-        The patients of the part; never all, and never none where there are two patients.
+        The patients of the part, in every spelling that the rows have; never all, and never none
+        where there are two patients.
     """
-    names, counts = _counts(rows, salt)
+    spellings = patients.spellings(row.patient for row in rows)
+    names, counts = _counts(rows, spellings, salt)
     images = counts.sum(axis=0)
     # Wanted by the small part and by the large one, updated as patients are dealt out.
     wanted = np.stack([images * fraction, images * (1 - fraction)])
@@ -40,14 +43,21 @@ def carve(rows: Sequence[Row], *, fraction: float, salt: str) -> frozenset[str]:
         )
     _deal(np.flatnonzero(place < 0), counts.shape[1] - 1, counts, wanted, place)
     chosen = [name for name, part in zip(names, place, strict=True) if part == 0]
-    return frozenset(_neither_none_nor_all(names, chosen))
+    part = _neither_none_nor_all(names, chosen)
+    return frozenset(name for first in part for name in spellings[patients.value(first)])
 
 
-def _counts(rows: Sequence[Row], salt: str) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """Returns patients in salted order and int64 [patients, findings + 1]: positives, images."""
+def _counts(
+    rows: Sequence[Row], spellings: Mapping[str, Sequence[str]], salt: str
+) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Returns patients in salted order and int64 [patients, findings + 1]: positives, images.
+
+    A patient goes by the first of the spellings.
+    """
+    first = {name: names[0] for names in spellings.values() for name in names}
     of: dict[str, list[Row]] = {}
     for row in rows:
-        of.setdefault(row.patient, []).append(row)
+        of.setdefault(first[row.patient], []).append(row)
     names = sorted(of, key=lambda name: hashlib.sha256(f"{salt}:{name}".encode()).digest())
     counts = np.zeros((len(names), len(rows[0].targets) + 1), np.int64)
     for at, name in enumerate(names):
@@ -59,21 +69,21 @@ def _counts(rows: Sequence[Row], salt: str) -> tuple[list[str], npt.NDArray[np.i
 
 def _rarest_first(counts: npt.NDArray[np.int64]) -> list[int]:
     """Orders the findings by the number of patients who have them."""
-    patients = (counts[:, :-1] > 0).sum(axis=0)
-    return [int(finding) for finding in np.argsort(patients, kind="stable")]
+    having = (counts[:, :-1] > 0).sum(axis=0)
+    return [int(finding) for finding in np.argsort(having, kind="stable")]
 
 
 def _deal(
-    patients: npt.NDArray[np.int64],
+    dealt: npt.NDArray[np.int64],
     column: int,
     counts: npt.NDArray[np.int64],
     wanted: npt.NDArray[np.float64],
     place: npt.NDArray[np.int64],
 ) -> None:
     """Deals patients out, those with most of the column first, to the part that lacks most."""
-    order = np.argsort(-counts[patients, column], kind="stable")
+    order = np.argsort(-counts[dealt, column], kind="stable")
     shares = wanted.sum(axis=1)
-    for patient in patients[order]:
+    for patient in dealt[order]:
         # Measured in each part's own size: 2 missing of 15 weigh more than 2 missing of 100.
         lacking = wanted[:, column] / np.maximum(shares, 1e-9)
         part = int(lacking[1] >= lacking[0])

@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import patients as people
 from trainer.heat_map_files import KINDS
 from trainer.predictions import Predictions
 
@@ -67,5 +68,5 @@ def _one_a_patient(
     for row in rows.tolist():
         if len(found) == count:
             break
-        found.setdefault(str(patients[row]), row)
+        found.setdefault(people.value(str(patients[row])), row)
     return list(found.values())

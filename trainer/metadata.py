@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import patients as people
 from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
-from trainer import data_entry, metadata_fields
+from trainer import data_entry, metadata_fields, patient_rules
 from trainer.metadata_fields import LABEL_PREFIX, UNKNOWN
-from trainer.name_matching import image_stems, proven_rows, rows_of, same_patients
+from trainer.name_matching import image_stems, proven_rows, rows_of
 from trainer.predictions import SPLITS
 from trainer.predictions_formats import at, columns_of, encode, first
 
@@ -147,11 +148,11 @@ def sex_of_patients(metadata: Metadata, patients: Texts) -> Texts:
     """
     known = metadata.sex != ""
     pairs = np.unique(
-        np.stack([same_patients(metadata.patients[known]), metadata.sex[known]]), axis=1
+        np.stack([people.values(metadata.patients[known]), metadata.sex[known]]), axis=1
     )
     named, counts = np.unique(pairs[0], return_counts=True)
     certain = np.isin(pairs[0], named[counts == 1])
-    rows = rows_of(pairs[0][certain], same_patients(patients))
+    rows = rows_of(pairs[0][certain], people.values(patients))
     return np.append(pairs[1][certain], "")[rows].astype("<U1")
 
 
@@ -194,6 +195,8 @@ def _metadata(path: str, columns: dict[str, npt.NDArray[Any]]) -> Metadata:
     for name, values in (("id", ids), ("patient", patients)):
         if (row := first(np.char.strip(values) == "")) is not None:
             raise DataError(f"{path}: column {name} is empty in row {row + 1}; every image has one")
+    for problem in patient_rules.nobodies(ids, patients):
+        raise DataError(f"{path}: {problem}")
     unique, counts = np.unique(image_stems(ids), return_counts=True)
     if len(unique) < len(ids):
         raise DataError(

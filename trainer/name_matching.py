@@ -4,6 +4,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import patients as people
 from preprocessing.contract.errors import DataError
 
 Texts = npt.NDArray[np.str_]
@@ -17,20 +18,6 @@ def image_stems(ids: Texts) -> Texts:
     """
     stems = [name[:-4] if name[-4:].lower() == ".png" else name for name in ids.tolist()]
     return np.array(stems, dtype=np.str_)
-
-
-def same_patients(patients: Texts) -> Texts:
-    """Returns the names in one form: numbers lose the zeros and the `.0` that some files give.
-
-    >>> same_patients(np.array(["00000013", "13", "13.0", "P-7", "0"])).tolist()
-    ['13', '13', '13', 'P-7', '0']
-    """
-    unique, inverse = np.unique(patients, return_inverse=True)
-    plain = []
-    for name in unique.tolist():
-        whole = name.removesuffix(".0")
-        plain.append(whole.lstrip("0") or "0" if whole.isdigit() else name)
-    return np.array(plain, dtype=np.str_)[inverse]
 
 
 def rows_of(known: Texts, wanted: Texts) -> npt.NDArray[np.intp]:
@@ -63,8 +50,8 @@ def proven_rows(
     (known_ids, known_patients), (ids, patients) = known, wanted
     rows = rows_of(image_stems(known_ids), image_stems(ids))
     found = np.flatnonzero(rows >= 0)
-    theirs = same_patients(known_patients)[rows[found]]
-    wrong = np.flatnonzero(theirs != same_patients(patients)[found])
+    theirs = people.values(known_patients)[rows[found]]
+    wrong = np.flatnonzero(theirs != people.values(patients)[found])
     if len(wrong):
         at = found[wrong[0]]
         raise DataError(

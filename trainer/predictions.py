@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
+from trainer import patient_rules
 from trainer.predictions_formats import at, columns_of, encode, first, numbers
 
 SPLITS = ("train", "validation", "test")
@@ -163,6 +164,7 @@ def _problems(predictions: Predictions) -> Iterator[str]:
     for name, values in zip(_KEYS, (ids, predictions.patients, predictions.splits), strict=True):
         if (row := first(np.char.strip(values) == "")) is not None:
             yield f"column {name} is empty in row {row + 1}; every image needs one"
+    yield from patient_rules.nobodies(ids, predictions.patients)
     unique, kept = np.unique(ids, return_index=True)
     if len(unique) < len(ids):
         row = int(np.setdiff1d(np.arange(len(ids)), kept)[0])
@@ -189,22 +191,7 @@ def _problems(predictions: Predictions) -> Iterator[str]:
                 "probability from 0 to 1; apply the sigmoid to logits, and repair or leave out "
                 "images without a score"
             )
-    yield from _leaks(predictions)
-
-
-def _leaks(predictions: Predictions) -> Iterator[str]:
-    """Names patients that stand in two splits: any AUC of such a file would be too high."""
-    pairs = np.unique(np.stack([predictions.patients, predictions.splits]), axis=1)
-    patients, counts = np.unique(pairs[0], return_counts=True)
-    leaked = patients[counts > 1].tolist()
-    if leaked:
-        shown = ", ".join(
-            f"{patient} ({' and '.join(pairs[1][pairs[0] == patient])})" for patient in leaked[:3]
-        )
-        yield (
-            f"column patient: {len(leaked)} patient(s) stand in more than one split, as {shown}; "
-            "put all images of a patient into one split"
-        )
+    yield from patient_rules.leaks(predictions.patients, predictions.splits)
 
 
 def _findings(path: str, columns: dict[str, npt.NDArray[Any]]) -> tuple[str, ...]:

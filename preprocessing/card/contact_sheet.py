@@ -10,7 +10,7 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
-from preprocessing.contract import image, schema, storage
+from preprocessing.contract import image, patients, schema, storage
 from preprocessing.contract.labels import ABSENT, PRESENT
 from preprocessing.contract.manifest import Manifest
 from preprocessing.verify import Brief, Reading
@@ -95,7 +95,7 @@ def _plain(every: Iterable[tuple[Reading, Brief]]) -> list[tuple[Reading, Brief]
 def _first(pairs: Iterable[tuple[Reading, Brief]]) -> list[tuple[Reading, Brief]]:
     of_patient: dict[str, tuple[Reading, Brief]] = {}
     for pair in pairs:
-        of_patient.setdefault(pair[1].patient, pair)
+        of_patient.setdefault(patients.value(pair[1].patient), pair)
         if len(of_patient) == _EXAMPLES:
             break
     return list(of_patient.values())

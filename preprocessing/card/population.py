@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from preprocessing.contract import patients
 from preprocessing.contract.labels import ABSENT, PRESENT, UNKNOWN
 from preprocessing.verify import Brief, Reading
 
@@ -37,7 +38,9 @@ class Population:
     @property
     def per_patient(self) -> list[int]:
         """Number of images of each patient."""
-        return list(collections.Counter(brief.patient for brief in self.briefs).values())
+        return list(
+            collections.Counter(patients.value(brief.patient) for brief in self.briefs).values()
+        )
 
     @property
     def without_finding(self) -> int:
@@ -58,7 +61,7 @@ class Population:
         """Number of patients with one or more images that show a finding."""
         shows = self.targets[:, finding] == PRESENT
         pairs = zip(self.briefs, shows, strict=True)
-        return len({brief.patient for brief, is_there in pairs if is_there})
+        return patients.count(brief.patient for brief, is_there in pairs if is_there)
 
     def together(self) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
         """Returns int64 [findings, findings]: images that show both."""

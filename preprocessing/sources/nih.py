@@ -3,15 +3,19 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 
-from preprocessing.contract import labels
+from preprocessing.contract import labels, patients
 from preprocessing.contract.errors import DataError
 from preprocessing.sources import text_files
 from preprocessing.sources.row import Row
 
 # The side in pixels of the published pictures, in which BBox_List_2017.csv measures.
 PICTURE_PX = 1024
+
+# ChestX-ray14 names a picture by its patient and the number in the patient's series.
+_NAME = re.compile(r"([0-9]{8})_[0-9]{3}\.")
 
 # BBox_List_2017.csv says Infiltrate where the label file says Infiltration.
 _BOX_NAMES = {"Infiltrate": "Infiltration"}
@@ -85,8 +89,15 @@ def with_boxes(row: Row, boxes: Mapping[str, list[tuple[int, ...]]]) -> Row:
 
 
 def _row(fields: Mapping[str, str], findings: Sequence[str]) -> Row:
-    if not fields["id"] or not fields["patient"]:
-        raise DataError("the image name or the patient is empty")
+    if not fields["id"]:
+        raise DataError("the image name is empty")
+    text_files.refuse_nobody(fields["patient"], "Patient ID")
+    named = _NAME.match(fields["id"])
+    if named and patients.value(named[1]) != patients.value(fields["patient"]):
+        raise DataError(
+            f"column 'Patient ID' is {fields['patient']!r}, but by its name {fields['id']} is of "
+            f"patient {named[1]}"
+        )
     return Row(
         id=fields["id"],
         patient=fields["patient"],

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from preprocessing.config import Table
-from preprocessing.contract import labels
+from preprocessing.contract import labels, patients
 from preprocessing.contract.errors import DataError
 from preprocessing.sources import text_files
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
@@ -114,16 +114,21 @@ def _row(fields: Mapping[str, str], findings: Sequence[str], table: Table) -> Ro
 
 
 def _patient(fields: Mapping[str, str], table: Table) -> str:
-    if table.patient_column:
-        if not fields["patient"]:
-            raise DataError("the patient is empty")
-        return fields["patient"]
-    if not table.patient_pattern:
-        return ""
-    found = re.search(table.patient_pattern, fields["id"])
-    if not found or not found.group(1):
-        raise DataError(f"{table.patient_pattern!r} finds no patient in {fields['id']!r}")
-    return found.group(1)
+    in_name = ""
+    if table.patient_pattern:
+        found = re.search(table.patient_pattern, fields["id"])
+        if not found or not found.group(1) or patients.is_missing(found.group(1)):
+            raise DataError(f"{table.patient_pattern!r} finds no patient in {fields['id']!r}")
+        in_name = found.group(1)
+    if not table.patient_column:
+        return in_name
+    text_files.refuse_nobody(fields["patient"], table.patient_column)
+    if in_name and patients.value(in_name) != patients.value(fields["patient"]):
+        raise DataError(
+            f"column {table.patient_column!r} is {fields['patient']!r}, but by "
+            f"table.patient_pattern {fields['id']!r} is of patient {in_name!r}"
+        )
+    return fields["patient"]
 
 
 def _from_list(text: str, findings: Sequence[str], table: Table) -> tuple[int, ...]:

@@ -4,7 +4,7 @@
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from preprocessing.contract import storage
+from preprocessing.contract import patients, storage
 from preprocessing.contract.errors import DataError
 
 OLDEST_YEARS = 120
@@ -51,6 +51,18 @@ def fields(line: Sequence[str], place: Mapping[str, int]) -> dict[str, str]:
     if place and len(line) <= max(place.values()):
         raise DataError(f"the line has {len(line)} fields, the header more")
     return {name: line[at].strip() for name, at in place.items()}
+
+
+def refuse_nobody(patient: str, name: str) -> None:
+    """Raises DataError if a field that should name a patient names nobody.
+
+    Args:
+        patient: the field.
+        name: of its column.
+    """
+    if patients.is_missing(patient):
+        found = repr(patient) if patient else "empty"
+        raise DataError(f"column {name!r} is {found}, which names no patient to divide images by")
 
 
 def years(text: str) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from preprocessing import duplicates
 from preprocessing.contract import manifest as manifests
+from preprocessing.contract import patients as people
 from preprocessing.contract import storage
 from preprocessing.contract.labels import PRESENT, UNKNOWN
 from preprocessing.contract.manifest import Manifest, Split
@@ -37,11 +38,14 @@ def names(readings: Sequence[Reading]) -> Iterator[str]:
 def patients(readings: Sequence[Reading]) -> Iterator[str]:
     """Finds patients who are in more than one split."""
     splits: dict[str, dict[str, str]] = collections.defaultdict(dict)
+    spellings = people.spellings(brief.patient for one in readings for brief in one.briefs)
+    value_of = {name: value for value, names in spellings.items() for name in names}
     for reading in readings:
         for brief in reading.briefs:
-            splits[brief.patient].setdefault(reading.split, reading.name)
-    for patient, shards in splits.items():
+            splits[value_of[brief.patient]].setdefault(reading.split, reading.name)
+    for value, shards in splits.items():
         if len(shards) > 1:
+            patient = people.told(spellings[value])
             where = " and ".join(f"{split} ({name})" for split, name in shards.items())
             yield f"patient {patient} is in {where}: mend the lists of the split and {AGAIN}"
 
@@ -64,7 +68,7 @@ def _split(
     name: str, stated: Split, briefs: Sequence[Brief], findings: Sequence[str]
 ) -> Iterator[str]:
     head = f"{manifests.NAME}, split {name}"
-    patients_found = len({brief.patient for brief in briefs})
+    patients_found = people.count(brief.patient for brief in briefs)
     for what, stated_number, number in (
         ("examples", stated.examples, len(briefs)),
         ("patients", stated.patients, patients_found),

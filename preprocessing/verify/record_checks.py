@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Says what is wrong with one record, its picture aside."""
 
+from preprocessing.contract import patients
 from preprocessing.contract.labels import ABSENT, PRESENT, UNKNOWN
 from preprocessing.contract.schema import Record
 from preprocessing.sources.text_files import OLDEST_YEARS
@@ -22,7 +23,10 @@ def check(record: Record, findings: int) -> list[str]:
 
 
 def _names(record: Record) -> list[str]:
-    return [f"{name} is empty" for name in ("id", "patient") if not getattr(record, name)]
+    wrong = [f"{name} is empty" for name in ("id", "patient") if not getattr(record, name)]
+    if record.patient and patients.is_missing(record.patient):
+        wrong.append(f"the patient is {record.patient!r}, which names nobody")
+    return wrong
 
 
 def _targets(record: Record, findings: int) -> list[str]:

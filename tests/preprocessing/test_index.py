@@ -85,3 +85,10 @@ def test_a_setting_that_is_gone_or_new_is_a_difference() -> None:
         "parameters.b.d: nothing, now []",
     ]
     assert index.differences(new, new) == []
+
+
+def test_spellings_of_a_patient_get_one_pseudonym_and_nobody_gets_none(films: Inputs) -> None:
+    read = index.read(films, _FILMS)
+    same = {read.pseudonym(name) for name in ("13", "0013", "13.0", " 13\xa0", "13\0")}
+    assert len(same) == 1 and read.pseudonym("14") not in same
+    assert {read.pseudonym(name) for name in ("", " ", "nan", "None")} == {""}

@@ -170,3 +170,13 @@ def test_the_published_lists_are_recognized(nih: pathlib.Path) -> None:
     assert splits.method(lists, Config(), may_be_random=False) == splits.OFFICIAL
     lists["test"] = lists["test"][1:]
     assert splits.method(lists, Config(), may_be_random=False) == splits.CARVED
+
+
+def test_a_patient_in_two_splits_is_found_by_value_and_named_with_all_spellings() -> None:
+    rows = [Row("a", "13", (0,)), Row("b", "0013 ", (0,)), Row("c", "7", (0,))]
+    split_of = {"a": "train", "b": "test", "c": "validation"}
+    with pytest.raises(
+        DataError, match=r"1 patients are in both train and test, first '0013 ' or '13'"
+    ):
+        splits.check_patients(rows, split_of)
+    splits.check_patients(rows[1:], split_of)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A carved part holds whole patients, and every finding in proportion, the rarest above all."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -68,3 +69,18 @@ def test_hernia_keeps_its_share_of_chestxray14(nih: pathlib.Path) -> None:
     assert targets[inside, -1].sum() in (17, 18)
     shares = targets[inside].sum(axis=0) / targets.sum(axis=0)
     np.testing.assert_allclose(shares, 0.125, atol=0.004)
+
+
+def test_every_spelling_of_a_patient_goes_to_the_same_part() -> None:
+    rows = _rows(2, patients=60)
+    for width in (1, 8):
+        spelled = [
+            dataclasses.replace(row, patient=row.patient.zfill(width) + (" " if n % 3 else ".0"))
+            for n, row in enumerate(rows)
+        ]
+        inside = stratify.carve(spelled, fraction=0.3, salt="a")
+        parts: dict[int, set[bool]] = {}
+        for row in spelled:
+            parts.setdefault(int(float(row.patient)), set()).add(row.patient in inside)
+        assert all(len(part) == 1 for part in parts.values())
+        assert 0.2 < sum(map(any, parts.values())) / len(parts) < 0.4

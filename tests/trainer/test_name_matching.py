@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preprocessing.contract.errors import DataError
-from trainer.name_matching import image_stems, proven_rows, rows_of, same_patients
+from trainer.name_matching import image_stems, proven_rows, rows_of
 
 
 def names(*values: str) -> np.ndarray:
@@ -30,13 +30,7 @@ def test_nothing_is_found_in_nothing() -> None:
     none = np.array([], dtype="<U1")
     assert proven_rows((none, none), (names("a"), names("1")), "file").tolist() == [-1]
     assert proven_rows((names("a"), names("1")), (none, none), "file").tolist() == []
-    assert image_stems(none).tolist() == [] and same_patients(none).tolist() == []
-
-
-@given(st.lists(st.integers(0, 10**9), min_size=1))
-def test_a_number_is_the_same_patient_however_it_is_padded(numbers: list[int]) -> None:
-    padded = np.array([f"{number:08d}" for number in numbers])
-    assert same_patients(padded).tolist() == [str(number) for number in numbers]
+    assert image_stems(none).tolist() == []
 
 
 @given(st.lists(st.text("abc", min_size=1), unique=True), st.lists(st.text("abc", min_size=1)))

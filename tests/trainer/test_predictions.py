@@ -98,6 +98,8 @@ BAD = {
     "unknown split": (("a.png,1,validation", "a.png,1,val"), "column split: 'val' in row 1"),
     "empty id": (("a.png,", ","), "column id is empty in row 1"),
     "leak": (("a.png,1,", "a.png,2,"), r"1 patient\(s\).*2 \(test and validation\)"),
+    "leak by value": (("a.png,1,", "a.png,002.0,"), r"'002.0' or '2' \(test and validation\)"),
+    "nobody": (("a.png,1,", "a.png,NaN,"), r"patient: 'NaN' in row 1 \(id 'a.png'\) names no pat"),
     "no rows": ((GOOD[GOOD.index("a.png") :], ""), "no rows"),
     "empty file": ((GOOD, ""), "the file is empty"),
     "cut off": ((",1,0,0,0.75\n", ",1,0"), r"row 3 \(id 'c.png'\) has 5 cells.* 7"),

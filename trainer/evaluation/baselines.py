@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import patients as people
 from trainer.evaluation.auc import Floats
 from trainer.metadata import Metadata
-from trainer.name_matching import same_patients
 
 # The facts that each baseline knows, the later ones more than the former.
 FACTS: Mapping[str, tuple[str, ...]] = {
@@ -71,7 +71,7 @@ def training_rows(
     Returns:
         Positions, int. Where no split is known, the images of all patients who are not judged.
     """
-    free = ~np.isin(same_patients(patients), same_patients(scored))
+    free = ~np.isin(people.values(patients), people.values(scored))
     return np.flatnonzero(free & (splits == "train") if (splits != "").any() else free)
 
 

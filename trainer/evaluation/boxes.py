@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import patients as people
 from trainer.evaluation.placement import Placement
 
 Boxes = npt.NDArray[np.float64]
@@ -94,7 +95,7 @@ def averages_of_others(boxes: Boxes, patients: npt.NDArray[Any]) -> Boxes:
     Returns:
         float64 [n, 4]; NaN where all boxes are of one patient.
     """
-    _, of = np.unique(patients, return_inverse=True)
+    _, of = people.numbered(patients)
     total, count = np.zeros((len(boxes), 4)), np.zeros(len(boxes))
     np.add.at(total, of, boxes)
     np.add.at(count, of, 1)

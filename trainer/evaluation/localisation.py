@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import patients as people
 from trainer.evaluation import boxes, intervals
 from trainer.evaluation.boxes import Boxes
 from trainer.evaluation.intervals import Interval
@@ -131,7 +132,7 @@ def measure(
         drawn.append(
             _ratios(chosen.sums(counts.reshape(len(own), -1)).reshape(-1, *counts.shape[1:]))
         )
-        patients = len({case.patient for case in own})
+        patients = people.count(case.patient for case in own)
         found[finding] = _measures(values[-1], drawn[-1], patients)
     defined = [at for at, value in enumerate(values) if not np.isnan(value).any()]
     if not defined:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import patients as people
 from trainer.evaluation.auc import Floats, aurocs
 from trainer.evaluation.intervals import Interval, percentile
 from trainer.evaluation.resamples import Resamples
@@ -36,9 +37,9 @@ def choose(patients: npt.NDArray[Any], *, choices: int, seed: int) -> list[npt.N
         As many lists of positions as choices, each as long as there are patients. One list where
         every patient has one image.
     """
-    unique, patient_of = np.unique(patients, return_inverse=True)
+    number, patient_of = people.numbered(patients)
     generator = np.random.Generator(np.random.PCG64(seed))
-    if len(unique) == len(patients):
+    if number == len(patients):
         choices = 1
     chosen = []
     for _ in range(choices):

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import patients as people
 from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
 from trainer import data_entry
 from trainer.evaluation import intervals
 from trainer.evaluation.auc import Floats, auroc
 from trainer.evaluation.intervals import Resamples
-from trainer.name_matching import image_stems, same_patients
+from trainer.name_matching import image_stems
 
 _ANSWERS = {"YES": 1.0, "NO": 0.0, "": np.nan}
 _RATIOS = {"ppv": ("both", "only_mined"), "sensitivity": ("both", "only_radiologists")}
@@ -104,7 +105,7 @@ def read(path: str) -> Readings:
                     f"{path}: {one.column} of image {str(ids[row])!r} is {answer!r}, not YES or NO"
                 )
             labels[row, at] = _ANSWERS[answer.upper()]
-    return Readings(ids, same_patients(columns["patient"]), labels)
+    return Readings(ids, people.values(columns["patient"]), labels)
 
 
 def combined_scores(scores: Floats, rule: str) -> npt.NDArray[Any]:

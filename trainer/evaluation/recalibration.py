@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import patients as people
 from trainer.evaluation.auc import Floats
 from trainer.evaluation.calibration import log_losses
 from trainer.evaluation.logistic import Numbers, fit_line, fit_slope, logits, sigmoid
@@ -175,10 +176,10 @@ def choose(losses: Mapping[str, float | None]) -> str:
 
 def _folds(labels: Numbers, patients: npt.NDArray[Any], seed: int) -> npt.NDArray[np.int64]:
     """Deals patients to folds, those with the finding first, so that each fold gets its share."""
-    unique, patient_of = np.unique(patients, return_inverse=True)
-    positive = np.bincount(patient_of, weights=labels, minlength=len(unique)) > 0
-    order = np.random.default_rng(seed).permutation(len(unique))
+    number, patient_of = people.numbered(patients)
+    positive = np.bincount(patient_of, weights=labels, minlength=number) > 0
+    order = np.random.default_rng(seed).permutation(number)
     order = order[np.argsort(~positive[order], kind="stable")]
-    fold_of = np.empty(len(unique), np.int64)
-    fold_of[order] = np.arange(len(unique)) % FOLDS
+    fold_of = np.empty(number, np.int64)
+    fold_of[order] = np.arange(number) % FOLDS
     return fold_of[patient_of]

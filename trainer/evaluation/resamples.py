@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import patients as people
 from trainer.evaluation.auc import Floats
 from trainer.evaluation.ranking import Ranking
 
@@ -120,17 +121,17 @@ def resample(patients: npt.NDArray[Any], labels: Floats, *, resamples: int, seed
     """
     if resamples < 1:
         raise ValueError(f"{resamples} resamples; at least 1 is needed")
-    unique, patient_of = np.unique(patients, return_inverse=True)
+    number, patient_of = people.numbered(patients)
     stratum = strata(patient_of, labels)
     # Patients of a stratum side by side: a draw is its start plus a number below its size.
     order = np.argsort(stratum, kind="stable")
     _, starts, sizes = np.unique(stratum[order], return_index=True, return_counts=True)
     first, size = np.repeat(starts, sizes), np.repeat(sizes, sizes)
     generator = np.random.Generator(np.random.PCG64(seed))
-    counts = np.empty((len(unique), resamples), dtype=np.uint16)
+    counts = np.empty((number, resamples), dtype=np.uint16)
     for column in range(resamples):
         drawn = first + generator.integers(0, size)
-        counts[order, column] = np.bincount(drawn, minlength=len(unique))
+        counts[order, column] = np.bincount(drawn, minlength=number)
     return Resamples(counts, patient_of)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import patients as people
 from trainer import metadata
 from trainer.evaluation import baselines
 from trainer.report.source import Source
@@ -45,7 +46,7 @@ class Lesson:
         said = bool((self.known.splits != "").any())
         return {
             "images": len(self.train),
-            "patients": len(np.unique(self.known.patients[self.train])),
+            "patients": people.count(self.known.patients[self.train]),
             "chosen_by": "split column" if said else "patients who are not judged here",
         }
 

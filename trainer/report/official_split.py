@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.name_matching import same_patients
+from preprocessing.contract import patients as people
 from trainer.predictions import Predictions
 
 _NAME = re.compile(r"\d{8}_\d{3}")
@@ -71,7 +71,7 @@ def identity(
     """
     test = predictions.select("test")
     names = [_name(name) for name in test.ids.tolist()]
-    patients = same_patients(test.patients).tolist() if names else []
+    patients = people.values(test.patients).tolist() if names else []
     found = _found(predictions, names, patients, official)
     said = manifest.get("official_split") if isinstance(manifest, Mapping) else None
     counts = (f"{patient} {count}" for patient, count in collections.Counter(patients).items())
@@ -104,7 +104,7 @@ def _found(
 
 def patients_in_two_splits(predictions: Predictions) -> int:
     """Counts the patients who have images in more than one split: the leak check."""
-    pairs = np.unique(np.stack([same_patients(predictions.patients), predictions.splits]), axis=1)
+    pairs = np.unique(np.stack([people.values(predictions.patients), predictions.splits]), axis=1)
     return int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from preprocessing.contract import patients as people
 from trainer.evaluation import auc, intervals, precision_recall
 from trainer.evaluation.discrimination import Discrimination, measure, width_ratio
 from trainer.evaluation.intervals import as_json
@@ -46,7 +47,7 @@ def numbers_of(rows: Predictions, draws: intervals.Resamples, *, seed: int) -> d
     }
     return {
         "n": len(rows.ids),
-        "patients": len(np.unique(rows.patients)),
+        "patients": people.count(rows.patients),
         **_together(measured),
         **_prevalences(rows, findings),
         "undefined_findings": [
@@ -108,8 +109,8 @@ def _finding(rows: Predictions, position: int, measured: Discrimination) -> dict
         "positives": positives,
         "prevalence": positives / count if count else None,
         "unknown": len(labels) - count,
-        "patients": len(np.unique(rows.patients[known])),
-        "positive_patients": len(np.unique(rows.patients[positive])),
+        "patients": people.count(rows.patients[known]),
+        "positive_patients": people.count(rows.patients[positive]),
         "few_positives": positives < FEW_POSITIVES,
         "roc": _roc(auc.roc_curve(labels, scores)),
         "precision_recall": _precision_recall(precision_recall.curve(labels, scores)),

@@ -206,3 +206,19 @@ def test_a_row_gets_its_own_boxes_flat() -> None:
     assert boxed.box_findings == (0, 2)
     assert boxed.boxes == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
     assert nih.with_boxes(Row("c.png", "1", (0,)), boxes).boxes == ()
+
+
+@pytest.mark.parametrize("patient", ["1", "00000001", "1.0", " 1", "1\xa0"])
+def test_a_patient_may_be_spelled_as_spreadsheets_do(tmp_path: pathlib.Path, patient: str) -> None:
+    (row,) = nih.read_index(_csv(tmp_path, _HEADER, _row(patient=patient)), FINDINGS)
+    assert row.patient == patient.strip()
+
+
+def test_a_patient_that_contradicts_the_name_of_the_image_is_refused(
+    tmp_path: pathlib.Path,
+) -> None:
+    path = _csv(tmp_path, _HEADER, _row(patient="2"))
+    with pytest.raises(DataError, match="line 2: column 'Patient ID' is '2', .* patient 00000001"):
+        nih.read_index(path, FINDINGS)
+    with pytest.raises(DataError, match="'Patient ID' is 'nan', which names no patient"):
+        nih.read_index(_csv(tmp_path, _HEADER, _row(patient="nan")), FINDINGS)

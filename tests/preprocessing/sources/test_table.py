@@ -81,7 +81,7 @@ def test_a_split_column_is_read_in_the_usual_spellings(tmp_path: pathlib.Path) -
 @pytest.mark.parametrize(
     ("line", "part"),
     [
-        ("a.png,,Edema", "the patient is empty"),
+        ("a.png,,Edema", "column 'who' is empty, which names no patient"),
         (",p1,Edema", "the image name is empty"),
         ("a.png,p1,Fracture", "'Fracture' is not among the 2 findings"),
         ("a.png,p1,No Finding;Edema", "beside a finding"),
@@ -121,3 +121,17 @@ def test_a_name_given_twice_and_a_file_without_rows_are_refused(tmp_path: pathli
         _read(tmp_path, _LIST, "file,who,what", "a.png,p1,Edema", "a.png,p1,Edema")
     with pytest.raises(DataError, match="has no rows that count"):
         _read(tmp_path, _CHEXPERT, _HEADER, _SIDE)
+
+
+@pytest.mark.parametrize("who", ["", " ", "nan", "NaN", "None", "null", "NA"])
+def test_a_line_that_names_no_patient_is_refused(tmp_path: pathlib.Path, who: str) -> None:
+    with pytest.raises(DataError, match="line 3: column 'who' is .*, which names no patient"):
+        _read(tmp_path, _LIST, "file,who,what", "a.png,nana,Edema", f"b.png,{who},Edema")
+
+
+def test_a_column_and_a_pattern_must_name_the_same_patient(tmp_path: pathlib.Path) -> None:
+    settings = dataclasses.replace(_LIST, patient_pattern="p([0-9]+)_")
+    index = _read(tmp_path, settings, "file,who,what", "p007_1.png,7,Edema")
+    assert [row.patient for row in index.rows] == ["7"]
+    with pytest.raises(DataError, match="'who' is '8', .*'p007_1.png' is of patient '007'"):
+        _read(tmp_path, settings, "file,who,what", "p007_1.png,8,Edema")

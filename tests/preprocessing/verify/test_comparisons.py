@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Comparisons with the manifest, where some of it is missing or not known."""
 
+import dataclasses
+
 import pytest
 
 from preprocessing.contract import manifest as manifests
@@ -90,3 +92,16 @@ def test_the_files_of_a_data_set_are_no_strangers(manifest) -> None:
     shards = [f"{split}-0.tfrecord" for split in manifest.splits]
     own = ["manifest.json", "rejected.csv", "warnings.csv", "duplicates.csv", *shards]
     assert comparisons.strangers(manifest, [*own, *comparisons.CARD_FILES]) == ([], [])
+
+
+def test_a_patient_is_found_in_two_splits_by_value_and_counted_once(manifest, readings) -> None:
+    brief = _brief("z1", (0, 0))
+    readings[0].briefs.append(dataclasses.replace(brief, patient="00000013"))
+    readings[2].briefs.append(dataclasses.replace(brief, id="z2", patient="13.0"))
+    readings[2].briefs.append(dataclasses.replace(brief, id="z3", patient="e "))
+    (problem,) = comparisons.patients(readings)
+    assert problem.startswith(
+        "patient '00000013' or '13.0' is in train (train-0.tfrecord) and test"
+    )
+    told = list(comparisons.splits(manifest, readings))
+    assert "manifest.json, split test says 1 patients, the shards hold 2: " in "\n".join(told)

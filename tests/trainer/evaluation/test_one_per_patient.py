@@ -104,3 +104,8 @@ def test_choices_without_a_positive_are_left_out_while_they_are_few(
     assert 20 < len(areas) < 40
     found = summary(labels, scores, patients, draws, seed=0).findings[0]
     assert found.value == pytest.approx(np.mean(areas), abs=1e-12)
+
+
+def test_spellings_of_a_patient_are_one_patient() -> None:
+    for chosen in choose(np.array(["7", "007", "7.0", "8"]), choices=5, seed=0):
+        assert len(chosen) == 2 and 3 in chosen.tolist()

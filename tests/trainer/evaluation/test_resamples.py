@@ -222,3 +222,15 @@ def test_draws_turn_with_the_labels_and_ignore_monotone_maps(seed: int, count: i
     np.testing.assert_array_equal(draws.aucs(labels[:, 0], np.exp(3 * scores)), aucs)
     np.testing.assert_allclose(draws.aucs(1 - labels[:, 0], scores), 1 - aucs, atol=1e-15)
     assert np.nanmin(aucs, initial=0.5) >= 0 and np.nanmax(aucs, initial=0.5) <= 1
+
+
+def test_spellings_of_a_patient_are_drawn_together() -> None:
+    labels = np.array([[1], [0], [1], [0], [1], [0]], dtype=float)
+    mixed = np.array(["7", "007", "8", "8.0", "9 ", "9"])
+    plain = np.array(["7", "7", "8", "8", "9", "9"])
+    one, other = (resample(names, labels, resamples=20, seed=1) for names in (mixed, plain))
+    assert one.counts.shape == (3, 20)
+    order = [int(one.patient_of[row]) for row in (0, 2, 4)]
+    assert sorted(order) == [0, 1, 2]
+    assert one.patient_of[0] == one.patient_of[1] and one.patient_of[2] == one.patient_of[3]
+    assert other.patient_of.tolist() == [0, 0, 1, 1, 2, 2]

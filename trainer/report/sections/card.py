@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from preprocessing.contract import patients as people
 from trainer import metadata
 from trainer.metadata import Metadata
 from trainer.predictions import Predictions
@@ -129,7 +130,7 @@ def _people(rows: Predictions, known: Metadata | None) -> dict[str, Any]:
     """Who is in a split; shares are of the images where the fact is known, None where of none."""
     found: dict[str, Any] = {
         "images": len(rows.ids),
-        "patients": len(np.unique(rows.patients)),
+        "patients": people.count(rows.patients),
         "known": 0,
     }
     if known is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from preprocessing.contract import patients as people
 from trainer import heat_map_files
 from trainer.evaluation import boxes, intervals, localisation
 from trainer.evaluation.localisation import IOBB_THRESHOLDS, IOU_THRESHOLDS, Case, Measures
@@ -50,7 +51,7 @@ def build(source: Source) -> dict[str, Any]:
             name: {
                 "boxes": sum(len(case.true) for case in part),
                 "images": len(part),
-                "patients": len({case.patient for case in part}),
+                "patients": people.count(case.patient for case in part),
                 "reachable": localisation.reachable(part, boxed.placement),
                 "methods": {key: _as_json(value) for key, value in found[name].items()},
             }
@@ -132,7 +133,7 @@ def _counts(boxed: BoxedMaps, cases: Mapping[str, list[Case]]) -> dict[str, Any]
         "split": SPLIT,
         "boxes": len(boxed.ids),
         "images": len({case.image for case in every}),
-        "patients": len({case.patient for case in every}),
+        "patients": people.count(case.patient for case in every),
         "maps_without_heat": sum(not case.heat.any() for case in every),
         "cells": int(boxed.maps.shape[-1]),
         "cell_share": boxed.placement.step,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import patients as people
 from preprocessing.contract.errors import DataError
 from trainer.predictions import Predictions
 
@@ -30,7 +31,7 @@ def aligned(first: Predictions, second: Predictions, *, name: str) -> npt.NDArra
     place = {image: row for row, image in enumerate(second.ids.tolist())}
     rows = np.array([place[image] for image in first.ids.tolist()], dtype=np.intp)
     columns = np.array([second.findings.index(finding) for finding in first.findings], np.intp)
-    other = second.patients[rows] != first.patients
+    other = people.values(second.patients)[rows] != people.values(first.patients)
     if other.any():
         at = int(np.flatnonzero(other)[0])
         raise DataError(

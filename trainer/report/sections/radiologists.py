@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from preprocessing.contract import patients as people
 from trainer.evaluation import radiologists
 from trainer.evaluation.radiologists import REFERENCES, Readings, Reference
 from trainer.name_matching import proven_rows
@@ -68,7 +69,7 @@ def build(source: Source) -> dict[str, Any]:
         "available": True,
         "split": source.headline,
         "images": int((joined >= 0).sum()),
-        "patients": len(np.unique(rows.patients[joined >= 0])),
+        "patients": people.count(rows.patients[joined >= 0]),
         "in_file": len(readings.ids),
         "unused": list(radiologists.UNUSED),
         "references": entries,

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""The patients of a file of images are somebody, and nobody is in two splits."""
+
+import numpy as np
+import pytest
+
+from trainer import patient_rules
+
+
+def _leaks(*patients: str) -> list[str]:
+    splits = np.array((["validation", "test"] * len(patients))[: len(patients)])
+    return list(patient_rules.leaks(np.array(patients), splits))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shown"),
+    [
+        ("P7", "P7 ", r"'P7' or 'P7 '"),
+        ("P7", "P7\xa0", r"'P7' or 'P7\xa0'"),
+        ("7", "0000007", "'0000007' or '7'"),
+        ("7", "7.0", "'7' or '7.0'"),
+        ("P7", "P7", "P7"),
+    ],
+)
+def test_a_patient_in_two_splits_is_named_with_both_spellings(
+    one: str, other: str, shown: str
+) -> None:
+    (problem,) = _leaks(one, other)
+    where = "(test and validation); "
+    assert (
+        f"1 patient(s) stand in more than one split, as {shown} (test and validation); " in problem
+    )
+
+
+def test_patients_of_one_split_each_are_no_leak() -> None:
+    assert _leaks("P7", "P8", "P7 ", "8") == []
+
+
+def test_rows_without_a_patient_are_counted_and_the_first_named() -> None:
+    ids = np.array(["a", "b", "c"])
+    (problem,) = patient_rules.nobodies(ids, np.array(["P1", "nan", " "]))
+    assert problem.startswith(
+        "column patient: 'nan' in row 2 (id 'b') names no patient (2 such row"
+    )
+    assert not list(patient_rules.nobodies(ids, np.array(["0", "nana", "P1"])))
