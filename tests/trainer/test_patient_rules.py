@@ -26,7 +26,6 @@ def test_a_patient_in_two_splits_is_named_with_both_spellings(
     one: str, other: str, shown: str
 ) -> None:
     (problem,) = _leaks(one, other)
-    where = "(test and validation); "
     assert (
         f"1 patient(s) stand in more than one split, as {shown} (test and validation); " in problem
     )
