@@ -7,9 +7,9 @@ import dataclasses
 import io
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-from preprocessing import duplicates, lock, shards, staging
+from preprocessing import duplicates, shards, staging
+from preprocessing.contract import lock, patients, storage
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import patients, storage
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.labels import PRESENT, UNKNOWN
 from preprocessing.contract.manifest import Manifest, Shard, Split

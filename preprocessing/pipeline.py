@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from preprocessing import finalize, index, locate, lock, runner, shards, splits, staging
+from preprocessing import finalize, index, locate, runner, shards, splits, staging
 from preprocessing.config import Config
+from preprocessing.contract import lock, schema, storage
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import schema, storage
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
 from preprocessing.contract.manifest import Manifest
 from preprocessing.index import Index, Inputs

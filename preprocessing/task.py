@@ -1,204 +1,36 @@
 # SPDX-License-Identifier: MIT
-"""Command line of the preprocessing job: `cxr14-preprocess [phantom] --flags`."""
+"""Command line of the preprocessing job: `cxr14-preprocess [phantom] --flags`.
 
-import dataclasses
-import logging
+What takes time to import is imported after SIGTERM and Ctrl-C are heard.
+"""
+
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from absl import flags
+from preprocessing.contract.errors import JobError
+from preprocessing.contract.processes import end_descendants
+from preprocessing.contract.stopping import StopRequests, tidied
 
-from preprocessing import phantom
-from preprocessing.config import Config
-from preprocessing.contract import command_line, given_paths, settings
-from preprocessing.contract.errors import JobError, UsageError
-from preprocessing.contract.manifest import Manifest
-
-_BEAMS_PATHS = (
-    "--dataflow_job_file",
-    "--profile_location",
-    "--profile_temp_location",
-    "--requirements_file",
-    "--setup_file",
-    "--staging_location",
-    "--temp_location",
-    "--template_location",
-)
-COMMANDS = ("run", "phantom", "verify", "describe")
-
-_HELP = """cxr14-preprocess: radiographs and their index -> shards and manifest
-
-  cxr14-preprocess --source=nih --images=DIR --labels=CSV --train_val_list=TXT --test_list=TXT
-                   [--boxes=CSV] --output=DIR [--config=YAML] [--config.stored_size=256]
-                   [--allow_missing] [--check_md5] [Beam's own flags, such as --runner]
-  cxr14-preprocess --source=csv --images=DIR --labels=CSV --output=DIR --config=YAML
-  cxr14-preprocess --source=dicom --images=DIR --labels=CSV --pseudonym_key_file=FILE
-                   --output=DIR --config=YAML
-  cxr14-preprocess verify DIR
-  cxr14-preprocess describe DIR [--output=DIR]
-  cxr14-preprocess phantom --output=DIR --images=N --seed=S [--prevalence=realistic|raised]
-
-  --images is a folder, however nested, or archives (.tar.gz, .tar, .zip) as downloaded, or both.
-  A split is made by lists (--train_val_list and --test_list, or --train_list, --validation_list
-  and --test_list), by a column of the label file, or at random by patient.
-  --config may be given more than once: each file is read over the ones before it. Of two
-  --config.NAME=VALUE the later counts; every other flag is given once.
-"""
+_PROGRAM = "cxr14-preprocess"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command line and returns its exit code; every user error is one sentence."""
+    """Runs a command line and returns its exit code; every user error is one sentence.
+
+    SIGTERM and Ctrl-C end it at once, with its worker processes: what is finished is kept, and
+    nothing that is half written counts.
+    """
     # Set before TensorFlow is imported, which only paths such as s3:// need.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    argv = list(sys.argv if argv is None else argv)
-    command = argv[1] if len(argv) > 1 and argv[1] in COMMANDS else "run"
-    rest = [argument for at, argument in enumerate(argv) if at != 1 or argument != command]
-    if {"--help", "-h", "--helpfull"} & set(rest):
-        print(f"{_HELP}\nSettings and their defaults:\n\n{settings.to_yaml(Config())}")
-        return 0
-    try:
-        return _COMMANDS[command](rest)
-    except JobError as error:
-        print(f"cxr14-preprocess: {error}", file=sys.stderr)
-        return error.exit_code
+    with StopRequests(program=_PROGRAM).listening(), tidied(end_descendants):
+        from preprocessing import commands
 
-
-def _run(argv: Sequence[str]) -> int:
-    _quiet_beam()
-    # Imported here because Beam takes seconds that --help and the phantom need not pay.
-    from preprocessing import index, pipeline
-
-    values = flags.FlagValues()
-    flags.DEFINE_enum("source", "nih", index.SOURCES, "Kind of data set.", flag_values=values)
-    names = [field.name for field in dataclasses.fields(index.Inputs) if field.type in ("str", str)]
-    paths = [name for name in names if name != "source"]
-    for name in paths:
-        flags.DEFINE_string(name, "", "A path, local or gs://.", flag_values=values)
-    flags.DEFINE_bool("allow_missing", False, "Work on part of the images.", flag_values=values)
-    flags.DEFINE_bool("check_md5", False, "Check archives.", flag_values=values)
-    left = settings.parse(Config(), argv, values=values, known_only=True)
-    for name in ("images", "labels", "output"):
-        if not values[name].value:
-            raise UsageError(f"--{name} is missing; --help shows the whole command")
-    inputs = index.Inputs(
-        source=values.source,
-        allow_missing=values.allow_missing,
-        check_md5=values.check_md5,
-        **{name: given_paths.checked(f"--{name}", values[name].value) for name in paths},
-    )
-    _check_beams_paths(left[1:])
-    manifest, fresh = pipeline.run(inputs, values.config, left[1:])
-    print(_summary(inputs.output, manifest) if fresh else f"{inputs.output} is complete already")
-    return 0
-
-
-def _verify(argv: Sequence[str]) -> int:
-    folder, _, left = _folder("verify", argv)
-    from preprocessing import verify
-
-    print(verify.command(folder, left))
-    return 0
-
-
-def _describe(argv: Sequence[str]) -> int:
-    folder, output, left = _folder("describe", argv)
-    from preprocessing import card
-
-    print(card.command(folder, output or folder, left))
-    return 0
-
-
-def _folder(command: str, argv: Sequence[str]) -> tuple[str, str, list[str]]:
-    """Reads the folder, --output and Beam's own flags of a command on a finished data set."""
-    _quiet_beam()
-    values = flags.FlagValues()
-    values.set_gnu_getopt(True)
-    flags.DEFINE_string("output", "", "Folder of the description.", flag_values=values)
-    left = command_line.parse(argv, values=values, known_only=True)[1:]
-    folders = [argument for argument in left if not argument.startswith("-")]
-    if len(folders) != 1:
-        given = f"{len(folders)} folders given" if folders else "no folder given"
-        raise UsageError(f"{command}: {given}; use cxr14-preprocess {command} DIR")
-    if values.output and command == "verify":
-        raise UsageError("verify writes nothing: leave --output out")
-    rest = [argument for argument in left if argument.startswith("-")]
-    _check_beams_paths(rest)
-    output = given_paths.checked("--output", values.output)
-    return given_paths.checked(command, folders[0]), output, rest
-
-
-def _check_beams_paths(arguments: Sequence[str]) -> None:
-    """Checks the paths among Beam's own flags, which Beam itself would take as they are."""
-    for argument in arguments:
-        name, _, value = argument.partition("=")
-        if name in _BEAMS_PATHS and given_paths.checked(name, value) != value:
-            raise UsageError(f"{argument} is read by Beam, which knows no ~: write the path out")
-
-
-def _quiet_beam() -> None:
-    # Without its Google extra Beam says so at every start; this job does not need it.
-    logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
-
-
-def _phantom(argv: Sequence[str]) -> int:
-    values = flags.FlagValues()
-    flags.DEFINE_string("output", "", "Folder of the phantom.", flag_values=values)
-    flags.DEFINE_integer("images", None, "How many pictures.", lower_bound=1, flag_values=values)
-    flags.DEFINE_integer("seed", 0, "Decides everything.", lower_bound=0, flag_values=values)
-    flags.DEFINE_enum(
-        "prevalence",
-        "realistic",
-        ["realistic", "raised"],
-        "How often findings occur.",
-        flag_values=values,
-    )
-    left = command_line.parse(argv, values=values)
-    if len(left) > 1 or not values.output or not values.images:
-        wrong = f"{left[1]!r} is no flag" if len(left) > 1 else "--output and --images are needed"
-        raise UsageError(f"phantom: {wrong}; --help shows the whole command")
-    output = given_paths.checked("--output", values.output)
-    summary = phantom.write(
-        output, images=values.images, seed=values.seed, prevalence=values.prevalence
-    )
-    made = "made" if summary.written else "complete already"
-    print(
-        f"{summary.output}: {summary.images} pictures of {summary.patients} patients, "
-        f"{summary.train_val} in train_val and {summary.test} in test, {made}"
-    )
-    return 0
-
-
-def _summary(output: str, manifest: Manifest) -> str:
-    lines = [
-        f"{output}: {manifest.counters['records_written']} records of "
-        f"{manifest.stored_size} x {manifest.stored_size} pixels"
-    ]
-    for name, split in manifest.splits.items():
-        lines.append(
-            f"  {name:<11}{split.examples:>8} images {split.patients:>7} patients "
-            f"{len(split.shards):>4} shards"
-        )
-    lines += [f"  {name}: {count}" for name, count in manifest.counters.items()]
-    lines.append(f"  split: {manifest.split_method}")
-    official = "is" if manifest.official_split else "is not"
-    lines.append(f"  the split {official} ChestX-ray14's official one")
-    return "\n".join([*lines, *_cautions(output, manifest.counters)])
-
-
-def _cautions(output: str, counters: Mapping[str, int]) -> list[str]:
-    """Says what somebody who defends the figures must have looked at."""
-    told = {
-        "images_rejected": "images could not be used: see rejected.csv",
-        "images_with_warnings": "images leave something open: see warnings.csv",
-        "duplicate_groups_across_patients": "pictures lie under several patients, pixel for pixel",
-        "duplicate_groups_across_splits": "pictures lie in several splits, pixel for pixel: they "
-        "leak from train into validation or test; see duplicates.csv",
-    }
-    return [f"  note: {counters[name]} {text}" for name, text in told.items() if counters.get(name)]
-
-
-_COMMANDS = {"run": _run, "phantom": _phantom, "verify": _verify, "describe": _describe}
+        try:
+            return commands.do(list(sys.argv if argv is None else argv))
+        except JobError as error:
+            print(f"{_PROGRAM}: {error}", file=sys.stderr)
+            return error.exit_code
 
 
 if __name__ == "__main__":

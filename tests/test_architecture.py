@@ -39,6 +39,7 @@ TESTED_ELSEWHERE = {
     "preprocessing.phantom.prevalence": "tests/preprocessing/phantom/test_population.py",
     # Only ever reached through the module whose tests are named.
     "preprocessing.staging": "tests/preprocessing/test_work_off.py",
+    "preprocessing.commands": "tests/preprocessing/test_task.py",
     "preprocessing.sources.row": "tests/preprocessing/test_shards.py",
     "trainer.job": "tests/trainer/test_stages.py",
     "trainer.launch.job": "tests/trainer/launch/test_job_file.py",

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from preprocessing.contract.errors import JobError
-from preprocessing.contract.stopping import StopRequests
+from preprocessing.contract.stopping import StopRequests, tidied
 
 
 def main(
@@ -51,7 +51,6 @@ def console() -> None:
         from trainer.scratch import Scratch
 
         scratch = Scratch()
-        stops.on_leaving(scratch.remove)
 
         def finish(code: int) -> None:
             sys.stdout.flush()
@@ -62,7 +61,8 @@ def console() -> None:
             os._exit(code)
 
         try:
-            code = main(stops=stops, finish=finish)
+            with tidied(scratch.remove):
+                code = main(stops=stops, finish=finish)
         except Exception:
             traceback.print_exc()
             finish(1)

@@ -23,6 +23,35 @@ _TIDY_SECONDS = 2.0
 _ECHO_SECONDS = 0.5
 _NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
 
+_AT_LEAVING: list[Callable[[], None]] = []
+
+
+@contextlib.contextmanager
+def tidied(tidy: Callable[[], None]) -> Iterator[None]:
+    """Has something done if the process ends by `StopRequests.leave` while a block runs.
+
+    Args:
+        tidy: called in a thread of its own, for which the process waits no more than 2 s.
+    """
+    _AT_LEAVING.append(tidy)
+    try:
+        yield
+    finally:
+        _AT_LEAVING.remove(tidy)
+
+
+@contextlib.contextmanager
+def unheard_by_children() -> Iterator[None]:
+    """Keeps Ctrl-C, which a terminal sends to all, from processes that are started in a block.
+
+    For the main thread; a request that comes meanwhile reaches the thread that listens.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
 
 class StopRequests:
     """Whether SIGTERM or Ctrl-C has come, known to a thread even while the main one is busy.
@@ -45,7 +74,6 @@ class StopRequests:
         self._end, self._grace, self._program = end or self.leave, grace, program
         self._holding = False
         self._interrupted = 0.0
-        self._tidy: list[Callable[[], None]] = []
         self.came = threading.Event()
 
     @contextlib.contextmanager
@@ -89,10 +117,6 @@ class StopRequests:
         finally:
             self._holding = False
 
-    def on_leaving(self, tidy: Callable[[], None]) -> None:
-        """Has something done before the process ends by `leave`; it must take no more than 2 s."""
-        self._tidy.append(tidy)
-
     def leave(self, sentence: str) -> None:
         """Ends the process here and now: nothing that is written counts before it is whole.
 
@@ -101,7 +125,7 @@ class StopRequests:
         """
         print(f"{self._program}: {sentence}", file=sys.stderr, flush=True)
         # In threads of their own: a store that does not answer must not keep the process.
-        threads = [threading.Thread(target=tidy, daemon=True) for tidy in reversed(self._tidy)]
+        threads = [threading.Thread(target=tidy, daemon=True) for tidy in tuple(_AT_LEAVING)]
         deadline = time.monotonic() + _TIDY_SECONDS
         for thread in threads:
             thread.start()

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from preprocessing.config import CHESTXRAY14_FINDINGS
-from preprocessing.contract import storage
+from preprocessing.contract import stopping, storage
 from preprocessing.contract.errors import UsageError
 from preprocessing.phantom import labels, notes, population, render
 from preprocessing.phantom.notes import Parameters
@@ -156,7 +156,12 @@ def _write_pictures(
             write_picture(task)
         return
     # A forked process would inherit the locks of threads which it does not have.
-    with multiprocessing.get_context("spawn").Pool(processes, cv2.setNumThreads, (1,)) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    # Or Python's helper, which removes what a stopped phantom leaves behind, would complain of it.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
+    with stopping.unheard_by_children():
+        started = spawn.Pool(processes, cv2.setNumThreads, (1,))
+    with started as pool:
         for _ in pool.imap_unordered(write_picture, tasks, chunksize=8):
             pass
 

@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from preprocessing import index, locate, lock, pipeline, shards, splits
+from preprocessing import index, locate, pipeline, shards, splits
 from preprocessing.config import Config
-from preprocessing.contract import image, image_graph, manifest, schema, storage
+from preprocessing.contract import image, image_graph, lock, manifest, schema, storage
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
 from preprocessing.contract.labels import encode
 from preprocessing.index import Inputs

@@ -35,6 +35,13 @@ def run(argv: Sequence[str]) -> int:
     except JobError as error:
         print(f"cxr14-launch: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print(
+            "cxr14-launch: stopped by Ctrl-C: look on the platform whether the job was sent before "
+            "you send it again",
+            file=sys.stderr,
+        )
+        return 130
     return 0
 
 

@@ -65,11 +65,62 @@ def test_a_held_block_is_told_and_has_its_grace() -> None:
     assert "goes on from the last checkpoint" in said[0]
 
 
-def test_afterwards_sigterm_is_what_it_was_before() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_afterwards_a_signal_is_what_it_was_before(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
     with StopRequests(lambda sentence: None).listening():
-        assert signal.getsignal(signal.SIGTERM) is not before
-    assert signal.getsignal(signal.SIGTERM) is before
+        assert signal.getsignal(number) is not before
+    assert signal.getsignal(number) is before
+
+
+def test_ctrl_c_stays_ignored_where_a_shell_has_it_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with StopRequests(lambda sentence: None).listening() as requests:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not requests.came.wait(0.2)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_ctrl_c_ends_a_held_block_at_once_but_an_echo_does_not() -> None:
+    said: list[str] = []
+    ended = threading.Event()
+
+    def end(sentence: str) -> None:
+        said.append(sentence)
+        ended.set()
+
+    requests = StopRequests(end)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with requests.listening(), requests.held() as came:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert requests.came.wait(5)
+            os.kill(os.getpid(), signal.SIGINT)  # a wrapper passes on what came to both
+            assert not ended.wait(0.7)
+            assert came()
+            os.kill(os.getpid(), signal.SIGINT)
+            assert ended.wait(5)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert said == ["stopped by Ctrl-C, given twice: the same command goes on from the last save"]
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_process_tidies_up_before_it_leaves_but_not_for_long(hangs: bool) -> None:
+    tidy = "lambda: time.sleep(600)" if hangs else "lambda: print('tidied', flush=True)"
+    program = (
+        "import time; from preprocessing.contract.stopping import StopRequests, tidied\n"
+        f"with tidied({tidy}): StopRequests(program='me').leave('why')"
+    )
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (75, "me: why\n")
+    assert time.monotonic() - start < 15
+    assert done.stdout == ("" if hangs else "tidied\n")
 
 
 @pytest.mark.parametrize("how", ["held", "free"])

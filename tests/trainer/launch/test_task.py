@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -235,3 +236,20 @@ def test_a_missing_client_says_what_to_install(
     )
     assert done.returncode == 64 and "pip install 'cxr14[launch]'" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_ctrl_c_is_one_sentence(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "job.yaml"
+    os.mkfifo(path)  # the program waits in the middle of reading it
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trainer.launch.task", "kubernetes", f"--job={path}"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    with path.open("w"):
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.startswith("cxr14-launch: stopped by Ctrl-C: ") and said.count("\n") == 1

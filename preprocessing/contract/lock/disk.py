@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from preprocessing.contract import storage
 from preprocessing.contract.errors import UsageError
-from preprocessing.lock.holder import Holder, refusal
+from preprocessing.contract.lock.holder import Holder, refusal
 
 _FIRST_WORDS_S = 2.0
 

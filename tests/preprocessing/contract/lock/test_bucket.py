@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from preprocessing import lock
-from preprocessing.contract import google_storage, storage
+from preprocessing.contract import google_storage, lock, storage
 from preprocessing.contract.errors import StoppedError, UsageError
-from preprocessing.lock.holder import Holder
+from preprocessing.contract.lock.holder import Holder
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in.*SSLSocket:pytest.PytestUnraisableExceptionWarning"

@@ -12,8 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from preprocessing import lock
-from preprocessing.contract import storage
+from preprocessing.contract import lock, storage
 from preprocessing.contract.errors import UsageError
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from preprocessing.contract import buckets, storage
 from preprocessing.contract.errors import JobError, StoppedError
-from preprocessing.lock.holder import Holder, refusal
+from preprocessing.contract.lock.holder import Holder, refusal
 
 # Sent to the main thread by the thread that renews the lock.
 _LOST = signal.SIGUSR1

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Iterator
 
 from preprocessing.contract import storage
-from preprocessing.lock import bucket, disk
+from preprocessing.contract.lock import bucket, disk
 
 FOLDER, NAME = "_progress", "lock"
 _BEAT_S = 15.0

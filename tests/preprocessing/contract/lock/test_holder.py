@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from preprocessing.lock.holder import Holder
+from preprocessing.contract.lock.holder import Holder
 
 
 def test_this_process_lives_and_survives_a_file() -> None:
@@ -33,7 +33,7 @@ def test_a_process_that_ended_is_dead_even_before_its_parent_has_asked() -> None
         [
             sys.executable,
             "-c",
-            "import sys; from preprocessing.lock.holder import Holder;"
+            "import sys; from preprocessing.contract.lock.holder import Holder;"
             "sys.stdout.buffer.write(Holder.of_this_process().to_json())",
         ],
         stdout=subprocess.PIPE,

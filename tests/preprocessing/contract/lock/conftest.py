@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[4]
 _JOB = """
 import sys
-from preprocessing import lock
+from preprocessing.contract import lock
 from preprocessing.contract.errors import JobError
 try:
     with lock.hold(sys.argv[1], beat_s=float(sys.argv[2]), stale_s=float(sys.argv[3])):
