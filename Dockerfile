@@ -38,14 +38,16 @@ RUN groupadd --gid 10001 cxr14 \
     && useradd --uid 10001 --gid 10001 --no-log-init --no-create-home --home-dir /tmp cxr14
 COPY --from=build /opt/venv /opt/venv
 # The root file system may be read-only: all scratch space, the cache of downloaded ImageNet weights
-# included, lies in /tmp. The NVIDIA variables make the container runtime hand in the driver.
+# included, lies in /tmp. The NVIDIA variables make the container runtime hand in the driver; Google's
+# node images mount it below /usr/local/nvidia instead, where TensorFlow looks only if told so.
 ENV PATH=/opt/venv/bin:${PATH} \
     CXR14_REVISION=${REVISION} \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     NVIDIA_VISIBLE_DEVICES=all \
-    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    LD_LIBRARY_PATH=/usr/local/nvidia/lib64:/usr/local/nvidia/lib
 WORKDIR /tmp
 USER 10001:10001
 # Python must be process 1, without a shell before it: it saves a checkpoint when SIGTERM comes.

@@ -2,9 +2,12 @@
 """The Dockerfile is clean by hadolint and holds to what the job manifests rely on."""
 
 import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
+import sys
 import sysconfig
 
 import pytest
@@ -97,3 +100,38 @@ def test_no_scratch_space_is_needed_outside_tmp() -> None:
     [environment] = arguments_of("ENV")
     assert "HOME=/tmp" in environment.split()
     assert "PYTHONDONTWRITEBYTECODE=1" in environment.split()
+
+
+STUB = """
+#include <stdio.h>
+__attribute__((constructor)) static void loaded(void) { puts("the driver is loaded"); }
+int cuInit(unsigned flags) { return 100; } /* CUDA_ERROR_NO_DEVICE */
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["lib64", "lib"])
+def test_tensorflow_finds_a_driver_where_googles_nodes_mount_it(
+    tmp_path: pathlib.Path, folder: str
+) -> None:
+    compiler = shutil.which("cc")
+    if sys.platform != "linux" or compiler is None:
+        pytest.skip("there is no C compiler for the stub of a driver")
+    [environment] = arguments_of("ENV")
+    [value] = re.findall(r"(?<!\S)LD_LIBRARY_PATH=(\S+)", environment)
+    assert value.split(":") == ["/usr/local/nvidia/lib64", "/usr/local/nvidia/lib"]
+    (tmp_path / folder).mkdir()
+    (tmp_path / "stub.c").write_text(STUB)
+    library = tmp_path / folder / "libcuda.so.1"
+    command = [compiler, "-shared", "-fPIC", "-o", str(library), str(tmp_path / "stub.c")]
+    subprocess.run(command, check=True)
+    path = value.replace("/usr/local/nvidia", str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-c", "import tensorflow as tf; tf.config.list_physical_devices('GPU')"],
+        env={**os.environ, "LD_LIBRARY_PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the driver is loaded" in done.stdout

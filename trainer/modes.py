@@ -13,7 +13,7 @@ from preprocessing.contract import storage
 from preprocessing.contract.errors import StoppedError
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.stopping import StopRequests
-from trainer import cluster, reporting, runfolder
+from trainer import cluster, reporting, restarts, runfolder
 from trainer.completion import Completion
 from trainer.flags import ParsedFlags
 
@@ -32,6 +32,7 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
     if parsed.mode == "report":
         _report(parsed)
         return
+    restarts.check(os.environ)
     manifest = manifests.read(parsed.data)
     runfolder.begin(parsed.output, parsed.config, manifest)
     stages = _Stages(parsed, manifest, stops)

@@ -85,8 +85,10 @@ class Job:
         replicas: number of machines.
         spot: take spare machines, cheaper, that the cloud may reclaim at any time.
         restarts: how often a failed replica is started again; Vertex AI knows only never (0) or its
-            own number. A reclaimed machine does not count on Kubernetes.
-        timeout_hours: the job is stopped after this time, waiting for machines included.
+            own number. A reclaimed machine does not count on Kubernetes, where a JobSet ends after
+            100 such restarts all the same.
+        timeout_hours: the job is stopped and fails after this time, waiting for machines included.
+            With several replicas on Kubernetes it counts for each attempt: a restart begins anew.
         labels: labels of the job, within the rules of both platforms.
         env: environment variables of the container; never secrets, anyone who sees the job sees
             them.

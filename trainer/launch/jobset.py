@@ -3,6 +3,10 @@
 
 A worker that is taken away ends all others (exit code 75, `trainer.agreement`), so the JobSet makes
 all of them anew; they find each other by the host names that JobSet gives (`trainer.cluster`).
+
+JobSet has no time limit over all attempts and no bound on uncounted restarts. The time limit is one
+of each attempt and ends the JobSet; the pods learn how often it restarted, and end it for good
+after too many (`trainer.restarts`).
 """
 
 from preprocessing.contract.errors import ConfigError, StoppedError
@@ -13,8 +17,12 @@ from trainer.launch.pod import Spec
 API = "jobset.x-k8s.io/v1alpha2"
 _WORKER = "worker"
 _PORT = 2222
-# The length of a host name's part (RFC 1035).
-_LONGEST = 63
+# A part of a host name has at most 63 letters (RFC 1035), and JobSet keeps the six that Kubernetes
+# adds to a pod's name within it.
+_LONGEST = 57
+# A run on spot machines may well be pre-empted dozens of times; a fault that ends every attempt as
+# a pre-emption does gets here within hours.
+_UNCOUNTED = 100
 
 
 def render(job: Job, kubernetes: Kubernetes) -> Spec:
@@ -30,8 +38,8 @@ def render(job: Job, kubernetes: Kubernetes) -> Spec:
     host = f"{job.name}-{_WORKER}-0-{job.replicas - 1}"
     if len(host) > _LONGEST:
         raise ConfigError(
-            f"name is {job.name!r}, but the pod {host} would have a name of more than {_LONGEST} "
-            "characters; choose a shorter one"
+            f"name is {job.name!r}, but the host {host} would have a name of {len(host)} "
+            f"characters, and JobSet takes {_LONGEST}; choose a shorter name"
         )
     labels = {**pod.LABELS, **job.labels}
     return {
@@ -70,19 +78,28 @@ def _workers(job: Job, kubernetes: Kubernetes, labels: dict[str, str]) -> Spec:
         "podFailurePolicy": {"rules": _failure_rules()},
         "template": {
             "metadata": {"labels": labels},
-            "spec": pod.spec(job, kubernetes, _environment(job.replicas)),
+            "spec": pod.spec(job, kubernetes, _environment(job)),
         },
     }
 
 
-def _environment(workers: int) -> list[Spec]:
-    """What `trainer.cluster` reads; JOB_COMPLETION_INDEX comes from Kubernetes itself."""
-    path = "metadata.annotations['jobset.sigs.k8s.io/jobset-name']"
+def _environment(job: Job) -> list[Spec]:
+    """What `trainer.cluster` and `trainer.restarts` read.
+
+    JOB_COMPLETION_INDEX comes from Kubernetes itself, the annotations from JobSet.
+    """
     return [
-        {"name": "CXR14_WORKERS", "value": str(workers)},
+        {"name": "CXR14_WORKERS", "value": str(job.replicas)},
         {"name": "CXR14_PORT", "value": str(_PORT)},
-        {"name": "JOBSET_NAME", "valueFrom": {"fieldRef": {"fieldPath": path}}},
+        {"name": "CXR14_MOST_RESTARTS", "value": str(job.restarts + _UNCOUNTED)},
+        _from_annotation("CXR14_RESTARTS", "restart-attempt"),
+        _from_annotation("JOBSET_NAME", "jobset-name"),
     ]
+
+
+def _from_annotation(name: str, key: str) -> Spec:
+    path = f"metadata.annotations['jobset.sigs.k8s.io/{key}']"
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
 def _failure_rules() -> list[Spec]:
@@ -108,6 +125,12 @@ def _restart_rules() -> list[Spec]:
             "action": "FailJobSet",
             "onJobFailureReasons": ["PodFailurePolicy"],
             "onJobFailureMessagePatterns": [".*matching FailJob rule at index 0$"],
+        },
+        {
+            # Without this rule the next attempt would get the whole time again.
+            "name": "deadline",
+            "action": "FailJobSet",
+            "onJobFailureReasons": ["DeadlineExceeded"],
         },
         {
             # Pre-empted, or stopped after saving: no fault of the program, and it goes on.

@@ -115,7 +115,8 @@ def _explain(error: Any, kind: str, where: str) -> None:
 def _failure_rules() -> list[Spec]:
     """Decides by exit code and cause whether a failed pod is tried again; the first match wins.
 
-    Whatever matches none, a crash or running out of memory, counts against backoffLimit.
+    Whatever matches none, as a crash or 74 for a full disk, counts against backoffLimit. What is
+    ignored ends with activeDeadlineSeconds, which is one time limit over all pods of a Job.
     """
     return [
         {"action": "FailJob", "onExitCodes": pod.on_exit_codes(pod.HOPELESS)},

@@ -10,7 +10,8 @@ Spec = dict[str, Any]
 
 CONTAINER = "trainer"
 LABELS = {"app.kubernetes.io/name": "cxr14", "app.kubernetes.io/component": "trainer"}
-# Wrong input stays wrong: a run that ends with one of these is not tried again.
+# Wrong input stays wrong: a run that ends with one of these is not tried again. 75 (stopped, or a
+# peer was) is free; everything else, such as 74 (disk full, no memory), counts as a restart.
 HOPELESS = sorted(error.exit_code for error in (UsageError, DataError, ConfigError))
 
 # The image's user; the volumes must belong to it.

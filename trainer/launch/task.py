@@ -115,6 +115,8 @@ def _kubernetes(job: Job, values: flags.FlagValues) -> None:
     with _blaming(values.job):
         manifest = kubernetes.render(job)
     about = f"the {manifest['kind']} {manifest['metadata']['namespace']}/{job.name}"
+    if manifest["kind"] == "JobSet":
+        about += f", whose {job.timeout_hours:g} hours count for each attempt"
     if _to_be_sent(manifest, manifest, about, values):
         print(kubernetes.submit(job))
 

@@ -48,6 +48,7 @@ def action_on(rendered: dict[str, Any], exit_code: int) -> str:
         (errors.DataError, "FailJob"),
         (errors.ConfigError, "FailJob"),
         (errors.StoppedError, "Ignore"),
+        (errors.ResourceError, "Count"),
         (errors.JobError, "Count"),
     ],
 )
@@ -61,6 +62,11 @@ def test_exit_codes_of_the_trainer_decide_about_retries(
 def test_crashes_count_against_the_limit(manifest: dict[str, Any], exit_code: int) -> None:
     assert action_on(manifest, exit_code) == "Count"
     assert manifest["spec"]["backoffLimit"] == 6
+
+
+def test_pods_that_do_not_count_end_with_the_time_of_the_job(manifest: dict[str, Any]) -> None:
+    assert manifest["spec"]["activeDeadlineSeconds"] == 24 * 3600
+    assert "activeDeadlineSeconds" not in pod(manifest)  # which would begin anew with each pod
 
 
 def test_a_preempted_pod_is_replaced_uncounted_unless_it_is_hopeless(

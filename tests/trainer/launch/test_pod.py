@@ -20,7 +20,13 @@ def test_one_pod_serves_both(job_file: Callable[..., str], changes: dict[str, ob
     assert first == second
     assert own == [{"name": "LEVEL", "value": "1"}]
     assert added[-1] == own[0]
-    assert {entry["name"] for entry in added[:-1]} == {"CXR14_WORKERS", "CXR14_PORT", "JOBSET_NAME"}
+    assert {entry["name"] for entry in added[:-1]} == {
+        "CXR14_MOST_RESTARTS",
+        "CXR14_PORT",
+        "CXR14_RESTARTS",
+        "CXR14_WORKERS",
+        "JOBSET_NAME",
+    }
 
 
 def test_an_exit_code_is_hopeless_or_worth_another_try() -> None:
