@@ -47,15 +47,18 @@ class Table:
             patient, such as "patient([0-9]+)" for CheXpert. With `patient_column` too, both must
             name the same patient.
         findings_column: holds the findings of an image as a separated list; empty where each
-            finding has a column of its own name with 1, 0, -1 (uncertain) or nothing.
+            finding has a column of its own name with 1, 0, -1 (uncertain) or nothing;
+            True and False are 1 and 0.
         separator: between the findings of such a list.
         no_finding: what such a list says where there is none.
         uncertain: what -1 means: unknown (masked in loss and metrics), absent or present.
         empty: what an empty field of a finding means: unknown, absent or present.
-        split_column: holds train, validation (or valid, val, dev) or test; empty for none.
+        split_column: holds train, validation or test, or another usual word for one of them
+            (training, valid, val, validate, dev, eval, tuning, testing, ...); empty for none.
         view_column: holds AP or PA; empty for none, as for the columns below.
         sex_column: holds M, F, Male or Female.
-        age_column: holds years, or ages as DICOM writes them.
+        age_column: holds years, also as DICOM writes them (060Y) or as a bound (85 or more, >89),
+            of which the least age counts. What is no age is unknown, and counted.
         follow_up_column: holds the number of the examination in the patient's series.
         only_column: rows count only if this column holds one of `only_values`; the others are
             counted as left out. CheXpert's laterals are left out by "Frontal/Lateral".

@@ -14,18 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import cells
+
 # All white space of Unicode, no-break spaces among it, and characters that nobody sees: NUL, which
 # pads DICOM values, soft hyphen, zero-width characters and the byte order mark.
 _INVISIBLE = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
     "\0\u00ad\u200b\u200c\u200d\u2060\ufeff"
 )
 _NUMBER = re.compile(r"([0-9]+)(?:\.0*)?")
-# How programs write that there is no value; -1 is the usual number for it.
-_MISSING = frozenset(
-    ("", "nan", "+nan", "-nan", "none", "null", "nil", "na", "n/a", "n.a.", "#na", "#n/a", "<na>")
-    + ("#n/a n/a", "nat", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind", "#null!", "#value!", "#ref!")
-    + ("unknown", "undefined", "missing", "-", "--", "?", ".", "-1", "-1.0")
-)
 
 
 def value(name: str) -> str:
@@ -48,7 +44,7 @@ def is_missing(name: str) -> bool:
     >>> is_missing(" "), is_missing("NaN"), is_missing("P7"), is_missing("0")
     (True, True, False, False)
     """
-    return value(name).casefold() in _MISSING
+    return cells.is_missing(value(name))
 
 
 def spellings(names: Iterable[str]) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from preprocessing.contract import labels, patients
+from preprocessing.contract import cells, labels, patients
 from preprocessing.contract.errors import DataError
 from preprocessing.sources import text_files
 from preprocessing.sources.row import Row
@@ -32,17 +32,17 @@ def read_index(path: str, findings: Sequence[str]) -> list[Row]:
             field that is not a number; it names the file and the line.
     """
     lines = text_files.csv_lines(path)
-    columns = {name.strip(): at for at, name in enumerate(next(lines)[1])}
+    header = next(lines)[1]
     place = {
-        "id": text_files.column(path, columns, "Image Index"),
-        "labels": text_files.column(path, columns, "Finding Labels"),
-        "patient": text_files.column(path, columns, "Patient ID"),
-        "sex": text_files.column(path, columns, "Patient Sex", "Patient Gender"),
-        "age": text_files.column(path, columns, "Patient Age"),
-        "view": text_files.column(path, columns, "View Position"),
-        "follow_up": text_files.column(path, columns, "Follow-up #"),
-        "width": text_files.column(path, columns, "OriginalImage[Width", "OriginalImageWidth"),
-        "height": text_files.column(path, columns, "Height]", "OriginalImageHeight"),
+        "id": text_files.column(path, header, "Image Index"),
+        "labels": text_files.column(path, header, "Finding Labels"),
+        "patient": text_files.column(path, header, "Patient ID"),
+        "sex": text_files.column(path, header, "Patient Sex", "Patient Gender"),
+        "age": text_files.column(path, header, "Patient Age"),
+        "view": text_files.column(path, header, "View Position"),
+        "follow_up": text_files.column(path, header, "Follow-up #"),
+        "width": text_files.column(path, header, "OriginalImage[Width", "OriginalImageWidth"),
+        "height": text_files.column(path, header, "Height]", "OriginalImageHeight"),
     }
     rows = []
     for number, line in lines:
@@ -104,10 +104,10 @@ def _row(fields: Mapping[str, str], findings: Sequence[str]) -> Row:
         targets=labels.encode(fields["labels"], findings),
         view=fields["view"] if fields["view"] in ("AP", "PA") else "",
         sex=fields["sex"] if fields["sex"] in ("M", "F") else "",
-        age=text_files.years(fields["age"]),
-        follow_up=int(fields["follow_up"] or -1),
-        width=int(float(fields["width"] or 0)),
-        height=int(float(fields["height"] or 0)),
+        age=cells.years(fields["age"])[0],
+        follow_up=text_files.whole(fields["follow_up"], "Follow-up #", unknown=-1),
+        width=text_files.whole(fields["width"], "OriginalImage[Width", unknown=0),
+        height=text_files.whole(fields["height"], "Height]", unknown=0),
     )
 
 
@@ -117,7 +117,10 @@ def _box(line: Sequence[str], findings: Sequence[str]) -> tuple[int, float, floa
     finding = _BOX_NAMES.get(line[1].strip(), line[1].strip())
     if finding not in findings:
         raise DataError(f"label {line[1]!r} is not among the {len(findings)} findings")
-    x, y, width, height = (float(value) / PICTURE_PX for value in line[2:6])
+    try:
+        x, y, width, height = (float(value) / PICTURE_PX for value in line[2:6])
+    except ValueError as error:
+        raise DataError(f"the box {', '.join(line[2:6])} is not four numbers") from error
     if not (
         x >= 0 and y >= 0 and width > 0 and height > 0 and math.isfinite(x + y + width + height)
     ):

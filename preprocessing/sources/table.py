@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from preprocessing.config import Table
-from preprocessing.contract import labels, patients
+from preprocessing.contract import cells, labels, patients
 from preprocessing.contract.errors import DataError
 from preprocessing.sources import text_files
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
@@ -13,15 +13,16 @@ from preprocessing.sources.row import SIZE_OF_PICTURE, Row
 _ADVICE = "name the column that is meant in --config.table"
 _READINGS = {"unknown": labels.UNKNOWN, "absent": labels.ABSENT, "present": labels.PRESENT}
 _SEXES = {"m": "M", "male": "M", "f": "F", "female": "F"}
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
+# What data sets call their splits; MIMIC-CXR says validate, others dev or eval.
+_WORDS = {
+    "train": ("train", "training", "trn"),
+    "validation": (
+        *("validation", "validate", "valid", "val", "validating", "dev", "devel", "development"),
+        *("eval", "evaluation", "evaluate", "tune", "tuning"),
+    ),
+    "test": ("test", "testing", "tst"),
 }
+_SPLITS = {word: split for split, words in _WORDS.items() for word in words}
 
 
 class Index:
@@ -57,7 +58,7 @@ def read_index(path: str, findings: Sequence[str], table: Table) -> Index:
                 continue
             row = _row(fields, findings, table)
             if table.split_column:
-                index.splits[row.id] = _one_of(_SPLITS, fields["split"], table.split_column)
+                index.splits[row.id] = _split(fields["split"], table.split_column)
         except (DataError, ValueError, OverflowError) as error:
             raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
         index.rows.append(row)
@@ -70,7 +71,6 @@ def read_index(path: str, findings: Sequence[str], table: Table) -> Index:
 def _places(
     path: str, header: Sequence[str], findings: Sequence[str], table: Table
 ) -> dict[str, int]:
-    columns = {name.strip(): at for at, name in enumerate(header)}
     names = {
         "id": table.image_column,
         "patient": table.patient_column,
@@ -85,7 +85,7 @@ def _places(
     if not table.findings_column:
         names |= {f"finding {name}": name for name in findings}
     return {
-        key: text_files.column(path, columns, name, advice=_ADVICE)
+        key: text_files.column(path, header, name, advice=_ADVICE)
         for key, name in names.items()
         if name
     }
@@ -106,8 +106,8 @@ def _row(fields: Mapping[str, str], findings: Sequence[str], table: Table) -> Ro
         targets=targets,
         view=view if view in ("AP", "PA") else "",
         sex=_SEXES.get(fields.get("sex", "").lower(), ""),
-        age=text_files.years(fields.get("age", "")),
-        follow_up=int(float(fields.get("follow_up") or -1)),
+        age=cells.years(fields.get("age", ""))[0],
+        follow_up=text_files.whole(fields.get("follow_up", ""), table.follow_up_column, unknown=-1),
         width=SIZE_OF_PICTURE,
         height=SIZE_OF_PICTURE,
     )
@@ -141,18 +141,20 @@ def _from_list(text: str, findings: Sequence[str], table: Table) -> tuple[int, .
 
 
 def _target(text: str, finding: str, table: Table) -> int:
-    """Reads 1, 0, -1 or nothing, also as pandas writes them: 1.0."""
+    """Reads 1, 0, -1 or nothing, also as pandas writes them: 1.0, True."""
     if not text:
         return _READINGS[table.empty]
-    value = float(text)
+    value = cells.whole(text)
     if value == -1:
         return _READINGS[table.uncertain]
-    if value not in (0, 1):
-        raise DataError(f"{finding} is {text!r}, not 1, 0, -1 or empty")
-    return int(value)
+    truth = bool(value) if value in (0, 1) else cells.truth(text)
+    if truth is None:
+        raise DataError(f"column {finding!r} is {text!r}, not 1, 0, -1 or empty, nor True or False")
+    return labels.PRESENT if truth else labels.ABSENT
 
 
-def _one_of(values: Mapping[str, str], text: str, column: str) -> str:
-    if text.lower() not in values:
-        raise DataError(f"{column} is {text!r}, not train, validation or test")
-    return values[text.lower()]
+def _split(text: str, column: str) -> str:
+    if text.casefold() not in _SPLITS:
+        words = "; ".join(f"{split} ({', '.join(_WORDS[split][1:])})" for split in _WORDS)
+        raise DataError(f"column {column!r} is {text!r}, which is no word for a split: {words}")
+    return _SPLITS[text.casefold()]

@@ -2,12 +2,11 @@
 """Reads the CSV files and lists that describe a data set, with one sentence for every mistake."""
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from preprocessing.contract import patients, storage
+from preprocessing.contract import cells, patients, storage
 from preprocessing.contract.errors import DataError
-
-OLDEST_YEARS = 120
 
 
 def csv_lines(path: str) -> Iterator[tuple[int, list[str]]]:
@@ -16,7 +15,8 @@ def csv_lines(path: str) -> Iterator[tuple[int, list[str]]]:
     Raises:
         DataError: a missing or empty file, or one that is no CSV in UTF-8.
     """
-    reader = csv.reader(_text(path, "label file").splitlines())
+    # Unlike str.splitlines, a file's lines end at CR or LF alone: U+2028 may stand in a field.
+    reader = csv.reader(io.StringIO(_text(path, "label file"), newline=""))
     empty = True
     try:
         for line in reader:
@@ -29,16 +29,31 @@ def csv_lines(path: str) -> Iterator[tuple[int, list[str]]]:
         raise DataError(f"{path} is empty: use the complete label file")
 
 
-def column(path: str, columns: Mapping[str, int], *names: str, advice: str = "") -> int:
+def column(path: str, header: Sequence[str], *names: str, advice: str = "") -> int:
     """Returns the place of the first of several names of a column.
 
+    Args:
+        path: the file that a message names.
+        header: names of all columns.
+        names: of the wanted one, the best first.
+        advice: for a file that has none of them.
+
     Raises:
-        DataError: there is none of them.
+        DataError: there is none of them, or the name stands there twice.
     """
+    plain = [name.strip() for name in header]
     for name in names:
-        if name in columns:
-            return columns[name]
+        if plain.count(name) > 1:
+            places = " and ".join(str(at + 1) for at, one in enumerate(plain) if one == name)
+            raise DataError(
+                f"{path} has column {name!r} {plain.count(name)} times, as fields {places}: keep "
+                "the one that is meant, or rename the others"
+            )
+        if name in plain:
+            return plain.index(name)
     advice = advice or "use ChestX-ray14's Data_Entry_2017_v2020.csv"
+    if len(plain) == 1 and (found := [mark for mark in ";\t|" if mark in plain[0]]):
+        advice = f"its fields seem to be separated by {found[0]!r}, save it with commas instead"
     raise DataError(f"{path} has no column {' or '.join(map(repr, names))}: {advice}")
 
 
@@ -65,18 +80,23 @@ def refuse_nobody(patient: str, name: str) -> None:
         raise DataError(f"column {name!r} is {found}, which names no patient to divide images by")
 
 
-def years(text: str) -> int:
-    """Reads an age in years, or as some copies and DICOM (PS3.5, AS) write it: 060Y, 018M, 014D.
+def whole(text: str, name: str, *, unknown: int) -> int:
+    """Reads a whole number, also as pandas writes it: 3.0.
 
-    An age that nobody reaches is unknown: ChestX-ray14's release of 2017 holds some, up to 411.
+    Args:
+        text: the field.
+        name: of its column.
+        unknown: what a field without a value means.
 
-    >>> years("060Y"), years("018M"), years("41"), years(""), years("411")
-    (60, 1, 41, -1, -1)
+    Raises:
+        DataError: the field is none.
     """
-    units = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
-    unit = units.get(text[-1:])
-    age = int(int(text[:-1]) / unit) if unit else int(float(text or -1))
-    return age if 0 <= age <= OLDEST_YEARS else -1
+    if cells.is_missing(text):
+        return unknown
+    number = cells.whole(text)
+    if number is None or number < 0:
+        raise DataError(f"column {name!r} is {text!r}, not a whole number from 0 on")
+    return number
 
 
 def read_names(path: str) -> list[str]:
@@ -85,7 +105,8 @@ def read_names(path: str) -> list[str]:
     Raises:
         DataError: a missing or empty list, or a name given twice.
     """
-    names = [line.strip() for line in _text(path, "list").splitlines() if line.strip()]
+    lines = io.StringIO(_text(path, "list"), newline=None)
+    names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise DataError(f"list {path} names no image: use the complete list")
     refuse_duplicates(path, names)

@@ -2,9 +2,9 @@
 """Says what is wrong with one record, its picture aside."""
 
 from preprocessing.contract import patients
+from preprocessing.contract.cells import OLDEST_YEARS
 from preprocessing.contract.labels import ABSENT, PRESENT, UNKNOWN
 from preprocessing.contract.schema import Record
-from preprocessing.sources.text_files import OLDEST_YEARS
 
 VIEWS, SEXES = ("AP", "PA", ""), ("M", "F", "")
 

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import storage
+from preprocessing.contract import patients, storage
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.schema import ENCODINGS
@@ -149,7 +149,7 @@ def _summaries(
                 split=split,
                 shards=len(own),
                 records=sum(len(reading.briefs) for reading in own),
-                patients=len({brief.patient for reading in own for brief in reading.briefs}),
+                patients=patients.count(brief.patient for one in own for brief in one.briefs),
                 bytes=sum(sizes.get(storage.join(folder, reading.name), 0) for reading in own),
                 problems=sum(len(reading.problems) for reading in own),
             )

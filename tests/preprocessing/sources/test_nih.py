@@ -68,6 +68,10 @@ def test_the_published_variants_give_equal_rows(
         ("014D", 0),
         ("", -1),
         ("411", -1),
+        ("85 or more", 85),
+        (">89", 90),
+        ("old", -1),
+        ("nan", -1),
     ],
 )
 def test_ages_are_years_in_whatever_unit_they_are_written(
@@ -109,11 +113,10 @@ def test_the_sex_column_is_named_in_both_spellings(tmp_path: pathlib.Path) -> No
         (_row(labels="No Finding|Mass"), "beside a finding"),
         (_row(id=""), "empty"),
         (_row(patient=""), "empty"),
-        (_row(age="old"), "'old'"),
-        (_row(age="xxY"), "'xx'"),
-        (_row(follow_up="1.5"), "'1.5'"),
-        (_row(width="inf"), "infinity"),
-        (_row(height="nan"), "NaN"),
+        (_row(follow_up="1.5"), "column 'Follow-up #' is '1.5', not a whole number from 0 on"),
+        (_row(follow_up="-2"), "column 'Follow-up #' is '-2', not a whole number from 0 on"),
+        (_row(width="inf"), "column 'OriginalImage[Width' is 'inf', not a whole number from 0 on"),
+        (_row(height="high"), "column 'Height]' is 'high', not a whole number from 0 on"),
         ("00000001_001.png,Mass,3", "has 3 fields"),
     ],
 )
@@ -180,7 +183,7 @@ def test_boxes_become_shares_of_the_picture_under_the_name_of_the_label_file(
     [
         ("a.png,Fracture,1,2,3,4", "'Fracture' is not among"),
         ("a.png,Mass,1,2,3", "needs 6 fields"),
-        ("a.png,Mass,1,2,3,wide", "'wide'"),
+        ("a.png,Mass,1,2,3,wide", "the box 1, 2, 3, wide is not four numbers"),
         ("a.png,Mass,1,2,0,4", "is none in a picture"),
         ("a.png,Mass,-1,2,3,4", "is none in a picture"),
         ("a.png,Mass,nan,2,3,4", "is none in a picture"),

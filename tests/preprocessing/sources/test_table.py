@@ -135,3 +135,44 @@ def test_a_column_and_a_pattern_must_name_the_same_patient(tmp_path: pathlib.Pat
     assert [row.patient for row in index.rows] == ["7"]
     with pytest.raises(DataError, match="'who' is '8', .*'p007_1.png' is of patient '007'"):
         _read(tmp_path, settings, "file,who,what", "p007_1.png,8,Edema")
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        ("train", ["train", "Training", "TRAIN"]),
+        ("validation", ["validate", "val", "valid", "dev", "Validation", "eval", "tuning"]),
+        ("test", ["test", "testing", "Test"]),
+    ],
+)
+def test_the_usual_words_for_splits_are_known(
+    tmp_path: pathlib.Path, split: str, words: list[str]
+) -> None:
+    settings = dataclasses.replace(_LIST, split_column="fold")
+    lines = [f"{at}.png,p{at},Edema,{word}" for at, word in enumerate(words)]
+    index = _read(tmp_path, settings, "file,who,what,fold", *lines)
+    assert set(index.splits.values()) == {split}
+
+
+def test_an_unknown_word_for_a_split_is_named_with_its_column(tmp_path: pathlib.Path) -> None:
+    settings = dataclasses.replace(_LIST, split_column="fold")
+    with pytest.raises(DataError, match="line 2: column 'fold' is 'fold3', which is no word .*val"):
+        _read(tmp_path, settings, "file,who,what,fold", "a.png,p1,Edema,fold3")
+
+
+@pytest.mark.parametrize(
+    ("text", "target"), [("True", 1), ("FALSE", 0), ("1.0", 1), ("0.0", 0), ("-1.0", -1)]
+)
+def test_targets_may_be_written_as_pandas_does(
+    tmp_path: pathlib.Path, text: str, target: int
+) -> None:
+    settings = Table(image_column="image", patient_column="who")
+    lines = ["image,who,Edema,Pleural Effusion", f"a.png,p1,{text},0"]
+    assert _read(tmp_path, settings, *lines).rows[0].targets == (target, 0)
+
+
+def test_a_finding_with_two_columns_is_refused(tmp_path: pathlib.Path) -> None:
+    settings = Table(image_column="image", patient_column="who")
+    lines = ["image,who,Edema,Pleural Effusion,Edema", "a.png,p1,1,0,0"]
+    with pytest.raises(DataError, match="has column 'Edema' 2 times, as fields 3 and 5"):
+        _read(tmp_path, settings, *lines)

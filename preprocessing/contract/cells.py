@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""Reads what people and programs write into the cells of tables: nothing, numbers, truth, ages."""
+
+import math
+import re
+import unicodedata
+
+OLDEST_YEARS = 120
+
+# How programs write that there is no value; -1 is the usual number for it.
+_MISSING = frozenset(
+    ("", "nan", "+nan", "-nan", "none", "null", "nil", "na", "n/a", "n.a.", "#na", "#n/a", "<na>")
+    + ("#n/a n/a", "nat", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind", "#null!", "#value!", "#ref!")
+    + ("unknown", "undefined", "missing", "-", "--", "?", ".", "-1", "-1.0")
+)
+# The letters of DICOM (PS3.5, AS) and the words of six languages, by how many make a year.
+_UNITS = {
+    1.0: "y yr yrs year years yo y/o y.o. j jahr jahre an ans ano anos anno anni a",
+    12.0: "m mo mos month months monat monate mois mes meses mese mesi",
+    365.25 / 7: "w wk wks week weeks woche wochen semaine semaines semana semanas settimane",
+    365.25: "d day days tag tage jour jours dia dias giorno giorni",
+}
+_PER_YEAR = {word: per_year for per_year, words in _UNITS.items() for word in words.split()}
+_AGE = re.compile(
+    r"(?P<more>>=|=>|\u2265|>|over|above|older than|uber|plus de|mas de|mais de|piu di|<)?\s*"
+    r"(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(?P<unit>[a-z][a-z./]*?)??\s*(?:old)?\s*"
+    r"(?P<end>\+|plus|(?:or|and|oder|und|ou|et|o|y|e)\s+"
+    r"(?:more|older|over|above|up|mehr|alter|plus|mas|mais|piu))?"
+)
+
+
+def is_missing(text: str) -> bool:
+    """Tells whether a text is empty or one of the words for no value.
+
+    >>> is_missing(" "), is_missing("NaN"), is_missing("#N/A"), is_missing("0")
+    (True, True, True, False)
+    """
+    return text.strip().casefold() in _MISSING
+
+
+def truth(text: str) -> bool | None:
+    """Reads a truth value as pandas and spreadsheets write it; None for anything else.
+
+    >>> truth("True"), truth("FALSE"), truth("1"), truth("yes")
+    (True, False, None, None)
+    """
+    return {"true": True, "false": False}.get(text.strip().casefold())
+
+
+def whole(text: str) -> int | None:
+    """Reads a whole number, also as pandas writes it (3.0); None for what is none.
+
+    >>> whole("3"), whole(" 3.0"), whole("3.5"), whole("three"), whole("inf")
+    (3, 3, None, None, None)
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return int(number) if math.isfinite(number) and number == int(number) else None
+
+
+def years(text: str) -> tuple[int, str]:
+    """Reads an age as people, databases and DICOM write it.
+
+    Args:
+        text: such as 41, 41.0, 060Y, 18 months, or a bound: 85 or more, >89, 90+, <1.
+
+    Returns:
+        Whole years, -1 for unknown; and what the text was taken as where it is no plain age: of a
+        bound the least age that it allows. An age that nobody reaches is unknown: ChestX-ray14's
+        release of 2017 holds some, up to 411.
+
+    >>> [years(text)[0] for text in ("060Y", "018M", "41", "41.0", "60y", "6 weeks", "", "nan")]
+    [60, 1, 41, 41, 60, 0, -1, -1]
+    >>> years("85 or more"), years(">89"), years("90+"), years("<1"), years("411")[0]
+    ((85, 'taken as 85'), (90, 'taken as 90'), (90, 'taken as 90'), (0, 'taken as 0'), -1)
+    """
+    if is_missing(text):
+        return -1, ""
+    found = _AGE.fullmatch(_folded(text))
+    unit = found["unit"] if found else None
+    if not found or (unit and unit not in _PER_YEAR):
+        return -1, "taken as unknown"
+    age = int(min(float(found["number"]), 1e6) / _PER_YEAR[unit or "y"])
+    is_bound = bool(found["more"] or found["end"])
+    if found["more"] == "<":
+        # Of less than one year nothing is left but 0; of less than 18 too much is.
+        age = 0 if age <= 1 else -1
+    elif found["more"] and "=" not in found["more"] and found["more"] != "\u2265":
+        age += 1
+    if not 0 <= age <= OLDEST_YEARS:
+        return -1, "taken as unknown"
+    return age, f"taken as {age}" if is_bound else ""
+
+
+def _folded(text: str) -> str:
+    """Returns text in small letters, without accents and outer blanks."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).strip()

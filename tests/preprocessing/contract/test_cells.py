@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""Ages, numbers and truths are read as people, databases and programs write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preprocessing.contract import cells
+
+
+@pytest.mark.parametrize(
+    ("text", "years", "taken"),
+    [
+        *[
+            ("41", 41, ""),
+            ("41.0", 41, ""),
+            ("060Y", 60, ""),
+            ("60y", 60, ""),
+            ("60 Jahre", 60, ""),
+        ],
+        *[("018M", 1, ""), ("6 meses", 0, ""), ("14D", 0, ""), ("3 d\xedas", 0, "")],
+        *[("60 years old", 60, ""), ("", -1, ""), (" ", -1, ""), ("nan", -1, ""), ("<NA>", -1, "")],
+        *[("85 or more", 85, "85"), ("90+", 90, "90"), ("90 +", 90, "90"), ("089Y+", 89, "89")],
+        *[(">89", 90, "90"), ("> 89", 90, "90"), (">=90", 90, "90"), ("\u2265 90", 90, "90")],
+        *[("over 89", 90, "90"), ("\xfcber 89", 90, "90"), ("85 und \xe4lter", 85, "85")],
+        *[("85 ans et plus", 85, "85"), ("m\xe1s de 84", 85, "85"), ("<1", 0, "0")],
+        *[("<18", -1, "unknown"), ("40-49", -1, "unknown"), ("old", -1, "unknown")],
+        *[("411", -1, "unknown"), ("-5", -1, "unknown"), ("inf", -1, "unknown")],
+        *[("9" * 400, -1, "unknown"), ("1e2", -1, "unknown"), ("60 x", -1, "unknown")],
+    ],
+)
+def test_an_age_is_read_and_what_is_no_plain_age_is_said(text: str, years: int, taken: str) -> None:
+    assert cells.years(text) == (years, f"taken as {taken}" if taken else "")
+
+
+@given(st.text())
+def test_no_text_is_more_than_an_unknown_age(text: str) -> None:
+    years, _ = cells.years(text)
+    assert -1 <= years <= cells.OLDEST_YEARS
+
+
+@given(st.text() | st.floats().map(str) | st.integers().map(str))
+def test_a_whole_number_is_one_or_none(text: str) -> None:
+    number = cells.whole(text)
+    assert number is None or number == float(text)
