@@ -8,6 +8,7 @@ Majkowska et al. come as the same columns with further ones behind them.
 """
 
 import csv
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,7 +31,6 @@ _COLUMNS: dict[str, tuple[tuple[str, ...], bool]] = {
     "width": (("OriginalImage[Width", "OriginalImageWidth"), False),
     "height": (("Height]", "OriginalImageHeight"), False),
 }
-_UNITS = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -75,27 +75,11 @@ def columns_of(path: str, data: bytes, further: Sequence[str] = ()) -> Columns:
     return columns | _labels(texts)
 
 
-def years(text: str) -> int:
-    """Returns an age in whole years; -1 for an empty text.
-
-    Some copies write ages as DICOM does (PS3.5, value representation AS).
-
-    >>> years("60"), years("060Y"), years("018M"), years("")
-    (60, 60, 1, -1)
-
-    Raises:
-        ValueError: the text is no age.
-        OverflowError: it is infinite.
-    """
-    text = text.strip().upper()
-    unit = _UNITS.get(text[-1:])
-    return int(int(text[:-1]) / unit) if unit else int(float(text or -1))
-
-
 def _lines(path: str, data: bytes) -> list[tuple[int, list[str]]]:
     """The lines that are not empty, the header first, each with its number."""
     try:
-        reader = csv.reader(data.decode("utf-8-sig").splitlines())
+        # Lines end at CR or LF alone: U+2028 and the like may stand in a field.
+        reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
         lines = [(reader.line_num, line) for line in reader if line]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a CSV file in UTF-8 ({error}); fetch it again") from error
@@ -108,9 +92,11 @@ def _places(path: str, header: list[str], further: Sequence[str]) -> dict[str, i
     places = {}
     wanted = _COLUMNS | {name: ((name,), True) for name in further}
     for ours, (names, needed) in wanted.items():
-        found = [header.index(name) for name in names if name in header]
+        found = [name for name in names if name in header]
+        if found and header.count(found[0]) > 1:
+            raise DataError(f"{path}: column {found[0]!r} stands twice in the header; keep one")
         if found:
-            places[ours] = found[0]
+            places[ours] = header.index(found[0])
         elif needed:
             raise DataError(
                 f"{path}: there is no column {' or '.join(map(repr, names))}; hand in "

@@ -44,7 +44,8 @@ class Metadata:
         height: likewise.
         labels: float32 [m, L]; 1, 0 or NaN for unknown. None where the file holds no labels.
         findings: the L names of the labels.
-        refused: what was made unknown because it cannot be, such as `age`: how many values.
+        refused: what was made unknown because it cannot be, such as `age`: how many values; and
+            `age_bounds`: how many ages are bounds, such as 85 or more, of which the least counts.
     """
 
     ids: Texts
@@ -70,8 +71,8 @@ def read(path: str) -> Metadata:
             `age`, `follow_up`, `width`, `height` and `label:NAME`.
 
     Returns:
-        All rows. An age over 120 years, a sex or a view that is not known here is made unknown
-        and counted in `refused`.
+        All rows. An age over 120 years or one that is no number, a sex or a view that is not known
+        here is made unknown and counted in `refused`.
 
     Raises:
         DataError: the file is missing or cannot be read; a column is missing; an id is empty or

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Turns the text columns of a metadata file into sexes, views, numbers and labels.
 
-A value that cannot be is made unknown and counted; a text that is no value at all is an error.
+A value that cannot be, and an age that is none, is made unknown and counted; another text that is
+no number is an error.
 """
 
 from collections.abc import Mapping
@@ -10,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import cells
 from preprocessing.contract.errors import DataError
-from trainer import data_entry
 from trainer.predictions_formats import at, numbers
 
-OLDEST_YEARS = 120
 LABEL_PREFIX = "label:"
+AGE_BOUNDS = "age_bounds"
 # What stands for unknown in each column of numbers.
 UNKNOWN = {"age": -1, "follow_up": -1, "width": 0, "height": 0}
 _CODES = {
@@ -51,17 +52,23 @@ def integers(
         path: the file that a message names.
         name: one of `UNKNOWN`.
         columns: texts by column; the column may be absent.
-        refused: receives how many values cannot be: an age over 120 years, a negative size.
+        refused: receives how many values cannot be: an age over 120 years, a negative size; and as
+            `AGE_BOUNDS` how many ages are bounds, such as 85 or more, which count as the least age.
 
     Raises:
-        DataError: a text is not a number.
+        DataError: a text is not a number, other than an age.
     """
     unique, inverse = np.unique(_texts(name, columns), return_inverse=True)
     values = np.full(len(unique), UNKNOWN[name], dtype=np.int64)
-    impossible = np.zeros(len(unique), dtype=bool)
+    impossible, bounds = np.zeros((2, len(unique)), dtype=bool)
     for position, text in enumerate(unique.tolist()):
+        if name == "age":
+            values[position], taken = cells.years(text)
+            impossible[position] = bool(taken) and values[position] < 0
+            bounds[position] = bool(taken) and values[position] >= 0
+            continue
         try:
-            value = data_entry.years(text) if name == "age" else int(float(text or -1))
+            value = -1 if cells.is_missing(text) else int(float(text))
         except (ValueError, OverflowError) as error:
             row = int(np.flatnonzero(inverse == position)[0])
             place = at(columns["id"], row)
@@ -69,13 +76,15 @@ def integers(
                 f"{path}: column {name}: {text!r} in {place} is not a number; mend it or leave it "
                 "empty"
             ) from error
-        if name == "age" and value > OLDEST_YEARS or value < -1 or value >= 2**31:
+        if value < -1 or value >= 2**31:
             impossible[position] = True
         # -1 is how some files write unknown.
         elif value >= 0:
             values[position] = value
     if lost := int(impossible[inverse].sum()):
         refused[name] = lost
+    if bound := int(bounds[inverse].sum()):
+        refused[AGE_BOUNDS] = bound
     return np.asarray(values[inverse])
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract import cells
 from preprocessing.contract.errors import DataError, UsageError
 from trainer import array_file
 
@@ -116,6 +117,8 @@ def _number(cell: str, *, empty_is_nan: bool) -> float:
     """The number in a cell; infinity, which no column may hold, marks a cell without one."""
     if not cell:
         return np.nan if empty_is_nan else np.inf
+    if empty_is_nan and (truth := cells.truth(cell)) is not None:
+        return float(truth)
     try:
         number = float(cell)
     except ValueError:

@@ -77,8 +77,12 @@ def test_a_file_that_is_no_text_is_named() -> None:
         data_entry.columns_of("entry.csv", b"Image Index\n\xff\xfe\n")
 
 
-@pytest.mark.parametrize(
-    ("text", "age"), [("60", 60), ("060Y", 60), ("018M", 1), ("014D", 0), ("", -1), ("411", 411)]
-)
-def test_ages_are_read_in_every_unit(text: str, age: int) -> None:
-    assert data_entry.years(text) == age
+def test_a_column_that_stands_there_twice_is_named() -> None:
+    with pytest.raises(DataError, match="column 'Patient ID' stands twice in the header"):
+        columns("Image Index,Finding Labels,Patient ID,Patient ID\na.png,Mass,1,2\n")
+
+
+@pytest.mark.parametrize("mark", ["\x0b", "\x85", "\u2028"])
+def test_lines_end_at_cr_or_lf_alone(mark: str) -> None:
+    found = columns(f"Image Index,Finding Labels,Patient ID\na{mark}b.png,Mass,1\n")
+    assert found["id"].tolist() == [f"a{mark}b.png"]

@@ -45,10 +45,22 @@ def test_sizes_may_be_large_and_never_negative() -> None:
     assert refused == {"width": 1}
 
 
-@pytest.mark.parametrize("text", ["old", "nan", "inf", "6O"])
-def test_a_text_that_is_no_number_is_named_with_its_row(text: str) -> None:
-    with pytest.raises(DataError, match=rf"f: column age: '{text}' in row 2 \(id 'b'\) is not a"):
-        metadata_fields.integers("f", "age", columns("age", "1", text, "2", "3"), {})
+@pytest.mark.parametrize("text", ["old", "inf", "6O"])
+def test_a_text_that_is_no_number_is_named_with_its_row_or_is_an_unknown_age(text: str) -> None:
+    with pytest.raises(DataError, match=rf"f: column width: '{text}' in row 2 \(id 'b'\) is not a"):
+        metadata_fields.integers("f", "width", columns("width", "1", text, "2", "3"), {})
+    refused: dict[str, int] = {}
+    found = metadata_fields.integers("f", "age", columns("age", "1", text, text, "3"), refused)
+    assert found.tolist() == [1, -1, -1, 3] and refused == {"age": 2}
+
+
+def test_bounds_of_ages_count_and_missing_values_do_not() -> None:
+    refused: dict[str, int] = {}
+    ages = columns("age", "85 or more", ">89", "nan", "60y")
+    assert metadata_fields.integers("f", "age", ages, refused).tolist() == [85, 90, -1, 60]
+    assert refused == {metadata_fields.AGE_BOUNDS: 2}
+    nothing = columns("follow_up", "nan", "0.0", "", "2.0")
+    assert metadata_fields.integers("f", "follow_up", nothing, {}).tolist() == [-1, 0, -1, 2]
 
 
 def test_labels_are_0_1_or_unknown() -> None:

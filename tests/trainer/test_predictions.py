@@ -78,6 +78,16 @@ def test_an_empty_label_is_unknown_and_other_columns_are_named(tmp_path: Path) -
     assert found.scores[:, 0].tolist() == [0.25, 0.125, 0.0]
 
 
+def test_labels_may_be_truths_as_pandas_writes_them_and_scores_may_not(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    text = "id,patient,split,label:Mass,score:Mass\na,1,test,True,0.5\nb,2,test,False,{}\n"
+    path.write_text(text.format("0.25"))
+    assert read(str(path)).labels.tolist() == [[1], [0]]
+    path.write_text(text.format("True"))
+    with pytest.raises(DataError, match="score:Mass: 'True' in row 2"):
+        read(str(path))
+
+
 def test_arrays_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="do not fit"):
         dataclasses.replace(make(), labels=np.zeros((3, 2), np.float32))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainer.evaluation.grouping import UNKNOWN
+from trainer.metadata_fields import AGE_BOUNDS
 from trainer.report.markdown import difference_text
 
 _CHILDREN = "under 18 years"
@@ -121,6 +122,12 @@ def _joined(section: Mapping[str, Any]) -> Iterator[str]:
             else "Every label that both name is the same in the predictions and the metadata."
         )
     for name, count in joined["refused"].items():
+        if name == AGE_BOUNDS:
+            yield (
+                f"{count:,} ages of the metadata file are bounds, such as 85 or more: each counts "
+                "as the least age that it allows."
+            )
+            continue
         yield (
             f"{count:,} {_FACTS.get(name, name)} of the metadata file cannot be and were taken as "
             "unknown."

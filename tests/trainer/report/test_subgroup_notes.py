@@ -95,6 +95,12 @@ def test_a_join_by_patient_is_said(section: dict[str, Any]) -> None:
     assert "labels" not in words.partition("A group is measured")[0]
 
 
+def test_ages_that_are_bounds_are_counted(section: dict[str, Any]) -> None:
+    section["joined"]["refused"] = {"age_bounds": 3}
+    words = " ".join(subgroup_notes.notes_on(section))
+    assert "3 ages of the metadata file are bounds, such as 85 or more: each counts as" in words
+
+
 def test_what_the_means_are_over_is_said(section: dict[str, Any]) -> None:
     division = section["divisions"][0]
     division["groups"][0]["mean"]["auc"] = area(None)
