@@ -8,6 +8,7 @@ width, the predictions, the report and the SavedModel.
 import dataclasses
 import re
 
+from preprocessing import vocabulary
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.schema import ENCODINGS
 
@@ -55,7 +56,8 @@ class Table:
         empty: what an empty field of a finding means: unknown, absent or present.
         split_column: holds train, validation or test, or another usual word for one of them
             (training, valid, val, validate, dev, eval, tuning, testing, ...); empty for none.
-        view_column: holds AP or PA; empty for none, as for the columns below.
+        view_column: holds AP, PA or other words for views; films that are not frontal are
+            rejected. Empty for none, as for the columns below.
         sex_column: holds M, F, Male or Female.
         age_column: holds years, also as DICOM writes them (060Y) or as a bound (85 or more, >89),
             of which the least age counts. What is no age is unknown, and counted.
@@ -127,6 +129,10 @@ class Config:
         max_rejected_fraction: share of unusable images above which the job fails; each one is
             listed in rejected.csv in any case.
         table: how other label files than ChestX-ray14's are read.
+        words: a hospital's own words or phrases for parts of the body and views, in tags of DICOM
+            files and in the view column, each with its meaning: chest, other (part of the body),
+            paper, PA, AP, frontal, not_frontal or nothing. See preprocessing/vocabulary.py for
+            those that are known.
     """
 
     findings: list[str] = dataclasses.field(default_factory=lambda: list(CHESTXRAY14_FINDINGS))
@@ -140,6 +146,7 @@ class Config:
     examples_per_shard: int = 512
     max_rejected_fraction: float = 0.001
     table: Table = dataclasses.field(default_factory=Table)
+    words: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def validate(self) -> None:
         """Checks that the settings can work together.
@@ -169,3 +176,4 @@ class Config:
         if self.examples_per_shard < 1:
             raise ConfigError(f"examples_per_shard is {self.examples_per_shard}: use 1 or more")
         self.table.validate()
+        vocabulary.of(self.words)

@@ -4,10 +4,10 @@
 import dataclasses
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from preprocessing import splits
+from preprocessing import splits, vocabulary
 from preprocessing.config import Config
 from preprocessing.contract import patients, storage
 from preprocessing.contract.errors import UsageError
@@ -64,6 +64,7 @@ class Index:
         counters: rows read, left out, and so on.
         identity: what a data set at the output must have been made from, as in its manifest.
         key: secret for pseudonyms; empty for no pseudonyms.
+        warnings: (id, text) of fields of the label file that are not understood.
     """
 
     rows: list[Row]
@@ -73,6 +74,7 @@ class Index:
     counters: dict[str, int]
     identity: dict[str, Any]
     key: bytes = dataclasses.field(default=b"", repr=False)
+    warnings: Sequence[tuple[str, str]] = ()
 
     def pseudonym(self, patient: str) -> str:
         """Returns what stands for a patient in shards, manifest and messages."""
@@ -95,12 +97,13 @@ def read(inputs: Inputs, config: Config) -> Index:
     lists = {name: text_files.read_names(path) for name, path in paths.items() if path}
     how = splits.method(lists, config, may_be_random=inputs.source != "nih")
     key = _key(inputs)
-    rows, column, left_out = _rows(inputs, config)
+    found = _rows(inputs, config)
+    rows = found.rows
     boxes = nih.read_boxes(inputs.boxes, config.findings) if inputs.boxes else {}
     indexed = {row.id for row in rows}
     counters = {
         "rows_in_index": len(rows),
-        "rows_left_out": left_out,
+        "rows_left_out": found.left_out,
         "listed_not_in_index": sum(n not in indexed for names in lists.values() for n in names),
         "ages_unknown": sum(row.age < 0 for row in rows),
         "boxes": sum(map(len, boxes.values())),
@@ -112,24 +115,27 @@ def read(inputs: Inputs, config: Config) -> Index:
             for row in rows
         ],
         lists=lists,
-        column=column,
+        column=found.splits,
         how=how,
         counters=counters,
         identity=_identity(inputs, config, lists, key),
         key=key,
+        warnings=found.warnings,
     )
 
 
-def _rows(inputs: Inputs, config: Config) -> tuple[list[Row], dict[str, str], int]:
+def _rows(inputs: Inputs, config: Config) -> table.Index:
     if inputs.source == "nih":
-        return nih.read_index(inputs.labels, config.findings), {}, 0
+        found = table.Index()
+        found.rows = nih.read_index(inputs.labels, config.findings)
+        return found
     if inputs.source == "csv" and not (config.table.patient_column or config.table.patient_pattern):
         raise UsageError(
             "--source=csv needs to know the patients, by whom data are split: name "
             "--config.table.patient_column or --config.table.patient_pattern"
         )
-    found = table.read_index(inputs.labels, config.findings, config.table)
-    return found.rows, found.splits, found.left_out
+    words = vocabulary.of(config.words)
+    return table.read_index(inputs.labels, config.findings, config.table, words)
 
 
 def _pseudonym(patient: str, key: bytes) -> str:

@@ -83,22 +83,25 @@ def merge(index: Index, inputs: Inputs, found: Places, tasks: Sequence[StageTask
     staged, others = _all_staged(tasks)
     present, rejected, warnings = [], [], []
     for row in index.rows:
+        is_refused = bool(row.refused)  # by the label file
         if row.id in staged:
             row = _with_staged(row, staged[row.id], index)
             warnings += [(row.id, text) for text in staged[row.id].facts.get("warnings", ())]
-            # What is no chest film shall not count when the films are divided.
-            if not row.patient or (row.refused and inputs.source == "dicom"):
-                rejected.append(_rejection(row))
-                continue
+            is_refused |= not row.patient or (bool(row.refused) and inputs.source == "dicom")
         else:
             row = dataclasses.replace(row, uri=found.files.get(row.id, ""))
-        if row.uri:
+        # What is not a chest film shall not count when the films are divided.
+        if is_refused and row.uri:
+            rejected.append(_rejection(row))
+        elif row.uri:
             present.append(row)
     _refuse_missing(index, {row.id for row in present} | {item.id for item in rejected}, inputs)
     counters = _counters(index, present, rejected, found)
     counters["archive_files_not_needed"] = others
     kept = (staged[row.id] for row in present if row.id in staged)
     counters["images_turned_upright"] = sum(image.facts.get("turned", False) for image in kept)
+    kept_ids = {row.id for row in present}
+    warnings += [(name, text) for name, text in index.warnings if name in kept_ids]
     return Located(present, rejected, warnings, counters)
 
 

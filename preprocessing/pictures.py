@@ -25,11 +25,13 @@ class Recipe:
         stored_size: side of the stored picture in pixels.
         encoding: "png" or "raw".
         source_px: side that every original must have, 0 for any.
+        words: a hospital's own for parts and views in DICOM files, `Config.words`.
     """
 
     stored_size: int
     encoding: str
     source_px: int = 0
+    words: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +85,7 @@ def from_dicom(encoded: bytes, name: str, recipe: Recipe) -> Picture:
     Raises:
         ImageError: the file is no frontal chest radiograph that can be used.
     """
-    found = dicom.read(encoded, name)
+    found = dicom.read(encoded, name, recipe.words)
     return dataclasses.replace(
         _stored(found.pixels, recipe),
         patient=found.patient,

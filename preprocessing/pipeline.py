@@ -62,7 +62,7 @@ def run(inputs: Inputs, config: Config, beam_arguments: Sequence[str]) -> tuple[
         return made, False
     _check_split(read, config)
     found = locate.look(read, inputs)
-    recipe = Recipe(config.stored_size, config.encoding, config.source_px)
+    recipe = Recipe(config.stored_size, config.encoding, config.source_px, dict(config.words))
     todo = locate.stage_tasks(read, inputs, found, recipe)
     plan = None
     if not todo:

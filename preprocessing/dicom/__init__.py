@@ -2,11 +2,13 @@
 """Reads frontal chest radiographs from DICOM files, and refuses by tag whatever is none.
 
 No text that leaves this package repeats what a file says of a person: messages name the attribute
-by keyword and number, and repeat values only out of lists of known words.
+by keyword and number, and repeat only known words and codes that have no part of a name or number.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
+from preprocessing import vocabulary
 from preprocessing.contract.picture_files import Pixels
 
 REASONS = (
@@ -51,12 +53,13 @@ class Radiograph:
     warnings: tuple[str, ...] = ()
 
 
-def read(encoded: bytes, name: str) -> Radiograph:
+def read(encoded: bytes, name: str, words: Mapping[str, str] | None = None) -> Radiograph:
     """Reads a radiograph from the content of a DICOM file.
 
     Args:
         encoded: content of the file.
         name: of the file; it must not give the patient away (`person.check_name`).
+        words: more words for parts and views, as `vocabulary.Vocabulary` takes them.
 
     Raises:
         ImageError: no frontal chest radiograph that can be used; the reason is one of `REASONS`.
@@ -66,7 +69,7 @@ def read(encoded: bytes, name: str) -> Radiograph:
 
     warnings: list[str] = []
     dataset, is_cut = files.parse(encoded)
-    found = eligibility.check(dataset, warnings)
+    found = eligibility.check(dataset, vocabulary.of(words or {}), warnings)
     person.check_name(dataset, name)
     grey = pixels.read(dataset, is_cut=is_cut, warnings=warnings)
     upright = orientation.upright(grey, dataset, found.view, warnings)

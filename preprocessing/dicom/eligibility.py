@@ -2,17 +2,24 @@
 """Decides by tag whether a file is a frontal chest radiograph of a person.
 
 A film is known by its class: CR and DX are films whatever Modality (0008,0060) says, which is wrong
-more often. A secondary capture (or a file without class) is a film if Modality says so or nothing;
-if Modality says something else, then only if the file names the chest and a projection AP or PA and
-has nothing that a slice has. Every other class is no radiograph.
+more often. A secondary capture (or a file without class) is one if Modality says so; if Modality
+leaves it open, only if the picture or its series names the chest; if Modality says something else,
+only if BodyPartExamined does, the projection is AP or PA, and nothing is there that a slice has.
+Every other class is not a radiograph.
+
+Then something must name the chest: BodyPartExamined, a description or, where that says nothing at
+all, at least a projection AP or PA. And no tag of the picture or its series may name another part
+or another view; those of the study count only where the nearer ones say nothing.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 from pydicom.dataset import Dataset
 
 from preprocessing.contract.picture_files import ImageError
 from preprocessing.dicom import tags
+from preprocessing.vocabulary import CHEST, FRONTAL, NOT_FRONTAL, OTHER, PAPER, Said, Vocabulary
 
 _FILM_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.1",  # Computed Radiography
@@ -27,26 +34,12 @@ _FILM_MODALITIES = {"CR", "DX", "DR", "RG"}
 _OPEN_MODALITIES = {"", "OT", "SC", "XR"}
 _SLICE = ("ImageOrientationPatient", "ImagePositionPatient", "SliceThickness", "SliceLocation")
 
-_CHEST = {"CHEST", "THORAX", "TORAX", "LUNG", "LUNGS", "LUNGE", "CXR"}
-_UNKNOWN_PART = {"UNKNOWN", "OTHER", "NONE"}
-_OTHER_PARTS = {
-    *("ABDOMEN", "ABD", "PELVIS", "HIP", "KNEE", "ANKLE", "FOOT", "FEET", "HAND", "WRIST", "ELBOW"),
-    *("SHOULDER", "CLAVICLE", "SCAPULA", "STERNUM", "RIB", "RIBS", "SPINE", "CSPINE", "TSPINE"),
-    *("LSPINE", "SKULL", "HEAD", "NECK", "JAW", "SINUS", "ORBIT", "EXTREMITY", "LEG", "ARM"),
-    *("FEMUR", "TIBIA", "FIBULA", "HUMERUS", "FOREARM", "FINGER", "TOE", "HEEL", "BREAST"),
-    *("COLON", "STOMACH", "BLADDER", "KIDNEY", "SACRUM", "COCCYX", "PATELLA", "TEETH"),
-}
-_DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
-_PART_DESCRIPTIONS = ("StudyDescription", *_DESCRIPTIONS, "RequestedProcedureDescription")
-
-_FRONTAL = {
-    **dict.fromkeys(("AP", "ANTEROPOSTERIOR"), "AP"),
-    **dict.fromkeys(("PA", "POSTEROANTERIOR"), "PA"),
-}
-_NOT_FRONTAL = {
-    *("LL", "RL", "LAT", "LATERAL", "LATERALE", "LLAT", "RLAT", "SAGITTAL", "OBLIQUE", "OBL"),
-    *("RLD", "LLD", "DECUBITUS", "RLO", "LLO", "RAO", "LAO", "RPO", "LPO", "AXIAL", "TANGENTIAL"),
-}
+# What describes the picture itself or its series, and what describes the whole study, in which
+# films of other parts, other views and scanned papers lie as well.
+_NEAR = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
+_FAR = ("StudyDescription", "RequestedProcedureDescription", "PerformedProcedureStepDescription")
+_VIEW_FIELDS = ("ViewPosition", "PatientPosition")
+_PAPER_CONVERSIONS = {"SD", "DRW"}
 _HUMAN = {"", "HUMAN", "HOMO SAPIENS", "HOMO SAPIENS (ORGANISM)"}
 
 
@@ -61,26 +54,25 @@ class Found:
     view: str
 
 
-def check(dataset: Dataset, warnings: list[str]) -> Found:
-    """Refuses what is no frontal chest radiograph.
+def check(dataset: Dataset, words: Vocabulary, warnings: list[str]) -> Found:
+    """Refuses what is not a frontal chest radiograph, or what nothing says to be one.
 
     Args:
         dataset: of the file.
+        words: by which parts and views are known.
         warnings: gains what is missing or odd, and what was assumed.
 
     Raises:
         ImageError: with the reason.
     """
-    view_warnings: list[str] = []
-    view, refused_by = _view(dataset, view_warnings)
-    _check_film(dataset, view, warnings)
+    said = _said(dataset, words)
+    view, view_from = _view(said)
+    _check_film(dataset, said, view, warnings)
     if tags.text(dataset, "PatientSpeciesDescription").upper() not in _HUMAN:
         title = tags.title("PatientSpeciesDescription")
         raise ImageError("not_human", f"{title} is not human: only people's films are used")
-    _check_chest(dataset, warnings)
-    if refused_by:
-        title = tags.title(refused_by)
-        raise ImageError("not_frontal", f"{title} names a view that is not frontal: use AP or PA")
+    _check_chest(dataset, said, view_from, warnings)
+    _check_frontal(said, view)
     if (tags.integer(dataset, "NumberOfFrames") or 1) != 1:
         title = tags.title("NumberOfFrames")
         raise ImageError("multi_frame", f"{title} is not 1: give each radiograph a file of its own")
@@ -95,29 +87,55 @@ def check(dataset: Dataset, warnings: list[str]) -> Found:
         warnings.append(
             f"{title} is FOR PROCESSING: raw values of the detector are shown as they are"
         )
-    warnings += view_warnings
+    if view_from != "ViewPosition" and FRONTAL not in said["ViewPosition"].words:
+        state = _state(dataset, said, "ViewPosition")
+        taken = f"taken from {tags.title(view_from)}" if view_from else "taken as a frontal view"
+        warnings.append(f"{tags.title('ViewPosition')} is {state}: {taken}")
     return Found(view)
 
 
-def _check_film(dataset: Dataset, view: str, warnings: list[str]) -> None:
+def _said(dataset: Dataset, words: Vocabulary) -> dict[str, Said]:
+    """Returns keyword -> what the attribute says, in the order in which they are believed."""
+    found = {keyword: words.read_view(tags.text(dataset, keyword)) for keyword in _VIEW_FIELDS}
+    for keyword in ("ViewCodeSequence", "AnatomicRegionSequence"):
+        meanings = (tags.text(item, "CodeMeaning") for item in tags.values(dataset, keyword))
+        found[keyword] = words.read(" ; ".join(meanings))
+    for keyword in ("BodyPartExamined", *_NEAR, *_FAR):
+        found[keyword] = words.read(tags.text(dataset, keyword))
+    return found
+
+
+def _check_film(dataset: Dataset, said: Mapping[str, Said], view: str, warnings: list[str]) -> None:
     modality = tags.text(dataset, "Modality").upper()
     sop_class = tags.text(dataset, "SOPClassUID")
     title = tags.title("Modality")
-    if modality in _FILM_MODALITIES:
-        is_film, state = True, ""
-    else:
-        state = "missing" if modality in _OPEN_MODALITIES else "not that of a radiograph"
-        is_film = modality in _OPEN_MODALITIES or bool(
-            view and tags.words(dataset, "BodyPartExamined") & _CHEST
-        )
+    if sop_class not in _FILM_CLASSES | _CAPTURE_CLASSES:
+        class_title = tags.title("SOPClassUID")
+        raise ImageError("not_a_radiograph", f"{class_title} is not that of a radiograph")
+    is_open = modality in _OPEN_MODALITIES
+    state = "not that of a radiograph" if modality else "missing"
     if sop_class in _CAPTURE_CLASSES:
-        if not is_film or _is_slice(dataset):
-            raise ImageError("not_a_radiograph", f"{title} is {state or 'contradicted by slices'}")
-    elif sop_class not in _FILM_CLASSES:
-        title = tags.title("SOPClassUID")
-        raise ImageError("not_a_radiograph", f"{title} is not that of a radiograph")
-    if state:
+        _check_paper(dataset, said)
+        chest = [key for key in ("BodyPartExamined", *_NEAR) if CHEST in said[key].words]
+        named = bool(chest) if is_open else bool(view) and "BodyPartExamined" in chest
+        if modality not in _FILM_MODALITIES and not named:
+            more = ", and no other tag of the picture names the chest" if is_open else ""
+            raise ImageError("not_a_radiograph", f"{title} is {state}{more}")
+        if _is_slice(dataset):
+            raise ImageError("not_a_radiograph", f"{title} is contradicted by slices")
+    if modality not in _FILM_MODALITIES:
         warnings.append(f"{title} is {state}: taken as a radiograph for its other tags")
+
+
+def _check_paper(dataset: Dataset, said: Mapping[str, Said]) -> None:
+    """Refuses papers that were scanned into a study."""
+    if tags.text(dataset, "ConversionType").upper() in _PAPER_CONVERSIONS:
+        title = tags.title("ConversionType")
+        raise ImageError("not_a_radiograph", f"{title} is that of a scanned paper")
+    for keyword in _NEAR:
+        if PAPER in said[keyword].words:
+            word = said[keyword].words[PAPER]
+            raise ImageError("not_a_radiograph", f"{tags.title(keyword)} names a paper ({word})")
 
 
 def _is_slice(dataset: Dataset) -> bool:
@@ -126,53 +144,54 @@ def _is_slice(dataset: Dataset) -> bool:
     )
 
 
-def _check_chest(dataset: Dataset, warnings: list[str]) -> None:
-    part = tags.words(dataset, "BodyPartExamined")
-    title, assumed = tags.title("BodyPartExamined"), ": taken as a chest"
-    if part and not part & _UNKNOWN_PART:
-        others = sorted(part & _OTHER_PARTS)
-        if others or not part & _CHEST:
-            named = others[0] if others else "another part"
-            raise ImageError("not_chest", f"{title} names {named}: only the chest is used")
-        return
-    for keyword in _PART_DESCRIPTIONS:
-        found = tags.words(dataset, keyword)
-        if found & _CHEST:
-            assumed = f": taken as a chest for {tags.title(keyword)}"
+def _check_chest(
+    dataset: Dataset, said: Mapping[str, Said], view_from: str, warnings: list[str]
+) -> None:
+    """Refuses other parts of the body, and films of which no tag names the part."""
+    part = said["BodyPartExamined"].words
+    named = "BodyPartExamined" if CHEST in part and OTHER not in part else ""
+    for keyword in ("BodyPartExamined", "AnatomicRegionSequence", "ViewPosition", *_NEAR, *_FAR):
+        found = said[keyword].words
+        if keyword in _FAR and named:
             break
-        if found & _OTHER_PARTS:
-            named = min(found & _OTHER_PARTS)
-            other = tags.title(keyword)
-            raise ImageError("not_chest", f"{other} names {named}: only the chest is used")
-    warnings.append(f"{title} is missing{assumed}")
+        if OTHER in found and (CHEST not in found or keyword == "BodyPartExamined"):
+            title = tags.title(keyword)
+            raise ImageError("not_chest", f"{title} names {found[OTHER]}: only the chest is used")
+        if CHEST in found:
+            named = named or keyword
+    if named == "BodyPartExamined":
+        return
+    title, state = tags.title("BodyPartExamined"), _state(dataset, said, "BodyPartExamined")
+    if not named and not said["BodyPartExamined"].is_unknown:
+        named = view_from
+    if not named:
+        raise ImageError("not_chest", f"{title} is {state}, and no other tag names the chest")
+    warnings.append(f"{title} is {state}: taken as a chest for {tags.title(named)}")
 
 
-def _view(dataset: Dataset, warnings: list[str]) -> tuple[str, str]:
-    """Returns the view, and the attribute, if any, by which the picture is not frontal."""
-    for keyword in ("ViewPosition", "PatientPosition", "ViewCodeSequence", *_DESCRIPTIONS):
-        found = _view_words(dataset, keyword)
-        views = {_FRONTAL[word] for word in found & set(_FRONTAL)}
-        if found & _NOT_FRONTAL and not views:
-            return "", keyword
-        if len(views) == 1 and not found & _NOT_FRONTAL:
-            if keyword != "ViewPosition":
-                title = tags.title("ViewPosition")
-                warnings.append(f"{title} is missing: taken from {tags.title(keyword)}")
-            return views.pop(), ""
-        if keyword == "ViewPosition" and found & _NOT_FRONTAL:
-            return "", keyword
-    warnings.append(f"{tags.title('ViewPosition')} is missing: taken as a frontal view")
+def _view(said: Mapping[str, Said]) -> tuple[str, str]:
+    """Returns "AP", "PA" or "", and the attribute that says so."""
+    for keyword in (*_VIEW_FIELDS, "ViewCodeSequence", *_NEAR):
+        if said[keyword].view and NOT_FRONTAL not in said[keyword].words:
+            return said[keyword].view, keyword
     return "", ""
 
 
-def _view_words(dataset: Dataset, keyword: str) -> set[str]:
-    if keyword != "ViewCodeSequence":
-        return tags.words(dataset, keyword)
-    found: set[str] = set()
-    for item in tags.values(dataset, keyword):
-        meaning = tags.text(item, "CodeMeaning").upper()
-        found |= set(meaning.replace("-", "").split())
-        # "postero-anterior", "postero anterior" and "posteroanterior" are all written.
-        joined = meaning.replace("-", "").replace(" ", "")
-        found |= {word for word in ("ANTEROPOSTERIOR", "POSTEROANTERIOR") if word in joined}
-    return found
+def _check_frontal(said: Mapping[str, Said], view: str) -> None:
+    """Refuses a picture if any of its own tags names another view, and its study's if none does."""
+    far = () if view else _FAR
+    for keyword in (*_VIEW_FIELDS, "ViewCodeSequence", *_NEAR, *far):
+        word = said[keyword].not_frontal
+        if keyword == "ViewPosition":
+            word = said[keyword].words.get(NOT_FRONTAL, "")
+        if word:
+            title = tags.title(keyword)
+            raise ImageError("not_frontal", f"{title} names a view that is not frontal ({word})")
+
+
+def _state(dataset: Dataset, said: Mapping[str, Said], keyword: str) -> str:
+    """Says what is wrong with an attribute that names neither part nor view."""
+    if said[keyword].is_empty and not tags.text(dataset, keyword):
+        return "missing"
+    quoted = tags.quoted(dataset, keyword)
+    return f"{quoted}, which is unknown" if quoted else "unknown"

@@ -8,6 +8,13 @@ from typing import Any
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
+_LONGEST_CODE = 16
+_IDENTIFYING = (
+    *("PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName"),
+    *("PatientID", "OtherPatientIDs", "PatientAddress", "InstitutionName", "AccessionNumber"),
+    *("ReferringPhysicianName", "PerformingPhysicianName", "OperatorsName"),
+)
+
 
 def title(keyword: str) -> str:
     """Names an attribute by keyword and number.
@@ -52,6 +59,20 @@ def words(dataset: Dataset, *keywords: str) -> set[str]:
     """Returns the words of attributes in capital letters."""
     whole = " ".join(text(dataset, keyword) for keyword in keywords).upper()
     return set(re.findall(r"[^\W\d_]+", whole))
+
+
+def quoted(dataset: Dataset, keyword: str) -> str:
+    """Returns the value of a code attribute for a message, in quotes.
+
+    Empty unless it has the form of a code, one to three words of letters, none of which is part of
+    a name or number of the person.
+    """
+    value = text(dataset, keyword)
+    found = re.findall(r"[^\W\d_]+", value.upper())
+    if len(value) > _LONGEST_CODE or len(found) > 3 or not re.fullmatch(r"[\w /-]+", value):
+        return ""
+    persons = words(dataset, *_IDENTIFYING)
+    return "" if not found or re.search(r"\d", value) or persons & set(found) else f"'{value}'"
 
 
 def number(dataset: Dataset, keyword: str) -> float | None:

@@ -20,7 +20,7 @@ class Row:
         uri: the file; empty while it has not been looked up.
         piece: (offset, bytes) of the finished picture in that file, where earlier work left it.
         digest: of the finished picture's pixels, where it is known.
-        refused: (reason, text) where earlier work found the picture unusable.
+        refused: (reason, text) where the label file or earlier work found the picture unusable.
         view: "AP", "PA" or "".
         sex: "M", "F" or "".
         age: years, -1 if unknown.

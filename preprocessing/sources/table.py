@@ -4,11 +4,13 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from preprocessing import vocabulary
 from preprocessing.config import Table
 from preprocessing.contract import cells, labels, patients
 from preprocessing.contract.errors import DataError
-from preprocessing.sources import text_files
+from preprocessing.sources import text_files, views
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
+from preprocessing.vocabulary import Vocabulary
 
 _ADVICE = "name the column that is meant in --config.table"
 _READINGS = {"unknown": labels.UNKNOWN, "absent": labels.ABSENT, "present": labels.PRESENT}
@@ -32,16 +34,20 @@ class Index:
         rows: in the file's order; `patient` is empty where only the picture can tell.
         splits: id -> split, from the split column; empty without one.
         left_out: rows that `only_column` left out.
+        warnings: (id, text) of fields that are not understood.
     """
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.splits: dict[str, str] = {}
         self.left_out = 0
+        self.warnings: list[tuple[str, str]] = []
 
 
-def read_index(path: str, findings: Sequence[str], table: Table) -> Index:
-    """Reads a label file as `table` describes it.
+def read_index(
+    path: str, findings: Sequence[str], table: Table, words: Vocabulary | None = None
+) -> Index:
+    """Reads a label file as `table` describes it; views by `words`, or by the table of all.
 
     Raises:
         DataError: a missing file or column, a value that is none, a name given twice; it names the
@@ -49,19 +55,22 @@ def read_index(path: str, findings: Sequence[str], table: Table) -> Index:
     """
     lines = text_files.csv_lines(path)
     place = _places(path, next(lines)[1], findings, table)
-    index = Index()
+    index, words = Index(), words or vocabulary.of({})
     for number, line in lines:
         try:
             fields = text_files.fields(line, place)
             if table.only_column and fields["only"] not in table.only_values:
                 index.left_out += 1
                 continue
-            row = _row(fields, findings, table)
+            view = views.read(fields.get("view", ""), table.view_column, words)
+            row = _row(fields, findings, table, view)
             if table.split_column:
                 index.splits[row.id] = _split(fields["split"], table.split_column)
         except (DataError, ValueError, OverflowError) as error:
             raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
         index.rows.append(row)
+        if view.warning:
+            index.warnings.append((row.id, view.warning))
     if not index.rows:
         raise DataError(f"{path} has no rows that count: use the complete label file")
     text_files.refuse_duplicates(path, (row.id for row in index.rows))
@@ -91,7 +100,7 @@ def _places(
     }
 
 
-def _row(fields: Mapping[str, str], findings: Sequence[str], table: Table) -> Row:
+def _row(fields: Mapping[str, str], findings: Sequence[str], table: Table, view: views.View) -> Row:
     name = fields["id"].replace("\\", "/").lstrip("/")
     if not name:
         raise DataError("the image name is empty")
@@ -99,12 +108,12 @@ def _row(fields: Mapping[str, str], findings: Sequence[str], table: Table) -> Ro
         targets = _from_list(fields["labels"], findings, table)
     else:
         targets = tuple(_target(fields[f"finding {name}"], name, table) for name in findings)
-    view = fields.get("view", "").upper()
     return Row(
         id=name,
         patient=_patient(fields, table),
         targets=targets,
-        view=view if view in ("AP", "PA") else "",
+        refused=view.refused,
+        view=view.direction,
         sex=_SEXES.get(fields.get("sex", "").lower(), ""),
         age=cells.years(fields.get("age", ""))[0],
         follow_up=text_files.whole(fields.get("follow_up", ""), table.follow_up_column, unknown=-1),

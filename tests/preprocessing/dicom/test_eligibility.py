@@ -4,8 +4,14 @@
 import pytest
 from pydicom.dataset import Dataset
 
+from preprocessing import vocabulary
 from preprocessing.contract.image import ImageError
 from preprocessing.dicom import eligibility
+
+WORDS = vocabulary.of({})
+
+# Of pydicom, when a test makes what real files have.
+pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR CS")
 
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 CT, SEG, DX = (f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "66.4", "1.1"))
@@ -15,6 +21,12 @@ def _code(meaning: str) -> list[Dataset]:
     item = Dataset()
     item.CodeMeaning = meaning
     return [item]
+
+
+SCAN = {
+    **{"SOPClassUID": CAPTURE, "Modality": "OT", "BodyPartExamined": None, "ViewPosition": None},
+    "PatientOrientation": None,
+}
 
 
 @pytest.mark.parametrize(
@@ -41,11 +53,35 @@ def _code(meaning: str) -> list[Dataset]:
         ),
         ({"PresentationIntentType": "FOR PROCESSING"}, "PA", ["PresentationIntentType"]),
         ({"NumberOfFrames": 1, "BurnedInAnnotation": "NO"}, "PA", []),
+        ({"BodyPartExamined": "TÓRAX"}, "PA", []),
+        ({"BodyPartExamined": "PULMON"}, "PA", []),
+        ({"BodyPartExamined": "TÓRAX".encode().decode("latin-1")}, "PA", []),
+        ({"BodyPartExamined": "UNKNOWN"}, "PA", ["is 'UNKNOWN', which is unknown: taken as a"]),
+        (
+            {"BodyPartExamined": "SNOUT", "SeriesDescription": "Thorax p.a."},
+            "PA",
+            ["is 'SNOUT', which is unknown: taken as a chest for SeriesDescription"],
+        ),
+        (
+            {"BodyPartExamined": None, "AnatomicRegionSequence": _code("Chest")},
+            "PA",
+            ["taken as a chest for AnatomicRegionSequence (0008,2218)"],
+        ),
+        ({"ViewPosition": "XYZ"}, "", ["is 'XYZ', which is unknown: taken as a frontal view"]),
+        ({"ViewPosition": "FRONTAL"}, "", []),
+        ({"ViewPosition": None, "SeriesDescription": "Thorax p.a."}, "PA", ["SeriesDescription"]),
+        ({"StudyDescription": "CHEST PA AND LATERAL; KNEE"}, "PA", []),
+        ({"StudyDescription": "XR KNEE LATERAL"}, "PA", []),
+        (
+            {**SCAN, "SeriesDescription": "TORAX PA"},
+            "PA",
+            ["Modality (0008,0060) is not that", "BodyPartExamined", "ViewPosition"],
+        ),
     ],
 )
 def test_a_frontal_chest_film_is_taken(film, changes, view: str, warned: list[str]) -> None:
     warnings: list[str] = []
-    assert eligibility.check(film(**changes), warnings).view == view
+    assert eligibility.check(film(**changes), WORDS, warnings).view == view
     assert len(warnings) == len(warned)
     assert all(word in text for word, text in zip(warned, warnings, strict=True))
 
@@ -73,6 +109,22 @@ def test_a_frontal_chest_film_is_taken(film, changes, view: str, warned: list[st
         ("not_frontal", {"ViewPosition": "LATERAL"}),
         ("not_frontal", {"ViewPosition": None, "ViewCodeSequence": _code("left lateral")}),
         ("not_frontal", {"ViewPosition": None, "SeriesDescription": "W033 Chest lat."}),
+        ("not_frontal", {"ViewPosition": "SWIMMERS"}),
+        ("not_frontal", {"ViewPosition": "L"}),
+        ("not_frontal", {"ViewPosition": None, "SeriesDescription": "TORAX PERFIL"}),
+        ("not_frontal", {"ViewPosition": None, "SeriesDescription": "Thorax seitl."}),
+        ("not_frontal", {"ViewPosition": None, "SeriesDescription": "THORAX PROFIL"}),
+        ("not_frontal", {"ViewPosition": None, "StudyDescription": "TORACE LATERALE"}),
+        ("not_frontal", {"SeriesDescription": "Chest lat."}),
+        ("not_chest", {"BodyPartExamined": None, "StudyDescription": "RX RODILLA DERECHA"}),
+        ("not_chest", {"BodyPartExamined": "COLUMNA"}),
+        ("not_chest", {"BodyPartExamined": None, "SeriesDescription": "Thoracic spine"}),
+        ("not_chest", {"SeriesDescription": "Schulter links"}),
+        ("not_chest", {"BodyPartExamined": None, "ViewPosition": None}),
+        ("not_a_radiograph", SCAN),
+        ("not_a_radiograph", {**SCAN, "StudyDescription": "RX TORAX PA"}),
+        ("not_a_radiograph", {**SCAN, "BodyPartExamined": "CHEST", "ConversionType": "SD"}),
+        ("not_a_radiograph", {**SCAN, "SeriesDescription": "Scanned chest request"}),
         ("multi_frame", {"NumberOfFrames": 2}),
         ("multi_frame", {"NumberOfFrames": 2**31 - 1}),
         ("burned_in_text", {"BurnedInAnnotation": "YES"}),
@@ -80,11 +132,32 @@ def test_a_frontal_chest_film_is_taken(film, changes, view: str, warned: list[st
 )
 def test_anything_else_is_refused(film, reason: str, changes) -> None:
     with pytest.raises(ImageError) as caught:
-        eligibility.check(film(**changes), [])
+        eligibility.check(film(**changes), WORDS, [])
     assert caught.value.reason == reason
 
 
 def test_a_message_repeats_no_unknown_words(film) -> None:
     with pytest.raises(ImageError) as caught:
-        eligibility.check(film(BodyPartExamined="QUINCEWATER"), [])
+        eligibility.check(film(BodyPartExamined="QUINCEWATER"), WORDS, [])
     assert "quincewater" not in str(caught.value).lower()
+
+
+def test_an_unknown_code_is_named_unless_it_may_be_a_persons(film) -> None:
+    for changes, said in (
+        ({"ViewPosition": "ZEBULON"}, "is unknown: "),
+        ({"ViewPosition": "ROOM 7"}, "is unknown: "),
+        ({"ViewPosition": "STEEP"}, "is 'STEEP', which is unknown: "),
+        ({"ViewPosition": ""}, "is missing: "),
+    ):
+        warnings: list[str] = []
+        eligibility.check(film(**changes), WORDS, warnings)
+        assert f"ViewPosition (0018,5101) {said}" in warnings[0]
+
+
+def test_words_of_a_hospital_count(film) -> None:
+    own = vocabulary.of({"Steep": "PA", "Snout": "chest", "Room": "not_frontal"})
+    warnings: list[str] = []
+    made = film(BodyPartExamined="SNOUT", ViewPosition="STEEP")
+    assert eligibility.check(made, own, warnings).view == "PA" and not warnings
+    with pytest.raises(ImageError, match="not frontal"):
+        eligibility.check(film(SeriesDescription="Room"), own, [])

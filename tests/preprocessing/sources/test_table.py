@@ -6,6 +6,7 @@ import pathlib
 
 import pytest
 
+from preprocessing import vocabulary
 from preprocessing.config import Table
 from preprocessing.contract.errors import DataError
 from preprocessing.sources import table
@@ -39,6 +40,22 @@ def test_chexperts_label_file_is_read_with_its_laterals_left_out(tmp_path: pathl
     assert row.targets == (1, -1)
     assert (row.width, row.height) == (SIZE_OF_PICTURE, SIZE_OF_PICTURE)
     assert (index.left_out, index.splits) == (1, {})
+
+
+def test_lateral_films_of_a_view_column_are_refused_and_unknown_words_named(
+    tmp_path: pathlib.Path,
+) -> None:
+    settings = dataclasses.replace(_LIST, view_column="view")
+    views = ["PA", "LATERAL", "L", "AP", "steep"]
+    lines = [f"{n}.png,p{n},Edema,{view}" for n, view in enumerate(views)]
+    index = _read(tmp_path, settings, "file,who,what,view", *lines)
+    assert [row.view for row in index.rows] == ["PA", "", "", "AP", ""]
+    assert [row.refused[:1] for row in index.rows] == [(), *[("not_frontal",)] * 2, (), ()]
+    assert [name for name, _ in index.warnings] == ["4.png"]
+    own = vocabulary.of({"steep": "AP"})
+    path = str(tmp_path / "labels.csv")
+    found = table.read_index(path, _FINDINGS, settings, own)
+    assert found.rows[4].view == "AP" and not found.warnings
 
 
 @pytest.mark.parametrize(("reading", "target"), [("unknown", -1), ("absent", 0), ("present", 1)])
