@@ -9,7 +9,7 @@ from absl import flags
 
 from preprocessing import phantom
 from preprocessing.config import Config
-from preprocessing.contract import command_line, given_paths, settings
+from preprocessing.contract import command_line, given_paths, settings, storage
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.manifest import Manifest
 
@@ -82,7 +82,8 @@ def _run(argv: Sequence[str]) -> int:
     )
     _check_beams_paths(left[1:])
     manifest, fresh = pipeline.run(inputs, values.config, left[1:])
-    print(_summary(inputs.output, manifest) if fresh else f"{inputs.output} is complete already")
+    output = storage.shown(inputs.output)
+    print(_summary(output, manifest) if fresh else f"{output} is complete already")
     return 0
 
 

@@ -2,10 +2,11 @@
 """Judges the finished shards and writes what declares a data set complete: the manifest."""
 
 import collections
+import contextlib
 import csv
 import dataclasses
 import io
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from preprocessing import duplicates, shards, staging
 from preprocessing.contract import lock, patients, storage
@@ -44,7 +45,7 @@ def finish(
     every = [task for of_split in tasks.values() for task in of_split]
     notes = _notes(every)
     out = [*rejected, *(item for note in notes.values() for item in note.rejected)]
-    _write_table(output, REJECTED, ["id", "reason", "text", "uri"], map(dataclasses.astuple, out))
+    list_rejected(output, out)
     warnings = [*warnings, *(pair for note in notes.values() for pair in note.warnings)]
     _write_table(output, WARNINGS, ["id", "text"], warnings)
     _judge(output, out, draft.counters["images_found"], allowed)
@@ -66,6 +67,38 @@ def finish(
     return manifest
 
 
+def list_rejected(output: str, rejected: Sequence[Rejection]) -> None:
+    """Writes the table of the images that cannot be used."""
+    lines = map(dataclasses.astuple, rejected)
+    _write_table(output, REJECTED, ["id", "reason", "text", "uri"], lines)
+
+
+@contextlib.contextmanager
+def naming_rejected(
+    output: str, rejected: Sequence[Rejection], present: Sequence[object]
+) -> Iterator[None]:
+    """Says of a plan that cannot be made how much of it is due to images that are refused.
+
+    Raises:
+        DataError: no image is left, or too few for the plan.
+    """
+    table = f"listed in {storage.join(output, REJECTED)}"
+    if rejected and not present:
+        reasons = collections.Counter(item.reason for item in rejected).most_common()
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons)
+        first = f"{rejected[0].uri or rejected[0].id}: {rejected[0].text}"
+        raise DataError(
+            f"none of the {len(rejected)} images that were found can be used ({counts}; first "
+            f"{first}): all are {table}"
+        )
+    try:
+        yield
+    except DataError as error:
+        if not rejected:
+            raise
+        raise DataError(f"{error} ({len(rejected)} images were refused: {table})") from error
+
+
 def sweep(output: str, keep: Container[str] | None) -> None:
     """Removes what runs that never finished left: half-written files, shards of another plan.
 
@@ -83,6 +116,12 @@ def sweep(output: str, keep: Container[str] | None) -> None:
         if name not in keep:
             storage.delete(storage.join(output, name))
             storage.delete(path)
+
+
+def remove_staged(output: str) -> None:
+    """Removes what archives and DICOM files were found to hold."""
+    for path in storage.list_files(storage.join(output, staging.FOLDER)):
+        storage.delete(path)
 
 
 def remove_progress(output: str) -> None:
@@ -127,7 +166,7 @@ def _write_table(
     table = csv.writer(text, lineterminator="\n")
     table.writerow(header)
     head = text.tell()
-    table.writerows(lines)
+    table.writerows([storage.shown(str(cell)) for cell in line] for line in lines)
     if text.tell() == head:
         storage.delete(path)
     else:

@@ -2,7 +2,7 @@
 """Brings the rows of the index together with their pictures, loose, in archives, or as DICOM."""
 
 import dataclasses
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from preprocessing import staging
 from preprocessing.contract.errors import DataError
@@ -39,12 +39,14 @@ def look(index: Index, inputs: Inputs) -> Places:
     """Lists what lies below --images, once.
 
     Raises:
-        DataError: nothing there, or images are missing that no archive may hold.
+        DataError: nothing there, images are missing that no archive may hold, or a folder cannot
+            be read.
     """
     suffixes = places.DICOM if inputs.source == "dicom" else places.PICTURES
     found = places.find(inputs.images, places.Wanted(row.id for row in index.rows), suffixes)
+    _refuse_unreadable(found, inputs)
     if not found.archives:
-        _refuse_missing(index, found.files.keys(), inputs)
+        _refuse_missing(index, found.files.keys(), inputs, found.near)
     return found
 
 
@@ -80,7 +82,8 @@ def merge(index: Index, inputs: Inputs, found: Places, tasks: Sequence[StageTask
     Raises:
         DataError: images are missing, or one lies in two places.
     """
-    staged, others = _all_staged(tasks)
+    staged, others, near = _all_staged(tasks)
+    near |= found.near
     present, rejected, warnings = [], [], []
     for row in index.rows:
         is_refused = bool(row.refused)  # by the label file
@@ -95,8 +98,10 @@ def merge(index: Index, inputs: Inputs, found: Places, tasks: Sequence[StageTask
             rejected.append(_rejection(row))
         elif row.uri:
             present.append(row)
-    _refuse_missing(index, {row.id for row in present} | {item.id for item in rejected}, inputs)
+    there = {row.id for row in present} | {item.id for item in rejected}
+    _refuse_missing(index, there, inputs, near)
     counters = _counters(index, present, rejected, found)
+    counters["names_nearly_right"] = len(near.keys() - there)
     counters["archive_files_not_needed"] = others
     kept = (staged[row.id] for row in present if row.id in staged)
     counters["images_turned_upright"] = sum(image.facts.get("turned", False) for image in kept)
@@ -105,23 +110,27 @@ def merge(index: Index, inputs: Inputs, found: Places, tasks: Sequence[StageTask
     return Located(present, rejected, warnings, counters)
 
 
-def _all_staged(tasks: Sequence[StageTask]) -> tuple[dict[str, Staged], int]:
-    """Returns id -> what became of it, and how many other files the archives hold."""
+def _all_staged(tasks: Sequence[StageTask]) -> tuple[dict[str, Staged], int, dict[str, str]]:
+    """Returns id -> what became of it, and how many other files the archives hold.
+
+    The last are id -> path of files whose names differ in suffix or case alone.
+    """
     found: dict[str, Staged] = {}
-    others = 0
+    others, near = 0, dict[str, str]()
     for task in tasks:
         done = staging.read_staged(task)
         if done is None:
             raise DataError(f"{task.archive or task.name} was not read to its end: run again")
-        others += done[1]
-        for image in done[0]:
+        others += done.not_needed
+        near |= done.near
+        for image in done.images:
             if image.id in found:
                 raise DataError(
                     f"{image.id} lies in two places, {found[image.id].origin} and {image.origin}: "
                     "keep one"
                 )
             found[image.id] = image
-    return found, others
+    return found, others, near
 
 
 def _with_staged(row: Row, staged: Staged, index: Index) -> Row:
@@ -162,17 +171,48 @@ def _counters(
         "images_found": images,
         "images_missing": len(index.rows) - images,
         "images_not_in_index": found.strangers,
+        "folders_unreadable": len(found.unreadable),
         "boxes": sum(len(row.box_findings) for row in present),
         "boxes_without_image": index.counters["boxes"]
         - sum(len(row.box_findings) for row in present),
     }
 
 
-def _refuse_missing(index: Index, there: Container[str], inputs: Inputs) -> None:
+def _refuse_missing(
+    index: Index, there: Container[str], inputs: Inputs, near: Mapping[str, str]
+) -> None:
     missing = [row.id for row in index.rows if row.id not in there]
-    if missing and not inputs.allow_missing:
-        raise DataError(
-            f"{len(missing)} of {len(index.rows)} images of {inputs.labels} are not below "
-            f"{inputs.images}, first {', '.join(missing[:3])}: complete the download, or pass "
-            "--allow_missing to work on the images that are there"
+    if not missing or (inputs.allow_missing and len(missing) < len(index.rows)):
+        return
+    advice = "check --images"
+    if not inputs.allow_missing:
+        advice = (
+            "complete the download, or pass --allow_missing to work on the images that are there"
         )
+    if nearly := [name for name in missing if name in near]:
+        advice = (
+            f"for {len(nearly)} of them there is a file whose name differs in suffix or case alone "
+            f"(first {near[nearly[0]]} for {nearly[0]}); rename the files, or correct the names in "
+            "the label file"
+        )
+    raise DataError(
+        f"{len(missing)} of {len(index.rows)} images of {inputs.labels} are not below "
+        f"{inputs.images}, first {', '.join(missing[:3])}: {advice}"
+    )
+
+
+def _refuse_unreadable(found: Places, inputs: Inputs) -> None:
+    root = inputs.images.rstrip("/") or "/"
+    if root in found.unreadable:
+        raise DataError(
+            f"--images={root} cannot be read ({found.unreadable[root]}): let this user read and "
+            "enter the folder"
+        )
+    closed = list(found.unreadable.items())
+    if not closed or inputs.allow_missing:
+        return
+    folder, reason = closed[0]
+    raise DataError(
+        f"{len(closed)} folders below {inputs.images} cannot be read, first {folder} ({reason}): "
+        "let this user read and enter them, or pass --allow_missing to leave them out"
+    )

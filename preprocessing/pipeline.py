@@ -22,6 +22,8 @@ from preprocessing.transforms import Spread, WorkOff, WriteShard
 WRITER = "cxr14-preprocess 0.1.0"
 
 _JOB = "job.json"
+# Settings that decide whether a data set may be made, not what is in a shard.
+_FREE = ("parameters.allow_missing", "parameters.max_rejected_fraction")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,10 +66,12 @@ def run(inputs: Inputs, config: Config, beam_arguments: Sequence[str]) -> tuple[
     found = locate.look(read, inputs)
     recipe = Recipe(config.stored_size, config.encoding, config.source_px, dict(config.words))
     todo = locate.stage_tasks(read, inputs, found, recipe)
-    plan = None
+    located = plan = None
     if not todo:
         beam_options = runner.options(beam_arguments, images=len(found.files))
-        plan = make_plan(inputs, config, read, locate.merge(read, inputs, found, []), recipe)
+        located = locate.merge(read, inputs, found, [])
+        if not located.rejected:
+            plan = make_plan(inputs, config, read, located, recipe)
     _make_output(inputs.output)
     with lock.hold(inputs.output):
         # Whoever held the lock until now may have made it.
@@ -76,11 +80,20 @@ def run(inputs: Inputs, config: Config, beam_arguments: Sequence[str]) -> tuple[
             return made, False
         _claim(inputs.output, read)
         finalize.sweep(inputs.output, keep=None)
-        if plan is None:
+        if located is None:
             _stage(inputs, read, found, todo, beam_options)
             located = locate.merge(read, inputs, found, todo)
-            plan = make_plan(inputs, config, read, located, recipe)
+        plan = plan or _plan_of_the_rest(inputs, config, read, located, recipe)
         return _write(inputs, config, beam_options, plan), True
+
+
+def _plan_of_the_rest(
+    inputs: Inputs, config: Config, read: Index, located: Located, recipe: Recipe
+) -> Plan:
+    """Lists the refused images before it finds that too little is left for a plan."""
+    finalize.list_rejected(inputs.output, located.rejected)
+    with finalize.naming_rejected(inputs.output, located.rejected, located.present):
+        return make_plan(inputs, config, read, located, recipe)
 
 
 def _write(inputs: Inputs, config: Config, beam_options: PipelineOptions, plan: Plan) -> Manifest:
@@ -208,14 +221,25 @@ def _refuse_other_images(inputs: Inputs, made: Manifest, read: Index) -> None:
 
 
 def _claim(output: str, read: Index) -> None:
-    """Notes what the output is made from, or finds that a stopped job began something else."""
+    """Notes what the output is made from, or finds that a stopped job began something else.
+
+    What was begun is given up for other inputs or settings only while no shard of it is finished;
+    so that who corrects a mistake found before that can use the same folder.
+    """
     path = storage.join(output, finalize.PROGRESS, _JOB)
     try:
         begun = json.loads(storage.read_text(path))
     except (FileNotFoundError, ValueError):
+        begun = read.identity
         storage.write_text(path, json.dumps(read.identity, indent=2) + "\n")
-        return
-    _refuse_differences(output, "an unfinished data set", begun, read)
+    changed = index.differences(begun, read.identity)
+    if any(line.partition(":")[0] not in _FREE for line in changed):
+        if storage.list_files(storage.join(output, shards.NOTES)):
+            _refuse_differences(output, "an unfinished data set", begun, read)
+        # Archives are read for the names of one label file.
+        finalize.remove_staged(output)
+    if changed:
+        storage.write_text(path, json.dumps(read.identity, indent=2) + "\n")
 
 
 def _refuse_differences(output: str, what: str, old: dict[str, object], read: Index) -> None:

@@ -117,16 +117,28 @@ def failures(tasks: Sequence[StageTask]) -> list[str]:
     return texts
 
 
-def read_staged(task: StageTask) -> tuple[list[Staged], int] | None:
-    """Returns what a finished task found, None if it is not finished.
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What a finished task found.
 
-    Returns:
-        The images, and how many other files its archive holds.
+    Attributes:
+        images: what became of each.
+        not_needed: how many other files its archive holds.
+        near: id -> member of the archive whose name differs in suffix or case alone.
     """
+
+    images: list[Staged]
+    not_needed: int
+    near: dict[str, str]
+
+
+def read_staged(task: StageTask) -> Done | None:
+    """Returns what a finished task found, None if it is not finished."""
     end = read_note(task, end_path(task))
     if end is None:
         return None
-    return [staged for run in finished_runs(task) for staged in run], int(end["not_needed"])
+    images = [staged for run in finished_runs(task) for staged in run]
+    return Done(images, int(end["not_needed"]), dict(end.get("near", {})))
 
 
 def end_path(task: StageTask) -> str:

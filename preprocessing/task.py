@@ -25,11 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with StopRequests(program=_PROGRAM).listening(), tidied(end_descendants):
         from preprocessing import commands
+        from preprocessing.contract import storage
 
         try:
             return commands.do(list(sys.argv if argv is None else argv))
         except JobError as error:
-            print(f"{_PROGRAM}: {error}", file=sys.stderr)
+            print(storage.shown(f"{_PROGRAM}: {error}"), file=sys.stderr)
             return error.exit_code
 
 

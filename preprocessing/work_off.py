@@ -51,9 +51,18 @@ def _work_off(task: StageTask) -> int:
             number, size, waiting = number + 1, 0, []
     if waiting:
         _write_run(task, number, waiting)
-    note = {"fingerprint": task.fingerprint, "not_needed": len(others)}
+    note = {"fingerprint": task.fingerprint, "not_needed": len(others), "near": _near(task, others)}
     storage.write_text(staging.note_path(task, "end"), json.dumps(note))
     return len(seen)
+
+
+def _near(task: StageTask, others: Sequence[str]) -> dict[str, str]:
+    """Returns id -> place of the other files whose names differ in suffix or case alone."""
+    if not others:
+        return {}
+    wanted = staging.read_wanted(task.output)
+    near = {wanted.near(name): f"{task.archive}!{name}" for name in reversed(others)}
+    return {name: place for name, place in near.items() if name is not None}
 
 
 def _images(

@@ -177,6 +177,8 @@ _EVENTS = {
     "images_found": "images found",
     "images_missing": "images of the label file that are missing",
     "images_not_in_index": "image files without a row",
+    "names_nearly_right": "missing images of which a file differs in suffix or case alone",
+    "folders_unreadable": "folders that could not be read",
     "archive_files_not_needed": "other files in archives",
     "ages_unknown": "ages that are unknown or impossible",
     "boxes": "boxes",

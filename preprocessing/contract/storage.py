@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterator
 from typing import IO, cast
 
-from preprocessing.contract import buckets
+from preprocessing.contract import buckets, folders
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.ranges import RangeReader
 
@@ -53,6 +53,17 @@ def basename(path: str) -> str:
     '00000001_000.png'
     """
     return path.rstrip("/").rpartition("/")[2]
+
+
+def shown(text: str) -> str:
+    r"""Returns a path, or text with paths, as text that can be written anywhere.
+
+    Names on a disk are bytes, and Python keeps those that are no UTF-8 as lone surrogates.
+
+    >>> shown("radiograf\udcedas")
+    'radiograf\\xedas'
+    """
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def read_bytes(path: str) -> bytes:
@@ -168,30 +179,36 @@ def exists(path: str) -> bool:
 
 
 def list_files(folder: str) -> list[str]:
-    """Returns the full paths of all files below a folder, sorted; empty if it is not there."""
+    """Returns the full paths of all files below a folder, sorted; empty if it is not there.
+
+    Each real local folder counts once, wherever links lead; one that cannot be read has no files.
+    """
     if scheme_of(folder):
         return sorted(buckets.of(scheme_of(folder)).files(folder))
-    found: list[str] = []
-    for parent, _, names in os.walk(folder, followlinks=True):
-        found.extend(join(parent, name) for name in names)
-    return sorted(found)
+    return sorted(folders.walk(folder)[0])
 
 
-def sizes(folder: str) -> dict[str, int]:
+def sizes(folder: str, unreadable: dict[str, str] | None = None) -> dict[str, int]:
     """Returns path -> bytes of all files below a folder, sorted by path, with a single listing.
 
     A link that leads nowhere has 0 bytes: it is a file that cannot be read, not one to overlook.
+
+    Args:
+        folder: local or in a bucket.
+        unreadable: is given path -> reason of each local folder that this user may not read.
     """
     if scheme_of(folder):
         return dict(sorted(buckets.of(scheme_of(folder)).sizes(folder).items()))
-    return {path: _local_size(path) for path in list_files(folder)}
-
-
-def _local_size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0
+    paths, closed = folders.walk(folder)
+    found = {}
+    for path in sorted(paths):
+        try:
+            found[path] = folders.size(path)
+        except OSError as error:
+            closed[os.path.dirname(path)] = error.strerror or str(error)
+    if unreadable is not None:
+        unreadable.update(sorted(closed.items()))
+    return found
 
 
 def make_folder(path: str) -> None:

@@ -2,7 +2,10 @@
 """Finds the picture of each row, however the tree or the archive around it is nested."""
 
 import dataclasses
+import functools
 import os
+import re
+import unicodedata
 from collections.abc import Iterable
 
 from preprocessing.contract import storage
@@ -12,20 +15,26 @@ PICTURES = (".png", ".jpg", ".jpeg")
 DICOM = (".dcm", ".dicom", ".ima")
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 
+# No part of an identifier in numbers and dots, as DICOM names its files.
+_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
+
+_Named = dict[str, list[tuple[tuple[str, ...], str]]]
+
 
 class Wanted:
     """The images of an index, to be recognized by any path that ends in their name.
 
     Label files name images by base name (ChestX-ray14) or by a path (CheXpert, whose base names
     repeat), and with or without a suffix (DICOM). A file is an image's if one path ends in the
-    other, part by part.
+    other, part by part. Backslashes count as slashes, and names in another Unicode form (macOS
+    takes letters and accents apart) or in Latin-1 as what they show.
 
     Args:
         ids: names of the images as the index has them.
     """
 
     def __init__(self, ids: Iterable[str]) -> None:
-        self._ids: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        self._ids: _Named = {}
         for name in ids:
             parts = _parts(name)
             self._ids.setdefault(parts[-1] if parts else "", []).append((parts, name))
@@ -43,11 +52,7 @@ class Wanted:
         if path.lower().endswith((*PICTURES, *DICOM)):
             spellings.append((*whole[:-1], whole[-1].rpartition(".")[0]))
         for parts in spellings:
-            fitting = [
-                (len(own), name)
-                for own, name in self._ids.get(parts[-1], ())
-                if _ends_alike(own, parts)
-            ]
+            fitting = _fitting(self._ids, parts)
             if fitting:
                 longest = max(length for length, _ in fitting)
                 names = [name for length, name in fitting if length == longest]
@@ -59,6 +64,21 @@ class Wanted:
                 return names[0]
         return None
 
+    def near(self, path: str) -> str | None:
+        """Returns the id of an image whose name differs from a path in suffix or case alone."""
+        parts = _folded(_parts(path))
+        fitting = _fitting(self._nearly, parts) if parts else []
+        return max(fitting)[1] if fitting else None
+
+    @functools.cached_property
+    def _nearly(self) -> _Named:
+        nearly: _Named = {}
+        for named in self._ids.values():
+            for parts, name in named:
+                folded = _folded(parts)
+                nearly.setdefault(folded[-1] if folded else "", []).append((folded, name))
+        return nearly
+
 
 @dataclasses.dataclass(frozen=True)
 class Places:
@@ -68,11 +88,15 @@ class Places:
         files: id of an image -> full path of its file.
         strangers: number of picture files that no row names.
         archives: full path of each archive, in order -> bytes.
+        near: id -> path of a file whose name differs in suffix or case alone.
+        unreadable: path -> reason of each folder that cannot be read.
     """
 
     files: dict[str, str]
     strangers: int
     archives: dict[str, int]
+    near: dict[str, str] = dataclasses.field(default_factory=dict)
+    unreadable: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def find(root: str, wanted: Wanted, suffixes: tuple[str, ...]) -> Places:
@@ -84,31 +108,44 @@ def find(root: str, wanted: Wanted, suffixes: tuple[str, ...]) -> Places:
         suffixes: of picture files, in lower case; a file of another counts if the index names it.
 
     Raises:
-        DataError: neither pictures nor archives, or one image in two places.
+        DataError: neither pictures nor archives, one image in two places, or no folder.
     """
     if is_archive(root):
         return Places({}, 0, {root: _size(root)})
     files: dict[str, str] = {}
     archives: dict[str, int] = {}
+    near: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
     strangers = 0
-    for path, size in storage.sizes(root).items():
+    for path, size in storage.sizes(root, unreadable).items():
         # What macOS leaves beside files on foreign disks looks like a picture by its name.
         if storage.basename(path).startswith("."):
             continue
         if is_archive(path):
             archives[path] = size
             continue
-        name = wanted.find(path[len(root.rstrip("/")) + 1 :])
+        below = path[len(root.rstrip("/")) + 1 :]
+        name = wanted.find(below)
         if name is None:
             strangers += path.lower().endswith(suffixes)
+            near.setdefault(wanted.near(below) or "", path)
         elif name in files:
             raise DataError(f"{name} lies in two places, {files[name]} and {path}: keep one")
         else:
             files[name] = path
-    if not files and not strangers and not archives:
-        kinds = ", ".join((*suffixes, *ARCHIVES))
-        raise DataError(f"{root} holds no pictures or archives ({kinds}): check --images")
-    return Places(files, strangers, archives)
+    near.pop("", None)
+    found = Places(files, strangers, archives, near, unreadable)
+    if not (files or strangers or archives or near or unreadable):
+        raise DataError(_nothing_below(root, suffixes))
+    return found
+
+
+def _nothing_below(root: str, suffixes: tuple[str, ...]) -> str:
+    if not storage.scheme_of(root) and os.path.exists(root) and not os.path.isdir(root):
+        kinds = ", ".join(ARCHIVES)
+        return f"{root} is a file, but no archive ({kinds}): give --images a folder or an archive"
+    kinds = ", ".join((*suffixes, *ARCHIVES))
+    return f"{root} holds no pictures or archives ({kinds}): check --images"
 
 
 def is_archive(path: str) -> bool:
@@ -129,7 +166,29 @@ def _size(archive: str) -> int:
 
 
 def _parts(path: str) -> tuple[str, ...]:
-    return tuple(part for part in path.split("/") if part not in ("", ".", ".."))
+    parts = path.replace("\\", "/").split("/")
+    if not path.isascii():
+        parts = [unicodedata.normalize("NFC", _readable(part)) for part in parts]
+    return tuple(part for part in parts if part not in ("", ".", ".."))
+
+
+def _readable(part: str) -> str:
+    """Returns a name whose bytes are no UTF-8 as Latin-1, which older systems wrote."""
+    try:
+        part.encode()
+    except UnicodeEncodeError:
+        return part.encode("utf-8", "surrogateescape").decode("latin-1")
+    return part
+
+
+def _folded(parts: tuple[str, ...]) -> tuple[str, ...]:
+    folded = [part.casefold() for part in parts]
+    return (*folded[:-1], _SUFFIX.sub("", folded[-1])) if folded else ()
+
+
+def _fitting(named: _Named, parts: tuple[str, ...]) -> list[tuple[int, str]]:
+    """Returns number of parts and id of the images that a path may be."""
+    return [(len(own), name) for own, name in named.get(parts[-1], ()) if _ends_alike(own, parts)]
 
 
 def _ends_alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

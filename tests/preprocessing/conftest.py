@@ -2,7 +2,9 @@
 """A ChestX-ray14 in miniature, with the label files and the nesting of the real one."""
 
 import dataclasses
+import os
 import pathlib
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -67,6 +69,30 @@ class Tree:
         names = {argument.partition("=")[0] for argument in more}
         kept = [argument for argument in own if argument.partition("=")[0] not in names]
         return ["cxr14-preprocess", *kept, *more]
+
+
+@pytest.fixture
+def unprivileged(tmp_path: pathlib.Path) -> Iterator[None]:
+    """Runs a test as somebody to whom permissions apply, and to whom its folder belongs."""
+    if os.geteuid():
+        yield
+        return
+    nobody = 65534
+    paths = [tmp_path, *tmp_path.rglob("*")]
+    for path in paths:
+        os.chown(path, nobody, nobody, follow_symlinks=False)
+    shut = [p for p in tmp_path.parents if not p.stat().st_mode & 0o001]
+    for path in shut:
+        path.chmod(path.stat().st_mode | 0o011)
+    os.setegid(nobody)
+    os.seteuid(nobody)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        for path in shut:
+            path.chmod(path.stat().st_mode & ~0o011)
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """A folder of films becomes a data set in which no patient can be recognized."""
 
+import os
 import pathlib
 
 import cv2
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
 
 from preprocessing import task
 from preprocessing.contract import image, manifest, schema, storage, tfrecord
@@ -88,3 +90,45 @@ def test_the_patients_of_the_tags_are_pseudonyms_too(
     assert "no_patient" in (tmp_path / "out" / "rejected.csv").read_text()
     assert all(len(record.patient) == 16 for record in records.values())
     assert len({record.patient for record in records.values()}) < len(records)
+
+
+def _film(path: pathlib.Path, body_part: str) -> None:
+    film, film.file_meta = Dataset(), FileMetaDataset()
+    film.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    film.SOPClassUID, film.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1", "1.2.3"
+    film.Modality, film.BodyPartExamined, film.ViewPosition = "CR", body_part, "PA"
+    film.PatientID, film.PatientOrientation = path.stem, ["L", "F"]
+    film.Rows = film.Columns = 32
+    film.SamplesPerPixel, film.PhotometricInterpretation = 1, "MONOCHROME2"
+    film.BitsAllocated = film.BitsStored = 8
+    film.HighBit, film.PixelRepresentation = 7, 0
+    film.PixelData = np.random.default_rng(len(path.stem)).bytes(32 * 32)
+    film.save_as(path, enforce_file_format=True)
+
+
+@pytest.mark.parametrize(
+    ("refused", "sentence"),
+    [
+        (range(9), "none of the 9 images that were found can be used (9 not_chest; first"),
+        (range(2, 9, 3), "split test is empty: "),
+    ],
+    ids=["all", "a split"],
+)
+def test_when_nothing_is_left_the_refused_films_are_listed_first(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], refused: range, sentence: str
+) -> None:
+    folder = tmp_path / os.fsdecode(b"radiograf\xedas")
+    folder.mkdir()
+    for n in range(9):
+        _film(folder / f"{n}.dcm", "SKULL" if n in refused else "CHEST")
+    argv = _argv(folder, tmp_path, "--config.split=column", "--config.table.split_column=split")
+    lines = [f"{n},p{n},{('train', 'validation', 'test')[n % 3]},1,0" for n in range(9)]
+    text = "\n".join(["film,who,split,Edema,Mass", *lines])
+    (tmp_path / "labels.csv").write_text(text)
+    assert task.main(argv) == 65
+    *_, said = capsys.readouterr().err.splitlines()
+    assert sentence in said
+    assert "rejected.csv" in said
+    table = (tmp_path / "out" / "rejected.csv").read_text().splitlines()
+    assert [line.split(",")[1] for line in table[1:]] == ["not_chest"] * len(refused)
+    assert table[1].endswith(f"radiograf\\xedas/{refused[0]}.dcm")

@@ -114,3 +114,71 @@ def test_archives_are_not_read_where_every_picture_lies_loose(tree) -> None:
     (tree.images / "images_009.tar.gz").write_bytes(b"no archive at all")
     made, _ = _run(tree, "out")
     assert made.counters["images_found"] == 40
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["loose", "zip"])
+def test_names_that_differ_in_suffix_alone_are_told_and_not_called_missing(
+    tree, packed: bool
+) -> None:
+    images = tree.images
+    for path in sorted(images.rglob("*.png")):
+        path.rename(path.with_suffix(".JPG"))
+    if packed:
+        images = tree.folder / "all.zip"
+        with zipfile.ZipFile(images, "w") as archive:
+            for path in tree.images.rglob("*.JPG"):
+                archive.write(path, path.name)
+    for allow_missing in (False, True):
+        with pytest.raises(DataError) as caught:
+            _run(tree, "out", images=str(images), allow_missing=allow_missing)
+        text = str(caught.value)
+        assert "for 40 of them there is a file whose name differs in suffix or case alone" in text
+        assert f"00000001_000.JPG for {tree.names[0]}" in text
+        assert "download" not in text
+
+
+def test_names_that_are_nearly_right_are_counted_where_others_are_right(tree) -> None:
+    path = tree.find(tree.names[0])
+    path.rename(path.with_suffix(".jpg"))
+    made, _ = _run(tree, "out", allow_missing=True)
+    assert (made.counters["images_missing"], made.counters["names_nearly_right"]) == (1, 1)
+
+
+def test_nothing_but_missing_images_is_one_sentence(tree) -> None:
+    for path in tree.images.rglob("*.png"):
+        path.rename(path.with_name(f"x{path.name}"))
+    with pytest.raises(DataError, match="40 of 40 images of .* check --images"):
+        _run(tree, "out", allow_missing=True)
+
+
+def test_a_folder_that_cannot_be_read_is_named_or_counted(tree, unprivileged: None) -> None:
+    closed = tree.images / "images_002"
+    closed.chmod(0)
+    try:
+        with pytest.raises(DataError, match=r"1 folders below .*images_002 \(Permission denied\)"):
+            _run(tree, "out")
+        made, _ = _run(tree, "part", allow_missing=True)
+        assert made.counters["folders_unreadable"] == 1
+        assert made.counters["images_found"] == 20
+        tree.images.chmod(0)
+        with pytest.raises(DataError, match="--images=.* cannot be read"):
+            _run(tree, "none", allow_missing=True)
+    finally:
+        tree.images.chmod(0o700)
+        closed.chmod(0o700)
+
+
+def test_a_label_file_that_is_corrected_uses_the_same_folder(tree, archives) -> None:
+    """The archive was read for the wrong names, which must not be remembered as read."""
+    _, whole = _run(tree, "whole")
+    text = tree.labels.read_text()
+    tree.labels.write_text(text.replace(tree.names[0], "00000001_0.png"))
+    lists = {path: path.read_text() for path in tree.folder.glob("*_list.txt")}
+    for path, names in lists.items():
+        path.write_text(names.replace(tree.names[0], "00000001_0.png"))
+    with pytest.raises(DataError, match="1 of 40 images .* are not below"):
+        _run(tree, "out", images=str(archives))
+    tree.labels.write_text(text)
+    for path, names in lists.items():
+        path.write_text(names)
+    assert _run(tree, "out", images=str(archives))[1] == whole

@@ -106,6 +106,8 @@ def test_the_manifest_says_where_the_data_came_from(tree) -> None:
         "records_written": 40,
         "images_rejected": 0,
         "images_turned_upright": 0,
+        "names_nearly_right": 0,
+        "folders_unreadable": 0,
         "images_with_warnings": 0,
         "archive_files_not_needed": 0,
         "duplicate_pictures": 0,
@@ -226,6 +228,14 @@ def test_the_same_command_succeeds_once_the_images_are_mended(tree) -> None:
         tree.find(name).write_bytes(data)
     assert _run(tree).counters["records_written"] == 40
     assert not (tree.output / "rejected.csv").exists()
+
+
+def test_more_unusable_images_can_be_allowed_in_the_same_folder(tree) -> None:
+    tree.find(tree.names[0]).write_bytes(b"text")
+    with pytest.raises(DataError, match="more than the allowed share"):
+        _run(tree)
+    made = _run(tree, dataclasses.replace(_CONFIG, max_rejected_fraction=0.05))
+    assert made.counters["records_written"] == 39
 
 
 def test_a_split_of_which_no_image_is_usable_fails_the_job(tree) -> None:

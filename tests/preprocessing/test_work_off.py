@@ -51,10 +51,9 @@ def _task(folder: pathlib.Path, **changes: object) -> StageTask:
 def _check(folder: pathlib.Path, task: StageTask) -> None:
     found = staging.read_staged(task)
     assert found is not None
-    images, others = found
-    assert others == 1
-    assert sorted(image.id for image in images) == [f"{n}.png" for n in range(10)]
-    for image in images:
+    assert found.not_needed == 1
+    assert sorted(image.id for image in found.images) == [f"{n}.png" for n in range(10)]
+    for image in found.images:
         assert image.origin == f"{task.archive}!images/{image.id}"
         if image.id == "4.png":
             assert image.refused[0] == "not_a_picture"
@@ -145,7 +144,7 @@ def test_loose_files_are_worked_off_likewise(folder: pathlib.Path) -> None:
     assert work_off.work_off(task) == 4
     found = staging.read_staged(task)
     assert found is not None
-    assert {image.id: image.refused[:1] for image in found[0]} == {
+    assert {image.id: image.refused[:1] for image in found.images} == {
         "0.png": (),
         "1.png": (),
         "2.png": (),

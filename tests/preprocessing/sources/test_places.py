@@ -38,6 +38,10 @@ def test_images_are_found_in_any_nesting_and_strangers_counted(tmp_path: pathlib
         (["v.jpg", "p1/v.jpg"], "x/p1/v.jpg", "p1/v.jpg"),
         (["1.2.3"], "series/1.2.3.dcm", "1.2.3"),
         (["1.2.3"], "series/1.2.3", "1.2.3"),
+        (["t\u00f3rax.png"], "x/to\u0301rax.png", "t\u00f3rax.png"),
+        (["to\u0301rax.png"], "t\u00f3rax.png", "to\u0301rax.png"),
+        (["t\u00f3rax/1.png"], "t\udcf3rax/1.png", "t\u00f3rax/1.png"),
+        (["p1/v.jpg"], "x\\p1\\v.jpg", "p1/v.jpg"),
         (["a"], "a.txt", None),
         (["p2/v.jpg"], "p1/v.jpg", None),
         (["a.png"], "b.png", None),
@@ -73,3 +77,27 @@ def test_one_archive_may_be_named_itself(tmp_path: pathlib.Path) -> None:
     (tmp_path / "images_001.tar.gz").write_bytes(b"12345")
     path = str(tmp_path / "images_001.tar.gz")
     assert places.find(path, Wanted(["a.png"]), PICTURES).archives == {path: 5}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "path", "near"),
+    [
+        ("f00.png", "images/f00.jpg", "f00.png"),
+        ("f00.png", "F00.PNG", "f00.png"),
+        ("f00.dcm", "f00", "f00.dcm"),
+        ("p1/f00.png", "P1/f00.jpeg", "p1/f00.png"),
+        ("p1/f00.png", "p2/f00.jpeg", None),
+        ("1.2.840.1", "1.2.840.2", None),
+        ("f00.png", "f01.png", None),
+    ],
+)
+def test_a_name_that_differs_in_suffix_or_case_alone_is_near(
+    wanted: str, path: str, near: str | None
+) -> None:
+    assert Wanted([wanted]).near(path) == near
+
+
+def test_a_file_in_place_of_the_folder_is_called_a_file(tmp_path: pathlib.Path) -> None:
+    _touch(tmp_path, "a.png")
+    with pytest.raises(DataError, match=r"a\.png is a file, but no archive"):
+        places.find(str(tmp_path / "a.png"), Wanted(["a.png"]), PICTURES)
