@@ -3,7 +3,6 @@
 
 import io
 import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,12 +14,6 @@ from preprocessing.contract.errors import DataError
 
 AGAIN = "delete the file, or evaluate again"
 Arrays = dict[str, npt.NDArray[Any]]
-
-# What NumPy raises, depending on which bytes are wrong.
-_UNREADABLE = (
-    *(ValueError, OSError, EOFError, TypeError, KeyError, AttributeError, NotImplementedError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 
 def encode(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
@@ -50,10 +43,23 @@ def read(path: str) -> Arrays:
     """
     data = storage.read_bytes(path)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except _UNREADABLE as error:
+        return decode(data)
+    # NumPy, zipfile, zlib and lzma raise some twenty types, depending on which bytes are wrong.
+    except Exception as error:
         raise DataError(f"{path} is damaged or no .npz file; {AGAIN}") from error
+
+
+def decode(data: bytes) -> Arrays:
+    """Returns all arrays in the bytes of a file.
+
+    Raises:
+        ValueError: two arrays have one name, or one is not an array.
+        Exception: what NumPy and zipfile raise on other bytes.
+    """
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        if len(set(archive.files)) < len(archive.files):
+            raise ValueError("it holds two arrays of one name")
+        return {name: np.asanyarray(archive[name]) for name in archive.files}
 
 
 def array(path: str, arrays: Arrays, name: str) -> npt.NDArray[Any]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from preprocessing.contract import patients as people
 from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
-from trainer import data_entry, metadata_fields, patient_rules
+from trainer import data_entry, given_file, metadata_fields, patient_rules
 from trainer.metadata_fields import LABEL_PREFIX, UNKNOWN
 from trainer.name_matching import image_stems, proven_rows, rows_of
 from trainer.predictions import SPLITS
@@ -78,14 +78,11 @@ def read(path: str) -> Metadata:
         DataError: the file is missing or cannot be read; a column is missing; an id is empty or
             given twice; a field is not a number; a label is not one.
     """
-    try:
-        data = storage.read_bytes(path)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such metadata file; name another") from error
+    data = given_file.read(path, "metadata file")
     if data_entry.is_one(data):
         columns = data_entry.columns_of(path, data)
     else:
-        columns = columns_of(path if path.lower().endswith(".csv") else f"{path}.csv", data)
+        columns = columns_of(path, data, kind="csv")
     for name in ("id", "patient"):
         if name not in columns:
             raise DataError(

@@ -16,13 +16,14 @@ import numpy.typing as npt
 
 from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
-from trainer import patient_rules
+from trainer import given_file, patient_rules
 from trainer.predictions_formats import at, columns_of, encode, first, numbers
 
 SPLITS = ("train", "validation", "test")
 LABEL_PREFIX = "label:"
 SCORE_PREFIX = "score:"
 _KEYS = ("id", "patient", "split")
+_WHAT = "predictions file"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def read(path: str) -> Predictions:
             the file, the column, the row and what to do.
         UsageError: the file is Parquet and pyarrow is not installed.
     """
-    columns = columns_of(path, _bytes_of(path))
+    columns = columns_of(path, given_file.read(path, _WHAT))
     findings = _findings(path, columns)
     keys = [np.asarray(columns[name]).astype(np.str_) for name in _KEYS]
     if not len(keys[0]):
@@ -140,12 +141,9 @@ def fingerprint(path: str) -> str:
     """Returns the SHA-256 of the file, as 64 hexadecimal digits.
 
     Raises:
-        DataError: there is no such file.
+        DataError: there is no such file, or it cannot be read.
     """
-    try:
-        return storage.sha256_of(path)
-    except FileNotFoundError as error:
-        raise _missing(path) from error
+    return given_file.sha256(path, _WHAT)
 
 
 def check(predictions: Predictions, *, source: str) -> None:
@@ -219,14 +217,3 @@ def _findings(path: str, columns: dict[str, npt.NDArray[Any]]) -> tuple[str, ...
     if not labels or not all(name.strip() for name in labels):
         raise DataError(f"{path}: no finding is named; add label:NAME and score:NAME columns")
     return labels
-
-
-def _bytes_of(path: str) -> bytes:
-    try:
-        return storage.read_bytes(path)
-    except FileNotFoundError as error:
-        raise _missing(path) from error
-
-
-def _missing(path: str) -> DataError:
-    return DataError(f"{path}: there is no such predictions file; evaluate first or name another")

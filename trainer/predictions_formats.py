@@ -7,8 +7,7 @@ Here a file is bytes and columns; what the columns must hold is the business of
 
 import csv
 import io
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -17,23 +16,24 @@ import numpy.typing as npt
 
 from preprocessing.contract import cells
 from preprocessing.contract.errors import DataError, UsageError
-from trainer import array_file
+from trainer import array_file, given_file
 
 Columns = dict[str, npt.NDArray[Any]]
 
 
-def columns_of(path: str, data: bytes) -> Columns:
+def columns_of(path: str, data: bytes, *, kind: str = "") -> Columns:
     """Splits a file into its columns, each [n], in the order of the file.
 
     Args:
         path: the name of the file; its suffix says the format.
         data: the content of the file.
+        kind: csv, npz or parquet, whatever the suffix says.
 
     Raises:
         DataError: the format is unknown or the content is not of that format.
         UsageError: the file is Parquet and pyarrow is not installed.
     """
-    reader = {"csv": _from_csv, "npz": _from_npz, "parquet": _from_parquet}[_format(path)]
+    reader = {"csv": _from_csv, "npz": _from_npz, "parquet": _from_parquet}[kind or _format(path)]
     columns = reader(path, data)
     lengths = {name: column.shape for name, column in columns.items()}
     expected = next(iter(lengths.values()), (0,))
@@ -142,19 +142,23 @@ def _from_csv(path: str, data: bytes) -> Columns:
     if not rows:
         raise DataError(f"{path}: the file is empty; it must start with a line of column names")
     header, body = [name.strip() for name in rows[0]], rows[1:]
-    twice = [name for position, name in enumerate(header) if name in header[:position]]
-    if twice:
-        raise DataError(f"{path}: column {twice[0]!r} stands twice in the header; keep one")
+    _refuse_twice(path, header)
     for number, row in enumerate(body, start=1):
         if len(row) != len(header):
             raise DataError(
                 f"{path}: row {number} (id {row[0]!r}) has {len(row)} cells where the header has "
                 f"{len(header)}; the file may be cut off, write it again"
             )
-    cells = zip(*body, strict=True) if body else (() for _ in header)
+    columns = zip(*body, strict=True) if body else (() for _ in header)
     return {
-        name: np.array(column, dtype=np.str_) for name, column in zip(header, cells, strict=True)
+        name: np.array(column, dtype=np.str_) for name, column in zip(header, columns, strict=True)
     }
+
+
+def _refuse_twice(path: str, header: Sequence[str]) -> None:
+    twice = [name for position, name in enumerate(header) if name in header[:position]]
+    if twice:
+        raise DataError(f"{path}: column {twice[0]!r} stands twice in the header; keep one")
 
 
 def _to_csv(columns: Mapping[str, npt.NDArray[Any]]) -> bytes:
@@ -175,22 +179,31 @@ def _cells(column: npt.NDArray[Any]) -> list[str]:
 
 
 def _from_npz(path: str, data: bytes) -> Columns:
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        raise DataError(
-            f"{path}: not an npz file of plain arrays ({error}); save the columns with "
-            "numpy.savez, text as str arrays and not as objects"
-        ) from error
+    advice = "save the columns with numpy.savez, text as str arrays and not as objects"
+    with given_file.parsing(f"{path}: not an npz file of plain arrays", advice):
+        return {
+            name: _decoded(path, name, column) for name, column in array_file.decode(data).items()
+        }
+
+
+def _decoded(path: str, name: str, column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Turns an array of bytes, as h5py and Python 2 give it, into text."""
+    if column.dtype.kind != "S":
+        return column
+    with given_file.parsing(f"{path}: column {name} is not UTF-8", "save its text as str"):
+        return np.char.decode(column, "utf-8")
 
 
 def _from_parquet(path: str, data: bytes) -> Columns:
     arrow, parquet = _pyarrow(path)
-    try:
+    with given_file.parsing(f"{path}: not a Parquet file of plain columns", "write it again"):
         table = parquet.read_table(io.BytesIO(data))
-    except (arrow.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a Parquet file ({error}); write it again") from error
+        table.validate(full=True)
+        _refuse_twice(path, table.column_names)
+        return _arrays(arrow, table)
+
+
+def _arrays(arrow: Any, table: Any) -> Columns:
     columns: Columns = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         is_number = arrow.types.is_floating(column.type) or arrow.types.is_integer(column.type)

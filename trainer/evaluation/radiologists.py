@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract import patients as people
-from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
-from trainer import data_entry
+from trainer import data_entry, given_file
 from trainer.evaluation import intervals
 from trainer.evaluation.auc import Floats, auroc
 from trainer.evaluation.intervals import Resamples
@@ -84,12 +83,7 @@ def read(path: str) -> Readings:
         DataError: the file is missing or another one, an image stands in it twice, or an answer is
             neither YES nor NO.
     """
-    try:
-        data = storage.read_bytes(path)
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{path}: there is no such file of radiologists' labels; name another"
-        ) from error
+    data = given_file.read(path, "file of radiologists' labels")
     columns = data_entry.columns_of(path, data, [one.column for one in REFERENCES])
     ids = columns["id"]
     unique, counts = np.unique(image_stems(ids), return_counts=True)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from preprocessing.contract import storage
-from preprocessing.contract.errors import DataError
-from trainer import metadata
+from trainer import given_file, metadata
 from trainer.predictions import fingerprint, read
 from trainer.report.source import Source
 
@@ -41,12 +40,12 @@ class Inputs:
         paths = {"predictions": self.predictions}
         for name in ("metadata", "compare", "radiologists"):
             if path := getattr(self, name):
-                paths[name], found[name] = path, _sha256(path, f"--{name}")
+                paths[name], found[name] = path, given_file.sha256(path, f"file for --{name}")
         for name in _BESIDE:
             path = self._beside(name)
             if path and not (name == metadata.NAME and self.metadata):
                 key = name.partition(".")[0]
-                paths[key], found[key] = path, storage.sha256_of(path)
+                paths[key], found[key] = path, given_file.sha256(path, "file of evaluation")
         return {
             key: {"file": storage.basename(paths[key]), "sha256": sha256}
             for key, sha256 in found.items()
@@ -79,10 +78,3 @@ class Inputs:
     def _beside(self, name: str) -> str:
         path = storage.join(self._folder, name)
         return path if storage.exists(path) else ""
-
-
-def _sha256(path: str, flag: str) -> str:
-    try:
-        return storage.sha256_of(path)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file; {flag} must name one") from error

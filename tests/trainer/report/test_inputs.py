@@ -36,7 +36,7 @@ def test_a_file_that_is_not_there_is_named_with_its_flag(
     predictions_file: str, tmp_path: pathlib.Path, name: str
 ) -> None:
     inputs = Inputs(predictions_file, **{name: f"{tmp_path}/none.csv"})
-    with pytest.raises(DataError, match=f"none.csv: there is no such file; --{name}"):
+    with pytest.raises(DataError, match=f"none.csv: there is no such file for --{name}"):
         inputs.hashes()
 
 
