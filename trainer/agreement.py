@@ -3,6 +3,7 @@
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,6 +21,9 @@ LOST_PEER = (
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
 )
+
+# How TensorFlow names a process, with or without the number of its replica.
+_TASK = re.compile(r"/job:(\w+)(?:/replica:\d+)?/task:(\d+)")
 
 
 class Agreement:
@@ -89,9 +93,17 @@ def naming_lost_peers(peers: Cluster) -> Iterator[None]:
         gone = isinstance(error, LOST_PEER) or "ollective ops is aborted" in str(error)
         if not (peers.hosts and gone):
             raise
-        missing = ", ".join(rendezvous.not_answering(peers)) or "unknown"
-        first = " ".join(str(error).split())[:120]
         raise StoppedError(
-            f"lost a peer ({missing}; {first}): the same command, in all processes, goes on from "
-            "the last checkpoint"
+            f"lost a peer ({_lost(peers, str(error))}): the same command, in all processes, goes "
+            "on from the last checkpoint"
         ) from error
+
+
+def _lost(peers: Cluster, text: str) -> str:
+    """Names who is gone: who does not answer, or whom TensorFlow names, as who hangs answers."""
+    missing = rendezvous.not_answering(peers)
+    if not missing:
+        named = {(kind, int(index)) for kind, index in _TASK.findall(text)}
+        numbers = {at for at, task in enumerate(peers.tasks) if task in named}
+        missing = rendezvous.names(peers, numbers - {peers.number})
+    return ", ".join(missing) or "which one is not known: by now all answer, and none was named"

@@ -7,6 +7,7 @@ names follow; nothing of this has to be written in YAML.
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from preprocessing.contract.errors import ConfigError
 _POOLS = {"workerpool0": "chief", "workerpool1": "worker"}
 _TRAINING = ("chief", "master", "worker")
 _PORT = "2222"
+_HOST = re.compile(r"[A-Za-z0-9._-]+:([0-9]{1,5})")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +70,7 @@ def find(environ: Mapping[str, str]) -> Cluster:
     if environ.get("CLUSTER_SPEC"):
         return _checked(_from_json("CLUSTER_SPEC", environ["CLUSTER_SPEC"]), "CLUSTER_SPEC")
     if environ.get("CXR14_WORKERS"):
-        return _checked(_from_kubernetes(environ), "JOB_COMPLETION_INDEX")
+        return _checked(_from_kubernetes(environ), "the Job")
     return Cluster()
 
 
@@ -76,12 +78,33 @@ def _from_json(name: str, text: str) -> Cluster:
     try:
         values: dict[str, Any] = json.loads(text)
         given = {_POOLS.get(kind, kind): hosts for kind, hosts in values.get("cluster", {}).items()}
-        hosts = {kind: tuple(map(str, given[kind])) for kind in _TRAINING if given.get(kind)}
         own = values.get("task", {})
-        kind = str(own.get("type", "worker"))
-        return Cluster(hosts, _POOLS.get(kind, kind), int(own.get("index", 0)))
-    except (json.JSONDecodeError, AttributeError, TypeError, ValueError) as error:
+        kind, index = str(own.get("type", "")), str(own.get("index", 0))
+    except (json.JSONDecodeError, AttributeError, TypeError) as error:
         raise ConfigError(f"{name} is not what its platform writes: {error}") from error
+    hosts = {kind: _hosts(name, kind, given[kind]) for kind in _TRAINING if given.get(kind)}
+    if not kind:
+        if sum(map(len, hosts.values())) > 1:
+            raise ConfigError(f"{name} names several tasks, and not which of them this one is")
+        return Cluster()
+    if not index.isdecimal():
+        raise ConfigError(f"{name} gives its task the index {index!r}, which is not a number")
+    return Cluster(hosts, _POOLS.get(kind, kind), int(index))
+
+
+def _hosts(name: str, kind: str, given: Any) -> tuple[str, ...]:
+    """Reads the hosts of one kind of task: a list, or TensorFlow's map of index -> host."""
+    if isinstance(given, dict):
+        numbers = sorted(map(str, range(len(given))), key=int)
+        if set(given) != set(numbers):
+            raise ConfigError(
+                f"{name} names the tasks {', '.join(given)} of {kind}: all processes of a run must "
+                f"be named, from 0 to {len(given) - 1} where there are {len(given)}"
+            )
+        given = [given[number] for number in numbers]
+    if not isinstance(given, list):
+        raise ConfigError(f"{name} gives {kind} {given!r}: it must be a list of host:port")
+    return tuple(map(str, given))
 
 
 def _from_kubernetes(environ: Mapping[str, str]) -> Cluster:
@@ -112,9 +135,34 @@ def _number(environ: Mapping[str, str], name: str) -> int:
 
 
 def _checked(cluster: Cluster, name: str) -> Cluster:
+    """Returns what can work: also of a cluster of one task, any other process is refused."""
     tasks = cluster.tasks
-    if len(tasks) > 1 and (cluster.kind, cluster.index) not in tasks:
+    # Without hosts a platform says no more than that there is one process.
+    if (cluster.kind, cluster.index) not in (tasks or [(kind, 0) for kind in _TRAINING]):
         raise ConfigError(
-            f"{name} says this is {cluster.kind} {cluster.index}, which does not train"
+            f"{name} says that this process is {cluster.kind} {cluster.index}, which does not "
+            f"train: there {_are(tasks)}; start no other replicas (evaluator, ps), and every task "
+            "under an index of its own"
         )
-    return cluster if len(tasks) > 1 else Cluster()
+    if len(tasks) < 2:
+        return Cluster()
+    if sum(len(cluster.hosts.get(kind, ())) for kind in ("chief", "master")) > 1:
+        raise ConfigError(f"{name} names more than one chief or master: there can be only one")
+    everyone = [host for hosts in cluster.hosts.values() for host in hosts]
+    for host in everyone:
+        found = _HOST.fullmatch(host)
+        if not found or not 0 < int(found[1]) < 65536:
+            raise ConfigError(
+                f"{name} names {host!r}: it must be a host name or an IPv4 address, a colon and a "
+                "port from 1 to 65535"
+            )
+        if everyone.count(host) > 1:
+            raise ConfigError(f"{name} names {host} twice: every task needs an address of its own")
+    return cluster
+
+
+def _are(tasks: list[tuple[str, int]]) -> str:
+    if not tasks:
+        return "is one process, which is alone"
+    named = ", ".join(f"{kind} {index}" for kind, index in tasks[:4])
+    return f"are {named}{' and so on' if len(tasks) > 4 else ''}"

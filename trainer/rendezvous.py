@@ -42,7 +42,7 @@ def meet(peers: Cluster, seconds: float) -> None:
         try:
             while not (reached >= others and came >= others):
                 if time.monotonic() > deadline:
-                    missing = _names(peers, others - (reached & came))
+                    missing = ", ".join(names(peers, others - (reached & came)))
                     raise StoppedError(
                         f"not all processes came together within {seconds:g} s "
                         f"(runtime.formation_seconds); missing: {missing}"
@@ -58,14 +58,20 @@ def meet(peers: Cluster, seconds: float) -> None:
 def not_answering(peers: Cluster) -> list[str]:
     """Returns the other processes on whose port nobody listens, as "worker 1 at host:port"."""
     missing = []
-    for at, task in enumerate(peers.tasks):
+    for at in range(len(peers.tasks)):
         if at == peers.number:
             continue
         try:
             socket.create_connection(_address(peers, at), timeout=_PATIENCE_SECONDS).close()
         except OSError:
-            missing.append(_names(peers, {peers.tasks.index(task)}))
+            missing += names(peers, {at})
     return missing
+
+
+def names(peers: Cluster, numbers: set[int]) -> list[str]:
+    """Returns processes by their numbers, as "worker 1 at host:port"."""
+    tasks = [peers.tasks[at] for at in sorted(numbers)]
+    return [f"{kind} {at} at {peers.hosts[kind][at]}" for kind, at in tasks]
 
 
 def _listen(peers: Cluster) -> socket.socket:
@@ -125,8 +131,3 @@ def _address(peers: Cluster, at: int) -> tuple[str, int]:
     kind, index = peers.tasks[at]
     host, _, port = peers.hosts[kind][index].rpartition(":")
     return host, int(port)
-
-
-def _names(peers: Cluster, numbers: set[int]) -> str:
-    tasks = [peers.tasks[at] for at in sorted(numbers)]
-    return ", ".join(f"{kind} {at} at {peers.hosts[kind][at]}" for kind, at in tasks)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The trainer's command line with a training that only leaves its note: `PROGRAM SECONDS --flags`.
+"""The trainer's command line with a training that only leaves its note: `PROGRAM S T --flags`.
 
 Meeting the other processes, waiting for them at the end, and ending are the real ones.
 """
@@ -11,17 +11,18 @@ from trainer import modes, runfolder, task
 
 
 def main() -> None:
-    """The chief writes its note after so many seconds, for which the others wait at the end."""
-    seconds = float(sys.argv.pop(1))
+    """The chief writes its note after S seconds, and comes to the end T seconds later."""
+    before, after = float(sys.argv.pop(1)), float(sys.argv.pop(1))
 
     def train(stages: modes._Stages) -> None:
         job = stages._connect()
         if job.runtime.is_chief:
             print("connected", flush=True)
-            time.sleep(seconds)
+            time.sleep(before)
             note = {"identity": job.identity, "steps": 1, "best_step": 1}
             runfolder.write_note(job.output, runfolder.TRAINING, note)
             print("all is written", flush=True)
+            time.sleep(after)
 
     modes._Stages.train = train
     task.console()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Tests of the agreement between processes, as far as one process can tell."""
 
+import re
 import socket
 from typing import Any
 
@@ -59,10 +60,40 @@ def test_a_lost_peer_is_a_reason_to_start_again_and_is_named(error: Exception) -
         hosts = (f"127.0.0.1:{free_port()}", f"127.0.0.1:{alive}", f"127.0.0.1:{gone}")
         peers = Cluster({"worker": hosts}, "worker", 0)
         with (
-            pytest.raises(StoppedError, match=rf"lost a peer \(worker 2 at 127.0.0.1:{gone};"),
+            pytest.raises(
+                StoppedError, match=rf"lost a peer \(worker 2 at 127.0.0.1:{gone}\): the"
+            ),
             agreement.naming_lost_peers(peers),
         ):
             raise error
+
+
+@pytest.mark.parametrize(
+    ("text", "who"),
+    [
+        (
+            "Graph execution error:\n\nDetected at node allgather defined at (most recent call last):"
+            "\nfrom remote target /job:worker/replica:0/task:1 while calling RecvBuf, for "
+            "/job:worker/replica:0/task:0",
+            "worker 1 at 127.0.0.1:{alive}",
+        ),
+        ("no heartbeat from /job:worker/task:1", "worker 1 at 127.0.0.1:{alive}"),
+        ("Detected at node x", "which one is not known: by now all answer, and none was named"),
+        ("/job:ps/task:1, /job:worker/task:9", "which one is not known: by now all answer.*"),
+    ],
+)
+def test_a_peer_that_answers_is_named_by_what_tensorflow_says_or_nobody_is(
+    text: str, who: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        alive = server.getsockname()[1]
+        with (
+            pytest.raises(StoppedError) as raised,
+            agreement.naming_lost_peers(two(free_port(), alive)),
+        ):
+            raise tf.errors.UnavailableError(None, None, text)
+    assert re.match(rf"lost a peer \({who.format(alive=alive)}\): the same", str(raised.value))
+    assert "node" not in str(raised.value)
 
 
 def test_other_errors_and_those_of_a_process_alone_pass() -> None:
