@@ -44,7 +44,6 @@ TESTED_ELSEWHERE = {
     "trainer.job": "tests/trainer/test_stages.py",
     "trainer.launch.job": "tests/trainer/launch/test_job_file.py",
     "trainer.launch.checks": "tests/trainer/launch/test_job_file.py",
-    "trainer.launch.service": "tests/trainer/launch/test_task.py",
     "trainer.predictions_formats": "tests/trainer/test_predictions.py",
 }
 

@@ -7,6 +7,8 @@ One description serves both platforms; what only one of them knows stands in its
 import dataclasses
 
 ArgumentValue = str | int | float | bool
+# A key of the job file, and what is wrong with its value and what to do about it.
+Problem = tuple[str, str]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

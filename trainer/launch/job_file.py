@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Reads a job file into a checked `Job`."""
 
-from preprocessing.contract import settings
+import dataclasses
+
+from preprocessing.contract import given_paths, settings
 from preprocessing.contract.errors import ConfigError, JobError
 from trainer import flags
-from trainer.launch import checks
+from trainer.config import Config
+from trainer.launch import checks, placeholders
 from trainer.launch.job import Job
 
 
@@ -12,13 +15,17 @@ def load(path: str) -> Job:
     """Reads a job file and checks everything that can be known before it is sent.
 
     Raises:
+        UsageError: the path cannot be meant.
         ConfigError: the file is missing, is not YAML, has an unknown, missing or wrongly typed key,
             or describes a job that cannot work; the sentence names the key and the file.
     """
+    path = given_paths.checked("--job", path)
     job = settings.from_yaml(Job, path)
-    for key, problem in checks.problems(job):
+    # What is still to be replaced is checked as if it were, for a dry run.
+    filled = settings.from_mapping(Job, placeholders.fill(dataclasses.asdict(job)), origin=path)
+    for key, problem in checks.problems(filled):
         raise ConfigError(f"{path}: {key} {problem}")
-    _check_with_trainer(job, path)
+    _check_with_trainer(filled, path)
     return job
 
 
@@ -28,6 +35,18 @@ def _check_with_trainer(job: Job, path: str) -> None:
     if any(argument.startswith("--config=") for argument in arguments):
         return  # The settings file lies in a bucket that this machine need not be able to read.
     try:
-        flags.parse(["cxr14-train", *arguments], environ={})
+        parsed = flags.parse(["cxr14-train", *arguments], environ={})
+        _check_devices(parsed.config, job)
     except JobError as error:
         raise ConfigError(f"{path}: args would be refused by the trainer: {error}") from error
+
+
+def _check_devices(config: Config, job: Job) -> None:
+    """Checks what depends on the number of devices, which the job decides."""
+    gpus = job.accelerator.count if job.accelerator is not None else 0
+    devices = job.replicas * max(gpus, config.runtime.logical_cpus if not gpus else 1, 1)
+    config.check_replicas(devices)
+    if config.runtime.xla and (config.runtime.deterministic or devices > 1):
+        raise ConfigError(
+            "runtime.xla works on one device and without runtime.deterministic: set it to false"
+        )

@@ -4,13 +4,18 @@
 The rendered YAML also serves `kubectl create -f -`.
 """
 
+import os
 from typing import Any
 
 from preprocessing.contract.errors import ConfigError, StoppedError, UsageError
 from trainer.launch import jobset, pod
 from trainer.launch.job import Job, Kubernetes
 from trainer.launch.pod import Spec
-from trainer.launch.service import ServiceError, first_line
+from trainer.launch.service import KUBERNETES_PACKAGES, ServiceError, first_line, installing
+
+
+# What the client raises where a file is YAML, but not what it expects in it.
+_WRITTEN_WRONGLY = (AttributeError, LookupError, TypeError, ValueError)
 
 
 def render(job: Job) -> Spec:
@@ -65,16 +70,15 @@ def submit(job: Job) -> str:
     except ImportError as error:
         raise UsageError(
             f"sending a job to Kubernetes needs more packages ({error}): "
-            "pip install 'cxr14[launch]', or pipe what --dry_run prints into `kubectl create -f -`"
+            f"{installing(KUBERNETES_PACKAGES)}, or pipe what --dry_run prints into "
+            "`kubectl create -f -`"
         ) from error
     manifest = render(job)
     where = f"{manifest['metadata']['namespace']}/{job.name}"
     kind = manifest["kind"]
     try:
-        with config.new_client_from_config() as connection:
+        with _connection(config) as connection:
             _create(client, connection, manifest)
-    except config.ConfigException as error:
-        raise ConfigError(f"kubectl has no usable context: {first_line(error)}") from error
     except client.ApiException as error:
         _explain(error, kind, where)
     except urllib3.exceptions.HTTPError as error:
@@ -83,6 +87,22 @@ def submit(job: Job) -> str:
             f"`kubectl get {kind.lower()}s` before sending it again"
         ) from error
     return where
+
+
+def _connection(config: Any) -> Any:
+    """Reads kubectl's configuration, in which a user may have written anything."""
+    import yaml
+
+    try:
+        return config.new_client_from_config()
+    except config.ConfigException as error:
+        raise ConfigError(f"kubectl has no usable context: {first_line(error)}") from error
+    except (yaml.YAMLError, OSError, RuntimeError, *_WRITTEN_WRONGLY) as error:
+        where = os.environ.get("KUBECONFIG") or "~/.kube/config"
+        raise ConfigError(
+            f"kubectl's configuration {where} is not usable ({first_line(error)}): see whether "
+            "`kubectl config view` can read it"
+        ) from error
 
 
 def _create(client: Any, connection: Any, manifest: Spec) -> None:

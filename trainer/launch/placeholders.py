@@ -8,7 +8,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-WORDS = ("BUCKET", "DIGEST", "PROJECT", "REGION")
+# Each with a name that could stand in its place.
+_EXAMPLES = {
+    "BUCKET": "my-bucket",
+    "DIGEST": "0" * 64,
+    "PROJECT": "my-project",
+    "REGION": "us-central1",
+}
+WORDS = tuple(_EXAMPLES)
 
 _WORD = re.compile(rf"(?<![A-Za-z0-9_])(?:{'|'.join(WORDS)})(?![A-Za-z0-9_])")
 
@@ -22,6 +29,19 @@ def find(value: Any) -> list[str]:
     []
     """
     return sorted({word for text in _texts(value) for word in _WORD.findall(text)})
+
+
+def fill(value: Any) -> Any:
+    """Returns nested mappings and lists with an example in the place of each placeholder.
+
+    >>> fill({"args": ["--output=gs://BUCKET/run"], "replicas": 2})
+    {'args': ['--output=gs://my-bucket/run'], 'replicas': 2}
+    """
+    if isinstance(value, str):
+        return _WORD.sub(lambda found: _EXAMPLES[found[0]], value)
+    if isinstance(value, dict):
+        return {key: fill(item) for key, item in value.items()}
+    return [fill(item) for item in value] if isinstance(value, list) else value
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Says what went wrong between this machine and the service that a job is sent to."""
 
+from collections.abc import Sequence
+
 from preprocessing.contract.errors import JobError
+
+# As in the extra `launch` of setup.py. The package itself is in no index, so that asking for its
+# extra by name finds nothing, or somebody else's package.
+VERTEX_PACKAGES = ("google-cloud-aiplatform>=1.165,<3",)
+KUBERNETES_PACKAGES = ("kubernetes>=33,<38", "python-dateutil>=2.9,<3")
 
 
 class ServiceError(JobError):
@@ -14,3 +21,12 @@ def first_line(error: object) -> str:
     """Returns what an error of a client library says, on one line of at most 300 characters."""
     text = " ".join(str(error).split())
     return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def installing(packages: Sequence[str]) -> str:
+    """Returns the command that installs what a service's client needs.
+
+    >>> installing(["a>=1,<2", "b"])
+    "pip install 'a>=1,<2' 'b'"
+    """
+    return f"pip install {' '.join(repr(package) for package in packages)}"

@@ -16,6 +16,7 @@ from typing import Any
 
 from absl import flags
 
+from preprocessing.contract import command_line
 from preprocessing.contract.errors import ConfigError, JobError, UsageError
 from trainer.launch import job_file, kubernetes, placeholders, plain_yaml, vertex
 from trainer.launch.job import Job
@@ -47,10 +48,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _launch(argv: Sequence[str]) -> None:
     values = _flags()
-    try:
-        positional = values(list(argv))[1:]
-    except flags.Error as error:
-        raise UsageError(f"{' '.join(str(error).split())}; usage: {_USAGE}") from error
+    positional = command_line.parse(argv, values=values)[1:]
     if values.help:
         print(f"{__doc__}\nFlags:{values.get_help()}")
         return

@@ -9,7 +9,7 @@ from typing import Any
 
 from preprocessing.contract.errors import ConfigError, UsageError
 from trainer.launch.job import Job, Vertex
-from trainer.launch.service import ServiceError, first_line
+from trainer.launch.service import VERTEX_PACKAGES, ServiceError, first_line, installing
 
 Spec = dict[str, Any]
 
@@ -86,7 +86,8 @@ def submit(job: Job, *, api_endpoint: str | None = None) -> str:
         from google.protobuf import json_format
     except ImportError as error:
         raise UsageError(
-            f"sending a job to Vertex AI needs more packages ({error}): pip install 'cxr14[launch]'"
+            f"sending a job to Vertex AI needs more packages ({error}): "
+            f"{installing(VERTEX_PACKAGES)}"
         ) from error
     message = _message(job, aiplatform_v1.CustomJob.pb()(), json_format)
     try:

@@ -5,17 +5,28 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
-from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.errors import ConfigError, UsageError
 from trainer.launch import job_file as reader
 
-VERTEX = {"project": "p", "region": "us-central1"}
+ACCOUNT = "me@proj-x.iam.gserviceaccount.com"
+VERTEX = {"project": "proj-x", "region": "us-central1"}
+
+
+class Plain(str):
+    """Text that is written to YAML without quotes."""
+
+
+yaml.SafeDumper.add_representer(
+    Plain, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:int", str(text))
+)
 
 BAD = {
     "unknown key": ({"imgae": "x:1"}, "imgae"),
     "unknown key in a section": ({"vertex": {**VERTEX, "regoin": "x"}}, "regoin"),
     "missing key": ({"image": ...}, "image"),
-    "missing key in a section": ({"vertex": {"project": "p"}}, "vertex.region"),
+    "missing key in a section": ({"vertex": {"project": "proj-x"}}, "vertex.region"),
     "wrong type": ({"replicas": "two"}, "replicas"),
     "truth value for a number": ({"accelerator": {"type": "NVIDIA_L4", "count": True}}, "count"),
     "accelerator without count": ({"accelerator": {"type": "NVIDIA_L4"}}, "accelerator.count"),
@@ -27,6 +38,21 @@ BAD = {
     "no replicas": ({"replicas": 0}, "replicas is 0"),
     "negative restarts": ({"restarts": -1}, "restarts is -1"),
     "no time": ({"timeout_hours": 0}, "timeout_hours is 0"),
+    "time that rounds to nothing": ({"timeout_hours": 0.0001}, "timeout_hours is 0.0001"),
+    "less than a minute": ({"timeout_hours": 0.01}, "timeout_hours is 0.01"),
+    "misspelt accelerator": (
+        {"accelerator": {"type": "NVIDIA_L44", "count": 1}},
+        "accelerator.type is 'NVIDIA_L44', but must be a GPU in Vertex AI's spelling such as NVIDI",
+    ),
+    "TPU as accelerator": (
+        {"accelerator": {"type": "TPU_V5_LITEPOD", "count": 4}},
+        "accelerator.type is 'TPU_V5",
+    ),
+    "number with a leading zero": ({"replicas": Plain("010")}, "replicas must be of type int"),
+    "variable of the platform": ({"env": {"TF_CONFIG": "{}"}}, "env holds TF_CONFIG"),
+    "image in capitals": ({"image": "host/Team/cxr14:1"}, "image is 'host/Team/cxr14:1'"),
+    "image as an address": ({"image": "https://host/cxr14:1"}, "image is"),
+    "too many labels": ({"labels": {f"k{i}": "v" for i in range(61)}}, "labels holds 61 labels"),
     "time that is no number": ({"timeout_hours": float("nan")}, "timeout_hours is nan"),
     "capitals in the name": ({"name": "My Run"}, "name is 'My Run'"),
     "image without tag": ({"image": "host:5000/cxr14"}, "image is"),
@@ -36,14 +62,14 @@ BAD = {
     "bare bucket": ({"output": "gs://bucket"}, "output is 'gs://bucket'"),
     "local data": ({"args": {"data": "shards"}}, "args holds --data=shards"),
     "local weights": ({"args": {"config.model.weights": "w.h5"}}, "args holds --config.model"),
-    "output twice": ({"args": ["--output=gs://b/r"]}, "args holds --output"),
+    "output twice": ({"args": ["--output=gs://bkt/r"]}, "args holds --output"),
     "argument that is no flag": ({"args": ["train"]}, "args holds 'train'"),
     "flag unknown to the trainer": (
-        {"args": {"data": "gs://b/d", "epochs": 3}},
+        {"args": {"data": "gs://bkt/d", "epochs": 3}},
         "args would be refused by the trainer",
     ),
     "setting unknown to the trainer": (
-        {"args": {"data": "gs://b/d", "config.train.epocs": 3}},
+        {"args": {"data": "gs://bkt/d", "config.train.epocs": 3}},
         "epocs",
     ),
     "label in capitals": ({"labels": {"team": "A"}}, "labels holds team"),
@@ -52,11 +78,11 @@ BAD = {
     "empty project": ({"vertex": {**VERTEX, "project": ""}}, "vertex.project is empty"),
     "small disk": ({"vertex": {**VERTEX, "boot_disk_gb": 10}}, "vertex.boot_disk_gb is 10"),
     "tensorboard that is no resource": (
-        {"vertex": {**VERTEX, "tensorboard": "7", "service_account": "a@b"}},
+        {"vertex": {**VERTEX, "tensorboard": "7", "service_account": ACCOUNT}},
         "vertex.tensorboard is '7'",
     ),
     "tensorboard without account": (
-        {"vertex": {**VERTEX, "tensorboard": "projects/1/locations/r/tensorboards/2"}},
+        {"vertex": {**VERTEX, "tensorboard": "projects/1/locations/us-central1/tensorboards/2"}},
         "vertex.service_account is missing",
     ),
     "memory without unit": ({"kubernetes": {"memory": "16GB"}}, "kubernetes.memory is '16GB'"),
@@ -77,28 +103,28 @@ def test_bad_job_files_are_refused_naming_key_and_file(
 
 
 def test_a_list_of_arguments_is_passed_as_it_stands(job_file: Callable[..., str]) -> None:
-    job = reader.load(job_file(args=["--mode=train", "--data=gs://b/d"]))
+    job = reader.load(job_file(args=["--mode=train", "--data=gs://bkt/d"]))
     assert job.arguments() == [
         "--mode=train",
-        "--data=gs://b/d",
+        "--data=gs://bkt/d",
         "--output=gs://my-bucket/runs/quick",
     ]
 
 
 def test_a_mapping_of_arguments_is_spelled_as_flags(job_file: Callable[..., str]) -> None:
     job = reader.load(
-        job_file(args={"data": "gs://b/d", "config.data.flip": False, "config.seed": 7})
+        job_file(args={"data": "gs://bkt/d", "config.data.flip": False, "config.seed": 7})
     )
     assert job.arguments()[:-1] == [
-        "--data=gs://b/d",
+        "--data=gs://bkt/d",
         "--config.data.flip=false",
         "--config.seed=7",
     ]
 
 
 def test_a_settings_file_in_a_bucket_is_left_to_the_trainer(job_file: Callable[..., str]) -> None:
-    arguments = {"data": "gs://b/d", "config": "gs://b/long.yaml", "config.new.key": 1}
-    assert "--config=gs://b/long.yaml" in reader.load(job_file(args=arguments)).arguments()
+    arguments = {"data": "gs://bkt/d", "config": "gs://bkt/long.yaml", "config.new.key": 1}
+    assert "--config=gs://bkt/long.yaml" in reader.load(job_file(args=arguments)).arguments()
 
 
 def test_a_missing_file_is_named() -> None:
@@ -109,3 +135,17 @@ def test_a_missing_file_is_named() -> None:
 def test_a_pinned_image_is_accepted(job_file: Callable[..., str]) -> None:
     image = f"host:5000/team/cxr14@sha256:{'a' * 64}"
     assert reader.load(job_file(image=image)).image == image
+
+
+def test_a_path_to_a_job_that_is_a_slip_is_refused() -> None:
+    with pytest.raises(UsageError, match="--job=gs:/bkt/job.yaml"):
+        reader.load("gs:/bkt/job.yaml")
+
+
+def test_what_is_to_be_replaced_is_checked_as_if_it_were(job_file: Callable[..., str]) -> None:
+    path = job_file(
+        image="REGION-docker.pkg.dev/PROJECT/cxr14@sha256:DIGEST", output="gs://BUCKET/run"
+    )
+    assert reader.load(path).output == "gs://BUCKET/run"
+    with pytest.raises(ConfigError, match="output is"):
+        reader.load(job_file(output="gs://BUCKET"))

@@ -113,7 +113,7 @@ def test_gpus_are_requested_and_their_nodes_tolerated(manifest: dict[str, Any]) 
 
 
 def test_without_accelerator_no_gpu_is_asked_for(job_file: Callable[..., str]) -> None:
-    rendered = pod(render(job_file(accelerator=...)))
+    rendered = pod(render(job_file(accelerator=..., machine_type=...)))
     assert list(rendered["containers"][0]["resources"]["limits"]) == ["memory"]
     assert "tolerations" not in rendered
 
@@ -121,7 +121,7 @@ def test_without_accelerator_no_gpu_is_asked_for(job_file: Callable[..., str]) -
 def test_spot_selects_and_tolerates_spot_nodes(job_file: Callable[..., str]) -> None:
     rendered = pod(render(job_file(spot=True)))
     assert rendered["nodeSelector"] == {
-        "node.kubernetes.io/instance-type": "g2-standard-12",
+        "node.kubernetes.io/instance-type": "g2-standard-24",
         "cloud.google.com/gke-spot": "true",
     }
     assert "cloud.google.com/gke-spot" in [item["key"] for item in rendered["tolerations"]]

@@ -10,7 +10,7 @@ from trainer.launch import job_file as reader
 from trainer.launch import kubernetes, pod
 
 
-@pytest.mark.parametrize("changes", [{}, {"spot": True}, {"accelerator": ...}])
+@pytest.mark.parametrize("changes", [{}, {"spot": True}, {"accelerator": ..., "machine_type": ...}])
 def test_one_pod_serves_both(job_file: Callable[..., str], changes: dict[str, object]) -> None:
     alone = kubernetes.render(reader.load(job_file(env={"LEVEL": "1"}, **changes)))
     several = kubernetes.render(reader.load(job_file(env={"LEVEL": "1"}, replicas=2, **changes)))

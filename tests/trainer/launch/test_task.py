@@ -221,11 +221,58 @@ def test_without_a_cluster_the_context_is_blamed(
 
 
 @pytest.mark.parametrize(
-    ("platform", "package"),
-    [("vertex", "google.cloud.aiplatform_v1"), ("kubernetes", "kubernetes")],
+    "text",
+    ["a: [b", "- 1", "contexts: 7\ncurrent-context: x", "users: [{}]", "\x00", "[" * 3000]
+    + ["current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"],
+)
+def test_a_broken_configuration_of_kubectl_is_one_sentence(
+    job_file: Callable[..., str],
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(text)
+    message = kubectl_says(job_file(), str(path), monkeypatch, capsys)
+    assert "kubectl" in message
+
+
+def test_a_folder_as_configuration_of_kubectl_is_one_sentence(
+    job_file: Callable[..., str],
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert str(tmp_path) in kubectl_says(job_file(), str(tmp_path), monkeypatch, capsys)
+
+
+def kubectl_says(
+    path: str,
+    kubeconfig: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> str:
+    """Sends a job with a configuration that cannot be used; returns the only sentence."""
+    from kubernetes.config import kube_config
+
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig)
+    monkeypatch.setenv("KUBECONFIG", kubeconfig)
+    assert task.run(["cxr14-launch", "kubernetes", f"--job={path}"]) == 78
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.count("\n") == 1
+    return shown.err
+
+
+@pytest.mark.parametrize(
+    ("platform", "package", "wanted"),
+    [
+        ("vertex", "google.cloud.aiplatform_v1", "google-cloud-aiplatform>="),
+        ("kubernetes", "kubernetes", "kubernetes>="),
+    ],
 )
 def test_a_missing_client_says_what_to_install(
-    job_file: Callable[..., str], platform: str, package: str
+    job_file: Callable[..., str], platform: str, package: str, wanted: str
 ) -> None:
     program = (
         f"import sys; sys.modules[{package!r}] = None; from trainer.launch import task; "
@@ -234,7 +281,8 @@ def test_a_missing_client_says_what_to_install(
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 64 and "pip install 'cxr14[launch]'" in done.stderr
+    assert done.returncode == 64 and f"pip install '{wanted}" in done.stderr
+    assert "cxr14[" not in done.stderr  # it is in no index
     assert done.stderr.count("\n") == 1
 
 

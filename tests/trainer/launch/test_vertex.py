@@ -12,6 +12,7 @@ aiplatform = pytest.importorskip(
     "google.cloud.aiplatform_v1", reason="google-cloud-aiplatform is not installed"
 )
 json_format = pytest.importorskip("google.protobuf.json_format")
+ACCOUNT = "me@proj-x.iam.gserviceaccount.com"
 
 
 def render(path: str) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def test_one_replica_is_one_pool(job_file: Callable[..., str]) -> None:
     [pool] = render(job_file())["workerPoolSpecs"]
     assert pool["replicaCount"] == 1
     assert pool["machineSpec"] == {
-        "machineType": "g2-standard-12",
+        "machineType": "g2-standard-24",
         "acceleratorType": "NVIDIA_L4",
         "acceleratorCount": 2,
     }
@@ -37,8 +38,8 @@ def test_the_chief_stands_alone_in_the_first_pool(job_file: Callable[..., str]) 
 
 
 def test_without_accelerator_the_machine_has_none(job_file: Callable[..., str]) -> None:
-    [pool] = render(job_file(accelerator=...))["workerPoolSpecs"]
-    assert pool["machineSpec"] == {"machineType": "g2-standard-12"}
+    [pool] = render(job_file(accelerator=..., machine_type="n2-standard-8"))["workerPoolSpecs"]
+    assert pool["machineSpec"] == {"machineType": "n2-standard-8"}
 
 
 @pytest.mark.parametrize(("spot", "strategy"), [(True, "SPOT"), (False, "STANDARD")])
@@ -60,10 +61,10 @@ def test_output_account_tensorboard_and_environment_are_passed(
     job_file: Callable[..., str],
 ) -> None:
     board = "projects/1/locations/us-central1/tensorboards/2"
-    section = {"project": "p", "region": "us-central1", "service_account": "a@b"}
+    section = {"project": "proj-x", "region": "us-central1", "service_account": ACCOUNT}
     spec = render(job_file(vertex={**section, "tensorboard": board}, env={"LEVEL": "2"}))
     assert spec["baseOutputDirectory"] == {"outputUriPrefix": "gs://my-bucket/runs/quick"}
-    assert (spec["serviceAccount"], spec["tensorboard"]) == ("a@b", board)
+    assert (spec["serviceAccount"], spec["tensorboard"]) == (ACCOUNT, board)
     container = spec["workerPoolSpecs"][0]["containerSpec"]
     assert container["env"] == [{"name": "LEVEL", "value": "2"}]
     assert container["args"][-1] == "--output=gs://my-bucket/runs/quick"

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Says which of the trainer's arguments cannot work in the job that they are part of."""
+
+import re
+from collections.abc import Iterator
+
+from preprocessing.contract import given_paths, storage
+from preprocessing.contract.errors import UsageError
+from trainer import flags
+from trainer.launch.job import Job, Problem
+
+_FLAG = re.compile(r"--[A-Za-z_][A-Za-z0-9_.]*(=.*)?", re.DOTALL)
+_ADDRESS = re.compile(r"[a-z][a-z0-9]*://[^/]+/.+", re.DOTALL)
+# Names of Google Cloud Storage; other stores have rules of their own.
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_ONE_PROCESS = ("one_device", "mirrored", "tpu")
+_PATHS = {f"config.{name}": words for name, words in flags.PATH_SETTINGS.items()}
+
+
+def problems(job: Job) -> Iterator[Problem]:
+    """Yields what is wrong with the arguments, each as the key in the job file and a sentence."""
+    given: dict[str, str] = {}
+    for argument in job.arguments()[:-1]:
+        name, _, value = argument.removeprefix("--").partition("=")
+        given[name] = value
+        if not _FLAG.fullmatch(argument):
+            yield "args", f"holds {argument!r}, but every argument must read --flag=value"
+        elif name == "output":
+            yield "args", "holds --output, which the key output of the job file already sets"
+        elif name in ("help", "h", "flagfile"):
+            yield "args", f"holds --{name}, with which nothing would be trained: leave it out"
+        else:
+            yield from _path(name, value)
+    yield from _devices(job, given)
+
+
+def address_problem(path: str) -> str:
+    """Returns why a path is none that a container can reach; empty if it is one."""
+    try:
+        given_paths.checked("", path)
+    except UsageError as error:
+        return str(error).removeprefix("=")
+    if not _ADDRESS.fullmatch(path):
+        return f"{path} is no folder or file in a bucket, such as gs://BUCKET/chestxray14"
+    bucket = path.partition("://")[2].partition("/")[0]
+    if storage.scheme_of(path) == "gs" and not _BUCKET.fullmatch(bucket):
+        return (
+            f"{path} names the bucket {bucket!r}: names have 3 or more lower-case letters, digits, "
+            "dots, - and _"
+        )
+    return ""
+
+
+def _path(name: str, value: str) -> Iterator[Problem]:
+    """Refuses paths of the machine that sends the job, of which the container sees nothing."""
+    if name == "config.data.cache":
+        if value not in ("", "memory") and not value.startswith("/tmp/"):
+            yield (
+                "args",
+                f"holds --{name}={value}, but the container can write below /tmp only: use memory "
+                "or /tmp/cache",
+            )
+        return
+    if name not in (*flags.PATH_FLAGS, "config", *_PATHS) or value in _PATHS.get(name, ()):
+        return
+    if problem := address_problem(value):
+        yield (
+            "args",
+            f"holds --{name}={value}, but the container sees no file of this machine: {problem}",
+        )
+
+
+def _devices(job: Job, given: dict[str, str]) -> Iterator[Problem]:
+    """Compares what the trainer is asked to run on with what the job gives it."""
+    strategy = given.get("config.runtime.strategy", "auto")
+    cpus = given.get("config.runtime.logical_cpus", "")
+    gpus = job.accelerator.count if job.accelerator is not None else 0
+    if strategy == "tpu" or given.get("config.runtime.tpu"):
+        yield "args", "asks for a TPU, which a job file cannot describe: start it on a TPU VM"
+    elif job.replicas > 1 and strategy in _ONE_PROCESS:
+        yield (
+            "replicas",
+            f"is {job.replicas}, but runtime.strategy={strategy} trains in one process: set "
+            "multi_worker, or replicas to 1",
+        )
+    elif job.replicas == 1 and strategy == "multi_worker":
+        yield (
+            "replicas",
+            "is 1, but runtime.strategy=multi_worker needs at least 2: change one of them",
+        )
+    elif gpus > 1 and strategy == "one_device":
+        yield (
+            "accelerator.count",
+            f"is {gpus}, but runtime.strategy=one_device trains on one: set mirrored, or 1 here",
+        )
+    elif not gpus and strategy == "mirrored" and cpus in ("", "0", "1"):
+        yield "accelerator", "is missing, but runtime.strategy=mirrored needs GPUs: use one_device"
+    if not gpus and given.get("config.runtime.accelerator") == "gpu":
+        yield "accelerator", "is missing, but runtime.accelerator=gpu refuses to train without one"
+    if job.replicas > 1 and given.get("mode") == "report":
+        yield "replicas", f"is {job.replicas}, but a report is made by one process: set it to 1"

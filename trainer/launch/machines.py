@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""Which GPUs there are, and which machine types of Google Cloud hold how many of which."""
+
+import re
+from collections.abc import Iterator
+
+from trainer.launch.job import Accelerator, Problem
+
+# Those that Vertex AI knows by name.
+VERTEX = (
+    "NVIDIA_TESLA_P100",
+    "NVIDIA_TESLA_V100",
+    "NVIDIA_TESLA_P4",
+    "NVIDIA_TESLA_T4",
+    "NVIDIA_TESLA_A100",
+    "NVIDIA_A100_80GB",
+    "NVIDIA_L4",
+    "NVIDIA_H100_80GB",
+    "NVIDIA_H100_MEGA_80GB",
+    "NVIDIA_H200_141GB",
+    "NVIDIA_B200",
+    "NVIDIA_GB200",
+    "NVIDIA_RTX_PRO_6000",
+)
+# Others that a cluster may have.
+ELSEWHERE = (
+    "NVIDIA_A10",
+    "NVIDIA_A10G",
+    "NVIDIA_A16",
+    "NVIDIA_A2",
+    "NVIDIA_A30",
+    "NVIDIA_A40",
+    "NVIDIA_GB300",
+    "NVIDIA_GH200",
+    "NVIDIA_H100_NVL",
+    "NVIDIA_H20",
+    "NVIDIA_L40",
+    "NVIDIA_L40S",
+    "NVIDIA_RTX_6000_ADA",
+    "NVIDIA_RTX_A5000",
+    "NVIDIA_RTX_A6000",
+)
+
+# Machine type -> the GPU in it, and how many.
+_BUILT_IN = {
+    **{f"a2-highgpu-{n}g": ("NVIDIA_TESLA_A100", n) for n in (1, 2, 4, 8)},
+    "a2-megagpu-16g": ("NVIDIA_TESLA_A100", 16),
+    **{f"a2-ultragpu-{n}g": ("NVIDIA_A100_80GB", n) for n in (1, 2, 4, 8)},
+    **{f"a3-highgpu-{n}g": ("NVIDIA_H100_80GB", n) for n in (1, 2, 4, 8)},
+    "a3-megagpu-8g": ("NVIDIA_H100_MEGA_80GB", 8),
+    "a3-ultragpu-8g": ("NVIDIA_H200_141GB", 8),
+    "a4-highgpu-8g": ("NVIDIA_B200", 8),
+    "a4x-highgpu-4g": ("NVIDIA_GB200", 4),
+    **{f"g2-standard-{cpus}": ("NVIDIA_L4", 1) for cpus in (4, 8, 12, 16, 32)},
+    "g2-standard-24": ("NVIDIA_L4", 2),
+    "g2-standard-48": ("NVIDIA_L4", 4),
+    "g2-standard-96": ("NVIDIA_L4", 8),
+    **{f"g4-standard-{48 * n}": ("NVIDIA_RTX_PRO_6000", n) for n in (1, 2, 4, 8)},
+}
+# What can be attached to a machine of the series n1, and in which numbers.
+_ATTACHED = {
+    "NVIDIA_TESLA_P100": (1, 2, 4),
+    "NVIDIA_TESLA_P4": (1, 2, 4),
+    "NVIDIA_TESLA_T4": (1, 2, 4),
+    "NVIDIA_TESLA_V100": (1, 2, 4, 8),
+}
+_TPU = re.compile(r"(ct[0-9]+[a-z]*|tpu[0-9a-z]*|cloud-tpu)(-.*)?")
+# Series whose machines have no GPU and take none.
+_WITHOUT = re.compile(r"(c2d?|c3d?|c4[ad]?|e2|h3|h4d|m[1-4]|n2d?|n4[ad]?|t2[ad]|z3|x4)-.+")
+_WITH_BUILT_IN = re.compile(r"(a2|a3|a4x?|g2|g4)-.+")
+
+
+def problems(
+    machine: str | None, accelerator: Accelerator | None, *, all_of_them: bool
+) -> Iterator[Problem]:
+    """Yields why a machine type and its accelerator cannot be had together.
+
+    Args:
+        machine: machine type; one of another cloud is taken as it is.
+        accelerator: the GPUs asked for.
+        all_of_them: the machine is the job's own, so that it is asked for with all of its GPUs.
+    """
+    if machine is None:
+        return
+    if _TPU.fullmatch(machine):
+        yield (
+            "machine_type",
+            f"is {machine!r}, a machine with TPUs, whose topology a job file cannot give: take one "
+            "with GPUs, or start cxr14-train on a TPU VM",
+        )
+    elif _WITH_BUILT_IN.fullmatch(machine):
+        yield from _built_in(machine, accelerator, all_of_them=all_of_them)
+    elif accelerator is not None and _WITHOUT.fullmatch(machine):
+        yield (
+            "machine_type",
+            f"is {machine!r}, which takes no {accelerator.type}: choose one with that GPU, such as "
+            f"{_example(accelerator.type)}",
+        )
+    elif accelerator is not None and machine.startswith("n1-"):
+        yield from _attached(machine, accelerator)
+
+
+def _built_in(
+    machine: str, accelerator: Accelerator | None, *, all_of_them: bool
+) -> Iterator[Problem]:
+    if machine not in _BUILT_IN:
+        near = [name for name in _BUILT_IN if name.startswith(machine.rpartition("-")[0] + "-")]
+        yield (
+            "machine_type",
+            f"is {machine!r}, which Google Cloud has not: {', '.join(near or _BUILT_IN)}",
+        )
+        return
+    kind, count = _BUILT_IN[machine]
+    has = f"and the machine {machine} has {count} {kind}"
+    if accelerator is None:
+        yield "accelerator", f"is missing, {has}: name them, or take a machine without"
+    elif accelerator.type != kind:
+        yield "accelerator.type", f"is {accelerator.type}, {has}: change one of them"
+    elif accelerator.count > count or (all_of_them and accelerator.count != count):
+        yield "accelerator.count", f"is {accelerator.count}, {has}: change one of them"
+
+
+def _attached(machine: str, accelerator: Accelerator) -> Iterator[Problem]:
+    counts = _ATTACHED.get(accelerator.type)
+    if counts is None:
+        yield (
+            "machine_type",
+            f"is {machine!r}, which takes no {accelerator.type}: choose one with that GPU, such as "
+            f"{_example(accelerator.type)}",
+        )
+    elif accelerator.count not in counts:
+        yield (
+            "accelerator.count",
+            f"is {accelerator.count}, and {machine} takes {accelerator.type} in numbers of "
+            f"{', '.join(map(str, counts))}: use one of them",
+        )
+
+
+def _example(kind: str) -> str:
+    fitting = [name for name, (gpu, _) in _BUILT_IN.items() if gpu == kind]
+    return fitting[0] if fitting else "n1-standard-8"
