@@ -13,7 +13,6 @@ from trainer.launch.job import Job, Kubernetes
 from trainer.launch.pod import Spec
 from trainer.launch.service import KUBERNETES_PACKAGES, ServiceError, first_line, installing
 
-
 # What the client raises where a file is YAML, but not what it expects in it.
 _WRITTEN_WRONGLY = (AttributeError, LookupError, TypeError, ValueError)
 
