@@ -9,7 +9,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from preprocessing import finalize, index, locate, runner, shards, splits, staging
 from preprocessing.config import Config
-from preprocessing.contract import lock, schema, storage
+from preprocessing.contract import faults, lock, probe, schema, storage
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
 from preprocessing.contract.manifest import Manifest
@@ -79,6 +79,7 @@ def run(inputs: Inputs, config: Config, beam_arguments: Sequence[str]) -> tuple[
         if made is not None:
             return made, False
         _claim(inputs.output, read)
+        probe.check(storage.join(inputs.output, finalize.PROGRESS))
         finalize.sweep(inputs.output, keep=None)
         if located is None:
             _stage(inputs, read, found, todo, beam_options)
@@ -255,6 +256,8 @@ def _make_output(output: str) -> None:
     try:
         storage.make_folder(output)
     except OSError as error:
+        if error.errno in faults.OF_THE_MACHINE:
+            raise
         raise UsageError(
             f"--output={output} cannot be made: {error.strerror}; name a new or empty folder"
         ) from error

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from preprocessing.contract import faults
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.processes import end_descendants
 from preprocessing.contract.stopping import StopRequests, tidied
@@ -28,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from preprocessing.contract import storage
 
         try:
-            return commands.do(list(sys.argv if argv is None else argv))
+            with faults.told():
+                return commands.do(list(sys.argv if argv is None else argv))
         except JobError as error:
             print(storage.shown(f"{_PROGRAM}: {error}"), file=sys.stderr)
             return error.exit_code

@@ -16,12 +16,14 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from preprocessing.contract import faults
 from preprocessing.contract.errors import (
     ConfigError,
     DataError,
     JobError,
     ResourceError,
     StoppedError,
+    UnavailableError,
     UsageError,
 )
 
@@ -30,14 +32,14 @@ _HELD_PIECES = 64
 _LAST_WORDS_S = 1.0
 _JOB_ERRORS = {
     kind.__name__: kind
-    for kind in (UsageError, DataError, ResourceError, StoppedError, ConfigError)
+    for kind in (UsageError, DataError, ResourceError, UnavailableError, StoppedError, ConfigError)
 }
 _NOTE = r"(?: \[while running .*)?$"
 _SENTENCE = re.compile(
     rf"^(?:RuntimeError: )?(?:[\w.]+\.)?({'|'.join(_JOB_ERRORS)}): (.+?){_NOTE}", flags=re.MULTILINE
 )
 _SYSTEM = re.compile(
-    rf"^(?:RuntimeError: )?\w*Error: \[Errno \d+\] (.+?)(?:: '(.+?)')?(?: -> '(.+?)')?{_NOTE}",
+    rf"^(?:RuntimeError: )?\w*Error: \[Errno (\d+)\] (.+?)(?:: '(.+?)')?(?: -> '(.+?)')?{_NOTE}",
     flags=re.MULTILINE,
 )
 
@@ -55,10 +57,13 @@ def explain(error: BaseException) -> JobError | None:
         kind, sentence = said[-1]
         return _JOB_ERRORS[kind](sentence)
     refused = _SYSTEM.findall(text)
+    if isinstance(error, MemoryError) or text.rstrip().endswith("MemoryError"):
+        return faults.explain(MemoryError("a worker"))
     if refused:
-        cause, path, target = refused[-1]
-        return UsageError(
-            f"{target or path or 'a file'}: {cause}; mend that and run the same command again, "
+        number, cause, path, target = refused[-1]
+        kind = ResourceError if int(number) in faults.OF_THE_MACHINE else UsageError
+        return kind(
+            f"{target or path or 'a file'}: {cause}; fix that and run the same command again, "
             "which keeps the shards that are finished"
         )
     return None

@@ -11,6 +11,9 @@ import pytest
 
 # Before anything imports TensorFlow: its start-up notes would drown what tests print.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Its gs:// reads these when it is imported: ten tries, whose pauses would take three minutes.
+os.environ.setdefault("GCS_RETRY_CONFIG_INIT_DELAY_TIME_US", "10000")
+os.environ.setdefault("GCS_RETRY_CONFIG_MAX_DELAY_TIME_US", "20000")
 cv2.setNumThreads(1)
 
 ROOT = pathlib.Path(__file__).parents[1]

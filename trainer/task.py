@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
+from preprocessing.contract import faults
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.stopping import StopRequests, tidied
 
@@ -37,10 +38,11 @@ def main(
         if parsed.help:
             print(parsed.help)
             return 0
-        modes.run(parsed, stops, finish)
+        with faults.told():
+            modes.run(parsed, stops, finish)
         return 0
     except JobError as error:
-        print(f"cxr14-train: {' '.join(str(error).split())}", file=sys.stderr)
+        _say(error)
         finish(error.exit_code)
         return error.exit_code
 
@@ -50,7 +52,12 @@ def console() -> None:
     with StopRequests().listening() as stops:
         from trainer.scratch import Scratch
 
-        scratch = Scratch()
+        try:
+            with faults.told():
+                scratch = Scratch()
+        except JobError as error:
+            _say(error)
+            sys.exit(error.exit_code)
 
         def finish(code: int) -> None:
             sys.stdout.flush()
@@ -67,6 +74,10 @@ def console() -> None:
             traceback.print_exc()
             finish(1)
         finish(code)
+
+
+def _say(error: JobError) -> None:
+    print(f"cxr14-train: {' '.join(str(error).split())}", file=sys.stderr)
 
 
 if __name__ == "__main__":

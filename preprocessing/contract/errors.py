@@ -39,6 +39,13 @@ class ResourceError(JobError):
     exit_code = 74
 
 
+class UnavailableError(ResourceError):
+    """A store or another service failed for as long as it was tried, which will pass (exit 74).
+
+    Where the start of a run is noted and counted already, this becomes a `StoppedError`.
+    """
+
+
 class StoppedError(JobError):
     """The job was stopped and saved its state; the same command goes on (exit 75, EX_TEMPFAIL)."""
 

@@ -1,54 +1,58 @@
 # SPDX-License-Identifier: MIT
 """Reaches gs:// paths through Google's client, and tells every refusal in one sentence.
 
-Whatever may be repeated without harm is repeated for two minutes: reads, listings, writes of a
+Whatever may be repeated without harm is repeated for about a minute: reads, listings, writes of a
 whole object, deletions. A write or a deletion that must happen once names the version it replaces.
 """
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import requests
 from google.api_core import exceptions
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.compute_engine._metadata import detect_gce_residency_linux
+from google.auth.exceptions import (
+    DefaultCredentialsError,
+    GoogleAuthError,
+    RefreshError,
+    TransportError,
+)
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from preprocessing.contract.errors import StoppedError, UsageError
+from preprocessing.contract import faults, patience
+from preprocessing.contract.errors import JobError, UnavailableError, UsageError
 
-_PATIENCE_S = 120.0
-# Longer ones would leave room for a few tries only.
-_LONGEST_PAUSE_S = 8.0
-_FIRST_PAUSE_S = 1.0
-_LOGIN = (
-    "run `gcloud auth application-default login`, name a key file in "
-    "GOOGLE_APPLICATION_CREDENTIALS, or give the machine a service account"
-)
 _TIRED = (exceptions.RetryError, exceptions.ServerError, exceptions.TooManyRequests)
 _WIRE = (requests.RequestException, ConnectionError, DataCorruption)
+# What says that a server for credentials is meant to be near, though it may come up late.
+_WITH_METADATA = ("GCE_METADATA_HOST", "KUBERNETES_SERVICE_HOST", "CLOUD_ML_PROJECT_ID")
 
 
 class GoogleCloudStorage:
-    """gs:// paths; each method raises UsageError for what the user can mend.
+    """gs:// paths.
+
+    Each method raises UsageError for what the user can change, and UnavailableError for what
+    stayed away for as long as it was tried.
 
     Args:
         patience_s: seconds for which a request is repeated that failed on the way.
     """
 
-    def __init__(self, patience_s: float = _PATIENCE_S) -> None:
-        # Only the making of buckets needs a project, and not every login has one.
+    def __init__(self, patience_s: float | None = None) -> None:
         logging.getLogger("google.auth._default").setLevel(logging.ERROR)
-        try:
-            self._client = storage.Client(project=None)
-        except DefaultCredentialsError as error:
-            raise UsageError(
-                f"gs:// paths need Google credentials, and none are found here: {_LOGIN}"
-            ) from error
-        pauses = DEFAULT_RETRY.with_delay(initial=_FIRST_PAUSE_S, maximum=_LONGEST_PAUSE_S)
-        self._retry = pauses.with_timeout(patience_s)
+        logging.getLogger("google.auth.compute_engine._metadata").setLevel(logging.ERROR)
+        self._client = _client()
+        pauses = DEFAULT_RETRY.with_delay(
+            initial=patience.FIRST_PAUSE_S, maximum=patience.LONGEST_PAUSE_S
+        ).with_timeout(patience.SECONDS if patience_s is None else patience_s)
+        self._retry = pauses.with_predicate(_passes)
+        # For a request that names the version it replaces, another version is an answer.
+        self._once = pauses.with_predicate(lambda error: _passes(error) and _status(error) != 412)
 
     def _split(self, path: str) -> tuple[Any, str]:
         """Returns the bucket of a path, without asking for it, and the name inside it."""
@@ -102,9 +106,10 @@ class GoogleCloudStorage:
 
     def _put(self, path: str, data: bytes, **conditions: int) -> str:
         blob = self._blob(path)
-        with _told(path, "written", no_bucket=True):
+        retry = self._once if conditions else self._retry
+        with _told(path, "written", no_bucket=True, conditional=bool(conditions)):
             blob.upload_from_string(
-                data, content_type="application/octet-stream", retry=self._retry, **conditions
+                data, content_type="application/octet-stream", retry=retry, **conditions
             )
         return str(blob.generation)
 
@@ -175,55 +180,104 @@ class GoogleCloudStorage:
     def delete_version(self, path: str, version: str) -> None:
         """Deletes an object if it still is that version."""
         with contextlib.suppress(FileNotFoundError, exceptions.PreconditionFailed):  # noqa: SIM117
-            with _told(path, "deleted"):
-                self._blob(path).delete(if_generation_match=int(version), retry=self._retry)
+            with _told(path, "deleted", conditional=True):
+                self._blob(path).delete(if_generation_match=int(version), retry=self._once)
+
+
+def _client() -> Any:
+    """Connects, waiting for credentials where a server for them is meant to come up.
+
+    GKE's metadata server is late in new pods.
+    """
+
+    def passes(error: Exception) -> bool:
+        if isinstance(error, DefaultCredentialsError):
+            return _may_come()
+        return isinstance(error, GoogleAuthError) and _passes(error)
+
+    try:
+        # Only the making of buckets needs a project, and not every login has one.
+        return patience.insist(lambda: storage.Client(project=None), passes)
+    except GoogleAuthError as error:
+        none = "gs:// paths need Google credentials, and none are found here"
+        if passes(error):
+            raise UnavailableError(
+                f"{none}, though the metadata server was asked for {patience.SECONDS:.0f} s: run "
+                f"the same command again, and if that does not help, {faults.LOGIN}"
+            ) from error
+        raise UsageError(f"{none}: {faults.LOGIN}") from error
+
+
+def _may_come() -> bool:
+    named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    asked = os.environ.get("NO_GCE_CHECK", "").lower() != "true"
+    near = any(map(os.environ.get, _WITH_METADATA)) or detect_gce_residency_linux()
+    return bool(asked and near and not named)
 
 
 @contextlib.contextmanager
-def _told(path: str, done: str, *, no_bucket: bool = False) -> Iterator[None]:
+def _told(
+    path: str, done: str, *, no_bucket: bool = False, conditional: bool = False
+) -> Iterator[None]:
     """Turns the client's errors into what `storage` promises.
 
     Args:
         path: what the request was about.
         done: what was to be done with it, as a participle.
         no_bucket: an absence can only be that of the bucket.
+        conditional: another version in the place of the one that was named is the caller's matter.
     """
-    bucket = path.removeprefix("gs://").partition("/")[0]
     try:
         yield
     except exceptions.NotFound as error:
         if not no_bucket:
             raise FileNotFoundError(path) from error
+        bucket = path.removeprefix("gs://").partition("/")[0]
         raise UsageError(
-            f"{path} cannot be {done}: there is no bucket {bucket}; make it, or mend its name"
+            f"{path} cannot be {done}: there is no bucket {bucket}; make it, or fix its name"
         ) from error
-    except (exceptions.Forbidden, exceptions.Unauthorized, exceptions.BadRequest) as error:
-        raise UsageError(
-            f"{path} cannot be {done} ({_line(error.message)}): ask for the role Storage Object "
-            "User on the bucket, or name another path"
-        ) from error
-    except GoogleAuthError as error:
-        if getattr(error, "retryable", False):  # the login service itself is ill
-            raise _tired(path, done, error) from error
-        raise UsageError(
-            f"{path} cannot be {done}: Google refused the credentials ({_line(error)}): {_LOGIN}"
-        ) from error
-    except (*_TIRED, *_WIRE) as error:
-        raise _tired(path, done, error) from error
+    except exceptions.PreconditionFailed as error:
+        if conditional:
+            raise
+        raise faults.answered(path, done, 412, error.message) from error
+    except (exceptions.GoogleAPICallError, exceptions.RetryError, GoogleAuthError) as error:
+        raise _explained(path, done, error) from error
+    except _WIRE as error:
+        raise faults.tired(path, done, error) from error
 
 
-def _tired(path: str, done: str, error: Exception) -> StoppedError:
-    return StoppedError(
-        f"{path} could not be {done} in spite of several tries ({_line(error)}): run the same "
-        "command again"
+def _explained(path: str, done: str, error: Exception) -> JobError:
+    cause = error.cause if isinstance(error, exceptions.RetryError) else error
+    if isinstance(cause, exceptions.RetryError) and cause.cause:  # one for each of two layers
+        cause = cause.cause
+    status = _status(cause)
+    if isinstance(cause, GoogleAuthError) and not _passes(cause):
+        return UsageError(
+            f"{path} cannot be {done}: Google refused the credentials ({faults.line(cause)}): "
+            f"{faults.LOGIN}"
+        )
+    if status and not isinstance(cause, GoogleAuthError):
+        return faults.answered(path, done, status, str(getattr(cause, "message", cause)))
+    return faults.tired(path, done, cause or error)
+
+
+def _status(error: object) -> int:
+    """Returns the status of an answer by HTTP, 0 for what is none."""
+    code = getattr(error, "code", None) or getattr(
+        getattr(error, "response", None), "status_code", 0
     )
+    return int(code or 0)
 
 
-def _line(error: object) -> str:
-    """Returns a message as part of a sentence: one line, not too long.
-
-    >>> _line(" a  b ")
-    'a b'
-    """
-    text = " ".join(str(error).split())
-    return text if len(text) < 300 else f"{text[:300]}..."
+def _passes(error: Exception) -> bool:
+    """Tells whether a request may be repeated with hope."""
+    if isinstance(error, RefreshError) and error.args and isinstance(error.args[0], Exception):
+        error = error.args[0]
+    if isinstance(error, TransportError):
+        # The metadata server's own words, where it refuses for good.
+        return "Status: 403" not in str(error)
+    if isinstance(error, GoogleAuthError):
+        return bool(error.retryable)
+    if status := _status(error):
+        return isinstance(faults.answered("", "", status, str(error)), UnavailableError)
+    return isinstance(error, (*_TIRED, *_WIRE)) or bool(DEFAULT_RETRY._predicate(error))

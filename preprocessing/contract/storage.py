@@ -8,7 +8,6 @@ A file that is being written never stands under its final name: a reader sees al
 """
 
 import contextlib
-import errno
 import hashlib
 import io
 import os
@@ -16,13 +15,12 @@ import uuid
 from collections.abc import Iterator
 from typing import IO, cast
 
-from preprocessing.contract import buckets, folders
+from preprocessing.contract import buckets, faults, folders
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.ranges import RangeReader
 
 _TEMPORARY = ".partial-"
 _CHUNK_BYTES = 1 << 22
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # One request to an object store takes some 50 ms however little it asks for.
 _RANGE_BYTES = 1 << 24
 
@@ -159,7 +157,7 @@ def open_write(path: str) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:
-        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        if isinstance(error, OSError) and error.errno in faults.FULL and error.filename is None:
             error.filename = path  # a full disk does not say where it is
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)

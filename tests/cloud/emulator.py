@@ -128,7 +128,9 @@ class Emulator:
             if path.is_file():
                 self.write(f"{target}/{path.relative_to(folder).as_posix()}", path.read_bytes())
 
-    def spoil(self, match: str, do: str, *, times: int = 1, argument: float = 0) -> None:
+    def spoil(
+        self, match: str, do: str, *, times: int = 1, argument: float = 0, text: str = "injected"
+    ) -> None:
         """Spoils the next requests that a regular expression on "METHOD URL" finds.
 
         Args:
@@ -138,8 +140,9 @@ class Emulator:
                 it has), "truncate" (the body, at half of it) or "flip" (a bit of the body).
             times: how many requests.
             argument: see `do`.
+            text: what goes with a status.
         """
-        fault = {"match": match, "do": do, "times": times, "argument": argument}
+        fault = {"match": match, "do": do, "times": times, "argument": argument, "text": text}
         self._control("POST", json.dumps(fault).encode())
 
     def requests(self, match: str = "") -> list[dict[str, Any]]:

@@ -84,6 +84,7 @@ class Proxy(ThreadingHTTPServer):
                 if fault["times"] > 0 and re.search(fault["match"], f"{method} {url}"):
                     fault["times"] -= 1
                     entry.update(fault=fault["do"], argument=fault["argument"])
+                    entry["text"] = fault["text"]
                     break
         return entry
 
@@ -167,7 +168,7 @@ class Handler(BaseHTTPRequestHandler):
         if entry["fault"] == "reset":
             self._break_off()
         elif entry["fault"] == "status":
-            self._fail(entry, int(entry["argument"]), "injected")
+            self._fail(entry, int(entry["argument"]), entry["text"])
         elif self.path in LOGIN:
             self._log_in(entry, body)
         elif self.headers.get("Authorization") != f"Bearer {TOKEN}":

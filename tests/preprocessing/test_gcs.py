@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from preprocessing import task
-from preprocessing.contract import buckets, google_storage
+from preprocessing.contract import buckets, patience
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in.*SSLSocket:pytest.PytestUnraisableExceptionWarning"
@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(google_storage, "_FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
 
 
 @pytest.fixture

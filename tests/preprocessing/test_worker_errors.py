@@ -21,14 +21,14 @@ KINDS = {
     "moved": IsADirectoryError(21, "Is a directory", "/out/x.partial-1", None, "/out/x"),
     "defect": ZeroDivisionError("division by zero"),
 }
-MEND = "mend that and run the same command again, which keeps the shards that are finished"
+FIX = "fix that and run the same command again, which keeps the shards that are finished"
 TOLD = {
     "usage": (64, "a sentence: with 'colons' [and more]"),
     "data": (65, "two of 3 are wrong"),
     "config": (78, "no"),
-    "full": (64, f"/out/x: No space left on device; {MEND}"),
-    "nameless": (64, f"a file: No space left on device; {MEND}"),
-    "moved": (64, f"/out/x: Is a directory; {MEND}"),
+    "full": (74, f"/out/x: No space left on device; {FIX}"),
+    "nameless": (74, f"a file: No space left on device; {FIX}"),
+    "moved": (64, f"/out/x: Is a directory; {FIX}"),
 }
 
 

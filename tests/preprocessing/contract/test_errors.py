@@ -12,6 +12,8 @@ from preprocessing.contract.image import ImageError
     [
         (errors.UsageError, 64),
         (errors.DataError, 65),
+        (errors.ResourceError, 74),
+        (errors.UnavailableError, 74),
         (errors.StoppedError, 75),
         (errors.ConfigError, 78),
     ],

@@ -4,6 +4,7 @@
 import contextlib
 import hashlib
 import random
+import re
 import subprocess
 import sys
 import zipfile
@@ -12,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract import buckets, google_storage, storage
-from preprocessing.contract.errors import StoppedError, UsageError
+from preprocessing.contract import buckets, google_storage, patience, storage
+from preprocessing.contract.errors import UnavailableError, UsageError
 
 # The client does not close the connection of an answer that it did not like.
 pytestmark = pytest.mark.filterwarnings(
@@ -25,7 +26,7 @@ DATA = random.Random(3).randbytes(300_000)
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(google_storage, "_FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
 
 
 def test_what_is_written_is_an_object_that_others_read(on_gcs: Any, bucket: str) -> None:
@@ -223,7 +224,7 @@ def test_a_bit_that_flips_on_the_way_is_noticed_and_mended(on_gcs: Any, bucket: 
     assert storage.read_bytes(f"{bucket}/x") == DATA
     assert on_gcs.unused_faults() == []
     on_gcs.spoil("alt=media", "flip", times=9)
-    with pytest.raises(StoppedError, match="x could not be read in spite of several tries"):
+    with pytest.raises(UnavailableError, match="x could not be read in spite of several tries"):
         storage.read_bytes(f"{bucket}/x")
 
 
@@ -236,7 +237,7 @@ def test_a_store_that_stays_away_is_told_in_one_sentence(on_gcs: Any, bucket: st
             lambda: impatient.write(f"{bucket}/x", b"1"),
             lambda: impatient.files(bucket),
         ):
-            with pytest.raises(StoppedError, match="in spite of several tries") as caught:
+            with pytest.raises(UnavailableError, match="in spite of several tries") as caught:
                 act()
             _is_a_sentence(caught.value)
         on_gcs.forget()
@@ -260,18 +261,49 @@ ACTS = [
 ]
 
 
-@pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("act", ACTS)
 def test_a_refusal_names_path_cause_and_remedy(
-    on_gcs: Any, bucket: str, act: Callable[[str], Any], status: int
+    on_gcs: Any, bucket: str, act: Callable[[str], Any]
 ) -> None:
     on_gcs.write(f"{bucket}/x", b"1")
-    on_gcs.spoil(bucket[5:], "status", argument=status, times=100)
+    on_gcs.spoil(bucket[5:], "status", argument=403, times=100)
     with pytest.raises(UsageError, match=r"injected") as caught:
         act(f"{bucket}/x")
     assert str(caught.value).startswith(f"{bucket}/x cannot be ")
-    assert "Storage Object User" in str(caught.value)
+    assert re.search(r"needs storage\.objects\.(get|list|create|delete)", str(caught.value))
+    assert "Storage Object User (roles/storage.objectUser)" in str(caught.value)
     _is_a_sentence(caught.value)
+
+
+@pytest.mark.parametrize("act", [storage.read_bytes, storage.list_files, *ACTS[-2:]])
+@pytest.mark.parametrize("status", [401, 412, 429, 503])
+def test_what_passes_is_repeated_and_is_never_final(
+    on_gcs: Any,
+    bucket: str,
+    act: Callable[[str], Any],
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on_gcs.write(f"{bucket}/x", b"1")
+    on_gcs.spoil(bucket[5:], "status", argument=status, times=4)
+    act(f"{bucket}/x")
+    assert on_gcs.unused_faults() == []
+    monkeypatch.setattr(patience, "SECONDS", 0.1)
+    buckets.of.cache_clear()
+    on_gcs.write(f"{bucket}/x", b"1")
+    on_gcs.spoil(bucket[5:], "status", argument=status, times=100)
+    with pytest.raises(UnavailableError, match=f"x could not be .*{status}.*again") as caught:
+        act(f"{bucket}/x")
+    assert ("take the credentials" in str(caught.value)) == (status == 401)
+    _is_a_sentence(caught.value)
+
+
+def test_an_object_that_its_bucket_keeps_is_told_so(on_gcs: Any, bucket: str) -> None:
+    on_gcs.write(f"{bucket}/x", b"1")
+    why = "Object is subject to bucket's retention policy and cannot be deleted"
+    on_gcs.spoil("^DELETE", "status", argument=403, text=why)
+    with pytest.raises(UsageError, match="x cannot be deleted .*name a path in another bucket"):
+        storage.delete(f"{bucket}/x")
 
 
 @pytest.mark.parametrize("act", [a for a in ACTS if a is not storage.delete])
@@ -313,7 +345,7 @@ def test_a_login_that_was_revoked_is_told_with_what_to_do(
 
 def test_a_login_service_that_is_ill_is_no_mistake_of_the_user(on_gcs: Any, bucket: str) -> None:
     on_gcs.spoil("/token", "status", argument=503, times=100)
-    with pytest.raises(StoppedError, match=f"{bucket}/x could not be read in spite of"):
+    with pytest.raises(UnavailableError, match=f"{bucket}/x could not be read in spite of"):
         storage.read_bytes(f"{bucket}/x")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from preprocessing import card, task, verify
-from preprocessing.contract import google_storage, image
+from preprocessing.contract import image, patience
 from preprocessing.contract.errors import DataError
 
 SIZE = 32
@@ -337,7 +337,7 @@ def test_worker_processes_find_the_same(finished) -> None:
 def test_a_data_set_in_a_bucket_is_verified_and_described_there(  # type: ignore[no-untyped-def]
     finished, on_gcs, bucket: str, monkeypatch, tmp_path
 ) -> None:
-    monkeypatch.setattr(google_storage, "_FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
     on_gcs.upload_tree(finished.folder, f"{bucket}/data")
     assert verify.verify(f"{bucket}/data") == dataclasses.replace(
         verify.verify(str(finished.folder)), folder=f"{bucket}/data"

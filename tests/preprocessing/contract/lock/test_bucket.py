@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract import google_storage, lock, storage
+from preprocessing.contract import lock, patience, storage
 from preprocessing.contract.errors import StoppedError, UsageError
 from preprocessing.contract.lock.holder import Holder
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(google_storage, "_FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
 
 
 def _elsewhere(gcs: Any, bucket: str) -> Holder:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""Finds out before hours of work whether a folder lets files be written, read, renamed, deleted."""
+
+import uuid
+
+from preprocessing.contract import faults, storage
+from preprocessing.contract.errors import UsageError
+
+_CONTENT = b"cxr14"
+
+
+def check(folder: str, *, tensorflow: bool = False) -> None:
+    """Writes a tiny file, reads it, renames it and deletes it.
+
+    Its name is that of a file half written, which counts as no content and is swept up.
+
+    Args:
+        folder: local or in a bucket; a local one is made.
+        tensorflow: whether to try TensorFlow's own client for buckets too, which needs nothing
+            more than the other, but finds credentials and certificates in its own way.
+
+    Raises:
+        UsageError: one of it is not allowed here.
+        ResourceError: it cannot be done now.
+    """
+    path = storage.join(folder, f"probe.partial-{uuid.uuid4().hex[:12]}")
+    with faults.told():
+        storage.write_bytes(path, _CONTENT)
+        found = storage.read_bytes(path)
+        storage.rename(path, f"{path}-b")
+        storage.delete(f"{path}-b")
+    if tensorflow and storage.scheme_of(path) == "gs":
+        found = faults.insist(lambda: _by_tensorflow(path))
+    if found != _CONTENT:
+        raise UsageError(f"{folder} gives back other bytes than were written: name another folder")
+
+
+def _by_tensorflow(path: str) -> bytes:
+    # Imported here because it takes seconds, and only the trainer needs it.
+    import tensorflow as tf
+
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(_CONTENT)
+    with tf.io.gfile.GFile(path, "rb") as file:
+        found: bytes = file.read()
+    tf.io.gfile.rename(path, f"{path}-b", overwrite=True)
+    tf.io.gfile.remove(f"{path}-b")
+    return found
