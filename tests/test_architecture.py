@@ -38,6 +38,7 @@ TESTED_ELSEWHERE = {
     "preprocessing.phantom.notes": "tests/preprocessing/phantom/test_files.py",
     "preprocessing.phantom.prevalence": "tests/preprocessing/phantom/test_population.py",
     # Only ever reached through the module whose tests are named.
+    "preprocessing.contract.google_errors": "tests/preprocessing/contract/test_google_storage.py",
     "preprocessing.staging": "tests/preprocessing/test_work_off.py",
     "preprocessing.commands": "tests/preprocessing/test_task.py",
     "preprocessing.sources.row": "tests/preprocessing/test_shards.py",

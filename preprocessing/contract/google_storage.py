@@ -8,27 +8,20 @@ whole object, deletions. A write or a deletion that must happen once names the v
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import requests
 from google.api_core import exceptions
 from google.auth.compute_engine._metadata import detect_gce_residency_linux
-from google.auth.exceptions import (
-    DefaultCredentialsError,
-    GoogleAuthError,
-    RefreshError,
-    TransportError,
-)
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from preprocessing.contract import faults, patience
-from preprocessing.contract.errors import JobError, UnavailableError, UsageError
+from preprocessing.contract.errors import UnavailableError, UsageError
+from preprocessing.contract.google_errors import passes, status_of, told
 
-_TIRED = (exceptions.RetryError, exceptions.ServerError, exceptions.TooManyRequests)
-_WIRE = (requests.RequestException, ConnectionError, DataCorruption)
 # What says that a server for credentials is meant to be near, though it may come up late.
 _WITH_METADATA = ("GCE_METADATA_HOST", "KUBERNETES_SERVICE_HOST", "CLOUD_ML_PROJECT_ID")
 
@@ -50,9 +43,9 @@ class GoogleCloudStorage:
         pauses = DEFAULT_RETRY.with_delay(
             initial=patience.FIRST_PAUSE_S, maximum=patience.LONGEST_PAUSE_S
         ).with_timeout(patience.SECONDS if patience_s is None else patience_s)
-        self._retry = pauses.with_predicate(_passes)
+        self._retry = pauses.with_predicate(passes)
         # For a request that names the version it replaces, another version is an answer.
-        self._once = pauses.with_predicate(lambda error: _passes(error) and _status(error) != 412)
+        self._once = pauses.with_predicate(lambda error: passes(error) and status_of(error) != 412)
 
     def _split(self, path: str) -> tuple[Any, str]:
         """Returns the bucket of a path, without asking for it, and the name inside it."""
@@ -71,7 +64,7 @@ class GoogleCloudStorage:
     def read(self, path: str) -> bytes:
         """Returns an object's content; raises FileNotFoundError."""
         blob = self._blob(path)
-        with _told(path, "read"):
+        with told(path, "read"):
             try:
                 data: bytes = blob.download_as_bytes(retry=self._retry)
             except DataCorruption:  # spoilt on the way: the checksum tells, another try mends
@@ -85,7 +78,7 @@ class GoogleCloudStorage:
     def _range(self, blob: Any, path: str, start: int, length: int) -> bytes:
         if length <= 0:
             return b""
-        with _told(path, "read"), contextlib.suppress(exceptions.RequestRangeNotSatisfiable):
+        with told(path, "read"), contextlib.suppress(exceptions.RequestRangeNotSatisfiable):
             data: bytes = blob.download_as_bytes(
                 start=start, end=start + length - 1, checksum=None, retry=self._retry
             )
@@ -95,7 +88,7 @@ class GoogleCloudStorage:
     def reader(self, path: str) -> tuple[int, Callable[[int, int], bytes]]:
         """Returns an object's size and (start, length) -> bytes; raises FileNotFoundError."""
         blob = self._blob(path)
-        with _told(path, "read"):
+        with told(path, "read"):
             blob.reload(retry=self._retry)
         pinned = blob.bucket.blob(blob.name, generation=blob.generation)
         return int(blob.size), lambda start, length: self._range(pinned, path, start, length)
@@ -107,7 +100,7 @@ class GoogleCloudStorage:
     def _put(self, path: str, data: bytes, **conditions: int) -> str:
         blob = self._blob(path)
         retry = self._once if conditions else self._retry
-        with _told(path, "written", no_bucket=True, conditional=bool(conditions)):
+        with told(path, "written", no_bucket=True, conditional=bool(conditions)):
             blob.upload_from_string(
                 data, content_type="application/octet-stream", retry=retry, **conditions
             )
@@ -116,7 +109,7 @@ class GoogleCloudStorage:
     def exists(self, path: str) -> bool:
         """Tells whether an object, or anything below it, exists."""
         bucket, name = self._split(path)
-        with _told(path, "read"):
+        with told(path, "read"):
             there = bool(name) and bool(bucket.blob(name).exists(retry=self._retry))
         return there or bool(self._below(path, limit=1))
 
@@ -131,7 +124,7 @@ class GoogleCloudStorage:
     def _below(self, folder: str, limit: int | None = None) -> dict[str, int]:
         bucket, name = self._split(folder)
         prefix = name.rstrip("/")
-        with _told(folder, "listed", no_bucket=True):
+        with told(folder, "listed", no_bucket=True):
             blobs = self._client.list_blobs(
                 bucket,
                 prefix=f"{prefix}/" if prefix else None,
@@ -146,13 +139,13 @@ class GoogleCloudStorage:
 
     def delete(self, path: str) -> None:
         """Deletes an object if it is there."""
-        with contextlib.suppress(FileNotFoundError), _told(path, "deleted"):
+        with contextlib.suppress(FileNotFoundError), told(path, "deleted"):
             self._blob(path).delete(retry=self._retry)
 
     def rename(self, source: str, target: str) -> None:
         """Moves an object; raises FileNotFoundError."""
         from_blob, to_blob = self._blob(source), self._blob(target)
-        with _told(source, f"moved to {target}"):
+        with told(source, f"moved to {target}"):
             # A large object takes several calls; each hands the next its token.
             token, _, _ = to_blob.rewrite(from_blob, retry=self._retry)
             while token:
@@ -162,7 +155,7 @@ class GoogleCloudStorage:
     def read_versioned(self, path: str) -> tuple[bytes, str]:
         """Returns an object's content and version; raises FileNotFoundError."""
         blob = self._blob(path)
-        with _told(path, "read"):
+        with told(path, "read"):
             blob.reload(retry=self._retry)
             return blob.download_as_bytes(retry=self._retry), str(blob.generation)
 
@@ -180,7 +173,7 @@ class GoogleCloudStorage:
     def delete_version(self, path: str, version: str) -> None:
         """Deletes an object if it still is that version."""
         with contextlib.suppress(FileNotFoundError, exceptions.PreconditionFailed):  # noqa: SIM117
-            with _told(path, "deleted", conditional=True):
+            with told(path, "deleted", conditional=True):
                 self._blob(path).delete(if_generation_match=int(version), retry=self._once)
 
 
@@ -190,17 +183,17 @@ def _client() -> Any:
     GKE's metadata server is late in new pods.
     """
 
-    def passes(error: Exception) -> bool:
+    def come(error: Exception) -> bool:
         if isinstance(error, DefaultCredentialsError):
             return _may_come()
-        return isinstance(error, GoogleAuthError) and _passes(error)
+        return isinstance(error, GoogleAuthError) and passes(error)
 
     try:
         # Only the making of buckets needs a project, and not every login has one.
-        return patience.insist(lambda: storage.Client(project=None), passes)
+        return patience.insist(lambda: storage.Client(project=None), come)
     except GoogleAuthError as error:
         none = "gs:// paths need Google credentials, and none are found here"
-        if passes(error):
+        if come(error):
             raise UnavailableError(
                 f"{none}, though the metadata server was asked for {patience.SECONDS:.0f} s: run "
                 f"the same command again, and if that does not help, {faults.LOGIN}"
@@ -213,71 +206,3 @@ def _may_come() -> bool:
     asked = os.environ.get("NO_GCE_CHECK", "").lower() != "true"
     near = any(map(os.environ.get, _WITH_METADATA)) or detect_gce_residency_linux()
     return bool(asked and near and not named)
-
-
-@contextlib.contextmanager
-def _told(
-    path: str, done: str, *, no_bucket: bool = False, conditional: bool = False
-) -> Iterator[None]:
-    """Turns the client's errors into what `storage` promises.
-
-    Args:
-        path: what the request was about.
-        done: what was to be done with it, as a participle.
-        no_bucket: an absence can only be that of the bucket.
-        conditional: another version in the place of the one that was named is the caller's matter.
-    """
-    try:
-        yield
-    except exceptions.NotFound as error:
-        if not no_bucket:
-            raise FileNotFoundError(path) from error
-        bucket = path.removeprefix("gs://").partition("/")[0]
-        raise UsageError(
-            f"{path} cannot be {done}: there is no bucket {bucket}; make it, or fix its name"
-        ) from error
-    except exceptions.PreconditionFailed as error:
-        if conditional:
-            raise
-        raise faults.answered(path, done, 412, error.message) from error
-    except (exceptions.GoogleAPICallError, exceptions.RetryError, GoogleAuthError) as error:
-        raise _explained(path, done, error) from error
-    except _WIRE as error:
-        raise faults.tired(path, done, error) from error
-
-
-def _explained(path: str, done: str, error: Exception) -> JobError:
-    cause = error.cause if isinstance(error, exceptions.RetryError) else error
-    if isinstance(cause, exceptions.RetryError) and cause.cause:  # one for each of two layers
-        cause = cause.cause
-    status = _status(cause)
-    if isinstance(cause, GoogleAuthError) and not _passes(cause):
-        return UsageError(
-            f"{path} cannot be {done}: Google refused the credentials ({faults.line(cause)}): "
-            f"{faults.LOGIN}"
-        )
-    if status and not isinstance(cause, GoogleAuthError):
-        return faults.answered(path, done, status, str(getattr(cause, "message", cause)))
-    return faults.tired(path, done, cause or error)
-
-
-def _status(error: object) -> int:
-    """Returns the status of an answer by HTTP, 0 for what is none."""
-    code = getattr(error, "code", None) or getattr(
-        getattr(error, "response", None), "status_code", 0
-    )
-    return int(code or 0)
-
-
-def _passes(error: Exception) -> bool:
-    """Tells whether a request may be repeated with hope."""
-    if isinstance(error, RefreshError) and error.args and isinstance(error.args[0], Exception):
-        error = error.args[0]
-    if isinstance(error, TransportError):
-        # The metadata server's own words, where it refuses for good.
-        return "Status: 403" not in str(error)
-    if isinstance(error, GoogleAuthError):
-        return bool(error.retryable)
-    if status := _status(error):
-        return isinstance(faults.answered("", "", status, str(error)), UnavailableError)
-    return isinstance(error, (*_TIRED, *_WIRE)) or bool(DEFAULT_RETRY._predicate(error))
