@@ -9,7 +9,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from preprocessing import finalize, index, locate, runner, shards, splits, staging
 from preprocessing.config import Config
-from preprocessing.contract import faults, lock, probe, schema, storage
+from preprocessing.contract import lock, probe, schema, storage
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
 from preprocessing.contract.manifest import Manifest
@@ -49,8 +49,7 @@ def run(inputs: Inputs, config: Config, beam_arguments: Sequence[str]) -> tuple[
     Raises:
         DataError: input that cannot be used, or too many images that cannot.
         ConfigError: settings that cannot work, or another data set at the output.
-        UsageError: a flag that Beam does not know, an output that cannot be a folder, or one that
-            another job works on.
+        UsageError: a flag of nobody, or an output that is no folder or that another job works on.
     """
     config.validate()
     read = index.read(inputs, config)
@@ -255,9 +254,7 @@ def _refuse_differences(output: str, what: str, old: dict[str, object], read: In
 def _make_output(output: str) -> None:
     try:
         storage.make_folder(output)
-    except OSError as error:
-        if error.errno in faults.OF_THE_MACHINE:
-            raise
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise UsageError(
             f"--output={output} cannot be made: {error.strerror}; name a new or empty folder"
         ) from error

@@ -72,7 +72,8 @@ def test_a_lost_peer_is_a_reason_to_start_again_and_is_named(error: Exception) -
     ("text", "who"),
     [
         (
-            "Graph execution error:\n\nDetected at node allgather defined at (most recent call last):"
+            "Graph execution error:\n\nDetected at node allgather defined at (most recent call "
+            "last):"
             "\nfrom remote target /job:worker/replica:0/task:1 while calling RecvBuf, for "
             "/job:worker/replica:0/task:0",
             "worker 1 at 127.0.0.1:{alive}",
