@@ -66,7 +66,7 @@ def shown(stored: Stored, dataset: Dataset, warnings: list[str]) -> Pixels:
     if unit is None:
         counted = values if stored.bits <= 8 else values[present]
         unit = _stretched(values, counted.min(), counted.max())
-        if stored.bits > 8 and _spread(unit, counts) < _LEAST_SPREAD_OF_ALL:
+        if stored.bits > 8 and np.ptp(counted) and _spread(unit, counts) < _LEAST_SPREAD_OF_ALL:
             title = tags.title("PixelData")
             warnings.append(f"{title} has a few values far from the rest: they take up most greys")
     levels = np.floor(np.clip(unit, 0, 1) * 255 + 0.5).astype(np.uint8)
@@ -111,12 +111,16 @@ def _padding(stored: Stored, values: _Floats, dataset: Dataset, warnings: list[s
 def _modality(values: _Floats, dataset: Dataset, warnings: list[str]) -> _Floats:
     items = tags.values(dataset, "ModalityLUTSequence")
     if items:
-        table = lookup.read(items[0], is_little=_is_little(dataset))
+        table = lookup.read(items[0], is_little=_is_little(dataset), least=values.min())
         if table is not None:
             return table.at(values)
         warnings.append(f"{tags.title('ModalityLUTSequence')} cannot be read: ignored")
     slope = tags.number(dataset, "RescaleSlope")
     intercept = tags.number(dataset, "RescaleIntercept")
+    if (slope is None) != (intercept is None):
+        lone, other = ("RescaleIntercept", "RescaleSlope")[:: 1 if slope is None else -1]
+        warnings.append(f"{tags.title(lone)} has no {other}: ignored")
+        return values
     if slope == 0 or max(abs(slope or 0), abs(intercept or 0)) > 1e12:
         warnings.append(f"{tags.title('RescaleSlope')} is no factor: ignored")
         return values
@@ -129,7 +133,7 @@ def _voi(values: _Floats, counts: _Counts, dataset: Dataset, warnings: list[str]
     items = tags.values(dataset, "VOILUTSequence")
     if items:
         keyword = "VOILUTSequence"
-        table = lookup.read(items[0], is_little=_is_little(dataset))
+        table = lookup.read(items[0], is_little=_is_little(dataset), least=values.min())
         unit = table.at(values) / table.highest if table else None
         if table and table.is_of_other_depth:
             title = tags.title(keyword)

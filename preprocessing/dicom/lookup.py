@@ -35,12 +35,13 @@ class Table:
         return np.asarray(self.entries[at.astype(np.int64)])
 
 
-def read(item: Dataset, *, is_little: bool) -> Table | None:
+def read(item: Dataset, *, is_little: bool, least: float) -> Table | None:
     """Reads an item of a LUT sequence.
 
     Args:
         item: with LUTDescriptor and LUTData.
         is_little: the file's byte order, which data as OW have.
+        least: of the values that will be looked up.
 
     Returns:
         The table; None if the item contradicts itself.
@@ -48,6 +49,8 @@ def read(item: Dataset, *, is_little: bool) -> Table | None:
     try:
         count, first, bits = (int(number) for number in tags.values(item, "LUTDescriptor"))
         count = count or 1 << 16
+        if first >= 0x8000 and least < 0:
+            first -= 0x10000  # a negative value, written as unsigned
         data = item.get("LUTData")
         if isinstance(data, bytes):
             words = np.frombuffer(data[: len(data) // 2 * 2], "<u2" if is_little else ">u2")

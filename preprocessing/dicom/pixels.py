@@ -52,7 +52,7 @@ def read(dataset: Dataset, *, is_cut: bool, warnings: list[str]) -> Pixels:
     syntax = _syntax(dataset)
     header.file_meta = FileMetaDataset()
     header.file_meta.TransferSyntaxUID = UID(syntax)
-    header["PixelData"] = dataset["PixelData"]
+    header.add_new("PixelData", dataset["PixelData"].VR, data[0])
     if syntax in _NATIVE:
         if frames.is_encapsulated(data[0]):
             raise ImageError(
@@ -60,7 +60,7 @@ def read(dataset: Dataset, *, is_cut: bool, warnings: list[str]) -> Pixels:
                 "TransferSyntaxUID (0002,0010) says uncompressed, but the pixels are compressed: "
                 "correct it to the syntax that they have",
             )
-        _check_length(header, len(data[0]))
+        header["PixelData"].value = _whole(header, data[0], warnings)
         pixels = _native(header)
     else:
         pixels = _decode_frame(header, syntax, data[0], is_cut)
@@ -146,14 +146,19 @@ def _syntax(dataset: Dataset) -> str:
     return found
 
 
-def _check_length(header: Dataset, length: int) -> None:
-    samples = header.Rows * header.Columns * header.SamplesPerPixel
-    if header.PhotometricInterpretation == "YBR_FULL_422":
-        samples = samples // 3 * 2
-    if length < samples * header.BitsAllocated // 8:
+def _whole(header: Dataset, data: bytes, warnings: list[str]) -> bytes:
+    """Returns the bytes of the picture, an even number; those behind it belong to nobody."""
+    size = header.Rows * header.Columns * header.SamplesPerPixel * header.BitsAllocated // 8
+    if header.PhotometricInterpretation == "YBR_FULL_422" and len(data) < size:
+        size = size // 3 * 2
+    if len(data) < size:
         raise ImageError(
             "cut_short", "the picture is cut short: it has fewer pixels than it claims"
         )
+    if len(data) >= 2 * size:
+        # Of another depth or size than the header states it would be noise, and nothing else tells.
+        warnings.append(f"{tags.title('PixelData')} is twice as long as the picture or longer")
+    return data[: size + size % 2]
 
 
 def _decode_frame(

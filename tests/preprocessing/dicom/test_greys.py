@@ -136,6 +136,10 @@ def test_a_window_of_another_depth_is_obeyed_with_a_warning(film, center, width)
     assert len(warnings) == 1 and "WindowWidth (0028,1051) shows most of" in warnings[0]
 
 
+def test_a_picture_of_one_value_has_no_hot_pixel(film) -> None:
+    assert _shown(film, [7, 7, 7]) == ([0, 0, 0], [])
+
+
 def test_one_hot_pixel_leaves_the_whole_range_shown_with_a_warning(film) -> None:
     values = [*range(1000, 1500)] * 4
     assert _shown(film, values)[1] == []
@@ -157,7 +161,9 @@ def test_a_picture_of_padding_alone_is_black(film) -> None:
         {"VOILUTSequence": _lut([9, 0, 8], [1])},
         {"VOILUTSequence": [Dataset()]},
         {"ModalityLUTSequence": [Dataset()]},
-        {"RescaleSlope": 0},
+        {"RescaleSlope": 0, "RescaleIntercept": 0},
+        {"RescaleSlope": 2},
+        {"RescaleIntercept": -9},
         {"PixelPaddingRangeLimit": 3},
     ],
 )

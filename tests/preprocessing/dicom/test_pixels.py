@@ -114,6 +114,13 @@ def test_colours_become_luma(film, planes: int) -> None:
         np.testing.assert_array_equal(_read(dataset)[0], luma)
 
 
+def test_far_more_pixels_than_the_header_states_are_warned_of(film) -> None:
+    assert not _read(film(PICTURE, **FULL, PixelData=PICTURE.tobytes() + bytes(99)))[1]
+    found, warnings = _read(film(PICTURE, **FULL, PixelData=PICTURE.tobytes() * 2))
+    np.testing.assert_array_equal(found, np.floor(PICTURE / 4095 * 255 + 0.5))
+    assert "PixelData (7FE0,0010)" in warnings[0]
+
+
 def test_missing_attributes_are_assumed_with_warnings(film) -> None:
     missing = ("SamplesPerPixel", "PhotometricInterpretation", "BitsStored", "PixelRepresentation")
     found, warnings = _read(film(**dict.fromkeys(missing)))

@@ -32,6 +32,7 @@ FILES = sorted(
 # What would speak against a chest film.
 OTHERS = (
     *("SeriesDescription", "StudyDescription", "ProtocolName", "AnatomicRegionSequence"),
+    "AcquisitionDeviceProcessingDescription",
     *("ImageType", "PatientSpeciesDescription", "BurnedInAnnotation"),
 )
 # A cut file, and a stream that none of pydicom's decoders reads.
@@ -80,7 +81,7 @@ def _shown_by_pydicom(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
         shown = values
         seen = values[~padding]
         low, high = (0, 255) if dataset.BitsStored == 8 else (seen.min(), seen.max())
-    shown = (shown.astype(float) - low) / max(high - low, 1) * 255
+    shown = (shown.astype(float) - low) / (high - low or 1) * 255
     return (255 - shown if dataset.PhotometricInterpretation == "MONOCHROME1" else shown), padding
 
 
