@@ -10,10 +10,14 @@ from collections.abc import Iterable
 
 from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
+from preprocessing.sources import archive_formats
 
 PICTURES = (".png", ".jpg", ".jpeg")
 DICOM = (".dcm", ".dicom", ".ima")
-ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+ARCHIVES = (
+    *(".tar.gz", ".tgz", ".tar", ".zip"),
+    *(".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz"),
+)
 
 # No part of an identifier in numbers and dots, as DICOM names its files.
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
@@ -110,7 +114,7 @@ def find(root: str, wanted: Wanted, suffixes: tuple[str, ...]) -> Places:
     Raises:
         DataError: neither pictures nor archives, one image in two places, or no folder.
     """
-    if is_archive(root):
+    if _is_one_archive(root):
         return Places({}, 0, {root: _size(root)})
     files: dict[str, str] = {}
     archives: dict[str, int] = {}
@@ -155,6 +159,19 @@ def is_archive(path: str) -> bool:
     (True, False)
     """
     return path.lower().endswith(ARCHIVES)
+
+
+def _is_one_archive(root: str) -> bool:
+    """Tells whether --images is an archive: a local one by its content, else by its name."""
+    if storage.scheme_of(root) or not os.path.exists(root):
+        return is_archive(root)
+    if not os.path.isfile(root):
+        return False
+    try:
+        head = storage.read_range(root, 0, archive_formats.HEAD_BYTES)
+    except OSError:
+        return is_archive(root)
+    return is_archive(root) or archive_formats.is_known(head)
 
 
 def _size(archive: str) -> int:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from preprocessing.contract.errors import DataError
-from preprocessing.sources import archives
+from preprocessing.sources import archives, tars
 
 _RANDOM = np.random.default_rng(5)
 _FILES = {f"images/{n:03d}.png": _RANDOM.bytes(3000 + n) for n in range(40)}
@@ -125,7 +125,7 @@ def test_links_and_giants_are_named_and_not_read(tmp_path: pathlib.Path) -> None
 def test_a_stream_that_inflates_without_end_is_refused(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "_FREE_GROWTH", 1 << 20)
+    monkeypatch.setattr(tars, "_FREE_GROWTH", 1 << 20)
     with gzip.open(tmp_path / "a.tar.gz", "wb", 9) as file:
         entry = tarfile.TarInfo("images/a.png")
         entry.size = 200 << 20
