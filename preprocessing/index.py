@@ -127,7 +127,7 @@ def read(inputs: Inputs, config: Config) -> Index:
 def _rows(inputs: Inputs, config: Config) -> table.Index:
     if inputs.source == "nih":
         found = table.Index()
-        found.rows = nih.read_index(inputs.labels, config.findings)
+        found.rows = nih.read_index(inputs.labels, config.findings, found.warnings)
         return found
     if inputs.source == "csv" and not (config.table.patient_column or config.table.patient_pattern):
         raise UsageError(

@@ -64,8 +64,8 @@ def parsing(wrong: str, advice: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _naming(path: str, what: str) -> Iterator[None]:
     if not storage.scheme_of(path) and os.path.exists(path) and not os.path.isfile(path):
-        kind = "a folder" if os.path.isdir(path) else "no regular file"
-        raise DataError(f"{path} is {kind}; name a file that is a {what}")
+        kind = "a folder" if os.path.isdir(path) else "a pipe or a device"
+        raise DataError(f"{path} is {kind}, not a {what}; name another")
     try:
         yield
     except FileNotFoundError as error:

@@ -179,7 +179,7 @@ def _cells(column: npt.NDArray[Any]) -> list[str]:
 
 
 def _from_npz(path: str, data: bytes) -> Columns:
-    advice = "save the columns with numpy.savez, text as str arrays and not as objects"
+    advice = "copy it again, or save the columns with numpy.savez, text as str and not as objects"
     with given_file.parsing(f"{path}: not an npz file of plain arrays", advice):
         return {
             name: _decoded(path, name, column) for name, column in array_file.decode(data).items()

@@ -21,11 +21,18 @@ _NAME = re.compile(r"([0-9]{8})_[0-9]{3}\.")
 _BOX_NAMES = {"Infiltrate": "Infiltration"}
 
 
-def read_index(path: str, findings: Sequence[str]) -> list[Row]:
+def read_index(
+    path: str, findings: Sequence[str], warnings: list[tuple[str, str]] | None = None
+) -> list[Row]:
     """Reads Data_Entry_2017.csv or Data_Entry_2017_v2020.csv in any published variant.
 
     The bracketed column names hold commas, so the header has 11 columns, 12 with the trailing comma
     of some copies; the sex column is "Patient Gender" or "Patient Sex".
+
+    Args:
+        path: the file.
+        findings: names, in the order of the targets.
+        warnings: receives (id, text) of ages that are none or only bounds.
 
     Raises:
         DataError: a missing file or column, a label that is not a finding, a name given twice, a
@@ -47,9 +54,13 @@ def read_index(path: str, findings: Sequence[str]) -> list[Row]:
     rows = []
     for number, line in lines:
         try:
-            rows.append(_row(text_files.fields(line, place), findings))
+            fields = text_files.fields(line, place)
+            rows.append(_row(fields, findings))
         except (DataError, ValueError, OverflowError) as error:
             raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
+        age = text_files.age_warning(fields["age"], "Patient Age")
+        if age and warnings is not None:
+            warnings.append((fields["id"], age))
     text_files.refuse_duplicates(path, (row.id for row in rows))
     if not rows:
         raise DataError(f"{path} has a header but no rows: use the complete label file")

@@ -34,7 +34,7 @@ class Index:
         rows: in the file's order; `patient` is empty where only the picture can tell.
         splits: id -> split, from the split column; empty without one.
         left_out: rows that `only_column` left out.
-        warnings: (id, text) of fields that are not understood.
+        warnings: (id, text) of fields that are not understood, or not plain.
     """
 
     def __init__(self) -> None:
@@ -69,8 +69,8 @@ def read_index(
         except (DataError, ValueError, OverflowError) as error:
             raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
         index.rows.append(row)
-        if view.warning:
-            index.warnings.append((row.id, view.warning))
+        age = text_files.age_warning(fields.get("age", ""), table.age_column)
+        index.warnings += [(row.id, text) for text in (view.warning, age) if text]
     if not index.rows:
         raise DataError(f"{path} has no rows that count: use the complete label file")
     text_files.refuse_duplicates(path, (row.id for row in index.rows))

@@ -99,6 +99,16 @@ def whole(text: str, name: str, *, unknown: int) -> int:
     return number
 
 
+def age_warning(text: str, name: str) -> str:
+    """Says what an age that is no plain one was taken as; empty for a plain one or none.
+
+    >>> age_warning("85 or more", "age"), age_warning("41", "age")
+    ("column 'age' is '85 or more': taken as 85", '')
+    """
+    taken = cells.years(text)[1]
+    return f"column {name!r} is {text!r}: {taken}" if taken else ""
+
+
 def read_names(path: str) -> list[str]:
     """Reads a list of image names, one on each line.
 

@@ -225,3 +225,14 @@ def test_a_patient_that_contradicts_the_name_of_the_image_is_refused(
         nih.read_index(path, FINDINGS)
     with pytest.raises(DataError, match="'Patient ID' is 'nan', which names no patient"):
         nih.read_index(_csv(tmp_path, _HEADER, _row(patient="nan")), FINDINGS)
+
+
+def test_ages_that_nobody_reaches_are_named(tmp_path: pathlib.Path) -> None:
+    warnings: list[tuple[str, str]] = []
+    path = _csv(tmp_path, _HEADER, _row(age="411"), _row(id="b.png", age="90+"), _row(id="c.png"))
+    ages = [row.age for row in nih.read_index(path, FINDINGS, warnings)]
+    assert ages == [-1, 90, 58]
+    assert warnings == [
+        ("00000001_000.png", "column 'Patient Age' is '411': taken as unknown"),
+        ("b.png", "column 'Patient Age' is '90+': taken as 90"),
+    ]

@@ -193,3 +193,15 @@ def test_a_finding_with_two_columns_is_refused(tmp_path: pathlib.Path) -> None:
     lines = ["image,who,Edema,Pleural Effusion,Edema", "a.png,p1,1,0,0"]
     with pytest.raises(DataError, match="has column 'Edema' 2 times, as fields 3 and 5"):
         _read(tmp_path, settings, *lines)
+
+
+def test_ages_that_are_not_plain_are_named_with_their_column(tmp_path: pathlib.Path) -> None:
+    settings = dataclasses.replace(_LIST, age_column="years")
+    ages = ["41", "85 or more", "old", "nan", "060Y"]
+    lines = [f"{at}.png,p{at},Edema,{age}" for at, age in enumerate(ages)]
+    index = _read(tmp_path, settings, "file,who,what,years", *lines)
+    assert [row.age for row in index.rows] == [41, 85, -1, -1, 60]
+    assert index.warnings == [
+        ("1.png", "column 'years' is '85 or more': taken as 85"),
+        ("2.png", "column 'years' is 'old': taken as unknown"),
+    ]
