@@ -146,12 +146,14 @@ def _stream_bytes(header: bytes, width: int, height: int) -> int:
 
 
 def _decode_jpeg(encoded: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
-    width, height, channels = _jpeg_frame(encoded)
+    width, height, channels, kind = _jpeg_frame(encoded)
     if b"\xff\xd9" not in encoded[-_TAIL_BYTES:]:
         raise ImageError("cut_short", "the JPEG is cut short: its end is missing")
     check_size(width, height)
     if channels not in (1, 3):
         raise ImageError("pixel_type", f"the JPEG has {channels} channels: use 1 or 3")
+    if kind:
+        raise ImageError("pixel_type", f"the JPEG is {kind}: save it as PNG, or as JPEG of 8 bits")
     try:
         # It stops at whatever libjpeg complains of, where OpenCV fills in grey.
         pixels = kornia.decode_image_jpegturbo(encoded, "mono" if channels == 1 else "rgb")
@@ -160,13 +162,22 @@ def _decode_jpeg(encoded: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint1
     return _of_known_type(pixels[..., 0] if channels == 1 else pixels)
 
 
-def _jpeg_frame(encoded: bytes) -> tuple[int, int, int]:
-    """Reads width, height and channels from the start-of-frame segment (ITU-T T.81, B.2.2)."""
+def _jpeg_frame(encoded: bytes) -> tuple[int, int, int, str]:
+    """Reads the start-of-frame segment (ITU-T T.81, B.2.2).
+
+    Returns:
+        Width, height, channels, and of what kind it is if that is one that is not read.
+    """
     for marker, at, _ in picture_tags.jpeg_segments(encoded):
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and at + 6 <= len(encoded):
             height, width = (int.from_bytes(encoded[at + k : at + k + 2], "big") for k in (1, 3))
-            return width, height, encoded[at + 5]
+            kind = "lossless" if marker in (0xC3, 0xC7, 0xCB, 0xCF) else ""
+            return width, height, encoded[at + 5], kind or _depth(encoded[at])
     raise ImageError("damaged", "the JPEG is damaged: it names no size")
+
+
+def _depth(bits: int) -> str:
+    return "" if bits == 8 else f"of {bits} bits"
 
 
 def _of_known_type(

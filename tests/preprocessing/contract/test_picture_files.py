@@ -87,3 +87,12 @@ def test_inflating_stops_at_nothing_but_keeps_little() -> None:
 def test_sizes_are_judged_before_decoding(width: int, height: int, reason: str) -> None:
     header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
     assert _reason(_SIGNATURE + header + _chunk(b"IEND", b"")) == reason
+
+
+@pytest.mark.parametrize(("at", "value", "kind"), [(1, 0xC3, "lossless"), (4, 12, "of 12 bits")])
+def test_a_jpeg_of_a_kind_that_is_not_read_is_not_called_damaged(at, value, kind: str) -> None:
+    encoded = bytearray(cv2.imencode(".jpg", np.zeros((32, 32), np.uint8))[1].tobytes())
+    encoded[encoded.index(b"\xff\xc0") + at] = value
+    with pytest.raises(ImageError, match=f"the JPEG is {kind}: save it as PNG") as caught:
+        picture_files.decode(bytes(encoded))
+    assert caught.value.reason == "pixel_type"
