@@ -34,19 +34,16 @@ def members(path: str, file: IO[bytes], wanted: Callable[[str], bool]) -> Iterat
         zipfile.BadZipFile: damaged.
     """
     _refuse_volume(path, file)
-    with zipfile.ZipFile(file) as archive:
-        for entry in archive.infolist():
-            name = _name(entry)
-            if name.endswith(("/", "\\")):
-                continue
-            if not wanted(name):
-                yield Member(name)
-                continue
-            try:
-                yield _member(path, archive, entry, name)
-            except (NotImplementedError, RuntimeError) as error:
-                said = " ".join(str(error).split())
-                raise DataError(f"archive {path} cannot be read here ({said}): {UNPACK}") from error
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for entry in archive.infolist():
+                name = _name(entry)
+                if not name.endswith(("/", "\\")):
+                    is_wanted = wanted(name)
+                    yield _member(path, archive, entry, name) if is_wanted else Member(name)
+    except (NotImplementedError, RuntimeError) as error:
+        said = " ".join(str(error).split())
+        raise DataError(f"archive {path} cannot be read here ({said}): {UNPACK}") from error
 
 
 def _member(path: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Member:
