@@ -12,7 +12,7 @@ import numpy.typing as npt
 from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
 
-AGAIN = "delete the file, or evaluate again"
+AGAIN = "bring it back from a copy, or move it away"
 Arrays = dict[str, npt.NDArray[Any]]
 
 

@@ -5,9 +5,12 @@
 for every array.
 """
 
+import contextlib
 import re
 import sys
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,11 +18,17 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from preprocessing.contract import storage
-from preprocessing.contract.errors import ConfigError, JobError
+from preprocessing.contract.errors import ConfigError, JobError, UsageError
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
 _INDEX = re.compile(r"ckpt-(\d+)\.index")
+DATA = ".data-00000-of-00001"
+_SUFFIXES = (".index", DATA)
+
+# TensorFlow's reader, unlike its writer, takes a path for a pattern, and finds no file by one that
+# has these characters (tensorflow#34290). The others that patterns have match themselves.
+_PATTERN = re.compile(r"[\[\]\\]")
 
 
 def path_of(folder: str, step: int) -> str:
@@ -49,18 +58,22 @@ def damage_of(path: str) -> str:
     """Reads a checkpoint whole, against its checksums; returns what is wrong with it, or "".
 
     Raises:
-        OSError, JobError: a store that cannot be read now, which says nothing of the checkpoint.
+        OSError, JobError: a file or a store that cannot be read now, which says nothing of the
+            checkpoint.
+        tf.errors.ResourceExhaustedError: too little memory, likewise.
     """
     found = _fault_of(path)
     if not found:
         return ""
     # TensorFlow does not tell a store that fails from a file that is damaged, so the files are
     # read another way, and then once more by TensorFlow.
-    for part in (f"{path}.index", f"{path}.data-00000-of-00001"):
+    for part in (f"{path}{suffix}" for suffix in _SUFFIXES):
         try:
             storage.sha256_of(part)
         except FileNotFoundError:
             return found
+        except PermissionError as error:
+            raise UsageError(f"{part} cannot be read: {error.strerror or error}") from error
         except OSError:
             if storage.scheme_of(part):
                 raise
@@ -70,9 +83,11 @@ def damage_of(path: str) -> str:
 
 def _fault_of(path: str) -> str:
     try:
-        reader = tf.train.load_checkpoint(path)
-        for name in reader.get_variable_to_shape_map():
-            reader.get_tensor(name)
+        with _open(path) as reader:
+            for name in reader.get_variable_to_shape_map():
+                reader.get_tensor(name)
+    except tf.errors.ResourceExhaustedError:
+        raise
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         return " ".join(str(error).split())[:160] or type(error).__name__
     return ""
@@ -98,8 +113,8 @@ def write(folder: str, step: int, arrays: Arrays, keep: int) -> None:
         )
     for path in [path for path in newest_first(folder) if step_of(path) <= step][keep:]:
         # The index first: without it the rest is no checkpoint.
-        for part in (f"{path}.index", f"{path}.data-00000-of-00001"):
-            discard(part)
+        for suffix in _SUFFIXES:
+            discard(f"{path}{suffix}")
 
 
 def discard(path: str) -> None:
@@ -112,9 +127,35 @@ def discard(path: str) -> None:
 
 def read(path: str) -> Arrays:
     """Returns the arrays of a bundle by name."""
-    reader = tf.train.load_checkpoint(path)
-    names = reader.get_variable_to_shape_map()
-    return {name: np.asarray(reader.get_tensor(name)) for name in names}
+    with _open(path) as reader:
+        names = reader.get_variable_to_shape_map()
+        return {name: np.asarray(reader.get_tensor(name)) for name in names}
+
+
+def is_pattern(path: str) -> bool:
+    """Tells whether TensorFlow cannot read a checkpoint or a SavedModel at a path.
+
+    >>> is_pattern("/runs/a [1]"), is_pattern("/runs/a *?{b}")
+    (True, False)
+    """
+    return bool(_PATTERN.search(path))
+
+
+@contextlib.contextmanager
+def _open(path: str) -> Iterator[Any]:
+    """Opens a bundle whatever its path: one that TensorFlow cannot read, as a copy in memory."""
+    if not is_pattern(path):
+        yield tf.train.load_checkpoint(path)
+        return
+    copy = f"ram://cxr14-checkpoint/{uuid.uuid4().hex}/ckpt"
+    try:
+        for suffix in _SUFFIXES:
+            tf.io.gfile.copy(f"{path}{suffix}", f"{copy}{suffix}")
+        yield tf.compat.v1.train.NewCheckpointReader(copy)
+    finally:
+        for suffix in _SUFFIXES:
+            with contextlib.suppress(tf.errors.NotFoundError):
+                tf.io.gfile.remove(f"{copy}{suffix}")
 
 
 def fill(path: str, variables: Mapping[str, keras.Variable], found: Arrays) -> None:
@@ -123,19 +164,34 @@ def fill(path: str, variables: Mapping[str, keras.Variable], found: Arrays) -> N
     Raises:
         ConfigError: the arrays are of other variables.
     """
-    rest = {name for name in found if not name.startswith("progress/")}
+    arrays = {name: array for name, array in found.items() if not name.startswith("progress/")}
+    if problem := mismatch(variables, arrays):
+        raise ConfigError(
+            f"checkpoint {path} is of another model ({problem}): restore the settings of that run, "
+            "or train in a new --output"
+        )
+    assign(variables, arrays)
+
+
+def mismatch(variables: Mapping[str, keras.Variable], arrays: Arrays) -> str:
+    """Names the first variable that arrays do not fit, or array without a variable; "" for none."""
     for name, variable in variables.items():
-        if name not in found or found[name].shape != tuple(variable.shape):
-            problem = f"its {name} is not of shape {tuple(variable.shape)}"
-            break
-    else:
-        extra = sorted(rest - set(variables))
-        if not extra:
-            for name, variable in variables.items():
-                variable.assign(found[name])
-            return
-        problem = f"there is no {extra[0]} here"
-    raise ConfigError(
-        f"checkpoint {path} is of another model ({problem}): restore the settings of that run, or "
-        "choose another --output"
-    )
+        if name not in arrays or arrays[name].shape != tuple(variable.shape):
+            return f"its {name} is not of shape {tuple(variable.shape)}"
+    extra = sorted(arrays.keys() - variables.keys())
+    return f"there is no {extra[0]} here" if extra else ""
+
+
+def assign(variables: Mapping[str, keras.Variable], arrays: Arrays) -> None:
+    """Gives every variable the array of its name."""
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def text_of(array: object) -> str:
+    """Returns the text that an array of a bundle holds.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
+    return str(np.asarray(array).astype(str))

@@ -13,16 +13,18 @@ from collections.abc import Mapping
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from preprocessing.contract import storage
 from preprocessing.contract.errors import ConfigError
-from trainer import bundle
+from trainer import bundle, identity
 from trainer.bundle import Arrays
 
 FOLDER = "checkpoints"
 BEST = "best"
 
-_IDENTITY = "identity"
+# The array with a run's record.
+RECORD = "identity"
 
 
 @dataclasses.dataclass
@@ -39,6 +41,9 @@ class Progress:
         loss_scale: see `optimizer.LossScale`.
         good_steps: likewise.
         skipped_steps: likewise.
+        course_start: see `course.Course`; likewise.
+        course_end: likewise; 0 where nothing was planned yet, as by older versions.
+        course_rate: likewise.
     """
 
     step: int = 0
@@ -50,6 +55,9 @@ class Progress:
     loss_scale: float = 1.0
     good_steps: int = 0
     skipped_steps: int = 0
+    course_start: int = 0
+    course_end: int = 0
+    course_rate: float = 0.0
 
 
 class Checkpoints:
@@ -61,7 +69,8 @@ class Checkpoints:
         optimizer: its optimiser, built.
         progress: where the run stands; changed in place by a restore.
         average: network with the moving average of the weights; None for none.
-        identity: of settings and data; a checkpoint of another one is refused.
+        record: of settings and data (`identity.record`); a checkpoint of others is refused.
+        vouched: whether config.yaml was compared; an older version's checkpoint needs that.
         keep: newest checkpoints kept.
         keep_best: best networks kept.
         writes: False for a process that is not the chief.
@@ -75,14 +84,15 @@ class Checkpoints:
         optimizer: keras.optimizers.Optimizer,
         progress: Progress,
         average: keras.Model | None = None,
-        identity: str = "",
+        record: str = "{}",
+        vouched: bool = False,
         keep: int = 3,
         keep_best: int = 1,
         writes: bool = True,
     ) -> None:
         self._folder = storage.join(output, FOLDER)
         self._network, self._optimizer, self._average = network, optimizer, average
-        self._progress, self._identity = progress, identity
+        self._progress, self._record, self._vouched = progress, record, vouched
         self._keep, self._keep_best, self._writes = keep, keep_best, writes
         self._saved_step = -1
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
@@ -91,24 +101,27 @@ class Checkpoints:
     def newest(self) -> int:
         """Returns the step of the newest checkpoint that is whole; -1 for a fresh start.
 
-        1. This run's newest checkpoint that is whole: training goes on; a damaged one is passed
-           over with a warning.
+        1. This run's newest checkpoint that can be read: training goes on; others are passed over
+           with a warning.
         2. Otherwise what the model was built with: the weights file or ImageNet's weights,
         3. or random weights.
 
         Raises:
-            ConfigError: there are checkpoints and none is whole.
+            ConfigError: there are checkpoints and none can be read.
         """
         paths = bundle.newest_first(self._folder)
         for path in paths:
             damage = bundle.damage_of(path)
             if not damage:
                 return bundle.step_of(path)
-            print(f"warning: checkpoint {path} is damaged ({damage}): passed over", file=sys.stderr)
+            print(
+                f"warning: checkpoint {path} cannot be read ({damage}): passed over",
+                file=sys.stderr,
+            )
         if paths:
             raise ConfigError(
-                f"none of the {len(paths)} checkpoints in {self._folder} is whole: delete that "
-                "folder to begin anew, or bring it back from a copy"
+                f"none of the {len(paths)} checkpoints in {self._folder} can be read (the oldest: "
+                f"{damage}): bring them back from a copy, or train in a new --output"
             )
         return -1
 
@@ -120,17 +133,16 @@ class Checkpoints:
         """
         path = bundle.path_of(self._folder, step)
         found = bundle.read(path)
-        # What an older version of this program wrote has no identity.
-        identity = found.pop(_IDENTITY, None)
-        if identity is None or str(identity.astype(str)) != self._identity:
+        if other := self._difference(found.pop(RECORD, None)):
             raise ConfigError(
-                f"checkpoint {path} is of a run with other settings or other data: choose another "
+                f"checkpoint {path} is of a run with {other}: restore it, or train in a new "
                 "--output"
             )
         bundle.fill(path, self._variables(), found)
         for field in dataclasses.fields(Progress):
-            value = found[f"progress/{field.name}"].item()
-            setattr(self._progress, field.name, value)
+            # Older versions had fewer fields.
+            if (value := found.get(f"progress/{field.name}")) is not None:
+                setattr(self._progress, field.name, value.item())
         self._saved_step = self._progress.step
         return path
 
@@ -147,7 +159,7 @@ class Checkpoints:
         arrays = _copied(self._variables())
         for name, value in dataclasses.asdict(self._progress).items():
             arrays[f"progress/{name}"] = np.asarray(value)
-        arrays[_IDENTITY] = np.asarray(self._identity.encode())
+        arrays[RECORD] = np.asarray(self._record.encode())
         self._saved_step = self._progress.step
         self._hand_over(self._folder, self._progress.step, arrays, self._keep)
 
@@ -156,8 +168,9 @@ class Checkpoints:
         if not self._writes:
             return
         network = self._average if self._average is not None else self._network
-        arrays = _copied(_named("network", network.weights))
+        arrays = _copied(named("network", network.weights))
         arrays["auc"] = np.asarray(self._progress.best_auc)
+        arrays[RECORD] = np.asarray(self._record.encode())
         folder = storage.join(self._folder, BEST)
         # Best networks are saved in the order in which they got better.
         self._hand_over(folder, self._progress.best_step, arrays, self._keep_best)
@@ -183,12 +196,21 @@ class Checkpoints:
             if f"{prefix}.index" not in whole:
                 bundle.discard(path)
 
+    def _difference(self, before: npt.NDArray[np.generic] | None) -> str:
+        """Names what of a checkpoint's record differs from the run's; "" for nothing."""
+        try:
+            return identity.difference_of_records(bundle.text_of(before), self._record)
+        except (ValueError, RecursionError):
+            # An older version wrote a hash of the settings, and before that nothing.
+            known = before is not None and self._vouched
+            return "" if known else "other settings or other data"
+
     def _variables(self) -> dict[str, keras.Variable]:
-        named = _named("network", self._network.weights)
-        named |= _named("optimizer", self._optimizer.variables)
+        found = named("network", self._network.weights)
+        found |= named("optimizer", self._optimizer.variables)
         if self._average is not None:
-            named |= _named("average", self._average.weights)
-        return named
+            found |= named("average", self._average.weights)
+        return found
 
     def _hand_over(self, folder: str, step: int, arrays: Arrays, keep: int) -> None:
         # One copy waits while one is written: more would fill the memory.
@@ -216,20 +238,22 @@ def restore_best(output: str, network: keras.Model) -> tuple[int, float]:
     damage = bundle.damage_of(path)
     if damage:
         raise ConfigError(
-            f"checkpoint {path} is damaged ({damage}): bring it back from a copy, or train on "
+            f"checkpoint {path} cannot be read ({damage}): bring it back from a copy, or train on "
             "until a better network is found"
         )
     found = bundle.read(path)
     auc = float(found.pop("auc"))
-    bundle.fill(path, _named("network", network.weights), found)
+    found.pop(RECORD, None)
+    bundle.fill(path, named("network", network.weights), found)
     return bundle.step_of(path), auc
 
 
-def _named(room: str, variables: list[keras.Variable]) -> dict[str, keras.Variable]:
-    named = {f"{room}/{variable.path}": variable for variable in variables}
-    if len(named) != len(variables):
+def named(room: str, variables: list[keras.Variable]) -> dict[str, keras.Variable]:
+    """Returns variables by the names that they have in a checkpoint."""
+    found = {f"{room}/{variable.path}": variable for variable in variables}
+    if len(found) != len(variables):
         raise RuntimeError(f"two variables of {room} have one name, which is a defect")
-    return named
+    return found
 
 
 def _copied(variables: Mapping[str, keras.Variable]) -> Arrays:

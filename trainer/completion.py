@@ -6,7 +6,7 @@ from typing import Any
 
 from preprocessing.contract import storage
 from preprocessing.contract.manifest import Manifest
-from trainer import runfolder
+from trainer import course, identity, runfolder
 from trainer.config import Config
 
 
@@ -25,10 +25,18 @@ class Completion:
     manifest: Manifest
 
     def training(self) -> dict[str, Any]:
-        """Returns the training's note; empty if it is not whole."""
+        """Returns the note of a training that came to an end; empty if there is none.
+
+        It may have been given more epochs since.
+        """
         note = runfolder.read_note(self.output, runfolder.TRAINING)
-        whole = note.get("identity") == runfolder.identity(self.config, self.manifest)
+        whole = note.get("identity") == identity.of(self.config, self.manifest)
         return note if whole else {}
+
+    def training_is_over(self) -> bool:
+        """Tells whether the settings ask for no more steps than were taken."""
+        note = self.training()
+        return bool(note) and course.is_over(note, self.config, self.manifest)
 
     def predictions(self) -> bool:
         """Tells whether the best network of the training was evaluated."""
@@ -46,19 +54,20 @@ class Completion:
         whole = bool(trained) and note.get("identity") == trained["identity"]
         return (
             whole
-            and note["step"] == trained["best_step"]
-            and note["report_sha256"] == self._report_sha256()
+            and note.get("step") == trained.get("best_step")
+            and note.get("report_sha256") == self._report_sha256()
         )
 
     def of(self, mode: str) -> bool:
         """Tells whether everything is whole that a mode asks for, but a report asked for alone."""
         if mode == "train":
-            return bool(self.training())
+            return self.training_is_over()
         if mode == "evaluate":
             return self.predictions()
         if mode == "export":
             return self.export()
-        return bool(self._report_sha256()) and self.predictions() and self.export()
+        made = self.predictions() and self.export()
+        return self.training_is_over() and bool(self._report_sha256()) and made
 
     def _report_sha256(self) -> str:
         path = storage.join(self.output, runfolder.REPORT)

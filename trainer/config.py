@@ -74,9 +74,12 @@ class ModelConfig:
     """ResNet-50 -> GlobalAveragePooling -> Dense ReLU -> Dropout -> Dense sigmoid.
 
     Attributes:
-        weights: imagenet (downloaded once by Keras), none, or the path of a Keras weights file
-            (*.weights.h5 or *.h5) of the backbone, local or gs://.
-        weights_sha256: refuse a weights file with another SHA-256; empty to accept any.
+        weights: imagenet (downloaded once by Keras), none, the path of a Keras weights file
+            (*.weights.h5 or *.h5) of the backbone, or the folder of an earlier run, whose best
+            network is taken whole if the findings are the same; local or gs://. Read by the start
+            that finds no checkpoint.
+        weights_sha256: refuse a weights file, or the .data file of a run's checkpoint, with another
+            SHA-256; empty to accept any.
         hidden_units: width of the dense layer.
         dropout: share of hidden units dropped in training, 0 to below 1.
         batch_norm_momentum: memory of the batch statistics; runs of a few hundred steps need 0.9.
@@ -103,6 +106,8 @@ class OptimizerConfig:
             `plateau_factor` after `plateau_epochs` epochs without a better validation AUC).
         plateau_factor: see `schedule`.
         plateau_epochs: see `schedule`.
+        restart_rate: learning rate from which a new cosine falls when a run whose cosine has come
+            to zero is given more `train.epochs`; 0 for `learning_rate`.
         warmup_steps: steps over which the rate rises linearly from zero.
         epsilon: Adam's denominator guard.
         clip_norm: longest global gradient that is applied as it is, a longer one is scaled down to
@@ -117,6 +122,7 @@ class OptimizerConfig:
     schedule: str = "cosine"
     plateau_factor: float = 0.1
     plateau_epochs: int = 1
+    restart_rate: float = 0.0
     warmup_steps: int = 0
     epsilon: float = 1e-7
     clip_norm: float = 0.0
@@ -129,7 +135,7 @@ class TrainConfig:
     """How long to train and when to save.
 
     Attributes:
-        epochs: passes over the train split.
+        epochs: passes over the train split; a run that is over goes on when it is given more.
         steps_per_call: optimiser steps per host call, at most; slow steps are called for singly.
         accumulation_steps: parts in which a replica works off its share of the global batch, to fit
             it into memory; batch statistics are those of a part.
@@ -216,6 +222,6 @@ class Config:
         if share % parts:
             raise ConfigError(
                 f"a replica's share of the batch, {share}, does not divide by "
-                f"train.accumulation_steps {parts}: change one of them"
+                f"train.accumulation_steps {parts}: change one of them, {limits.ELSEWHERE}"
             )
         limits.share("evaluation.global_batch_size", self.evaluation_batch_size, replicas)

@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing.contract import image_graph, schema, storage
-from preprocessing.contract.errors import ConfigError, DataError
+from preprocessing.contract.errors import DataError
 from preprocessing.contract.manifest import Manifest
-from trainer import limits
+from trainer import course, limits
 from trainer.config import DataConfig
 from trainer.order import READ_BYTES, Order, reading
 
@@ -31,21 +31,6 @@ class Truth:
     ids: np.ndarray
     patients: np.ndarray
     targets: np.ndarray
-
-
-def steps_per_epoch(manifest: Manifest, global_batch: int) -> int:
-    """Returns full batches in the train split; what is left over differs from epoch to epoch.
-
-    Raises:
-        ConfigError: not even one batch.
-    """
-    examples = manifest.splits["train"].examples
-    if examples < global_batch:
-        raise ConfigError(
-            f"data.global_batch_size {global_batch} is larger than the train split "
-            f"with {examples} examples: use {examples} or less"
-        )
-    return examples // global_batch
 
 
 def train_batches(
@@ -107,7 +92,8 @@ def _order(folder: str, manifest: Manifest, config: DataConfig, seed: int) -> Or
     return Order(
         files=tuple(storage.join(folder, shard.name) for shard in shards),
         examples=tuple(shard.examples for shard in shards),
-        per_epoch=steps_per_epoch(manifest, config.global_batch_size) * config.global_batch_size,
+        per_epoch=course.steps_per_epoch(manifest, config.global_batch_size)
+        * config.global_batch_size,
         streams=config.open_shards,
         window=max(1, config.shuffle_buffer // config.open_shards),
         seed=seed,

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from preprocessing.contract import storage
 from preprocessing.contract.errors import ConfigError
+from trainer import limits
 
 NOTE = "diverged.json"
 _SHOWN = 3
@@ -50,6 +51,6 @@ def explain(
     )
     return ConfigError(
         f"the loss of step {step} is {loss:.4g}, with examples {listed} (all are in "
-        f"{storage.join(output, NOTE)}): lower optimizer.learning_rate, or look at these images; "
-        f"{kept}"
+        f"{storage.join(output, NOTE)}): lower optimizer.learning_rate, {limits.ELSEWHERE}, or "
+        f"look at these images; {kept}"
     )

@@ -5,12 +5,14 @@ The SavedModel holds the whole way from encoded bytes: the canonical picture, th
 it, normalisation, network, sigmoid. It computes in float32, whatever the precision of training.
 """
 
+import sys
 from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
 from preprocessing.contract import image_graph, storage
+from trainer import bundle
 from trainer.config import DataConfig
 
 FOLDER = "saved_model"
@@ -83,6 +85,12 @@ def export(output: str, serving: Serving, *, assets: dict[str, str]) -> str:
     folder = storage.join(output, FOLDER)
     signatures = {"serving_default": serving.by_finding, "as_array": serving.as_array}
     tf.saved_model.save(serving, folder, signatures=signatures)
+    if bundle.is_pattern(folder):
+        print(
+            f"warning: TensorFlow loads no SavedModel from a path with [, ] or \\: copy {folder} "
+            "to a path without them before you serve it",
+            file=sys.stderr,
+        )
     for name, text in assets.items():
         storage.write_text(storage.join(folder, EXTRA, name), text)
     return folder

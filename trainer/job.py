@@ -5,7 +5,7 @@ import dataclasses
 
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.stopping import StopRequests
-from trainer import runfolder
+from trainer import identity
 from trainer.config import Config
 from trainer.runtime import Runtime
 
@@ -33,4 +33,9 @@ class Job:
     @property
     def identity(self) -> str:
         """SHA-256 of all that decides the weights."""
-        return runfolder.identity(self.config, self.manifest)
+        return identity.of(self.config, self.manifest)
+
+    @property
+    def record(self) -> str:
+        """What `identity` is the SHA-256 of."""
+        return identity.record(self.config, self.manifest)

@@ -18,6 +18,10 @@ CHOICES = {
 
 _MOST = 2**31 - 1
 
+# Said wherever a message advises to change a setting that a run keeps from its first checkpoint on
+# (`identity.FREE` has those that it need not keep).
+ELSEWHERE = "in a new --output if the run has a checkpoint"
+
 # From and up to, both allowed.
 RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, _MOST),
@@ -34,6 +38,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "optimizer.learning_rate": (1e-12, 1e3),
     "optimizer.plateau_factor": (1e-6, 0.999999),
     "optimizer.plateau_epochs": (1, 100_000),
+    "optimizer.restart_rate": (0.0, 1e3),
     "optimizer.warmup_steps": (0, _MOST),
     "optimizer.epsilon": (1e-12, 1.0),
     "optimizer.clip_norm": (0.0, 1e6),
@@ -88,7 +93,10 @@ def share(name: str, size: int, replicas: int) -> int:
     if size % replicas:
         below = size // replicas * replicas
         near = f"{below} or {below + replicas}" if below else str(replicas)
-        raise ConfigError(f"{name} {size} does not divide over {replicas} replicas: use {near}")
+        where = f", {ELSEWHERE}, or other devices" if name == "data.global_batch_size" else ""
+        raise ConfigError(
+            f"{name} {size} does not divide over {replicas} replicas: use {near}{where}"
+        )
     return size // replicas
 
 

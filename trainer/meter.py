@@ -12,6 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
+from trainer import limits
 from trainer.checkpoints import Checkpoints, Progress
 from trainer.config import Config
 from trainer.monitor import Monitor
@@ -29,6 +30,7 @@ class Summary:
         epochs: passes over the train split, full ones.
         best_auc: best validation mean AUC of the run.
         best_step: the step that reached it.
+        stale_epochs: epochs since then.
         losses: loss of each step of this call, float32 [steps of this call], in nats.
         seconds: of this call, inside training steps.
         images_per_second: of this call, over all replicas; NaN if it had nothing to do.
@@ -38,6 +40,7 @@ class Summary:
     epochs: int
     best_auc: float
     best_step: int
+    stale_epochs: int
     losses: np.ndarray
     seconds: float
     images_per_second: float
@@ -145,7 +148,8 @@ class Meter:
         elif overflow.any() and measured.scale.value <= 1:
             raise ConfigError(
                 f"gradients overflow float16 at step {step + int(np.argmax(overflow))} even "
-                "without loss scaling: lower optimizer.learning_rate, or use mixed_bfloat16"
+                "without loss scaling: lower optimizer.learning_rate, or set runtime.precision to "
+                f"mixed_bfloat16, {limits.ELSEWHERE}"
             )
         if bad.any():
             at = int(np.argmax(bad))
@@ -184,6 +188,7 @@ class Meter:
             epochs=progress.step // self._run.per_epoch,
             best_auc=progress.best_auc,
             best_step=progress.best_step,
+            stale_epochs=progress.stale_epochs,
             losses=np.concatenate(self._losses) if self._losses else np.zeros([0], np.float32),
             seconds=self._seconds,
             images_per_second=images / self._seconds if self._seconds else math.nan,

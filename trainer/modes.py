@@ -13,7 +13,7 @@ from preprocessing.contract import storage
 from preprocessing.contract.errors import StoppedError
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.stopping import StopRequests
-from trainer import cluster, reporting, restarts, runfolder
+from trainer import cluster, course, reporting, restarts, runfolder
 from trainer.completion import Completion
 from trainer.flags import ParsedFlags
 
@@ -34,7 +34,7 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
         return
     restarts.check(os.environ)
     manifest = manifests.read(parsed.data)
-    runfolder.begin(parsed.output, parsed.config, manifest)
+    runfolder.check(parsed.output, parsed.config, manifest)
     stages = _Stages(parsed, manifest, stops)
     if parsed.mode in ("train", "all"):
         stages.train()
@@ -77,12 +77,8 @@ class _Stages:
         return cluster.find(os.environ).number == 0
 
     def train(self) -> None:
-        note = self._whole.training()
-        if note:
-            print(
-                f"training is complete: {note['steps']} steps, best validation mean AUC "
-                f"{note['best_validation_mean_auc']:.4f} at step {note['best_step']}"
-            )
+        if self._whole.training_is_over():
+            print(course.describe_end(self._whole.training(), self._parsed.config))
             return
         self._stages().train(self._connect())
 

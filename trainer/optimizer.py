@@ -20,21 +20,27 @@ class Schedule:
     Args:
         config: peak rate, kind and warm-up steps.
         total_steps: steps of the whole run.
+        start: step at which a later cosine began, without a warm-up; 0 for the first one.
+        rate: its peak rate.
     """
 
-    def __init__(self, config: OptimizerConfig, total_steps: int) -> None:
+    def __init__(
+        self, config: OptimizerConfig, total_steps: int, *, start: int = 0, rate: float = 0.0
+    ) -> None:
         self._config = config
-        self._total = total_steps
+        self._total, self._start = total_steps, start
+        self._rate = rate if start else config.learning_rate
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """Returns the rate for a step, a float32 scalar; step 0 is the first."""
         step = tf.cast(step, tf.float32)
         warmup = float(self._config.warmup_steps)
-        rate = tf.constant(self._config.learning_rate, tf.float32)
+        begin = float(self._start) if self._start else warmup
+        rate = tf.constant(self._rate, tf.float32)
         if self._config.schedule == "cosine":
-            share = (step - warmup) / max(self._total - warmup, 1.0)
+            share = (step - begin) / max(self._total - begin, 1.0)
             rate *= 0.5 * (1.0 + tf.cos(math.pi * tf.clip_by_value(share, 0.0, 1.0)))
-        if warmup:
+        if warmup and not self._start:
             rate = tf.where(step < warmup, self._config.learning_rate * (step + 1) / warmup, rate)
         return rate
 

@@ -1,93 +1,114 @@
 # SPDX-License-Identifier: MIT
 """Keeps the notes by which a restarted run knows what is done; imports no TensorFlow.
 
-`config.yaml` holds the settings, written before training. Each stage leaves a note when it is
-whole: `training.json`, `predictions/predictions.json`, `saved_model/assets.extra/export.json`. A
-note names what the stage was made from, so that a stage runs again exactly when that changed.
+`config.yaml` holds the settings and `manifest.sha256` names the data, written before training; they
+bind later starts once there is a checkpoint. Each stage leaves a note when it is whole:
+`training.json`, `predictions/predictions.json`, `saved_model/assets.extra/export.json`. A note
+names what the stage was made from, so that a stage runs again exactly when that changed.
 """
 
-import hashlib
+import copy
 import json
+import re
+import sys
 from typing import Any
 
 from preprocessing.contract import settings, storage
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.manifest import Manifest
+from trainer import identity
 from trainer.config import Config
 
 CONFIG = "config.yaml"
+CHECKPOINTS = "checkpoints"
 TRAINING = "training.json"
 PREDICTIONS = "predictions/predictions.csv"
 PREDICTIONS_NOTE = "predictions/predictions.json"
 REPORT = "report/report.json"
 EXPORT_NOTE = "saved_model/assets.extra/export.json"
 
-# Settings that may change between restarts: they decide where and how fast, not what.
-_FREE = (
-    "runtime.accelerator",
-    "runtime.communication",
-    "runtime.formation_seconds",
-    "runtime.logical_cpus",
-    "runtime.strategy",
-    "runtime.tpu",
-    "data.cache",
-    "train.keep_best",
-    "train.keep_checkpoints",
-    "train.log_every_steps",
-    "train.max_fruitless_starts",
-    "train.max_loss",
-    "train.profile_steps",
-    "train.steps_per_call",
-    "evaluation.bootstrap_resamples",
-    "evaluation.gallery",
-    "evaluation.global_batch_size",
-    "evaluation.localisation",
-)
-
-
-def identity(config: Config, manifest: Manifest) -> str:
-    """Returns a SHA-256 over all that decides the weights: settings and data."""
-    flat = {name: value for name, value in settings.flat(config).items() if name not in _FREE}
-    text = json.dumps([flat, manifest.identity], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+_DATA = "manifest.sha256"
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def predictions_note(config: Config, manifest: Manifest, step: int | None) -> dict[str, Any]:
     """Returns the note of predictions by the best network, of a step, and of what lies beside."""
     return {
         "step": step,
-        "identity": identity(config, manifest),
+        "identity": identity.of(config, manifest),
         "localisation": config.evaluation.localisation,
         "gallery": config.evaluation.gallery,
     }
 
 
-def begin(output: str, config: Config, manifest: Manifest) -> None:
-    """Writes config.yaml, or checks that the run in the folder had the same settings and data.
+def check(output: str, config: Config, manifest: Manifest) -> None:
+    """Checks that the run in a folder, if any, has these settings and data; writes nothing.
+
+    Nothing identifies a run before its first checkpoint, so that a first command that cannot work
+    does not stand in the way of the right one.
 
     Raises:
         ConfigError: the folder holds a run with other settings or other data.
     """
-    path = storage.join(output, CONFIG)
-    data = storage.join(output, "manifest.sha256")
-    if not storage.exists(path):
-        storage.write_text(data, manifest.identity)
-        storage.write_text(path, settings.to_yaml(config))
+    before = _config_of(output) if is_begun(output) else None
+    if before is None:
         return
-    before = settings.flat(settings.from_yaml(Config, path))
-    now = settings.flat(config)
-    changed = [name for name in now if name not in _FREE and before[name] != now[name]]
+    changed = identity.difference(settings.flat(before), settings.flat(config))
+    if not changed and _data_of(output) not in ("", manifest.identity):
+        changed = "another data set than --data"
     if changed:
-        name = changed[0]
         raise ConfigError(
-            f"{output} holds a run with another {name} ({before[name]}, now "
-            f"{now[name]}): choose another --output, or restore the setting"
+            f"{output} holds a run with {changed}: restore it, or train in a new --output"
         )
-    if storage.exists(data) and storage.read_text(data) != manifest.identity:
-        raise ConfigError(
-            f"{output} holds a run on another data set than --data: choose another "
-            "--output, or restore --data"
-        )
+    for name in identity.FIRST_START:
+        old, new = settings.flat(before)[name], settings.flat(config)[name]
+        if old != new:
+            print(
+                f"warning: {name} {new} has no effect: the run in {output} began with {old} and "
+                "goes on from its checkpoint",
+                file=sys.stderr,
+            )
+
+
+def is_begun(output: str) -> bool:
+    """Tells whether a folder holds a run that a later start must not mix with another one."""
+    if storage.exists(storage.join(output, TRAINING)):
+        return True
+    files = storage.list_files(storage.join(output, CHECKPOINTS))
+    return any(path.endswith(".index") for path in files)
+
+
+def declare(output: str, config: Config, manifest: Manifest) -> None:
+    """Writes the settings and the data's identity, once all is checked and training begins."""
+    before = _config_of(output) if is_begun(output) else None
+    if before is not None:
+        # A run goes on being what it began with.
+        config = copy.deepcopy(config)
+        for name in identity.FIRST_START:
+            section, _, last = name.partition(".")
+            setattr(getattr(config, section), last, settings.flat(before)[name])
+    if before != config:
+        storage.write_text(storage.join(output, _DATA), manifest.identity)
+        storage.write_text(storage.join(output, CONFIG), settings.to_yaml(config))
+
+
+def described(output: str) -> Config | None:
+    """Returns the settings that the run in a folder was last started with; None before that."""
+    return _config_of(output) if is_begun(output) else None
+
+
+def _config_of(output: str) -> Config | None:
+    path = storage.join(output, CONFIG)
+    return settings.from_yaml(Config, path) if storage.exists(path) else None
+
+
+def _data_of(output: str) -> str:
+    """Returns the identity of a run's data; "" if it cannot be read: checkpoints hold it too."""
+    try:
+        text = storage.read_text(storage.join(output, _DATA)).strip()
+    except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError):
+        return ""
+    return text if _SHA256.fullmatch(text) else ""
 
 
 def write_note(output: str, name: str, note: dict[str, Any]) -> None:
@@ -96,9 +117,10 @@ def write_note(output: str, name: str, note: dict[str, Any]) -> None:
 
 
 def read_note(output: str, name: str) -> dict[str, Any]:
-    """Returns a stage's note; empty if the stage is not whole."""
+    """Returns a note; empty if there is none, or if what is there is no JSON object."""
     try:
-        note: dict[str, Any] = json.loads(storage.read_text(storage.join(output, name)))
-    except (FileNotFoundError, json.JSONDecodeError):
+        note = json.loads(storage.read_text(storage.join(output, name)))
+    # ValueError: not UTF-8, not JSON, or a number with too many digits.
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError, RecursionError):
         return {}
-    return note
+    return note if isinstance(note, dict) else {}

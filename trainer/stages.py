@@ -48,7 +48,8 @@ def connect(data: str, output: str, config: Config, manifest: Manifest, stops: S
         stops.renew()
     job = Job(data, output, config, manifest, running, stops)
     with agreement.naming_lost_peers(running.peers):
-        running.agreement.check_equal("settings, data or folder", f"{job.identity} {output}")
+        everything = f"{settings.to_yaml(config)} {manifest.identity} {output}"
+        running.agreement.check_equal("settings, data or folder", everything)
     integrity.check_shards(data, manifest)
     return job
 
@@ -152,7 +153,7 @@ def export_best(job: Job) -> str:
         {
             "step": step,
             "validation_mean_auc": auc,
-            "identity": runfolder.identity(job.config, job.manifest),
+            "identity": job.identity,
             "report_sha256": storage.sha256_of(report) if storage.exists(report) else "",
         },
     )
@@ -167,11 +168,12 @@ def _concatenate(parts: list[predictions.Predictions]) -> predictions.Prediction
 
 def _training_note(job: Job, summary: loop.Summary, started: float) -> dict[str, Any]:
     return {
-        "identity": runfolder.identity(job.config, job.manifest),
+        "identity": job.identity,
         "steps": summary.step,
         "epochs": summary.epochs,
         "best_step": summary.best_step,
         "best_validation_mean_auc": summary.best_auc,
+        "stale_epochs": summary.stale_epochs,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seconds_since_last_start": round(time.time() - started, 1),
         "images_per_second": round(summary.images_per_second, 2) if len(summary.losses) else None,

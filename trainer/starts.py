@@ -5,6 +5,7 @@ import json
 
 from preprocessing.contract import storage
 from preprocessing.contract.errors import ConfigError
+from trainer import runfolder
 
 NOTE = "starts.json"
 
@@ -21,11 +22,9 @@ def count(output: str, *, step: int, most: int) -> int:
         ConfigError: too many; counting begins anew after it, since somebody was told.
     """
     path = storage.join(output, NOTE)
-    try:
-        before = json.loads(storage.read_text(path))
-    except (FileNotFoundError, json.JSONDecodeError):
-        before = {}
-    number = int(before.get("starts", 0)) + 1 if before.get("step") == step else 1
+    before = runfolder.read_note(output, NOTE)
+    counted = before.get("starts")
+    number = counted + 1 if isinstance(counted, int) and before.get("step") == step else 1
     if most and number > most:
         storage.delete(path)
         where = f"step {step}" if step >= 0 else "the beginning"

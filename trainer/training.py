@@ -15,8 +15,11 @@ from trainer import (
     bundle,
     cache,
     checkpoints,
+    continuation,
+    course,
     dataset,
     divergence,
+    earlier,
     integrity,
     limits,
     loop,
@@ -24,7 +27,7 @@ from trainer import (
     monitor_folder,
     multistep,
     optimizer,
-    starts,
+    runfolder,
     step,
 )
 from trainer.checkpoints import Checkpoints, Progress
@@ -66,18 +69,21 @@ def train(job: Job, should_stop: Callable[[], bool]) -> Summary:
     progress = Progress(loss_scale=config.optimizer.loss_scale)
     fresh = not bundle.newest_first(storage.join(job.output, checkpoints.FOLDER))
     parts = _parts(job, pretrained=fresh)
+    before = runfolder.described(job.output)
     saver = Checkpoints(
         output=job.output,
         network=parts.network.network,
         optimizer=parts.optimizer,
         average=parts.average,
         progress=progress,
-        identity=job.identity,
+        record=job.record,
+        vouched=before is not None,
         keep=config.train.keep_checkpoints,
         keep_best=config.train.keep_best,
         writes=job.runtime.is_chief,
     )
-    _go_on(job, saver)
+    continuation.restore(job, saver)
+    continuation.begin(job, progress, before)
     run = _assemble(job, parts, progress, saver, should_stop)
     try:
         summary = loop.train(run)
@@ -85,6 +91,8 @@ def train(job: Job, should_stop: Callable[[], bool]) -> Summary:
         job.runtime.agreement.barrier()
         best = {"best/mean_auc": summary.best_auc, "best/step": float(summary.best_step)}
         run.monitor.end(summary.step, best)
+        if job.runtime.is_chief:
+            runfolder.declare(job.output, config, job.manifest)
         return summary
     finally:
         run.profiler.close()
@@ -101,14 +109,18 @@ def build(job: Job, *, pretrained: bool, distributed: bool = True) -> model.Mode
         distributed: False for a network of this process alone.
     """
     prevalence = job.manifest.splits["train"].prevalence
-    return model.build(
+    from_run = earlier.is_run(job.config.model.weights)
+    built = model.build(
         job.config.model,
         image_size=job.config.data.image_size,
         findings=len(job.manifest.findings),
-        pretrained=pretrained,
+        pretrained=pretrained and not from_run,
         prevalence=[prevalence[name] for name in job.manifest.findings],
         strategy=job.runtime.strategy if distributed else None,
     )
+    if pretrained and from_run:
+        print(earlier.fill(built.network, job.config.model, job.manifest), flush=True)
+    return built
 
 
 def scorer(job: Job, network: keras.Model, folder: str = "") -> Scorer:
@@ -135,18 +147,6 @@ def _parts(job: Job, *, pretrained: bool) -> _Parts:
     return _Parts(network, average, chosen)
 
 
-def _go_on(job: Job, saver: Checkpoints) -> None:
-    """Restores the checkpoint that the chief chose: each for itself might choose another one."""
-    newest = -1
-    if job.runtime.is_chief:
-        saver.clean()
-        newest = saver.newest()
-        starts.count(job.output, step=newest, most=job.config.train.max_fruitless_starts)
-    newest = job.runtime.agreement.chiefs(newest)
-    if newest >= 0:
-        print(f"going on from {saver.restore(newest)}", flush=True)
-
-
 def _assemble(
     job: Job,
     parts: _Parts,
@@ -157,8 +157,13 @@ def _assemble(
     config, strategy = job.config, job.runtime.strategy
     folder = cache.local_copy(job.data, job.manifest, config.data.cache)
     size = config.data.global_batch_size
-    per_epoch = dataset.steps_per_epoch(job.manifest, size)
-    schedule = optimizer.Schedule(config.optimizer, config.train.epochs * per_epoch)
+    per_epoch = course.steps_per_epoch(job.manifest, size)
+    schedule = optimizer.Schedule(
+        config.optimizer,
+        progress.course_end,
+        start=progress.course_start,
+        rate=progress.course_rate,
+    )
 
     log = monitor_folder.folder_of(job.output, os.environ) if job.runtime.is_chief else ""
     monitor = Monitor(log)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Tests of a checkpoint's files: arrays come back as they were, and damage is told."""
 
+import os
 import pathlib
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing.contract.errors import ConfigError, DataError
+from preprocessing.contract.errors import ConfigError, DataError, UsageError
 from trainer import bundle
 
 ARRAYS = {
@@ -35,6 +36,28 @@ def test_arrays_come_back_bit_for_bit(tmp_path: pathlib.Path) -> None:
         np.testing.assert_array_equal(found[name], array)
         assert found[name].dtype.kind == array.dtype.kind
         assert found[name].shape == array.shape
+
+
+@pytest.mark.parametrize("name", ["a[1]", "a]b", "a\\b", "[!x]* é?{c,d}=#%20"])
+def test_a_path_may_have_any_characters(tmp_path: pathlib.Path, name: str) -> None:
+    folder = str(tmp_path / name)
+    for step in (7, 8):
+        bundle.write(folder, step, ARRAYS, 1)
+    (path,) = bundle.newest_first(folder)
+    assert bundle.damage_of(path) == ""
+    assert bundle.read(path).keys() == ARRAYS.keys()
+    data = tmp_path / name / "ckpt-8.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:-1])
+    assert bundle.damage_of(path)
+    assert not tf.io.gfile.glob("ram://cxr14-checkpoint/*/*")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path: pathlib.Path) -> None:
+    bundle.write(str(tmp_path), 7, ARRAYS, 1)
+    (tmp_path / "ckpt-7.index").chmod(0)
+    with pytest.raises(UsageError, match=r"ckpt-7\.index cannot be read: Permission denied"):
+        bundle.damage_of(bundle.path_of(str(tmp_path), 7))
 
 
 def test_two_files_hold_a_step_and_no_list_is_kept(tmp_path: pathlib.Path) -> None:

@@ -2,6 +2,7 @@
 """Tests of saving and restoring: exact, whole or not at all, one best beside the newest."""
 
 import dataclasses
+import json
 import os
 import pathlib
 import signal
@@ -54,6 +55,11 @@ for step in range(1, 200):
     print(step, flush=True)
 """
 )
+
+
+def record(data: str, **decisive: Any) -> str:
+    """Returns a run's record with a few settings."""
+    return json.dumps({"settings": {"seed": 0, **decisive}, "data": data})
 
 
 class Parts:
@@ -137,14 +143,14 @@ def test_a_restored_run_is_the_saved_one_and_goes_on_alike(
     make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path, averaged: bool
 ) -> None:
     averages = [make_tiny_model(seed=seed) if averaged else None for seed in (3, 4)]
-    first = Parts(make_tiny_model(seed=1), str(tmp_path), average=averages[0], identity="a")
+    first = Parts(make_tiny_model(seed=1), str(tmp_path), average=averages[0], record=record("a"))
     first.step(3)
-    values = [3, 0.1 + 0.2, 2, 1, 5, 0.01, 2.0**15, 1999, 7]
+    values = [3, 0.1 + 0.2, 2, 1, 5, 0.01, 2.0**15, 1999, 7, 14, 28, 1e-5]
     names = [field.name for field in dataclasses.fields(Progress)]
     for name, value in zip(names, values, strict=True):
         setattr(first.progress, name, value)
     first.save()
-    second = Parts(make_tiny_model(seed=2), str(tmp_path), average=averages[1], identity="a")
+    second = Parts(make_tiny_model(seed=2), str(tmp_path), average=averages[1], record=record("a"))
     assert second.saver.newest() == 3
     assert second.saver.restore(3).endswith("checkpoints/ckpt-3")
     assert second.progress == first.progress
@@ -181,16 +187,17 @@ def test_without_a_checkpoint_there_is_none_to_restore(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("identity", ["", "other"])
+@pytest.mark.parametrize("other", [record("b"), record("a", seed=4)])
 def test_a_checkpoint_of_other_settings_or_data_is_refused_and_changes_nothing(
-    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path, identity: str
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path, other: str
 ) -> None:
-    first = Parts(make_tiny_model(seed=1), str(tmp_path), identity="a run")
+    first = Parts(make_tiny_model(seed=1), str(tmp_path), record=record("a"))
     first.step()
     first.save()
-    second = Parts(make_tiny_model(seed=2), str(tmp_path), identity=identity)
+    second = Parts(make_tiny_model(seed=2), str(tmp_path), record=other)
     before = second.everything()
-    with pytest.raises(ConfigError, match="ckpt-1 is of a run with other settings or other data"):
+    named = "seed .0, now 4." if other == record("a", seed=4) else "data set than --data"
+    with pytest.raises(ConfigError, match=f"ckpt-1 is of a run with another {named}: .* in a new"):
         second.saver.restore(1)
     assert_equal(before, second.everything())
 
@@ -198,12 +205,27 @@ def test_a_checkpoint_of_other_settings_or_data_is_refused_and_changes_nothing(
 def test_a_checkpoint_of_an_older_version_is_refused_in_one_line(
     make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path
 ) -> None:
-    parts = Parts(make_tiny_model(), str(tmp_path), identity="a run")
+    parts = Parts(make_tiny_model(), str(tmp_path), vouched=True)
     old = tf.train.Checkpoint(step=tf.Variable(5))
     old.write(str(tmp_path / "checkpoints" / "ckpt-5"))
     assert parts.saver.newest() == 5
-    with pytest.raises(ConfigError, match="choose another --output"):
+    with pytest.raises(ConfigError, match="other settings or other data: .* in a new --output"):
         parts.saver.restore(5)
+
+
+@pytest.mark.parametrize("vouched", [True, False])
+def test_a_checkpoint_with_a_hash_for_a_record_needs_a_config_file_that_speaks_for_it(
+    make_tiny_model: Callable[..., Any], tmp_path: pathlib.Path, vouched: bool
+) -> None:
+    first = Parts(make_tiny_model(seed=1), str(tmp_path), record="0" * 64)
+    first.step()
+    first.save()
+    second = Parts(make_tiny_model(seed=2), str(tmp_path), record=record("a"), vouched=vouched)
+    if vouched:
+        assert second.saver.restore(1).endswith("ckpt-1")
+        return
+    with pytest.raises(ConfigError, match="of a run with other settings or other data"):
+        second.saver.restore(1)
 
 
 @pytest.mark.parametrize("hidden", [4, 16])
@@ -515,7 +537,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(
     parts.saver.clean()
     assert parts.saver.newest() == 5
     told = capsys.readouterr().err
-    assert ("ckpt-9 is damaged" in told) == (kind != "index gone")
+    assert ("ckpt-9 cannot be read" in told) == (kind != "index gone")
     assert parts.saver.restore(5).endswith("ckpt-5")
     assert parts.progress.step == 5
     for step in (7, 9, 10):
@@ -543,8 +565,10 @@ def test_a_run_of_which_no_checkpoint_is_whole_is_no_fresh_start(
     _two_saved(make_tiny_model, tmp_path)
     for path in (tmp_path / "checkpoints").glob("*.data*"):
         _flip(path)
-    with pytest.raises(ConfigError, match="none of the 2 checkpoints in .* is whole"):
+    with pytest.raises(ConfigError, match="none of the 2 checkpoints in .* can be read") as caught:
         Parts(make_tiny_model(seed=1), str(tmp_path)).saver.newest()
+    assert "delete" not in str(caught.value)
+    assert "or train in a new --output" in str(caught.value)
 
 
 def test_a_damaged_best_checkpoint_is_told_in_one_line(
@@ -554,6 +578,6 @@ def test_a_damaged_best_checkpoint_is_told_in_one_line(
     parts.save_best(1, 0.5)
     (path,) = (tmp_path / "checkpoints" / "best").glob("*.data*")
     _flip(path)
-    with pytest.raises(ConfigError, match="is damaged") as caught:
+    with pytest.raises(ConfigError, match="cannot be read") as caught:
         checkpoints.restore_best(str(tmp_path), parts.network)
     assert "\n" not in str(caught.value)

@@ -7,25 +7,28 @@ from typing import Any
 import pytest
 
 from preprocessing.contract import storage
-from trainer import runfolder
+from trainer import identity, runfolder
 from trainer.completion import Completion
+
+# Of two epochs, as `small_settings` has them.
+TRAINED = {"steps": 14, "best_step": 7, "best_validation_mean_auc": 0.7, "stale_epochs": 1}
 
 
 @pytest.fixture
 def run(data_set: Any, small_settings: Any, tmp_path: pathlib.Path) -> Completion:
     """A run whose four stages are whole, by its notes."""
     made = Completion(str(tmp_path), small_settings(), data_set.manifest)
-    identity = runfolder.identity(made.config, made.manifest)
+    known = identity.of(made.config, made.manifest)
     storage.write_text(storage.join(made.output, runfolder.REPORT), "{}")
     storage.write_text(storage.join(made.output, runfolder.PREDICTIONS), "id\n")
     sha256 = storage.sha256_of(storage.join(made.output, runfolder.REPORT))
     for name, note in (
-        (runfolder.TRAINING, {"identity": identity, "best_step": 7}),
+        (runfolder.TRAINING, {"identity": known, **TRAINED}),
         (
             runfolder.PREDICTIONS_NOTE,
             runfolder.predictions_note(made.config, made.manifest, 7),
         ),
-        (runfolder.EXPORT_NOTE, {"identity": identity, "step": 7, "report_sha256": sha256}),
+        (runfolder.EXPORT_NOTE, {"identity": known, "step": 7, "report_sha256": sha256}),
     ):
         runfolder.write_note(made.output, name, note)
     return made
@@ -53,8 +56,7 @@ def test_what_is_lost_has_to_be_made_again(
 
 
 def test_a_better_network_makes_what_was_made_of_another_one_old(run: Completion) -> None:
-    identity = runfolder.identity(run.config, run.manifest)
-    note = {"identity": identity, "best_step": 9}
+    note = {"identity": identity.of(run.config, run.manifest), **TRAINED, "best_step": 9}
     runfolder.write_note(run.output, runfolder.TRAINING, note)
     assert [mode for mode in ("train", "evaluate", "export", "all") if run.of(mode)] == ["train"]
 
@@ -62,3 +64,24 @@ def test_a_better_network_makes_what_was_made_of_another_one_old(run: Completion
 def test_another_setting_makes_everything_old(run: Completion) -> None:
     run.config.seed += 1
     assert not any(run.of(mode) for mode in ("train", "evaluate", "export", "all"))
+
+
+def test_more_epochs_ask_for_more_training_and_leave_the_rest_whole_till_it_begins(
+    run: Completion,
+) -> None:
+    run.config.train.epochs += 1
+    assert [mode for mode in ("train", "evaluate", "export", "all") if run.of(mode)] == [
+        "evaluate",
+        "export",
+    ]
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "text", '{"identity": 3}', "{}"])
+@pytest.mark.parametrize(
+    "name", [runfolder.TRAINING, runfolder.PREDICTIONS_NOTE, runfolder.EXPORT_NOTE]
+)
+def test_a_note_that_holds_something_else_makes_its_stage_run_again(
+    run: Completion, name: str, text: str
+) -> None:
+    storage.write_text(storage.join(run.output, name), text)
+    assert not run.of("all")

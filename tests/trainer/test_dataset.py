@@ -219,12 +219,6 @@ def test_a_split_that_is_not_what_the_manifest_says_is_refused(data_set: Any) ->
         dataset.read_truth(data_set.folder, manifest, "test")
 
 
-def test_a_batch_larger_than_the_split_is_refused(data_set: Any) -> None:
-    assert dataset.steps_per_epoch(data_set.manifest, 29) == 1
-    with pytest.raises(ConfigError, match="30 is larger .* 29 examples: use 29 or less"):
-        dataset.steps_per_epoch(data_set.manifest, 30)
-
-
 def test_a_batch_that_does_not_divide_over_the_replicas_is_refused(data_set: Any) -> None:
     strategy = OneOfSeveral(1, 0, 3)
     with pytest.raises(ConfigError, match=r"data\.global_batch_size 4 .* 3 replicas: use 3 or 6"):

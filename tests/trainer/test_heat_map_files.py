@@ -118,7 +118,7 @@ def test_a_file_that_breaks_a_rule_is_refused_in_one_sentence(
         heat_map_files.read_boxed(path)
     sentence = str(caught.value)
     assert sentence.startswith(path) and words in sentence
-    assert sentence.endswith("delete the file, or evaluate again")
+    assert sentence.endswith("bring it back from a copy, or move it away")
 
 
 @pytest.mark.parametrize(

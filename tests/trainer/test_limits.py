@@ -43,3 +43,10 @@ def test_every_number_of_the_settings_has_a_range() -> None:
             if isinstance(value, int | float) and not isinstance(value, bool)
         }
     assert numbers == set(limits.RANGES)
+
+
+def test_a_batch_that_a_run_keeps_is_changed_elsewhere_and_one_of_evaluation_anywhere() -> None:
+    with pytest.raises(ConfigError, match="use 8 or 12, in a new --output if the run has a check"):
+        limits.share("data.global_batch_size", 10, 4)
+    with pytest.raises(ConfigError, match="over 4 replicas: use 8 or 12$"):
+        limits.share("evaluation.global_batch_size", 10, 4)

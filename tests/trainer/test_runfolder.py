@@ -11,7 +11,7 @@ import pytest
 from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.manifest import Manifest
-from trainer import runfolder
+from trainer import identity, runfolder
 from trainer.config import Config
 
 MANIFEST = Manifest(
@@ -33,6 +33,19 @@ FREE = {
     "runtime.strategy": "mirrored",
     "runtime.logical_cpus": 2,
     "runtime.communication": "ring",
+    "runtime.deterministic": True,
+    "runtime.formation_seconds": 5,
+    "runtime.accelerator": "gpu",
+    "runtime.tpu": "local",
+    "runtime.xla": True,
+    "model.weights": "none",
+    "model.weights_sha256": "ab",
+    "optimizer.loss_scale": 8.0,
+    "optimizer.restart_rate": 0.1,
+    "train.checkpoint_every_steps": 7,
+    "train.epochs": 3,
+    "train.patience_epochs": 2,
+    "train.max_fruitless_starts": 1,
     "data.cache": "memory",
     "train.steps_per_call": 3,
     "train.max_loss": 2.0,
@@ -47,18 +60,15 @@ FREE = {
 }
 DECISIVE = {
     "runtime.precision": "mixed_float16",
-    "runtime.deterministic": True,
     "data.global_batch_size": 12,
     "data.crop_fraction": 0.5,
     "data.shuffle_buffer": 5,
-    "model.weights": "none",
     "model.dropout": 0.1,
     "model.batch_norm": "per_replica",
     "optimizer.learning_rate": 0.5,
     "optimizer.name": "sgd",
     "optimizer.ema_decay": 0.9,
     "train.accumulation_steps": 2,
-    "train.epochs": 3,
 }
 
 
@@ -71,32 +81,77 @@ def changed(name: str, value: Any) -> Config:
     return config
 
 
+def begun(folder: pathlib.Path, config: Config, *, checkpoint: str = "ckpt-3") -> str:
+    """A folder in which a run with these settings has saved a checkpoint."""
+    runfolder.declare(str(folder), config, MANIFEST)
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / f"{checkpoint}.index").write_bytes(b"")
+    return str(folder)
+
+
 def test_the_first_start_writes_settings_that_read_back_equal(tmp_path: pathlib.Path) -> None:
     config = changed("optimizer.learning_rate", 1e-5)
-    runfolder.begin(str(tmp_path), config, MANIFEST)
+    begun(tmp_path, config)
     assert settings.from_yaml(Config, f"{tmp_path}/config.yaml") == config
-    runfolder.begin(str(tmp_path), config, MANIFEST)
+    runfolder.check(str(tmp_path), config, MANIFEST)
+
+
+@pytest.mark.parametrize(
+    "left", ["", "checkpoints/ckpt-3.index.tempstate9", "checkpoints/x.data-0"]
+)
+def test_before_its_first_checkpoint_a_run_may_become_another_one(
+    tmp_path: pathlib.Path, left: str
+) -> None:
+    """What a first command leaves that could not work, or was killed at its first save."""
+    runfolder.declare(str(tmp_path), Config(), MANIFEST)
+    if left:
+        (tmp_path / "checkpoints").mkdir()
+        (tmp_path / left).write_bytes(b"half")
+    right = changed("optimizer.learning_rate", 1e-5)
+    runfolder.check(str(tmp_path), right, OTHER)
+    runfolder.declare(str(tmp_path), right, OTHER)
+    assert settings.from_yaml(Config, f"{tmp_path}/config.yaml") == right
+    assert (tmp_path / "manifest.sha256").read_text() == OTHER.identity
+
+
+def test_a_check_writes_nothing(tmp_path: pathlib.Path) -> None:
+    runfolder.check(f"{tmp_path}/new", Config(), MANIFEST)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["model.weights", "optimizer.loss_scale"])
+def test_what_only_the_first_start_reads_stays_on_record_and_is_said_to_have_no_effect(
+    tmp_path: pathlib.Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = begun(tmp_path, Config())
+    other = changed(name, FREE[name])
+    other.train.log_every_steps = 3
+    runfolder.check(output, other, MANIFEST)
+    assert f"warning: {name} {FREE[name]} has no effect" in capsys.readouterr().err
+    runfolder.declare(output, other, MANIFEST)
+    expected = Config()
+    expected.train.log_every_steps = 3
+    assert settings.from_yaml(Config, f"{output}/config.yaml") == expected
 
 
 @pytest.mark.parametrize(("name", "value"), FREE.items())
 def test_where_and_how_fast_may_change(tmp_path: pathlib.Path, name: str, value: Any) -> None:
-    runfolder.begin(str(tmp_path), Config(), MANIFEST)
-    runfolder.begin(str(tmp_path), changed(name, value), MANIFEST)
-    identity = runfolder.identity(Config(), MANIFEST)
-    assert runfolder.identity(changed(name, value), MANIFEST) == identity
+    output = begun(tmp_path, Config())
+    runfolder.check(output, changed(name, value), MANIFEST)
+    assert identity.of(changed(name, value), MANIFEST) == identity.of(Config(), MANIFEST)
 
 
 @pytest.mark.parametrize(("name", "value"), [("seed", 4), *DECISIVE.items()])
 def test_what_decides_the_weights_may_not(tmp_path: pathlib.Path, name: str, value: Any) -> None:
-    runfolder.begin(str(tmp_path), Config(), MANIFEST)
+    begun(tmp_path, Config())
     before = (tmp_path / "config.yaml").read_text()
-    with pytest.raises(ConfigError, match=f"another {name} .*now {value}") as caught:
-        runfolder.begin(str(tmp_path), changed(name, value), MANIFEST)
+    with pytest.raises(
+        ConfigError, match=f"another {name} .*now {value}.* in a new --output"
+    ) as caught:
+        runfolder.check(str(tmp_path), changed(name, value), MANIFEST)
     assert "\n" not in str(caught.value)
     assert (tmp_path / "config.yaml").read_text() == before
-    assert runfolder.identity(changed(name, value), MANIFEST) != runfolder.identity(
-        Config(), MANIFEST
-    )
+    assert identity.of(changed(name, value), MANIFEST) != identity.of(Config(), MANIFEST)
 
 
 def test_every_setting_is_either_free_or_decisive() -> None:
@@ -109,43 +164,57 @@ def test_every_setting_is_either_free_or_decisive() -> None:
     }
     untested = flat - set(FREE) - set(DECISIVE)
     assert untested == {
-        "runtime.accelerator",
-        "runtime.formation_seconds",
-        "runtime.tpu",
-        "runtime.xla",
         "data.deterministic",
         "data.image_size",
         "data.flip",
         "data.open_shards",
-        "model.weights_sha256",
         "model.hidden_units",
         "model.batch_norm_momentum",
         "optimizer.clip_norm",
-        "optimizer.loss_scale",
         "optimizer.plateau_epochs",
         "optimizer.plateau_factor",
         "optimizer.schedule",
         "optimizer.warmup_steps",
         "optimizer.epsilon",
-        "train.checkpoint_every_steps",
         "train.frozen_epochs",
-        "train.max_fruitless_starts",
-        "train.patience_epochs",
     }
 
 
 def test_other_data_are_refused(tmp_path: pathlib.Path) -> None:
-    runfolder.begin(str(tmp_path), Config(), MANIFEST)
+    begun(tmp_path, Config())
     with pytest.raises(ConfigError, match="another data set"):
-        runfolder.begin(str(tmp_path), Config(), OTHER)
-    assert runfolder.identity(Config(), MANIFEST) != runfolder.identity(Config(), OTHER)
+        runfolder.check(str(tmp_path), Config(), OTHER)
+    assert identity.of(Config(), MANIFEST) != identity.of(Config(), OTHER)
 
 
 def test_a_damaged_config_file_is_refused(tmp_path: pathlib.Path) -> None:
-    runfolder.begin(str(tmp_path), Config(), MANIFEST)
+    begun(tmp_path, Config())
     (tmp_path / "config.yaml").write_text("train: {epoch: 3}\n")
     with pytest.raises(ConfigError, match=r"config\.yaml.*epoch"):
-        runfolder.begin(str(tmp_path), Config(), MANIFEST)
+        begun(tmp_path, Config())
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"[]"])
+def test_a_damaged_data_note_is_left_to_the_checkpoints(
+    tmp_path: pathlib.Path, data: bytes
+) -> None:
+    output = begun(tmp_path, Config())
+    (tmp_path / "manifest.sha256").write_bytes(data)
+    runfolder.check(output, Config(), MANIFEST)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"null", b"text", b"\xff", b"7", b"[" * 100_000, b"1" * 5000]
+)
+def test_what_is_no_note_counts_as_none(tmp_path: pathlib.Path, data: bytes) -> None:
+    (tmp_path / runfolder.TRAINING).write_bytes(data)
+    assert runfolder.read_note(str(tmp_path), runfolder.TRAINING) == {}
+
+
+def test_a_folder_in_place_of_a_note_counts_as_none(tmp_path: pathlib.Path) -> None:
+    (tmp_path / runfolder.TRAINING).mkdir()
+    assert runfolder.read_note(str(tmp_path), runfolder.TRAINING) == {}
+    assert runfolder.read_note(f"{tmp_path}/x", "training.json/y") == {}
 
 
 def test_a_note_reads_back_and_a_missing_or_broken_one_is_empty(tmp_path: pathlib.Path) -> None:
@@ -158,7 +227,7 @@ def test_a_note_reads_back_and_a_missing_or_broken_one_is_empty(tmp_path: pathli
 
 def test_predictions_are_whole_only_with_what_was_asked_for_beside_them() -> None:
     note = runfolder.predictions_note(Config(), MANIFEST, 7)
-    assert note["step"] == 7 and note["identity"] == runfolder.identity(Config(), MANIFEST)
+    assert note["step"] == 7 and note["identity"] == identity.of(Config(), MANIFEST)
     for name, value in (("evaluation.gallery", 5), ("evaluation.localisation", True)):
         assert runfolder.predictions_note(changed(name, value), MANIFEST, 7) != note
     other = changed("evaluation.bootstrap_resamples", 7)

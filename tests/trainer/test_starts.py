@@ -28,6 +28,7 @@ def test_without_a_limit_it_never_ends(tmp_path: pathlib.Path) -> None:
     assert [starts.count(str(tmp_path), step=-1, most=0) for _ in range(30)][-1] == 30
 
 
-def test_a_note_that_cannot_be_read_counts_as_none(tmp_path: pathlib.Path) -> None:
-    (tmp_path / starts.NOTE).write_text("{")
+@pytest.mark.parametrize("data", [b"{", b"[]", b"null", b"\xff", b'{"step": 5, "starts": "x"}'])
+def test_a_note_that_cannot_be_read_counts_as_none(tmp_path: pathlib.Path, data: bytes) -> None:
+    (tmp_path / starts.NOTE).write_bytes(data)
     assert starts.count(str(tmp_path), step=5, most=1) == 1

@@ -109,6 +109,7 @@ def test_changed_settings_are_refused_and_free_ones_are_not(
 ) -> None:
     before = snapshot(finished_run.output)
     sentence = refused([*finished_run.argv, "--config.model.dropout=0.5"], 78)
+    assert "or train in a new --output" in sentence
     assert "another model.dropout (0.3, now 0.5)" in sentence
     assert task.main([*finished_run.argv, "--config.train.steps_per_call=1"]) == 0
     assert "training is complete" in capsys.readouterr().out
@@ -240,7 +241,8 @@ def test_a_batch_that_does_not_divide_over_the_replicas_is_exit_78(
     assert done.returncode == 78, done.stderr
     last = done.stderr.strip().splitlines()[-1]
     assert last == (
-        "cxr14-train: data.global_batch_size 10 does not divide over 3 replicas: use 9 or 12"
+        "cxr14-train: data.global_batch_size 10 does not divide over 3 replicas: use 9 or 12, in a "
+        "new --output if the run has a checkpoint, or other devices"
     )
     assert "Traceback" not in done.stderr
 
@@ -253,7 +255,7 @@ def test_evaluation_before_training_is_exit_78(refused: Callable[..., str], argu
 @pytest.mark.parametrize(
     ("mode", "problem"),
     [
-        ("train", "ckpt-7 is of a run with other settings or other data"),
+        ("train", r"ckpt-7 is of a run with another model.hidden_units (8, now 16)"),
         ("evaluate", "ckpt-7 is of another model"),
     ],
 )
@@ -268,7 +270,7 @@ def test_a_checkpoint_of_another_run_is_exit_78(
     shutil.copytree(f"{finished_run.output}/checkpoints", tmp_path / "out" / "checkpoints")
     sentence = refused([*arguments(model__hidden_units=16), f"--mode={mode}"], 78)
     assert problem in sentence
-    assert "choose another --output" in sentence
+    assert "in a new --output" in sentence
 
 
 def test_the_entry_point_leaves_signals_as_they_were(finished_run: Any) -> None:

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""Tests of what identifies a run: records compare by name, across versions with other settings."""
+
+import json
+
+import pytest
+
+from preprocessing.contract import settings
+from trainer import identity
+from trainer.config import Config
+
+FLAT = settings.flat(Config())
+
+
+def text(data: str = "a", **changed: object) -> str:
+    """A record, with "__" for the dot in the names of settings; None leaves one out."""
+    given = {**FLAT, **{name.replace("__", "."): value for name, value in changed.items()}}
+    kept = {name: value for name, value in given.items() if value is not None}
+    return json.dumps({"settings": kept, "data": data})
+
+
+def test_free_settings_exist_and_are_no_section() -> None:
+    assert FLAT.keys() >= identity.FREE
+    assert set(identity.FIRST_START) <= identity.FREE
+
+
+def test_records_name_the_setting_that_differs() -> None:
+    assert identity.difference_of_records(text(), text()) == ""
+    found = identity.difference_of_records(text(), text(model__dropout=0.5))
+    assert found == "another model.dropout (0.3, now 0.5)"
+    assert identity.difference_of_records(text(), text("b")) == "another data set than --data"
+
+
+def test_a_setting_that_came_later_counts_as_its_default_in_older_records() -> None:
+    assert identity.difference_of_records(text(model__dropout=None), text()) == ""
+    found = identity.difference_of_records(text(model__dropout=None), text(model__dropout=0.5))
+    assert found == "another model.dropout (0.3, now 0.5)"
+
+
+def test_a_setting_that_a_later_version_freed_no_longer_binds() -> None:
+    assert identity.difference_of_records(text(train__keep_best=7), text()) == ""
+
+
+def test_a_setting_of_a_later_version_is_not_passed_over() -> None:
+    assert "another model.depth (9, now None)" in identity.difference_of_records(
+        text(model__depth=9), text()
+    )
+
+
+@pytest.mark.parametrize("before", ["f" * 64, "9" * 64, "[]", "{}", "null", '{"settings": 3}', ""])
+def test_what_is_no_record_is_told_apart(before: str) -> None:
+    with pytest.raises(ValueError):
+        identity.difference_of_records(before, text())

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""Decides from where a run goes on, and on which course, when all processes are together."""
+
+import dataclasses
+
+from preprocessing.contract import storage
+from trainer import course, runfolder, starts
+from trainer.checkpoints import Checkpoints, Progress
+from trainer.config import Config
+from trainer.course import Course
+from trainer.job import Job
+
+
+def restore(job: Job, saver: Checkpoints) -> None:
+    """Restores the checkpoint that the chief chose: each for itself might choose another one."""
+    newest = -1
+    if job.runtime.is_chief:
+        saver.clean()
+        newest = saver.newest()
+        starts.count(job.output, step=newest, most=job.config.train.max_fruitless_starts)
+    newest = job.runtime.agreement.chiefs(newest)
+    if newest >= 0:
+        print(f"going on from {saver.restore(newest)}", flush=True)
+
+
+def begin(job: Job, progress: Progress, before: Config | None) -> None:
+    """Plans the course of the run, and writes what the run is, now that all has been checked.
+
+    Args:
+        job: the run.
+        progress: where it stands; the course goes into it.
+        before: the settings of the start before this one, if there is a checkpoint.
+    """
+    config = job.config
+    per_epoch = course.steps_per_epoch(job.manifest, config.data.global_batch_size)
+    was = None
+    if progress.course_end:
+        was = Course(progress.course_start, progress.course_end, progress.course_rate)
+    elif progress.step:
+        # A checkpoint of an older version, whose run could not be extended.
+        epochs = before.train.epochs if before else config.train.epochs
+        was = Course(0, epochs * per_epoch, config.optimizer.learning_rate)
+    known = progress.course_end or not progress.step
+    now = course.plan(config, per_epoch=per_epoch, step=progress.step, before=was)
+    if told := now.describe(was, config.optimizer.schedule):
+        print(told, flush=True)
+    progress.course_start, progress.course_end, progress.course_rate = dataclasses.astuple(now)
+    if job.runtime.is_chief:
+        # What is under way is not whole.
+        storage.delete(storage.join(job.output, runfolder.TRAINING))
+        # Until a checkpoint tells the course, config.yaml alone does.
+        if known:
+            runfolder.declare(job.output, config, job.manifest)

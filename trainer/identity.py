@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""Says what identifies a run: the settings that may not change between its starts, and the data.
+
+A checkpoint carries this record, so that it can be compared setting by setting, also by a later
+version that has more settings or frees some. Imports no TensorFlow.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from preprocessing.contract import settings
+from preprocessing.contract.manifest import Manifest
+from trainer.config import Config
+
+# Where a run executes, how fast, and which kernels compute it: that decides roundings alone.
+_PLACE = (
+    *("runtime.accelerator", "runtime.communication", "runtime.deterministic"),
+    *("runtime.formation_seconds", "runtime.logical_cpus", "runtime.strategy", "runtime.tpu"),
+    *("runtime.xla", "data.cache", "train.steps_per_call"),
+)
+# What is kept, logged and checked, and what is made of the best network.
+_RECORDS = (
+    *("train.checkpoint_every_steps", "train.keep_best", "train.keep_checkpoints"),
+    *("train.log_every_steps", "train.max_fruitless_starts", "train.max_loss"),
+    *("train.profile_steps", "evaluation.bootstrap_resamples", "evaluation.gallery"),
+    *("evaluation.global_batch_size", "evaluation.localisation"),
+)
+# When a run is over; `course.plan` refuses what would bend a schedule under way.
+_LENGTH = ("train.epochs", "train.patience_epochs", "optimizer.restart_rate")
+# Read by the start that finds no checkpoint, and by no later one.
+FIRST_START = ("model.weights", "model.weights_sha256", "optimizer.loss_scale")
+
+FREE = frozenset((*_PLACE, *_RECORDS, *_LENGTH, *FIRST_START))
+
+
+def record(config: Config, manifest: Manifest) -> str:
+    """Returns all that decides the weights, as JSON: settings by name, and the data."""
+    flat = {name: value for name, value in settings.flat(config).items() if name not in FREE}
+    values = {"settings": flat, "data": manifest.identity, "findings": manifest.findings}
+    return json.dumps(values, sort_keys=True)
+
+
+def of(config: Config, manifest: Manifest) -> str:
+    """Returns the SHA-256 of `record`."""
+    return hashlib.sha256(record(config, manifest).encode()).hexdigest()
+
+
+def difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Names the first setting that differs and may not; "" for none.
+
+    Args:
+        before: settings by name. One that is not there did not exist then: it had its default.
+        now: likewise.
+    """
+    defaults = settings.flat(Config())
+    for name in sorted((before.keys() | now.keys()) - FREE):
+        old, new = (one.get(name, defaults.get(name)) for one in (before, now))
+        if old != new:
+            return f"another {name} ({old}, now {new})"
+    return ""
+
+
+def difference_of_records(before: str, now: str) -> str:
+    """Compares two texts of `record`; returns what differs, "" for nothing.
+
+    Raises:
+        ValueError: the first is not such a text.
+    """
+    if before == now:
+        return ""
+    old, new = json.loads(before), json.loads(now)
+    if not (isinstance(old, dict) and isinstance(old.get("settings"), dict) and "data" in old):
+        raise ValueError("not the record of a run")
+    found = difference(old["settings"], new["settings"])
+    return found or ("" if old["data"] == new["data"] else "another data set than --data")
