@@ -9,7 +9,7 @@ import io
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from preprocessing import duplicates, shards, staging
-from preprocessing.contract import lock, patients, storage
+from preprocessing.contract import cells, lock, patients, storage
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.labels import PRESENT, UNKNOWN
@@ -166,11 +166,11 @@ def _write_table(
     table = csv.writer(text, lineterminator="\n")
     table.writerow(header)
     head = text.tell()
-    table.writerows([storage.shown(str(cell)) for cell in line] for line in lines)
+    table.writerows([cells.harmless(storage.shown(str(cell))) for cell in line] for line in lines)
     if text.tell() == head:
         storage.delete(path)
     else:
-        storage.write_text(path, text.getvalue())
+        storage.write_text(path, text.getvalue(), private=True)
 
 
 def _judge(output: str, rejected: Sequence[Rejection], images: int, allowed: float) -> None:

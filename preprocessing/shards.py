@@ -147,7 +147,7 @@ def write(task: ShardTask) -> ShardNote:
         turned=found.turned,
         warnings=tuple(found.warnings),
     )
-    storage.write_text(note_path(task), json.dumps(dataclasses.asdict(note)))
+    storage.write_text(note_path(task), json.dumps(dataclasses.asdict(note)), private=True)
     return note
 
 

@@ -92,7 +92,7 @@ class Staged:
 def write_wanted(output: str, ids: Iterable[str]) -> None:
     """Leaves the names of the index where every worker can read them."""
     data = gzip.compress(json.dumps(sorted(ids)).encode(), 6, mtime=0)
-    storage.write_bytes(storage.join(output, WANTED), data)
+    storage.write_bytes(storage.join(output, WANTED), data, private=True)
 
 
 def read_wanted(output: str) -> places.Wanted:

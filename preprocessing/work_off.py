@@ -32,7 +32,7 @@ def work_off(task: StageTask) -> int:
         return _work_off(task)
     except DataError as error:
         note = {"fingerprint": task.fingerprint, "text": str(error)}
-        storage.write_text(staging.note_path(task, "failed"), json.dumps(note))
+        storage.write_text(staging.note_path(task, "failed"), json.dumps(note), private=True)
         return 0
 
 
@@ -52,7 +52,7 @@ def _work_off(task: StageTask) -> int:
     if waiting:
         _write_run(task, number, waiting)
     note = {"fingerprint": task.fingerprint, "not_needed": len(others), "near": _near(task, others)}
-    storage.write_text(staging.note_path(task, "end"), json.dumps(note))
+    storage.write_text(staging.note_path(task, "end"), json.dumps(note), private=True)
     return len(seen)
 
 
@@ -131,4 +131,4 @@ def _write_run(task: StageTask, number: int, images: Sequence[tuple[Staged, byte
             notes.append(dataclasses.asdict(staged))
             offset += len(data)
     text = json.dumps({"fingerprint": task.fingerprint, "images": notes})
-    storage.write_text(staging.note_path(task, f"{number:04d}"), text)
+    storage.write_text(staging.note_path(task, f"{number:04d}"), text, private=True)

@@ -30,8 +30,8 @@ def encode(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
 
 
 def write(path: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Writes arrays to a file."""
-    storage.write_bytes(path, encode(arrays))
+    """Writes arrays to a file, which names images and so may name patients."""
+    storage.write_bytes(path, encode(arrays), private=True)
 
 
 def read(path: str) -> Arrays:

@@ -112,7 +112,7 @@ def write(path: str, metadata: Metadata) -> None:
     if metadata.labels is not None:
         for position, name in enumerate(metadata.findings):
             columns[LABEL_PREFIX + name] = metadata.labels[:, position]
-    storage.write_bytes(path, encode(path, columns))
+    storage.write_bytes(path, encode(path, columns), private=True)
 
 
 def join(metadata: Metadata, ids: Texts, patients: Texts) -> npt.NDArray[np.intp]:

@@ -134,7 +134,7 @@ def write(path: str, predictions: Predictions) -> None:
     for position, name in enumerate(predictions.findings):
         columns[LABEL_PREFIX + name] = predictions.labels[:, position]
         columns[SCORE_PREFIX + name] = predictions.scores[:, position]
-    storage.write_bytes(path, encode(path, columns))
+    storage.write_bytes(path, encode(path, columns), private=True)
 
 
 def fingerprint(path: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads what people and programs write into the cells of tables: nothing, numbers, truth, ages."""
+"""Reads what people write into the cells of tables, and writes cells that no spreadsheet runs."""
 
 import math
 import re
@@ -13,6 +13,10 @@ _MISSING = frozenset(
     + ("#n/a n/a", "nat", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind", "#null!", "#value!", "#ref!")
     + ("unknown", "undefined", "missing", "-", "--", "?", ".", "-1", "-1.0")
 )
+# As spreadsheets know a formula, in full-width letters too; behind apostrophes, so that taking one
+# off is always right.
+_FORMULA = re.compile("'*[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # The letters of DICOM (PS3.5, AS) and the words of six languages, by how many make a year.
 _UNITS = {
     1.0: "y yr yrs year years yo y/o y.o. j jahr jahre an ans ano anos anno anni a",
@@ -92,6 +96,27 @@ def years(text: str) -> tuple[int, str]:
     if not 0 <= age <= OLDEST_YEARS:
         return -1, "taken as unknown"
     return age, f"taken as {age}" if is_bound else ""
+
+
+def harmless(text: str) -> str:
+    """Returns a cell that a spreadsheet shows as text instead of running it as a formula.
+
+    A text that begins like a formula (=, +, -, @, tab, line break) gets an apostrophe, as
+    spreadsheets mark text; numbers stay as they are. `original` takes it off again.
+
+    >>> harmless("=1+1"), harmless("-1.5e3"), harmless("-a"), harmless("'=a"), harmless("a=1")
+    ("'=1+1", '-1.5e3', "'-a", "''=a", 'a=1')
+    """
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def original(cell: str) -> str:
+    """Returns the text of which `harmless` made a cell.
+
+    >>> [original(harmless(text)) for text in ("=1+1", "'=a", "'a", "-1")]
+    ['=1+1', "'=a", "'a", '-1']
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
 
 
 def _folded(text: str) -> str:

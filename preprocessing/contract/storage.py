@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterator
 from typing import IO, cast
 
-from preprocessing.contract import buckets, faults, folders
+from preprocessing.contract import buckets, faults, folders, privacy
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.ranges import RangeReader
 
@@ -122,26 +122,30 @@ def open_read(path: str) -> Iterator[IO[bytes]]:
         yield cast("IO[bytes]", buffered)
 
 
-def write_bytes(path: str, data: bytes) -> None:
+def write_bytes(path: str, data: bytes, *, private: bool = False) -> None:
     """Writes a file so that it appears under its name only when it is complete."""
     if scheme_of(path):
         buckets.of(scheme_of(path)).write(path, data)
         return
-    with open_write(path) as file:
+    with open_write(path, private=private) as file:
         file.write(data)
 
 
-def write_text(path: str, text: str) -> None:
+def write_text(path: str, text: str, *, private: bool = False) -> None:
     """Writes a UTF-8 file so that it appears under its name only when it is complete."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8"), private=private)
 
 
 @contextlib.contextmanager
-def open_write(path: str) -> Iterator[IO[bytes]]:
+def open_write(path: str, *, private: bool = False) -> Iterator[IO[bytes]]:
     """Opens a file for writing; it appears under `path` only after the block ended without error.
 
     A local file is written beside its final place and renamed; an object is uploaded at the end of
     the block (a shard fits into memory), which object stores do atomically.
+
+    Args:
+        path: of the file.
+        private: whether it names patients, see `privacy`; a bucket has rules of its own.
     """
     if scheme_of(path):
         buffer = io.BytesIO()
@@ -149,9 +153,10 @@ def open_write(path: str) -> Iterator[IO[bytes]]:
         buckets.of(scheme_of(path)).write(path, buffer.getvalue())
         return
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    mode = privacy.mode(os.path.dirname(path), private=private)
     temporary = f"{path}{_TEMPORARY}{uuid.uuid4().hex[:12]}"
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

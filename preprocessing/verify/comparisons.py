@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from preprocessing import duplicates
+from preprocessing.contract import cells, storage
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import patients as people
-from preprocessing.contract import storage
 from preprocessing.contract.labels import PRESENT, UNKNOWN
 from preprocessing.contract.manifest import Manifest, Split
 from preprocessing.duplicates import Twins
@@ -194,5 +194,7 @@ def _rows(folder: str, name: str, there: Iterable[str]) -> list[Mapping[str, str
     text = storage.read_bytes(storage.join(folder, name)).decode("utf-8", "replace")
     rows: list[Mapping[str, str]] = []
     with contextlib.suppress(csv.Error):
-        rows.extend(csv.DictReader(io.StringIO(text)))
+        for row in csv.DictReader(io.StringIO(text)):
+            pairs = ((key, value) for key, value in row.items() if isinstance(value, str))
+            rows.append({key: cells.original(value) for key, value in pairs})
     return rows

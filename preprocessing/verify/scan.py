@@ -29,7 +29,7 @@ class ReadShard(Worker):
             The name of the shard.
         """
         task = ReadTask.from_json(unpack(packed))
-        storage.write_bytes(task.note, shard_reading.read(task).to_bytes())
+        storage.write_bytes(task.note, shard_reading.read(task).to_bytes(), private=True)
         yield task.name
 
 

@@ -10,7 +10,7 @@ from preprocessing.config import Config
 from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
 from preprocessing.pictures import Recipe
-from preprocessing.shards import note_path, write
+from preprocessing.shards import Rejection, note_path, write
 
 
 @pytest.fixture
@@ -41,3 +41,19 @@ def test_a_list_of_rejected_images_of_an_earlier_run_does_not_stay(plan: pipelin
     made = finalize.finish(str(output), plan.tasks, draft=plan.draft, allowed=0.0)
     assert made.counters["images_rejected"] == 0
     assert not (output / finalize.REJECTED).exists()
+
+
+def test_tables_are_their_owners_and_run_no_formula_in_a_spreadsheet(plan: pipeline.Plan) -> None:
+    output = pathlib.Path(plan.all_tasks[0].output)
+    rejected = [Rejection("=cmd|x!A1", "no_picture", "-1", "+a.png")]
+    warnings = [("@b.png", "\tcolumn")]
+    finalize.finish(
+        str(output), plan.tasks, draft=plan.draft, allowed=1.0, rejected=rejected, warnings=warnings
+    )
+    assert (output / finalize.REJECTED).read_text().splitlines()[1] == (
+        "'=cmd|x!A1,no_picture,-1,'+a.png"
+    )
+    assert (output / finalize.WARNINGS).read_text().splitlines()[1] == "'@b.png,'\tcolumn"
+    for name in (finalize.REJECTED, finalize.WARNINGS):
+        assert (output / name).stat().st_mode & 0o777 == 0o600
+    assert (output / "manifest.json").stat().st_mode & 0o044

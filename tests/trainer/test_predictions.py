@@ -78,6 +78,14 @@ def test_an_empty_label_is_unknown_and_other_columns_are_named(tmp_path: Path) -
     assert found.scores[:, 0].tolist() == [0.25, 0.125, 0.0]
 
 
+def test_the_file_is_its_owners_and_odd_ids_come_back_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    odd = dataclasses.replace(make(5), ids=np.array(["=1+1", "'=a", "-1", "@b", "+c"]))
+    write(str(path), odd)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert read(str(path)).ids.tolist() == odd.ids.tolist()
+
+
 def test_labels_may_be_truths_as_pandas_writes_them_and_scores_may_not(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     text = "id,patient,split,label:Mass,score:Mass\na,1,test,True,0.5\nb,2,test,False,{}\n"

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from preprocessing.contract import storage
+from preprocessing.contract import cells, storage
 from preprocessing.contract.errors import UsageError
 from trainer.evaluation import intervals
 from trainer.predictions import Predictions
@@ -218,7 +218,13 @@ def _aucs_csv(report: Report) -> str:
         rows = [(name, finding, finding["auc"]) for name, finding in entry["findings"].items()]
         for name, counts, area in [*rows, ("mean", entry, entry["mean_auc"])]:
             writer.writerow(
-                [split, name, counts["n"], counts.get("positives"), counts["patients"]]
+                [
+                    split,
+                    cells.harmless(name),
+                    counts["n"],
+                    counts.get("positives"),
+                    counts["patients"],
+                ]
                 + [area["value"], area["low"], area["high"], area["dropped_resamples"]]
             )
     return buffer.getvalue()

@@ -43,3 +43,20 @@ def test_no_text_is_more_than_an_unknown_age(text: str) -> None:
 def test_a_whole_number_is_one_or_none(text: str) -> None:
     number = cells.whole(text)
     assert number is None or number == float(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+a", "-a", "@a", "\ta", "\ra", "\na", "\uff1da", "-1+x!A1"]
+)
+def test_a_text_like_a_formula_is_shown_as_text(text: str) -> None:
+    assert cells.harmless(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "a", "-1", "+2", "-1.5e-3", "-.5", "a=1", "'a", "1_0.png"])
+def test_numbers_and_other_texts_stay_as_they_are(text: str) -> None:
+    assert cells.harmless(text) == text
+
+
+@given(st.text("'=+-@\t1a", max_size=6) | st.text())
+def test_the_exact_text_comes_back(text: str) -> None:
+    assert cells.original(cells.harmless(text)) == text

@@ -266,6 +266,15 @@ def test_an_image_both_rejected_and_stored_is_found(finished) -> None:
     assert f"{stored} is in rejected.csv and in a shard" in _problem(finished)
 
 
+def test_a_rejected_image_with_a_name_like_a_formula_is_found_by_its_name(finished) -> None:
+    table = finished.folder / "rejected.csv"
+    rejected = table.read_text().splitlines()[1].split(",")[0]
+    table.write_text(table.read_text().replace(rejected, "'=a.png"))
+    finished.change_record(finished.shard(), 0, id="=a.png")
+    problems = verify.verify(str(finished.folder)).problems
+    assert "=a.png is in rejected.csv and in a shard: preprocess the data again" in problems
+
+
 def test_identical_pixels_that_are_not_listed_are_found(finished) -> None:
     (finished.folder / "duplicates.csv").unlink()
     problems = verify.verify(str(finished.folder)).problems
