@@ -141,11 +141,8 @@ def open_write(path: str, *, private: bool = False) -> Iterator[IO[bytes]]:
     """Opens a file for writing; it appears under `path` only after the block ended without error.
 
     A local file is written beside its final place and renamed; an object is uploaded at the end of
-    the block (a shard fits into memory), which object stores do atomically.
-
-    Args:
-        path: of the file.
-        private: whether it names patients, see `privacy`; a bucket has rules of its own.
+    the block (a shard fits into memory), which object stores do atomically. `private` files name
+    patients, see `privacy`; a bucket has rules of its own.
     """
     if scheme_of(path):
         buffer = io.BytesIO()
