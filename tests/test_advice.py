@@ -28,6 +28,8 @@ BEFORE_THE_FIRST_CHECKPOINT = {
     ("trainer/course.py", "data.global_batch_size {global_batch} is larger"): (
         "no step was ever taken with such a batch on these data"
     ),
+    ("trainer/foresight.py", "optimizer."): "states what a setting does, and advises nothing",
+    ("trainer/foresight.py", "train."): "states what a setting does, and advises nothing",
     ("trainer/earlier.py", "model.weights {path} does not fit this network"): (
         "read by the start that finds no checkpoint"
     ),

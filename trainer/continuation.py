@@ -2,9 +2,10 @@
 """Decides from where a run goes on, and on which course, when all processes are together."""
 
 import dataclasses
+import sys
 
 from preprocessing.contract import storage
-from trainer import course, runfolder, starts
+from trainer import course, foresight, runfolder, starts
 from trainer.checkpoints import Checkpoints, Progress
 from trainer.config import Config
 from trainer.course import Course
@@ -46,6 +47,8 @@ def begin(job: Job, progress: Progress, before: Config | None) -> None:
         print(told, flush=True)
     progress.course_start, progress.course_end, progress.course_rate = dataclasses.astuple(now)
     if job.runtime.is_chief:
+        if line := foresight.warning(config, per_epoch):
+            print(line, file=sys.stderr, flush=True)
         # What is under way is not whole.
         storage.delete(storage.join(job.output, runfolder.TRAINING))
         # Until a checkpoint tells the course, config.yaml alone does.
