@@ -84,7 +84,7 @@ _TABLE = {
         swimmer, seitlich, seitl, seitlage, seitaufnahme, seitbild, profilaufnahme, schräg,
         schrägaufnahme, profil, perfil, oblicua, oblicuo, decúbito, oblíqua,
         oblíquo, laterale, laterolaterale, latero laterale, latero lateral, profilo, obliqua,
-        obliquo""",
+        obliquo, cross table, crosstable, xtable, x table""",
     # Of a picture taken from the front in every language, though single words are of another.
     NOTHING: """
         decubitus dorsal, décubitus dorsal, dorsal decubitus, supine decubitus, decúbito dorsal,

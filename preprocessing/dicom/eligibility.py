@@ -19,7 +19,17 @@ from pydicom.dataset import Dataset
 
 from preprocessing.contract.picture_files import ImageError
 from preprocessing.dicom import tags
-from preprocessing.vocabulary import CHEST, FRONTAL, NOT_FRONTAL, OTHER, PAPER, Said, Vocabulary
+from preprocessing.vocabulary import (
+    AP,
+    CHEST,
+    FRONTAL,
+    NOT_FRONTAL,
+    OTHER,
+    PA,
+    PAPER,
+    Said,
+    Vocabulary,
+)
 
 _FILM_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.1",  # Computed Radiography
@@ -193,5 +203,7 @@ def _state(dataset: Dataset, said: Mapping[str, Said], keyword: str) -> str:
     """Says what is wrong with an attribute that names neither part nor view."""
     if said[keyword].is_empty and not tags.text(dataset, keyword):
         return "missing"
+    if {AP, PA} <= said[keyword].words.keys():
+        return "both AP and PA"
     quoted = tags.quoted(dataset, keyword)
     return f"{quoted}, which is unknown" if quoted else "unknown"

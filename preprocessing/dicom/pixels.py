@@ -63,7 +63,7 @@ def read(dataset: Dataset, *, is_cut: bool, warnings: list[str]) -> Pixels:
         header["PixelData"].value = _whole(header, data[0], warnings)
         pixels = _native(header)
     else:
-        pixels = _decode_frame(header, syntax, data[0], is_cut)
+        pixels = _decode_frame(header, syntax, data[0], is_cut, warnings)
     shape = (header.Rows, header.Columns)
     if pixels.shape[:2] != shape or pixels.ndim != (2 if header.SamplesPerPixel == 1 else 3):
         raise ImageError("damaged", "the picture is damaged: it has another size than its header")
@@ -162,7 +162,7 @@ def _whole(header: Dataset, data: bytes, warnings: list[str]) -> bytes:
 
 
 def _decode_frame(
-    header: Dataset, syntax: str, data: bytes, is_cut: bool
+    header: Dataset, syntax: str, data: bytes, is_cut: bool, warnings: list[str]
 ) -> npt.NDArray[np.generic]:
     try:
         frame = next(encaps.generate_frames(data, number_of_frames=1))
@@ -182,6 +182,11 @@ def _decode_frame(
         )
     if (stream.rows, stream.columns, stream.channels) != (rows, columns, channels):
         raise ImageError("damaged", "the picture is damaged: its stream has another size")
+    if 0 < stream.bits <= 8 < header.BitsAllocated:
+        # Decoders return what the stream has, in bytes.
+        warnings.append(f"{tags.title('BitsAllocated')} is 16, but the stream's are 8: taken as 8")
+        header.BitsAllocated, header.BitsStored = 8, min(8, header.BitsStored)
+        header.HighBit = header.BitsStored - 1
     frame = frames.without_padding(frame)
     if not frame:
         raise ImageError("cut_short", "the picture is cut short: its stream has no end")

@@ -69,6 +69,7 @@ SCAN = {
         ),
         ({"ViewPosition": "XYZ"}, "", ["is 'XYZ', which is unknown: taken as a frontal view"]),
         ({"ViewPosition": "FRONTAL"}, "", []),
+        ({"ViewPosition": ["AP", "PA"]}, "", ["is both AP and PA: taken as a frontal view"]),
         ({"ViewPosition": None, "SeriesDescription": "Thorax p.a."}, "PA", ["SeriesDescription"]),
         ({"StudyDescription": "CHEST PA AND LATERAL; KNEE"}, "PA", []),
         ({"StudyDescription": "XR KNEE LATERAL"}, "PA", []),

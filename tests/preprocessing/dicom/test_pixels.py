@@ -98,6 +98,15 @@ def test_jpeg_grey_and_colour(film) -> None:
     assert np.abs(found.astype(int) - luma).max() <= 3
 
 
+@pytest.mark.parametrize("bits", [8, 12])
+def test_a_stream_of_eight_bits_in_a_file_of_sixteen(film, bits: int) -> None:
+    grey = np.add.outer(np.arange(64), np.arange(48)).astype(np.uint8)
+    dataset = _jpeg(film, grey, BitsAllocated=16, BitsStored=bits, HighBit=bits - 1)
+    found, warnings = _read(dataset)
+    assert np.abs(found.astype(int) - grey).max() <= 3
+    assert len(warnings) == 1 and "BitsAllocated (0028,0100)" in warnings[0]
+
+
 @pytest.mark.parametrize("planes", [0, 1])
 def test_colours_become_luma(film, planes: int) -> None:
     rng = np.random.default_rng(0)
