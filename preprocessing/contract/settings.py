@@ -191,6 +191,7 @@ def _check_setting(kind: Any, path: str) -> None:
     *sections, name = path.split(".")
     for section in sections:
         fields = {field.name: field.type for field in dataclasses.fields(kind)}
+        _refuse_several(path, fields.get(section))
         if not dataclasses.is_dataclass(fields.get(section)):
             raise ConfigError(
                 f"--config.{path} names a section that does not exist: "
@@ -204,8 +205,15 @@ def _check_setting(kind: Any, path: str) -> None:
         raise ConfigError(f"--config.{path} names a setting that does not exist: {advice}")
     if dataclasses.is_dataclass(fields[name]):
         raise ConfigError(f"--config.{path} is a section: set one of its settings instead")
-    if typing.get_origin(fields[name]) is list:
-        raise ConfigError(f"--config.{path} is a list: set it in a YAML file, with --config=FILE")
+    _refuse_several(path, fields[name])
+
+
+def _refuse_several(path: str, kind: Any) -> None:
+    several = {list: "a list", dict: "a mapping"}.get(typing.get_origin(kind))
+    if several:
+        raise ConfigError(
+            f"--config.{path} is {several}: set it in a YAML file, with --config=FILE"
+        )
 
 
 def _explain(error: Exception) -> str:

@@ -4,8 +4,10 @@
 import dataclasses
 
 import pytest
+from absl import flags
 
 from preprocessing.config import CHESTXRAY14_FINDINGS, Config
+from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError
 
 
@@ -59,3 +61,9 @@ def test_a_setting_that_cannot_work_is_named(change: dict[str, object]) -> None:
 )
 def test_the_ends_of_each_range_work(change: dict[str, object]) -> None:
     dataclasses.replace(Config(), **change).validate()
+
+
+@pytest.mark.parametrize("argument", ["--config.words=chest", "--config.words.thx=chest"])
+def test_words_on_the_command_line_are_sent_to_the_file(argument: str) -> None:
+    with pytest.raises(ConfigError, match="is a mapping: set it in a YAML file"):
+        settings.parse(Config(), ["job", argument], values=flags.FlagValues())
