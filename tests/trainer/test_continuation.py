@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from trainer.stopping import StopRequests
 
 from preprocessing.contract import settings, storage
 from preprocessing.contract.errors import ConfigError, StoppedError
+from preprocessing.contract.stopping import StopRequests
 from trainer import bundle, runfolder, stages, training
 from trainer.config import Config
 from trainer.job import Job
