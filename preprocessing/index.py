@@ -11,6 +11,7 @@ from preprocessing import splits, vocabulary
 from preprocessing.config import Config
 from preprocessing.contract import patients, storage
 from preprocessing.contract.errors import UsageError
+from preprocessing.phantom import notes
 from preprocessing.sources import nih, table, text_files
 from preprocessing.sources.row import Row
 
@@ -65,6 +66,7 @@ class Index:
         identity: what a data set at the output must have been made from, as in its manifest.
         key: secret for pseudonyms; empty for no pseudonyms.
         warnings: (id, text) of fields of the label file that are not understood.
+        phantom: how the phantom was made that the files are of; empty for real ones.
     """
 
     rows: list[Row]
@@ -75,6 +77,7 @@ class Index:
     identity: dict[str, Any]
     key: bytes = dataclasses.field(default=b"", repr=False)
     warnings: Sequence[tuple[str, str]] = ()
+    phantom: str = ""
 
     def pseudonym(self, patient: str) -> str:
         """Returns what stands for a patient in shards, manifest and messages."""
@@ -121,7 +124,14 @@ def read(inputs: Inputs, config: Config) -> Index:
         identity=_identity(inputs, config, lists, key),
         key=key,
         warnings=found.warnings,
+        phantom=notes.made_from(_beside(inputs)),
     )
+
+
+def _beside(inputs: Inputs) -> list[str]:
+    """The folders in which the maker of the files may have left notes on them."""
+    paths = (f"{inputs.images.rstrip('/')}/", inputs.images.rstrip("/"), inputs.labels)
+    return list(dict.fromkeys(path.rpartition("/")[0] or "." for path in paths))
 
 
 def _rows(inputs: Inputs, config: Config) -> table.Index:

@@ -55,8 +55,7 @@ def run(inputs: Inputs, config: Config, beam_arguments: Sequence[str]) -> tuple[
     read = index.read(inputs, config)
     beam_options = runner.options(beam_arguments, images=len(read.rows))
     # Workers read pictures and write shards; everything else is read here.
-    far = {"images": inputs.images, "output": inputs.output}
-    runner.refuse_local_paths(beam_options, far)
+    runner.refuse_local_paths(beam_options, {"images": inputs.images, "output": inputs.output})
     made = _find_made(inputs.output, read)
     if made is not None:
         _refuse_other_images(inputs, made, read)
@@ -172,6 +171,7 @@ def make_plan(
         counters=located.counters,
         writer=WRITER,
         split_method=method,
+        phantom=read.phantom,
         **read.identity,
     )
     return Plan(tasks=tasks, draft=draft, located=located)

@@ -86,6 +86,7 @@ def _context(parsed: ParsedFlags, manifest: Manifest | None) -> dict[str, Any]:
             "stored_size": manifest.stored_size,
             "encoding": manifest.encoding,
             "writer": manifest.writer,
+            **({"phantom": manifest.phantom} if manifest.phantom else {}),
             "splits": {
                 name: {"examples": split.examples, "patients": split.patients}
                 for name, split in manifest.splits.items()

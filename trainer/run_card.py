@@ -21,6 +21,7 @@ def data_set_text(manifest: Manifest) -> str:
                 ["Data set", "What the manifest says"],
                 [
                     ["Identity (SHA-256 of the manifest)", f"`{manifest.identity}`"],
+                    *([["Phantom", manifest.phantom]] if manifest.phantom else []),
                     ["ChestX-ray14's official split", official],
                     ["Split method", manifest.split_method or "not said"],
                     ["Stored pictures", f"{manifest.stored_size} px, {manifest.encoding}"],

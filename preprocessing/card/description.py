@@ -67,7 +67,8 @@ def describe(folder: str, output: str = "", beam_arguments: Sequence[str] = ()) 
     shown = contact_sheet.examples(folder, manifest, readings)
     told = sections.build(manifest, parts, shown)
     images = number(sum(part.images for part in parts))
-    title = f"Data set card: {images} chest radiographs, {len(manifest.findings)} findings"
+    what = "drawn pictures of a phantom" if manifest.phantom else "chest radiographs"
+    title = f"Data set card: {images} {what}, {len(manifest.findings)} findings"
     files = {
         MARKDOWN: rendering.markdown(title, told, picture=SHEET).encode(),
         HTML: rendering.html(title, told).encode(),

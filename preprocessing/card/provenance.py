@@ -13,7 +13,14 @@ USE = "For research. Not a medical device: nothing here may be used for the care
 def limits(manifest: Manifest) -> Section:
     """Says what the labels mean; for ChestX-ray14 with the sources."""
     words = []
-    if manifest.parameters.get("source") == "nih":
+    if manifest.phantom:
+        words += [
+            f"This data set is a phantom, {manifest.phantom}: no picture shows a patient, and "
+            "the label file only has the form of ChestX-ray14's.",
+            "Its labels are what was drawn, so none is wrong, and its findings are easier to see "
+            "than disease is: what a model scores here says nothing of radiographs.",
+        ]
+    elif manifest.parameters.get("source") == "nih":
         words += [
             "The labels of ChestX-ray14 were drawn from radiology reports by a program. Its "
             "authors state that more than 90% are right (Wang et al., CVPR 2017, "
@@ -43,6 +50,7 @@ def identity(manifest: Manifest) -> Section:
     )
     rows = [
         ["identity of the manifest (SHA-256)", manifest.identity],
+        *([["phantom", manifest.phantom]] if manifest.phantom else []),
         ["findings, in order", ", ".join(manifest.findings)],
         ["stored pictures", f"{manifest.stored_size} x {manifest.stored_size}, 8-bit grey"],
         ["encoding", manifest.encoding],

@@ -68,6 +68,7 @@ class Manifest:
         sources: SHA-256 of each file that the records came from, but the images.
         writer: name and version of the program that wrote the data set.
         split_method: how images came to the splits, in words.
+        phantom: how the phantom was made that the images are of, in words; empty for real images.
     """
 
     schema_version: int
@@ -82,6 +83,7 @@ class Manifest:
     sources: dict[str, str]
     writer: str
     split_method: str = ""
+    phantom: str = ""
 
     @property
     def identity(self) -> str:
@@ -91,7 +93,10 @@ class Manifest:
 
 def to_json(manifest: Manifest) -> str:
     """Returns the text of manifest.json."""
-    return json.dumps(dataclasses.asdict(manifest), indent=2, ensure_ascii=False) + "\n"
+    values = dataclasses.asdict(manifest)
+    if not manifest.phantom:
+        del values["phantom"]  # as in manifests that are older than this field
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 
 def from_json(text: str, *, origin: str) -> Manifest:

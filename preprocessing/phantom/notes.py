@@ -7,6 +7,7 @@ can go on, and after the last file with the checksum of the label file and the c
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from preprocessing.contract import storage
@@ -89,6 +90,24 @@ def finish(output: str, parameters: Parameters, counts: dict[str, Any]) -> None:
     """
     sha256 = storage.sha256_of(storage.join(output, DATA_ENTRY))
     _write(output, parameters, sha256=sha256, counts=counts)
+
+
+def made_from(folders: Iterable[str]) -> str:
+    """Tells whether files are a phantom's, by the notes that it leaves beside them.
+
+    Args:
+        folders: that may hold its notes.
+
+    Returns:
+        How it was made, in words; empty where no folder is a phantom's.
+    """
+    for folder in folders:
+        try:
+            notes = _read(storage.join(folder, NOTES))
+        except (OSError, UsageError):
+            continue
+        return f"drawn by cxr14-preprocess phantom ({_in_words(notes['parameters'])})"
+    return ""
 
 
 def _write(

@@ -2,6 +2,7 @@
 """Everything that is text is read before any picture, and mistakes in it are found there."""
 
 import dataclasses
+import json
 import pathlib
 
 import pytest
@@ -92,3 +93,26 @@ def test_spellings_of_a_patient_get_one_pseudonym_and_nobody_gets_none(films: In
     same = {read.pseudonym(name) for name in ("13", "0013", "13.0", " 13\xa0", "13\0")}
     assert len(same) == 1 and read.pseudonym("14") not in same
     assert {read.pseudonym(name) for name in ("", " ", "nan", "None")} == {""}
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"), [("p", "x/l.csv"), ("p/images_001", "x/l.csv"), ("y", "p/l.csv")]
+)
+def test_a_phantom_is_known_by_its_notes_beside_images_or_labels(
+    tmp_path: pathlib.Path, images: str, labels: str
+) -> None:
+    for name in ("p/images_001", "x", "y"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / labels).write_text("image,patient,Edema\na.png,1,1\n")
+    inputs = Inputs(
+        source="csv", images=str(tmp_path / images), labels=str(tmp_path / labels), output="out"
+    )
+    config = Config(findings=["Edema"], table=Table(patient_column="patient"))
+    for content in (None, "[]", '{"parameters": 1}', "{"):
+        if content is not None:
+            (tmp_path / "p" / "phantom.json").write_text(content)
+        assert index.read(inputs, config).phantom == ""
+    made = {"parameters": {"images": 9, "seed": 3}, "sha256": None, "counts": None}
+    (tmp_path / "p" / "phantom.json").write_text(json.dumps(made))
+    said = "drawn by cxr14-preprocess phantom (images 9, seed 3)"
+    assert index.read(inputs, config).phantom == said

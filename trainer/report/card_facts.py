@@ -70,6 +70,7 @@ def data(manifest: Mapping[str, Any], of_chestxray14: bool) -> Facts:
     stored = manifest.get("stored_size")
     return {
         **named,
+        "a phantom, not patients": manifest.get("phantom"),
         "identity of the preprocessed data (SHA-256 of the manifest)": manifest.get("identity"),
         "written by": manifest.get("writer"),
         "stored pictures": stored and f"{stored} x {stored}, 8-bit grey",

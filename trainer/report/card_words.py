@@ -52,6 +52,12 @@ CHESTXRAY14_LIMITS = (
     "towards such groups cannot be examined at all.",
 )
 
+PHANTOM_LIMITS = (
+    "The images are a phantom's: a program drew them, and no picture shows a patient.",
+    "The labels are what was drawn, so none is wrong, and findings are easier to see than disease "
+    "is. No figure here says how a model does on radiographs.",
+)
+
 OTHER_LIMITS = (
     "How the labels were made is not known to this report, and so not what agreement with them is "
     "worth.",
@@ -59,12 +65,16 @@ OTHER_LIMITS = (
 )
 
 ETHICS = (
+    "Who uses a score without its interval, its prevalence and its threshold will be misled.",
+)
+
+ETHICS_OF_PATIENTS = (
     "Models of this kind have been found to miss disease more often in women, in the young and in "
     "under-served patients (Seyyed-Kalantari et al., Nature Medicine 2021; 27:2176-2182). A good "
     "mean does not exclude this: read the subgroups.",
     "The images are of real patients. They were published without names; do not try to find out "
     "who they are, and do not link them with other records.",
-    "Who uses a score without its interval, its prevalence and its threshold will be misled.",
+    *ETHICS,
 )
 
 NEVER_KNOWN = (

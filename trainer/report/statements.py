@@ -46,7 +46,9 @@ def notes_on(report: Mapping[str, Any]) -> list[dict[str, str]]:
         report: the report but for its notes.
     """
     resamples = report["request"]["bootstrap_resamples"]
+    phantom = _phantom(report)
     notes = {
+        **({"phantom": phantom} if phantom else {}),
         "auc": (
             "The AUC is the chance that an image with the finding gets a higher score than an "
             "image without it. It needs no threshold and so says nothing of how the model does at "
@@ -71,7 +73,21 @@ def notes_on(report: Mapping[str, Any]) -> list[dict[str, str]]:
             "diagnose or to treat."
         ),
     }
+    if phantom:
+        del notes["labels"]
     return [{"topic": topic, "text": text} for topic, text in (notes | _caveats(report)).items()]
+
+
+def _phantom(report: Mapping[str, Any]) -> str:
+    """Says that the images are a phantom's; empty where they are not, as far as was said."""
+    manifest = report["context"].get("manifest")
+    made = manifest.get("phantom") if isinstance(manifest, Mapping) else None
+    if not made:
+        return ""
+    return (
+        f"The images and labels are a phantom's, {made}: no picture shows a patient. The figures "
+        "show that the programs work; they say nothing of how a model does on radiographs."
+    )
 
 
 def validation_minus_test(splits: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -139,7 +139,7 @@ def test_the_card_may_lie_in_the_data_set_itself(finished, tmp_path, capsys) -> 
     folder = str(tmp_path / "data")
     assert task.main(["cxr14-preprocess", "describe", folder]) == 0
     printed = capsys.readouterr().out
-    assert "Data set card: 120 chest radiographs, 14 findings" in printed
+    assert "Data set card: 120 drawn pictures of a phantom, 14 findings" in printed
     assert f"written: {folder}/contact_sheet.png" in printed
     assert task.main(["cxr14-preprocess", "verify", folder]) == 0
 

@@ -18,8 +18,18 @@ def test_the_identity_tells_all_that_the_manifest_knows(finished) -> None:
     assert told["stored_size"] == "48" and told["table.separator"] == "|"
 
 
-def test_facts_of_chestxray14_are_told_of_no_other_data(finished) -> None:
+def test_a_phantom_is_called_one(finished) -> None:
     manifest = finished.manifest
+    assert manifest.phantom.startswith("drawn by cxr14-preprocess phantom (images 120, seed 5, pre")
+    said = " ".join(provenance.limits(manifest).words)
+    assert f"This data set is a phantom, {manifest.phantom}: no picture shows a patient" in said
+    assert "drawn from radiology reports" not in said and "NIH" not in said
+    rows = provenance.identity(manifest).tables[0].rows
+    assert ["phantom", manifest.phantom] in rows
+
+
+def test_facts_of_chestxray14_are_told_of_no_other_data(finished) -> None:
+    manifest = dataclasses.replace(finished.manifest, phantom="")
     assert any("Oakden-Rayner" in text for text in provenance.limits(manifest).words)
     other = dataclasses.replace(manifest, parameters={"source": "csv"})
     assert not any("ChestX-ray14" in text for text in provenance.limits(other).words)

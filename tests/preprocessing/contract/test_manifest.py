@@ -86,3 +86,11 @@ def test_a_damaged_manifest_is_refused(tmp_path: pathlib.Path, change: dict[str,
     _damaged(tmp_path / "manifest.json", **change)
     with pytest.raises(DataError, match="is damaged"):
         manifests.read(str(tmp_path))
+
+
+def test_a_manifest_without_a_phantom_is_written_and_identified_as_before_there_were_any() -> None:
+    real = _manifest()
+    assert "phantom" not in manifests.to_json(real)
+    drawn = dataclasses.replace(real, phantom="drawn")
+    assert manifests.from_json(manifests.to_json(drawn), origin="m") == drawn
+    assert drawn.identity != real.identity

@@ -80,3 +80,12 @@ def test_a_split_of_one_patient_is_told_to_have_no_interval(make: Make) -> None:
     assert report["splits"]["test"]["mean_auc"]["low"] is None
     notes = {note["topic"]: note["text"] for note in report["notes"]}
     assert "Mass" in notes["no_interval"] and "Hernia" not in notes["no_interval"]
+
+
+def test_a_phantom_is_called_one_and_its_labels_are_not_those_of_reports(make: Make) -> None:
+    context = {"manifest": {"phantom": "drawn by a program", "parameters": {"source": "nih"}}}
+    report = build(Source(make(), 5, 0, context))
+    notes = {note["topic"]: note["text"] for note in report["notes"]}
+    assert next(iter(notes)) == "phantom" and "labels" not in notes
+    assert "The images and labels are a phantom's, drawn by a program: no pict" in notes["phantom"]
+    assert not any("radiology reports" in text for text in notes.values())

@@ -16,6 +16,7 @@ from trainer.report.markdown import escape, flatten, pipe_lines
 from trainer.report.source import Source
 
 _ADULT = 18
+_NAME = "ChestX-ray14"
 _SPLITS = {
     "images": "images",
     "patients": "patients",
@@ -35,7 +36,7 @@ def build(source: Source) -> dict[str, Any]:
     """
     identity = official_split.identity(source.predictions, source.context.get("manifest"))
     manifest, training = (card_facts.facts_of(source, name) for name in ("manifest", "training"))
-    of_chestxray14 = _is_chestxray14(source, identity, manifest)
+    of_chestxray14 = _is_chestxray14(identity, manifest)
     leak = identity["patients_in_two_splits"]
     return {
         "available": True,
@@ -45,7 +46,7 @@ def build(source: Source) -> dict[str, Any]:
             "Everything here was handed in, computed from what was handed in, or is published of "
             "the data set. What nobody told is listed as not known.",
         ],
-        "data_set": "ChestX-ray14" if of_chestxray14 else None,
+        "data_set": "phantom" if manifest.get("phantom") else _NAME if of_chestxray14 else None,
         "groups": [
             group
             for group in _groups(source, identity, of_chestxray14)
@@ -78,8 +79,8 @@ def _groups(
             rows=card_facts.training(training, card_facts.facts_of(source, "config")),
         ),
         _group("Evaluation", rows=_evaluation(source)),
-        _group("Limits", words.CHESTXRAY14_LIMITS if of_chestxray14 else words.OTHER_LIMITS),
-        _group("Ethics", words.ETHICS),
+        _group("Limits", _limits(manifest, of_chestxray14)),
+        _group("Ethics", words.ETHICS if manifest.get("phantom") else words.ETHICS_OF_PATIENTS),
     ]
 
 
@@ -91,10 +92,16 @@ def _group(
     return {"title": title, "words": list(sentences), "facts": facts}
 
 
-def _is_chestxray14(
-    source: Source, identity: Mapping[str, Any], manifest: Mapping[str, Any]
-) -> bool:
+def _limits(manifest: Mapping[str, Any], of_chestxray14: bool) -> tuple[str, ...]:
+    if manifest.get("phantom"):
+        return words.PHANTOM_LIMITS
+    return words.CHESTXRAY14_LIMITS if of_chestxray14 else words.OTHER_LIMITS
+
+
+def _is_chestxray14(identity: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
     """Whether it was said, or the test images show, that these are images of ChestX-ray14."""
+    if manifest.get("phantom"):
+        return False
     parameters = manifest.get("parameters")
     said = parameters.get("source") if isinstance(parameters, Mapping) else None
     return (
@@ -158,7 +165,8 @@ def _not_known(
 ) -> list[str]:
     versions = card_facts.mapping(training.get("versions"))
     lacking = {
-        "which data set the images are of, and its terms of use": of_chestxray14,
+        "which data set the images are of, and its terms of use": of_chestxray14
+        or bool(manifest.get("phantom")),
         "which files and lists the data were made from": bool(manifest),
         "how the model was trained: steps, time, devices, versions": bool(training),
         "its settings and its seed": bool(card_facts.facts_of(source, "config")),

@@ -154,3 +154,15 @@ def test_context_of_another_form_breaks_nothing(make: Make) -> None:
     assert groups(section)["Model"]["facts"]["checkpoint"] == "step 5"
     shown(section)
     shown(built(make(), {"manifest": None, "training": [], "config": {"model": 3}}))
+
+
+def test_a_phantom_is_not_described_as_patients(make: Make) -> None:
+    manifest = {"phantom": "drawn by a program", "parameters": {"source": "nih"}}
+    section = built(make(), {**CONTEXT, "manifest": manifest})
+    assert section["data_set"] == "phantom"
+    assert groups(section)["Data"]["facts"]["a phantom, not patients"] == "drawn by a program"
+    text = " ".join(shown(section))
+    for claim in ("NIH Clinical Center", "1992", "Oakden", "112,120", "real patients"):
+        assert claim not in text
+    assert "No figure here says how a model does on radiographs" in text
+    assert "which data set" not in " ".join(section["not_known"])
