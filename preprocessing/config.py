@@ -8,7 +8,7 @@ width, the predictions, the report and the SavedModel.
 import dataclasses
 import re
 
-from preprocessing import vocabulary
+from preprocessing.contract import vocabulary
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.schema import ENCODINGS
 
@@ -131,8 +131,8 @@ class Config:
         table: how other label files than ChestX-ray14's are read.
         words: a hospital's own words or phrases for parts of the body and views, in tags of DICOM
             files and in the view column, each with its meaning: chest, other (part of the body),
-            paper, PA, AP, frontal, not_frontal or nothing. See preprocessing/vocabulary.py for
-            those that are known.
+            paper, PA, AP, frontal, not_frontal or nothing. Those that are known stand in
+            preprocessing/contract/vocabulary.py.
     """
 
     findings: list[str] = dataclasses.field(default_factory=lambda: list(CHESTXRAY14_FINDINGS))

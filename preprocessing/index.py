@@ -7,9 +7,9 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from preprocessing import splits, vocabulary
+from preprocessing import splits
 from preprocessing.config import Config
-from preprocessing.contract import patients, storage
+from preprocessing.contract import patients, storage, vocabulary
 from preprocessing.contract.errors import UsageError
 from preprocessing.phantom import notes
 from preprocessing.sources import nih, table, text_files
@@ -135,16 +135,16 @@ def _beside(inputs: Inputs) -> list[str]:
 
 
 def _rows(inputs: Inputs, config: Config) -> table.Index:
+    words = vocabulary.of(config.words)
     if inputs.source == "nih":
         found = table.Index()
-        found.rows = nih.read_index(inputs.labels, config.findings, found.warnings)
+        found.rows = nih.read_index(inputs.labels, config.findings, found.warnings, words)
         return found
     if inputs.source == "csv" and not (config.table.patient_column or config.table.patient_pattern):
         raise UsageError(
             "--source=csv needs to know the patients, by whom data are split: name "
             "--config.table.patient_column or --config.table.patient_pattern"
         )
-    words = vocabulary.of(config.words)
     return table.read_index(inputs.labels, config.findings, config.table, words)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing.contract import cells
+from preprocessing.contract import cells, vocabulary
 from preprocessing.contract.errors import DataError
 from trainer.predictions_formats import at, numbers
 
@@ -19,10 +19,7 @@ LABEL_PREFIX = "label:"
 AGE_BOUNDS = "age_bounds"
 # What stands for unknown in each column of numbers.
 UNKNOWN = {"age": -1, "follow_up": -1, "width": 0, "height": 0}
-_CODES = {
-    "sex": {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F"},
-    "view": {"AP": "AP", "PA": "PA"},
-}
+_SEXES = {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F"}
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -36,11 +33,17 @@ def coded(name: str, columns: Columns, refused: dict[str, int]) -> npt.NDArray[n
         refused: receives how many values are none of the codes.
     """
     unique, inverse = np.unique(_texts(name, columns), return_inverse=True)
-    codes = [_CODES[name].get(text.upper(), "") for text in unique.tolist()]
+    codes = [_code(name, text) for text in unique.tolist()]
     strange = [not code and bool(text) for code, text in zip(codes, unique.tolist(), strict=True)]
     if lost := int(np.array(strange)[inverse].sum()):
         refused[name] = lost
     return np.array(codes, dtype="<U2")[inverse]
+
+
+def _code(name: str, text: str) -> str:
+    if name == "view":
+        return vocabulary.of({}).read_view(text).view
+    return _SEXES.get(text.upper(), "")
 
 
 def integers(

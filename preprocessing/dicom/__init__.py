@@ -8,7 +8,7 @@ by keyword and number, and repeat only known words and codes that have no part o
 import dataclasses
 from collections.abc import Mapping
 
-from preprocessing import vocabulary
+from preprocessing.contract import vocabulary
 from preprocessing.contract.picture_files import Pixels
 
 REASONS = (

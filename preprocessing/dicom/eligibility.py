@@ -18,8 +18,7 @@ from collections.abc import Mapping
 from pydicom.dataset import Dataset
 
 from preprocessing.contract.picture_files import ImageError
-from preprocessing.dicom import tags
-from preprocessing.vocabulary import (
+from preprocessing.contract.vocabulary import (
     AP,
     CHEST,
     FRONTAL,
@@ -30,6 +29,7 @@ from preprocessing.vocabulary import (
     Said,
     Vocabulary,
 )
+from preprocessing.dicom import tags
 
 _FILM_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.1",  # Computed Radiography

@@ -6,9 +6,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from preprocessing.contract import cells, labels, patients
+from preprocessing.contract import cells, labels, patients, vocabulary
 from preprocessing.contract.errors import DataError
-from preprocessing.sources import text_files
+from preprocessing.contract.vocabulary import Vocabulary
+from preprocessing.sources import text_files, views
 from preprocessing.sources.row import Row
 
 # The side in pixels of the published pictures, in which BBox_List_2017.csv measures.
@@ -22,7 +23,10 @@ _BOX_NAMES = {"Infiltrate": "Infiltration"}
 
 
 def read_index(
-    path: str, findings: Sequence[str], warnings: list[tuple[str, str]] | None = None
+    path: str,
+    findings: Sequence[str],
+    warnings: list[tuple[str, str]] | None = None,
+    words: Vocabulary | None = None,
 ) -> list[Row]:
     """Reads Data_Entry_2017.csv or Data_Entry_2017_v2020.csv in any published variant.
 
@@ -32,15 +36,35 @@ def read_index(
     Args:
         path: the file.
         findings: names, in the order of the targets.
-        warnings: receives (id, text) of ages that are none or only bounds.
+        warnings: receives (id, text) of ages that are none or only bounds, and of unknown views.
+        words: by which views are known; those of the table if left out.
 
     Raises:
         DataError: a missing file or column, a label that is not a finding, a name given twice, a
             field that is not a number; it names the file and the line.
     """
+    words = words or vocabulary.of({})
     lines = text_files.csv_lines(path)
-    header = next(lines)[1]
-    place = {
+    place = _places(path, next(lines)[1])
+    rows = []
+    for number, line in lines:
+        try:
+            fields = text_files.fields(line, place)
+            view = views.read(fields["view"], "View Position", words)
+            rows.append(_row(fields, findings, view))
+        except (DataError, ValueError, OverflowError) as error:
+            raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
+        odd = (text_files.age_warning(fields["age"], "Patient Age"), view.warning)
+        if warnings is not None:
+            warnings += [(fields["id"], text) for text in odd if text]
+    text_files.refuse_duplicates(path, (row.id for row in rows))
+    if not rows:
+        raise DataError(f"{path} has a header but no rows: use the complete label file")
+    return rows
+
+
+def _places(path: str, header: Sequence[str]) -> dict[str, int]:
+    return {
         "id": text_files.column(path, header, "Image Index"),
         "labels": text_files.column(path, header, "Finding Labels"),
         "patient": text_files.column(path, header, "Patient ID"),
@@ -51,20 +75,6 @@ def read_index(
         "width": text_files.column(path, header, "OriginalImage[Width", "OriginalImageWidth"),
         "height": text_files.column(path, header, "Height]", "OriginalImageHeight"),
     }
-    rows = []
-    for number, line in lines:
-        try:
-            fields = text_files.fields(line, place)
-            rows.append(_row(fields, findings))
-        except (DataError, ValueError, OverflowError) as error:
-            raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
-        age = text_files.age_warning(fields["age"], "Patient Age")
-        if age and warnings is not None:
-            warnings.append((fields["id"], age))
-    text_files.refuse_duplicates(path, (row.id for row in rows))
-    if not rows:
-        raise DataError(f"{path} has a header but no rows: use the complete label file")
-    return rows
 
 
 def read_boxes(path: str, findings: Sequence[str]) -> dict[str, list[tuple[int, ...]]]:
@@ -99,7 +109,7 @@ def with_boxes(row: Row, boxes: Mapping[str, list[tuple[int, ...]]]) -> Row:
     )
 
 
-def _row(fields: Mapping[str, str], findings: Sequence[str]) -> Row:
+def _row(fields: Mapping[str, str], findings: Sequence[str], view: views.View) -> Row:
     if not fields["id"]:
         raise DataError("the image name is empty")
     text_files.refuse_nobody(fields["patient"], "Patient ID")
@@ -113,7 +123,8 @@ def _row(fields: Mapping[str, str], findings: Sequence[str]) -> Row:
         id=fields["id"],
         patient=fields["patient"],
         targets=labels.encode(fields["labels"], findings),
-        view=fields["view"] if fields["view"] in ("AP", "PA") else "",
+        refused=view.refused,
+        view=view.direction,
         sex=fields["sex"] if fields["sex"] in ("M", "F") else "",
         age=cells.years(fields["age"])[0],
         follow_up=text_files.whole(fields["follow_up"], "Follow-up #", unknown=-1),

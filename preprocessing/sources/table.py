@@ -4,13 +4,12 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from preprocessing import vocabulary
 from preprocessing.config import Table
-from preprocessing.contract import cells, labels, patients
+from preprocessing.contract import cells, labels, patients, vocabulary
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.vocabulary import Vocabulary
 from preprocessing.sources import text_files, views
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
-from preprocessing.vocabulary import Vocabulary
 
 _ADVICE = "name the column that is meant in --config.table"
 _READINGS = {"unknown": labels.UNKNOWN, "absent": labels.ABSENT, "present": labels.PRESENT}

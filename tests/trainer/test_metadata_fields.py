@@ -21,6 +21,13 @@ def test_codes_are_read_in_any_case_and_others_counted() -> None:
     assert refused == {"sex": 1}
 
 
+def test_views_are_read_by_the_words_of_preprocessing() -> None:
+    refused: dict[str, int] = {}
+    found = metadata_fields.coded("view", columns("p.a.", "AP erect", "L", ""), refused)
+    assert found.tolist() == ["PA", "AP", "", ""]
+    assert refused == {"view": 1}
+
+
 def test_a_column_that_is_not_there_is_unknown() -> None:
     refused: dict[str, int] = {}
     assert metadata_fields.coded("view", {"id": IDS}, refused).tolist() == [""] * 4

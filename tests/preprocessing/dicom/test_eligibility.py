@@ -4,7 +4,7 @@
 import pytest
 from pydicom.dataset import Dataset
 
-from preprocessing import vocabulary
+from preprocessing.contract import vocabulary
 from preprocessing.contract.image import ImageError
 from preprocessing.dicom import eligibility
 

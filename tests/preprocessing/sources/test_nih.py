@@ -6,6 +6,7 @@ import pathlib
 import pytest
 
 from preprocessing.config import CHESTXRAY14_FINDINGS as FINDINGS
+from preprocessing.contract import vocabulary
 from preprocessing.contract.errors import DataError
 from preprocessing.sources import nih
 from preprocessing.sources.row import Row
@@ -85,6 +86,19 @@ def test_ages_are_years_in_whatever_unit_they_are_written(
 def test_both_views_and_sexes_are_known(tmp_path: pathlib.Path, view: str, sex: str) -> None:
     (row,) = nih.read_index(_csv(tmp_path, _HEADER, _row(view=view, sex=sex)), FINDINGS)
     assert (row.view, row.sex) == (view, sex)
+
+
+def test_lateral_films_are_refused_and_unknown_views_named(tmp_path: pathlib.Path) -> None:
+    warnings: list[tuple[str, str]] = []
+    path = _csv(tmp_path, _HEADER, _row(view="LATERAL"))
+    (row,) = nih.read_index(path, FINDINGS, warnings)
+    assert (row.view, row.refused[0], warnings) == ("", "not_frontal", [])
+    path = _csv(tmp_path, _HEADER, _row(view="steep"))
+    (row,) = nih.read_index(path, FINDINGS, warnings)
+    assert (row.view, row.refused) == ("", ())
+    assert "column 'View Position' is 'steep', which is unknown" in warnings[0][1]
+    own = vocabulary.of({"steep": "PA"})
+    assert nih.read_index(path, FINDINGS, words=own)[0].view == "PA"
 
 
 def test_what_is_unknown_stays_unknown(tmp_path: pathlib.Path) -> None:

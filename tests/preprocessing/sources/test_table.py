@@ -6,8 +6,8 @@ import pathlib
 
 import pytest
 
-from preprocessing import vocabulary
 from preprocessing.config import Table
+from preprocessing.contract import vocabulary
 from preprocessing.contract.errors import DataError
 from preprocessing.sources import table
 from preprocessing.sources.row import SIZE_OF_PICTURE

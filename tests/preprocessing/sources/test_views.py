@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from preprocessing import task, vocabulary
-from preprocessing.contract import manifest
+from preprocessing import task
+from preprocessing.contract import manifest, vocabulary
 from preprocessing.sources import views
 
 WORDS = vocabulary.of({})

@@ -3,7 +3,7 @@
 
 import pytest
 
-from preprocessing import vocabulary
+from preprocessing.contract import vocabulary
 from preprocessing.contract.errors import ConfigError
 
 WORDS = vocabulary.of({})
