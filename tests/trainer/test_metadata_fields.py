@@ -23,7 +23,7 @@ def test_codes_are_read_in_any_case_and_others_counted() -> None:
 
 def test_views_are_read_by_the_words_of_preprocessing() -> None:
     refused: dict[str, int] = {}
-    found = metadata_fields.coded("view", columns("p.a.", "AP erect", "L", ""), refused)
+    found = metadata_fields.coded("view", columns("view", "p.a.", "AP erect", "L", ""), refused)
     assert found.tolist() == ["PA", "AP", "", ""]
     assert refused == {"view": 1}
 
