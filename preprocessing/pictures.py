@@ -3,15 +3,16 @@
 
 import concurrent.futures
 import dataclasses
+import errno
 from collections.abc import Iterator, Sequence
 
 from preprocessing import dicom
 from preprocessing.contract import image, storage
+from preprocessing.contract.folders import NotAFileError
 from preprocessing.contract.image import ImageError
 
-REASONS = tuple(
-    dict.fromkeys((*image.REASONS, *dicom.REASONS, "vanished", "not_a_file", "encrypted"))
-)
+_OF_FILES = ("vanished", "unreadable", "not_a_file", "encrypted")
+REASONS = tuple(dict.fromkeys((*image.REASONS, *dicom.REASONS, *_OF_FILES)))
 
 # Files fetched at a time from a bucket, where a request takes tens of milliseconds.
 _AHEAD = 8
@@ -96,13 +97,13 @@ def from_dicom(encoded: bytes, name: str, recipe: Recipe) -> Picture:
     )
 
 
-def read_all(uris: Sequence[str]) -> Iterator[bytes | None]:
-    """Yields the content of each file in turn, None where it is gone; reads ahead from buckets."""
+def read_all(uris: Sequence[str]) -> Iterator[bytes | ImageError]:
+    """Yields each file's content in turn, or why it has none; reads ahead from buckets."""
     if not any(storage.scheme_of(uri) for uri in uris):
         yield from map(_read, uris)
         return
     with concurrent.futures.ThreadPoolExecutor(_AHEAD) as pool:
-        waiting: list[concurrent.futures.Future[bytes | None]] = []
+        waiting: list[concurrent.futures.Future[bytes | ImageError]] = []
         for uri in uris:
             waiting.append(pool.submit(_read, uri))
             if len(waiting) > _AHEAD:
@@ -111,11 +112,21 @@ def read_all(uris: Sequence[str]) -> Iterator[bytes | None]:
             yield future.result()
 
 
-def _read(uri: str) -> bytes | None:
+def _read(uri: str) -> bytes | ImageError:
     try:
         return storage.read_bytes(uri)
     except FileNotFoundError:
-        return None
+        return ImageError("vanished", "the file is gone")
+    except PermissionError as error:
+        return ImageError("unreadable", f"the file cannot be read: {error.strerror}")
+    except IsADirectoryError:
+        return ImageError("not_a_file", "a folder lies in its place")
+    except NotAFileError:
+        return ImageError("not_a_file", "a pipe or a device lies in its place")
+    except OSError as error:
+        if error.errno != errno.ELOOP:  # of the machine, not of this file
+            raise
+        return ImageError("not_a_file", "a link that leads to itself lies in its place")
 
 
 def _stored(original: image.Pixels, recipe: Recipe) -> Picture:

@@ -201,15 +201,15 @@ def _records(task: ShardTask, found: _Found) -> Iterator[bytes]:
 
 
 def _picture(
-    row: Row, ready: dict[str, bytes], loose: Iterator[bytes | None], recipe: Recipe
+    row: Row, ready: dict[str, bytes], loose: Iterator[bytes | ImageError], recipe: Recipe
 ) -> Picture:
     if row.refused:
         raise ImageError(*row.refused)
     if row.piece:
         return Picture(ready.pop(row.id), row.digest, row.width, row.height)
     data = next(loose)
-    if data is None:
-        raise ImageError("vanished", "the file is gone")
+    if isinstance(data, ImageError):
+        raise data
     return pictures.from_file(data, recipe)
 
 

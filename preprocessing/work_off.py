@@ -101,8 +101,10 @@ def _files(
         left = [(name, path) for name, path in task.files if name not in done]
         contents = pictures.read_all([path for _, path in left])
         for (name, path), data in zip(left, contents, strict=True):
-            gone = () if data is not None else ("vanished", "the file is gone")
-            yield name, path, data, gone
+            if isinstance(data, ImageError):
+                yield name, path, None, (data.reason, str(data))
+            else:
+                yield name, path, data, ()
         return
     wanted = staging.read_wanted(task.output)
 

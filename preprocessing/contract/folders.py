@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Walks local folders: each real folder once, wherever links lead, with names of any bytes."""
+"""Walks local folders, each real one once wherever links lead, and opens what is a file there."""
 
 import collections
 import contextlib
 import os
+import stat
+from typing import IO
+
+from preprocessing.contract.errors import DataError
+
+
+class NotAFileError(DataError):
+    """A pipe, a socket or a device lies where a file is needed: reading it might never end."""
 
 
 def walk(folder: str) -> tuple[list[str], dict[str, str]]:
@@ -69,3 +77,24 @@ def size(path: str) -> int:
         if os.path.islink(path):
             return 0
         raise
+
+
+def open_file(path: str) -> IO[bytes]:
+    """Opens a local file for reading.
+
+    Raises:
+        NotAFileError: a pipe, a socket or a device.
+        OSError: a folder, nothing, or not allowed.
+    """
+    # Without waiting for somebody who writes into a pipe.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or path == os.devnull:
+        try:
+            return open(descriptor, "rb")
+        except IsADirectoryError as error:
+            os.close(descriptor)
+            error.filename = path
+            raise
+    os.close(descriptor)
+    raise NotAFileError(f"{path} is a pipe or a device: give a file, whose content stays")

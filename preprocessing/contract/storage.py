@@ -71,7 +71,7 @@ def read_bytes(path: str) -> bytes:
         FileNotFoundError: there is no such file.
     """
     if not scheme_of(path):
-        with open(path, "rb") as file:
+        with folders.open_file(path) as file:
             return file.read()
     return buckets.of(scheme_of(path)).read(path)
 
@@ -99,7 +99,7 @@ def read_range(path: str, start: int, length: int) -> bytes:
     """
     if scheme_of(path):
         return buckets.of(scheme_of(path)).read_range(path, start, length)
-    with open(path, "rb") as file:
+    with folders.open_file(path) as file:
         file.seek(start)
         return file.read(max(length, 0))
 
@@ -114,7 +114,7 @@ def open_read(path: str) -> Iterator[IO[bytes]]:
         FileNotFoundError: there is no such file.
     """
     if not scheme_of(path):
-        with open(path, "rb") as file:
+        with folders.open_file(path) as file:
             yield file
         return
     pieces = RangeReader(*buckets.of(scheme_of(path)).reader(path))
@@ -252,7 +252,7 @@ def sha256_of(path: str) -> str:
     if scheme_of(path):
         return hashlib.sha256(read_bytes(path)).hexdigest()
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with folders.open_file(path) as file:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()

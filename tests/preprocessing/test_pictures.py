@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One picture is made alike from every kind of file, and the files are read in their order."""
 
+import os
 import pathlib
 
 import cv2
@@ -31,11 +32,21 @@ def test_the_size_that_originals_must_have_is_held() -> None:
     assert caught.value.reason == "wrong_size"
 
 
-def test_files_come_in_their_order_and_gone_ones_as_none(tmp_path: pathlib.Path) -> None:
-    for n in (0, 2):
-        (tmp_path / str(n)).write_bytes(bytes([n]))
-    uris = [str(tmp_path / str(n)) for n in range(3)]
-    assert list(pictures.read_all(uris)) == [b"\0", None, b"\2"]
+def test_files_come_in_their_order_or_with_what_is_wrong(
+    tmp_path: pathlib.Path, unprivileged: None
+) -> None:
+    for name in ("0", "5", "shut"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "shut").chmod(0)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+    names = ["0", "gone", "shut", "folder", "loop", "pipe", "5"]
+    found = list(pictures.read_all([str(tmp_path / name) for name in names]))
+    assert [found[0], found[-1]] == [b"0", b"5"]
+    reasons = ["vanished", "unreadable", "not_a_file", "not_a_file", "not_a_file"]
+    assert [error.reason for error in found[1:-1] if isinstance(error, ImageError)] == reasons
+    assert set(reasons) <= set(pictures.REASONS)
 
 
 def test_a_reason_stands_once() -> None:

@@ -92,3 +92,20 @@ def test_a_trailing_slash_and_a_folder_that_is_not_there_change_nothing(tree: pa
     assert (
         storage.list_files(str(tree / "none")) == storage.list_files(str(tree / "film.png")) == []
     )
+
+
+def test_a_pipe_or_a_device_is_refused_at_once_and_never_waited_for(tree: pathlib.Path) -> None:
+    os.mkfifo(tree / "pipe")
+    for path in (str(tree / "pipe"), "/dev/zero"):
+        for read in (
+            storage.read_bytes,
+            storage.sha256_of,
+            lambda path: storage.read_range(path, 0, 9),
+        ):
+            with pytest.raises(folders.NotAFileError, match=f"{path} is a pipe or a device"):
+                read(path)
+        with pytest.raises(folders.NotAFileError), storage.open_read(path):
+            pass
+    with pytest.raises(IsADirectoryError, match="/a'"):
+        storage.read_bytes(str(tree / "a"))
+    assert storage.read_bytes(os.devnull) == b""
