@@ -17,6 +17,11 @@ def facts_of(source: Source, name: str) -> Mapping[str, Any]:
     return mapping(source.context.get(name))
 
 
+def is_phantom(source: Source) -> bool:
+    """Tells whether the manifest says that the images are a phantom's."""
+    return bool(facts_of(source, "manifest").get("phantom"))
+
+
 def mapping(value: Any) -> Mapping[str, Any]:
     """Returns the value if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}

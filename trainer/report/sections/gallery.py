@@ -11,6 +11,7 @@ from trainer import heat_map_files
 from trainer.evaluation.placement import Placement
 from trainer.heat_map_files import KINDS, Gallery
 from trainer.report import beside, overlay
+from trainer.report.card_facts import is_phantom
 from trainer.report.markdown import escape, pipe_lines
 from trainer.report.source import Source
 
@@ -56,7 +57,7 @@ def build(source: Source) -> dict[str, Any]:
             "side": found.placement.side,
         },
         "findings": {name: _of_finding(found, name) for name in rows.findings if name in present},
-        "notes": _notes(len(found.ids)),
+        "notes": _notes(len(found.ids), is_phantom=is_phantom(source)),
     }
 
 
@@ -123,7 +124,7 @@ def _drawn(name: str, kind: str, case: Mapping[str, Any], placement: Placement) 
     label = (
         f"Radiograph {case['id']}, {_ONE[kind]} of {name.replace('_', ' ')}, score "
         f"{case['score']:.3f}; heat map: {place}"
-        + ("; with the radiologist's box" if case["boxes"] else "")
+        + ("; with a box around the finding" if case["boxes"] else "")
     )
     drawing = overlay.drawing(
         picture=case["jpeg"],
@@ -134,15 +135,19 @@ def _drawn(name: str, kind: str, case: Mapping[str, Any], placement: Placement) 
     return {"id": case["id"], "score": case["score"], "labels": known, "drawing": drawing}
 
 
-def _notes(cases: int) -> list[str]:
+def _notes(cases: int, *, is_phantom: bool) -> list[str]:
+    labels = (
+        "Labels were read out of reports by a program and are often wrong: a false alarm may be a "
+        "finding that the report did not name."
+    )
+    frames = "a finding's place in the drawing" if is_phantom else "radiologists' boxes"
     return [
         f"{cases} cases of the test split, chosen by rank and not by a threshold: the highest "
         "scores among images without a finding, the lowest and the highest among those with it. A "
         "patient stands once at most in a row. Extreme cases are not typical ones.",
-        "Labels were read out of reports by a program and are often wrong: a false alarm may be a "
-        "finding that the report did not name.",
+        "The pictures are a phantom's: they were drawn." if is_phantom else labels,
         "The colour shows what moved the score of the finding, not where disease is; a miss can "
         "have a map as bright as a hit, since each is scaled to its own maximum. Frames are "
-        "radiologists' boxes, which few images have.",
+        f"{frames}, which few images have.",
         "Pictures are 128 pixels wide: they show what the image is, not enough to read it.",
     ]

@@ -84,7 +84,7 @@ def test_every_chosen_case_is_shown_with_score_labels_and_words(source: Source) 
     best = max(rows.scores[rows.labels[:, 0] == 0, 0])
     assert first["score"] == pytest.approx(best, abs=1e-7)
     assert f"Radiograph {first['id']}, false alarm of Mass, score {best:.3f}" in text
-    assert text.count('class="box"') == 1 and "with the radiologist&#39;s box" in text
+    assert text.count('class="box"') == 1 and "with a box around the finding" in text
 
 
 def test_unknown_labels_are_kept_apart_from_absent_ones(source: Source) -> None:
@@ -154,3 +154,15 @@ def test_a_damaged_file_is_an_error(source: Source) -> None:
     pathlib.Path(source.beside, heat_map_files.GALLERY).write_bytes(b"")
     with pytest.raises(DataError, match=r"gallery\.npz is damaged"):
         gallery.build(source)
+
+
+def test_drawn_pictures_are_not_said_to_have_labels_of_reports(source: Source) -> None:
+    written(source, made_gallery(source.rows("test")))
+    context = {"manifest": {"phantom": "drawn by a program"}}
+    for one, words in ((source, "read out of reports"), (replaced(source, context), "were drawn")):
+        assert words in " ".join(gallery.build(one)["notes"])
+        assert ("radiologists" in " ".join(gallery.build(one)["notes"])) == (one is source)
+
+
+def replaced(source: Source, context: dict[str, Any]) -> Source:
+    return dataclasses.replace(source, context=context)
