@@ -22,6 +22,8 @@ _INVISIBLE = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
     "\0\u00ad\u200b\u200c\u200d\u2060\ufeff"
 )
 _NUMBER = re.compile(r"([0-9]+)(?:\.0*)?")
+# What a spreadsheet leaves of a number with many digits: several patients get one such name.
+_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+")
 
 
 def value(name: str) -> str:
@@ -39,12 +41,13 @@ def value(name: str) -> str:
 
 
 def is_missing(name: str) -> bool:
-    """Tells whether a name is empty or says that there is none.
+    """Tells whether a name is empty, says that there is none, or was rounded by a spreadsheet.
 
-    >>> is_missing(" "), is_missing("NaN"), is_missing("P7"), is_missing("0")
-    (True, True, False, False)
+    >>> is_missing(" "), is_missing("NaN"), is_missing("1.23457E+11"), is_missing("0")
+    (True, True, True, False)
     """
-    return cells.is_missing(value(name))
+    plain = value(name)
+    return cells.is_missing(plain) or _ROUNDED.fullmatch(plain) is not None
 
 
 def spellings(names: Iterable[str]) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 """Reads the labels of any other data set: a CSV file with an image column and findings."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from preprocessing.config import Table
 from preprocessing.contract import cells, labels, patients, vocabulary
@@ -13,7 +13,8 @@ from preprocessing.sources.row import SIZE_OF_PICTURE, Row
 
 _ADVICE = "name the column that is meant in --config.table"
 _READINGS = {"unknown": labels.UNKNOWN, "absent": labels.ABSENT, "present": labels.PRESENT}
-_SEXES = {"m": "M", "male": "M", "f": "F", "female": "F"}
+_SEXES = {"m": "M", "male": "M", "man": "M", "f": "F", "female": "F", "woman": "F"}
+_OTHER_SEXES = ("o", "other", "u", "d", "x")
 # What data sets call their splits; MIMIC-CXR says validate, others dev or eval.
 _WORDS = {
     "train": ("train", "training", "trn"),
@@ -55,6 +56,7 @@ def read_index(
     lines = text_files.csv_lines(path)
     place = _places(path, next(lines)[1], findings, table)
     index, words = Index(), words or vocabulary.of({})
+    sexes: set[str] = set()
     for number, line in lines:
         try:
             fields = text_files.fields(line, place)
@@ -69,7 +71,10 @@ def read_index(
             raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
         index.rows.append(row)
         age = text_files.age_warning(fields.get("age", ""), table.age_column)
-        index.warnings += [(row.id, text) for text in (view.warning, age) if text]
+        sex = _sex_warning(fields.get("sex", ""), table.sex_column)
+        index.warnings += [(row.id, text) for text in (view.warning, age, sex) if text]
+        sexes.add(fields.get("sex", "").casefold())
+    _refuse_spanish(sexes, path, table.sex_column)
     if not index.rows:
         raise DataError(f"{path} has no rows that count: use the complete label file")
     text_files.refuse_duplicates(path, (row.id for row in index.rows))
@@ -119,6 +124,19 @@ def _row(fields: Mapping[str, str], findings: Sequence[str], table: Table, view:
         width=SIZE_OF_PICTURE,
         height=SIZE_OF_PICTURE,
     )
+
+
+def _refuse_spanish(sexes: Container[str], path: str, column: str) -> None:
+    if "m" in sexes and ("h" in sexes or "v" in sexes) and "f" not in sexes:
+        raise DataError(
+            f"{path}: column {column!r} holds M beside H or V, so that M may mean mujer: write M "
+            "for men and F for women"
+        )
+
+
+def _sex_warning(text: str, column: str) -> str:
+    known = text.casefold() in (*_SEXES, *_OTHER_SEXES) or cells.is_missing(text)
+    return "" if known else f"column {column!r} is {text!r}, neither M nor F: taken as unknown"
 
 
 def _patient(fields: Mapping[str, str], table: Table) -> str:

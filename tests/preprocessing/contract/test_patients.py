@@ -51,7 +51,23 @@ def test_accents_may_be_composed_or_not() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", "\xa0", "nan", "NaN", "None", "null", "NULL", "NA", "n/a", "<NA>", "NaT", " nan "],
+    [
+        "",
+        " ",
+        "\xa0",
+        "nan",
+        "NaN",
+        "None",
+        "null",
+        "NULL",
+        "NA",
+        "n/a",
+        "<NA>",
+        "NaT",
+        " nan ",
+        "1.23457E+11",
+        "1,2E+09",
+    ],
 )
 def test_no_value_is_no_patient(name: str) -> None:
     assert patients.is_missing(name)

@@ -205,3 +205,16 @@ def test_ages_that_are_not_plain_are_named_with_their_column(tmp_path: pathlib.P
         ("1.png", "column 'years' is '85 or more': taken as 85"),
         ("2.png", "column 'years' is 'old': taken as unknown"),
     ]
+
+
+def test_an_unknown_sex_is_named_and_m_is_never_taken_for_mujer(tmp_path: pathlib.Path) -> None:
+    settings = dataclasses.replace(_LIST, sex_column="sex")
+    header, line = "file,who,what,sex", "{0}.png,p{0},Edema,{1}"
+    texts = ["M", "Female", "H", "O", "nan", "woman"]
+    index = _read(
+        tmp_path, settings, header, *(line.format(*pair) for pair in enumerate([*texts, "f"]))
+    )
+    assert [row.sex for row in index.rows] == ["M", "F", "", "", "", "F", "F"]
+    assert index.warnings == [("2.png", "column 'sex' is 'H', neither M nor F: taken as unknown")]
+    with pytest.raises(DataError, match="column 'sex' holds M beside H or V, so that M may mean"):
+        _read(tmp_path, settings, header, line.format(1, "M"), line.format(2, "h"))
