@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import settings, storage
+from preprocessing.contract.errors import DataError
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.stopping import StopRequests
 from trainer import (
@@ -144,8 +145,11 @@ def export_best(job: Job) -> str:
     }
     report = storage.join(job.output, runfolder.REPORT)
     if storage.exists(report):
-        text = storage.read_text(report)
-        assets |= {"report.json": text, **serving.assets(json.loads(text))}
+        try:
+            text = storage.read_text(report)
+            assets |= {"report.json": text, **serving.assets(json.loads(text))}
+        except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+            raise DataError(f"{report} is damaged: make it again (--mode=report)") from error
     folder = export.export(job.output, served, assets=assets)
     runfolder.write_note(
         job.output,

@@ -112,7 +112,7 @@ def from_json(text: str, *, origin: str) -> Manifest:
     try:
         values = json.loads(text)
         version = values["schema_version"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{origin} is not a manifest: preprocess the data again") from error
     if version != SCHEMA_VERSION:
         raise DataError(
@@ -121,7 +121,7 @@ def from_json(text: str, *, origin: str) -> Manifest:
         )
     try:
         return dacite.from_dict(Manifest, values, config=dacite.Config(strict=True))
-    except dacite.DaciteError as error:
+    except (dacite.DaciteError, ValueError) as error:
         raise DataError(f"{origin} is damaged ({error}): preprocess the data again") from error
 
 

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract import settings
-from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.errors import ConfigError, DataError
 from preprocessing.contract.stopping import StopRequests
 from trainer import checkpoints, model, predictions, stages, training
 from trainer.config import Config
@@ -47,6 +47,18 @@ def test_the_training_note_says_what_was_done_and_where(finished_run: Any) -> No
     assert note["images_per_second"] > 0
     assert (note["strategy"], note["replicas"], note["precision"]) == ("one_device", 1, "float32")
     assert note["versions"]["tensorflow"] == tf.__version__
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b"{", b"\xff"])
+def test_an_export_beside_a_damaged_report_is_refused_in_one_sentence(
+    job: Job, tmp_path: pathlib.Path, content: bytes
+) -> None:
+    output = tmp_path / "copy"
+    shutil.copytree(pathlib.Path(job.output) / "checkpoints", output / "checkpoints")
+    (output / "report").mkdir()
+    (output / "report" / "report.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"report\.json is damaged: make it again"):
+        stages.export_best(dataclasses.replace(job, output=str(output)))
 
 
 def test_predictions_hold_both_splits_and_give_the_auc_that_chose_the_network(

@@ -70,7 +70,19 @@ def test_another_schema_version_is_named_beside_the_one_that_is_read(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"3", b"null", b"{}", b"\xff\xfe\x00", b'"text"']
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"3",
+        b"null",
+        b"{}",
+        b"\xff\xfe\x00",
+        b'"text"',
+        b"[" * 99_999,
+        b"9" * 9_999,
+    ],
 )
 def test_what_is_no_manifest_is_refused(tmp_path: pathlib.Path, content: bytes) -> None:
     (tmp_path / "manifest.json").write_bytes(content)
