@@ -58,6 +58,13 @@ def test_cosine_stays_at_zero_past_the_last_step() -> None:
     assert float(made(tf.constant(50, tf.int64))) == pytest.approx(0, abs=1e-9)
 
 
+def test_a_later_cosine_falls_from_its_own_rate_without_a_warm_up() -> None:
+    config = OptimizerConfig(learning_rate=PEAK, schedule="cosine", warmup_steps=150)
+    made = optimizer.Schedule(config, 120, start=100, rate=0.3)
+    found = [float(made(tf.constant(step, tf.int64))) for step in (100, 110, 120)]
+    np.testing.assert_allclose(found, [0.3, 0.15, 0.0], atol=1e-7)
+
+
 def test_the_first_step_of_adam_moves_by_the_rate_that_it_is_given() -> None:
     adam = optimizer.build(OptimizerConfig(name="adam", learning_rate=0.5))
     assert isinstance(adam, keras.optimizers.Adam)
