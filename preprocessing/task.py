@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from preprocessing.contract import faults
+from preprocessing.contract import faults, streams
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.processes import end_descendants
 from preprocessing.contract.stopping import StopRequests, tidied
@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     SIGTERM and Ctrl-C end it at once, with its worker processes: what is finished is kept, and
     nothing that is half written counts.
     """
+    if argv is None:
+        streams.settle()
     # Set before TensorFlow is imported, which only paths such as s3:// need.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with StopRequests(program=_PROGRAM).listening(), tidied(end_descendants):
@@ -30,7 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         try:
             with faults.told():
-                return commands.do(list(sys.argv if argv is None else argv))
+                code = commands.do(list(sys.argv if argv is None else argv))
+                sys.stdout.flush()
+                return code
         except JobError as error:
             print(storage.shown(f"{_PROGRAM}: {error}"), file=sys.stderr)
             return error.exit_code

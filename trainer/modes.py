@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import storage
+from preprocessing.contract import storage, tensorflow_notes
 from preprocessing.contract.errors import StoppedError
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.stopping import StopRequests
@@ -29,6 +29,8 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
     Raises:
         JobError: what the user can mend, or a request to start again.
     """
+    if parsed.config.runtime.accelerator == "gpu":
+        tensorflow_notes.show()
     if parsed.mode == "report":
         _report(parsed)
         return
@@ -129,6 +131,7 @@ class _Stages:
 
     def _stages(self) -> Any:
         # Imported here because it brings TensorFlow, which --help and a finished run do not need.
+        tensorflow_notes.load()
         from trainer import stages
 
         return stages

@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from preprocessing.contract import faults
+from preprocessing.contract import faults, streams
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.stopping import StopRequests, tidied
 
@@ -36,7 +36,7 @@ def main(
     try:
         parsed = flags.parse(list(sys.argv if argv is None else argv))
         if parsed.help:
-            print(parsed.help)
+            print(parsed.help, flush=True)
             return 0
         with faults.told():
             modes.run(parsed, stops, finish)
@@ -49,6 +49,7 @@ def main(
 
 def console() -> None:
     """Entry point of the console script."""
+    streams.settle()
     with StopRequests().listening() as stops:
         from trainer.scratch import Scratch
 

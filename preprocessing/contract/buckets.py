@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Protocol
 
+from preprocessing.contract import tensorflow_notes
 from preprocessing.contract.errors import UsageError
 
 
@@ -73,6 +74,8 @@ class TensorFlowFiles:
         # rarer one comes first: a refusal need not wait the seconds that TensorFlow takes.
         try:
             import tensorflow_io as tfio  # registers the schemes
+
+            tensorflow_notes.load()
 
             tfio.__version__  # noqa: B018  # the import is lazy until something is touched
         except (ImportError, NotImplementedError, AttributeError) as error:

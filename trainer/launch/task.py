@@ -16,7 +16,7 @@ from typing import Any
 
 from absl import flags
 
-from preprocessing.contract import command_line
+from preprocessing.contract import command_line, streams
 from preprocessing.contract.errors import ConfigError, JobError, UsageError
 from trainer.launch import job_file, kubernetes, placeholders, plain_yaml, vertex
 from trainer.launch.job import Job
@@ -26,6 +26,7 @@ _USAGE = "cxr14-launch vertex|kubernetes --job=YAML [--dry_run]"
 
 def main() -> int:
     """Runs the command line of this process; returns its exit code."""
+    streams.settle()
     return run(sys.argv)
 
 
@@ -33,6 +34,7 @@ def run(argv: Sequence[str]) -> int:
     """Runs a command line, program name first; returns the exit code."""
     try:
         _launch(argv)
+        sys.stdout.flush()
     except JobError as error:
         print(f"cxr14-launch: {error}", file=sys.stderr)
         return error.exit_code

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Imports TensorFlow without its notes about GPUs on a machine that has none.
+
+TensorFlow 2.21 writes six lines to standard error on such a machine, whatever TF_CPP_MIN_LOG_LEVEL
+says, and Google's Cloud Logging shows each as an error. They are dropped on the way; whatever else
+is written meanwhile passes, also what a process that dies writes last.
+"""
+
+import contextlib
+import ctypes
+import glob
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/dxg")
+_WAIT_SECONDS = 5.0
+# A process of its own, since this one may die in the import: on a processor without AVX,
+# TensorFlow says why and aborts.
+_FILTER = r"""
+import re, sys
+notes = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog"
+    rb"|[IWE][0-9]{4} [^\]]*(port|cudart_stub|cuda_platform|cpu_feature_guard|cuda_executor)\.cc:"
+    rb"|To enable the following instructions:"
+)
+for line in sys.stdin.buffer:
+    if not notes.match(line):
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+"""
+
+_wanted = False
+
+
+def show() -> None:
+    """Lets all notes pass from now on: somebody wants a GPU, and has to see why there is none."""
+    global _wanted
+    _wanted = True
+
+
+def load() -> None:
+    """Imports TensorFlow and looks for GPUs once, which is when it writes its notes.
+
+    They are kept where there is a driver or a device of NVIDIA, after `show`, and where the user
+    has set TF_CPP_MIN_LOG_LEVEL below 2.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    keep = _wanted or os.environ.get(LEVEL, "2") < "2" or sys.platform != "linux" or _gpu_is_near()
+    with contextlib.nullcontext() if keep else _filtered():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+def _gpu_is_near() -> bool:
+    """Tells whether this machine has a driver of NVIDIA, as TensorFlow would load it, or a GPU."""
+    if any(glob.glob(pattern) for pattern in _DEVICES):
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _filtered() -> Iterator[None]:
+    """Sends standard error, of this process and by its number, through the filter for a while."""
+    own = os.dup(2)
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _FILTER],
+        stdin=subprocess.PIPE,
+        stdout=own,
+        start_new_session=True,  # Ctrl-C is this process's to answer
+    )
+    assert process.stdin is not None
+    os.dup2(process.stdin.fileno(), 2)
+    process.stdin.close()
+    try:
+        yield
+    finally:
+        os.dup2(own, 2)
+        os.close(own)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_WAIT_SECONDS)
