@@ -40,6 +40,7 @@ TESTED_ELSEWHERE = {
     # Only ever reached through the module whose tests are named.
     "preprocessing.contract.google_errors": "tests/preprocessing/contract/test_google_storage.py",
     "preprocessing.staging": "tests/preprocessing/test_work_off.py",
+    "preprocessing.contract.lock.heart": "tests/preprocessing/contract/lock/test_bucket.py",
     "preprocessing.commands": "tests/preprocessing/test_task.py",
     "preprocessing.sources.row": "tests/preprocessing/test_shards.py",
     "trainer.job": "tests/trainer/test_stages.py",

@@ -9,7 +9,7 @@ import contextlib
 import re
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -93,11 +93,24 @@ def _fault_of(path: str) -> str:
     return ""
 
 
-def write(folder: str, step: int, arrays: Arrays, keep: int) -> None:
+def write(
+    folder: str,
+    step: int,
+    arrays: Arrays,
+    keep: int,
+    guard: Callable[[], None] = lambda: None,
+) -> None:
     """Writes a bundle, and deletes all but the `keep` newest up to it.
 
     What lies there of later steps is damaged, or the run would have gone on from it; the run writes
     over it or comes past it.
+
+    Args:
+        folder: of the checkpoints.
+        step: that the arrays are of.
+        arrays: by name.
+        keep: how many to keep.
+        guard: called before others are deleted.
 
     Raises:
         tf.errors.OpError: what befell the files.
@@ -111,6 +124,7 @@ def write(folder: str, step: int, arrays: Arrays, keep: int) -> None:
             shape_and_slices=[""] * len(names),
             tensors=[tf.constant(arrays[name]) for name in names],
         )
+    guard()
     for path in [path for path in newest_first(folder) if step_of(path) <= step][keep:]:
         # The index first: without it the rest is no checkpoint.
         for suffix in _SUFFIXES:

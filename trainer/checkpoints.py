@@ -9,7 +9,7 @@ written by a thread of its own, so that training need not wait for a disk or a b
 import concurrent.futures
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -74,6 +74,7 @@ class Checkpoints:
         keep: newest checkpoints kept.
         keep_best: best networks kept.
         writes: False for a process that is not the chief.
+        guard: called before files are deleted or replaced, also by the thread that writes.
     """
 
     def __init__(
@@ -89,11 +90,13 @@ class Checkpoints:
         keep: int = 3,
         keep_best: int = 1,
         writes: bool = True,
+        guard: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder = storage.join(output, FOLDER)
         self._network, self._optimizer, self._average = network, optimizer, average
         self._progress, self._record, self._vouched = progress, record, vouched
         self._keep, self._keep_best, self._writes = keep, keep_best, writes
+        self._guard = guard
         self._saved_step = -1
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
         self._writing: list[concurrent.futures.Future[None]] = []
@@ -189,6 +192,7 @@ class Checkpoints:
         """Deletes what killed processes left half written."""
         if not self._writes:
             return
+        self._guard()
         whole = {f"{path}.index" for path in bundle.newest_first(self._folder)}
         whole |= {f"{path}.index" for path in bundle.newest_first(storage.join(self._folder, BEST))}
         for path in storage.list_files(self._folder):
@@ -216,7 +220,16 @@ class Checkpoints:
         # One copy waits while one is written: more would fill the memory.
         while self._writing and (len(self._writing) > 1 or self._writing[0].done()):
             self._writing.pop(0).result()
-        self._writing.append(self._thread.submit(bundle.write, folder, step, arrays, keep))
+        self._writing.append(self._thread.submit(self._write, folder, step, arrays, keep))
+
+    def _write(self, folder: str, step: int, arrays: Arrays, keep: int) -> None:
+        self._guard()
+        try:
+            bundle.write(folder, step, arrays, keep, self._guard)
+        except Exception:
+            # Whoever took the run over has removed what was half written here.
+            self._guard()
+            raise
 
 
 def restore_best(output: str, network: keras.Model) -> tuple[int, float]:

@@ -2,6 +2,7 @@
 """What every stage of a run works on."""
 
 import dataclasses
+from collections.abc import Callable
 
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.stopping import StopRequests
@@ -20,7 +21,8 @@ class Job:
         config: all settings.
         manifest: of the data set.
         runtime: the devices.
-        stops: whether SIGTERM has come.
+        stops: whether SIGTERM or Ctrl-C has come.
+        guard: called before files are deleted or replaced: ends a process whose run another took.
     """
 
     data: str
@@ -29,6 +31,7 @@ class Job:
     manifest: Manifest
     runtime: Runtime
     stops: StopRequests
+    guard: Callable[[], None] = lambda: None
 
     @property
     def identity(self) -> str:

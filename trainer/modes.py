@@ -4,12 +4,14 @@
 TensorFlow is imported only by the stages that need it, and only if they have something to do.
 """
 
+import contextlib
+import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from preprocessing.contract import lock, storage, tensorflow_notes
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import storage, tensorflow_notes
 from preprocessing.contract.errors import StoppedError
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.stopping import StopRequests
@@ -32,12 +34,20 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
     if parsed.config.runtime.accelerator == "gpu":
         tensorflow_notes.show()
     if parsed.mode == "report":
-        _report(parsed)
+        with lock.lease(parsed.output, stops.end):
+            _report(parsed)
         return
     restarts.check(os.environ)
     manifest = manifests.read(parsed.data)
-    runfolder.check(parsed.output, parsed.config, manifest)
     stages = _Stages(parsed, manifest, stops)
+    with stages.lease():
+        _run(parsed, manifest, stages)
+    stages.end()
+    finish(0)
+
+
+def _run(parsed: ParsedFlags, manifest: Manifest, stages: "_Stages") -> None:
+    runfolder.check(parsed.output, parsed.config, manifest)
     if parsed.mode in ("train", "all"):
         stages.train()
     if parsed.mode in ("evaluate", "all"):
@@ -47,8 +57,6 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
         _show_report(parsed.output)
     if parsed.mode in ("export", "all") and stages.is_chief:
         stages.export()
-    stages.end()
-    finish(0)
 
 
 def _report(parsed: ParsedFlags) -> None:
@@ -72,6 +80,21 @@ class _Stages:
         self._parsed, self._manifest, self._stops = parsed, manifest, stops
         self._whole = Completion(parsed.output, parsed.config, manifest)
         self._job: Any = None
+        self._guard: Callable[[], None] = lambda: None
+
+    @contextlib.contextmanager
+    def lease(self) -> Iterator[None]:
+        """Keeps other runs out of the folder while this process may write there.
+
+        Raises:
+            StoppedError: another run has the folder.
+        """
+        whole = self._parsed.mode != "all" and self._whole.of(self._parsed.mode)
+        if whole or not self.is_chief:
+            yield
+            return
+        with lock.lease(self._parsed.output, self._stops.end) as self._guard:
+            yield
 
     @property
     def is_chief(self) -> bool:
@@ -101,7 +124,7 @@ class _Stages:
             job = self._job or stages.alone(
                 parsed.data, parsed.output, parsed.config, self._manifest, self._stops
             )
-            folder = stages.export_best(job)
+            folder = stages.export_best(dataclasses.replace(job, guard=self._guard))
         print(f"SavedModel: {folder}", flush=True)
 
     def end(self) -> None:
@@ -124,9 +147,10 @@ class _Stages:
     def _connect(self) -> Any:
         if self._job is None:
             parsed = self._parsed
-            self._job = self._stages().connect(
+            job = self._stages().connect(
                 parsed.data, parsed.output, parsed.config, self._manifest, self._stops
             )
+            self._job = dataclasses.replace(job, guard=self._guard)
         return self._job
 
     def _stages(self) -> Any:

@@ -84,6 +84,7 @@ def train(job: Job) -> loop.Summary:
     with _watched(job), job.stops.held() as should_stop:
         summary = training.train(job, should_stop)
     if job.runtime.is_chief:
+        job.guard()
         runfolder.write_note(job.output, runfolder.TRAINING, _training_note(job, summary, started))
     return summary
 
@@ -105,6 +106,7 @@ def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
     path = storage.join(job.output, runfolder.PREDICTIONS)
     if job.runtime.is_chief:
         made = _concatenate(parts)
+        job.guard()
         predictions.write(path, made)
         metadata_writer.write(job.data, job.manifest, job.output)
         _explain(job, made.select("test"))
@@ -150,6 +152,7 @@ def export_best(job: Job) -> str:
             assets |= {"report.json": text, **serving.assets(json.loads(text))}
         except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{report} is damaged: make it again (--mode=report)") from error
+    job.guard()
     folder = export.export(job.output, served, assets=assets)
     runfolder.write_note(
         job.output,

@@ -81,6 +81,7 @@ def train(job: Job, should_stop: Callable[[], bool]) -> Summary:
         keep=config.train.keep_checkpoints,
         keep_best=config.train.keep_best,
         writes=job.runtime.is_chief,
+        guard=job.guard,
     )
     continuation.restore(job, saver)
     continuation.begin(job, progress, before)

@@ -59,8 +59,12 @@ class StopRequests:
     The first request lets a block that saves its state go on for a while; outside of such a block,
     and at a second Ctrl-C, the process ends at once.
 
+    Attributes:
+        end: ends the process at once, with a sentence; by default `leave`.
+        came: whether a request has come.
+
     Args:
-        end: called with a sentence when the process has to end at once; by default `leave`.
+        end: see above.
         grace: seconds for which a block that holds a request back may go on.
         program: name of the command, for its sentences.
     """
@@ -71,7 +75,7 @@ class StopRequests:
         grace: float = GRACE_SECONDS,
         program: str = "cxr14-train",
     ) -> None:
-        self._end, self._grace, self._program = end or self.leave, grace, program
+        self.end, self._grace, self._program = end or self.leave, grace, program
         self._holding = False
         self._interrupted = 0.0
         self.came = threading.Event()
@@ -143,15 +147,15 @@ class StopRequests:
             by = f"stopped by {_NAMES[signal.Signals(number)]}"
             if self.came.is_set():
                 if number == signal.SIGINT and self._is_repeated():
-                    self._end(f"{by}, given twice: the same command goes on from the last save")
+                    self.end(f"{by}, given twice: the same command goes on from the last save")
                 continue
             self._interrupted = time.monotonic()
             self.came.set()
             if not self._holding:
-                self._end(f"{by}: the same command goes on")
+                self.end(f"{by}: the same command goes on")
                 continue
             late = f"{by} before a save was done: the same command goes on from the last checkpoint"
-            timer = threading.Timer(self._grace, self._end, [late])
+            timer = threading.Timer(self._grace, self.end, [late])
             timer.daemon = True
             timer.start()
             print(f"{self._program}: {by}: saving", file=sys.stderr, flush=True)

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Keeps two jobs from writing one data set, without a lock that outlives a killed job."""
+"""Keeps two jobs from writing one folder, without a lock that outlives a killed job.
+
+`hold` is for a data set, which its second job is refused; `lease` for a run, whose second job is
+often the successor of the first, and waits for its end.
+"""
 
 import contextlib
 from collections.abc import Iterator
 
 from preprocessing.contract import storage
 from preprocessing.contract.lock import bucket, disk
+from preprocessing.contract.lock.leases import lease
+
+__all__ = ["FOLDER", "NAME", "hold", "lease"]
 
 FOLDER, NAME = "_progress", "lock"
 _BEAT_S = 15.0

@@ -2,6 +2,7 @@
 """Locks a folder of a file system: the kernel holds the lock and drops it with the process."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -14,16 +15,33 @@ from preprocessing.contract.lock.holder import Holder, refusal
 _FIRST_WORDS_S = 2.0
 
 
+# What file systems without locks say.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
 @contextlib.contextmanager
-def hold(path: str, output: str) -> Iterator[None]:
-    """Holds the lock of an output on a file system; `path` is that of the lock file."""
+def hold(path: str, output: str, *, needed: bool = True) -> Iterator[bool]:
+    """Holds the lock of an output on a file system; `path` is that of the lock file.
+
+    Args:
+        path: of the lock file.
+        output: the folder that is locked, for sentences.
+        needed: False where something else keeps others out, should the system have no locks.
+
+    Yields:
+        Whether it could be locked.
+
+    Raises:
+        HeldError: another job holds it.
+        UsageError: nothing can be written there, or nothing can be locked that must be.
+    """
     try:
-        descriptor = _locked(path, output)
+        descriptor, locked = _locked(path, output, needed)
     except OSError as error:
         raise _unwritable(output, error) from error
     try:
         _say(descriptor, output)
-        yield
+        yield locked
     finally:
         # Removed while it is still locked: who waits for it sees that the file is not this one.
         storage.delete(path)
@@ -46,8 +64,11 @@ def _unwritable(output: str, error: OSError) -> UsageError:
     )
 
 
-def _locked(path: str, output: str) -> int:
-    """Returns a descriptor of the lock file, locked; the kernel unlocks it if the process dies."""
+def _locked(path: str, output: str, needed: bool) -> tuple[int, bool]:
+    """Returns a descriptor of the lock file, and whether it is locked.
+
+    The kernel unlocks it if the process dies.
+    """
     while True:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         try:
@@ -55,16 +76,26 @@ def _locked(path: str, output: str) -> int:
         except FileNotFoundError:  # another job has just removed the folder
             continue
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = _lock(descriptor, needed)
             # Between the two steps the file may have been removed by a job that was done with it.
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                    return os.dup(descriptor)
+                    return os.dup(descriptor), locked
         except BlockingIOError:
             with contextlib.suppress(FileNotFoundError):  # its holder has just left
                 raise refusal(output, _first_words(path)) from None
         finally:
             os.close(descriptor)  # a duplicate keeps the lock
+
+
+def _lock(descriptor: int, needed: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError as error:
+        if needed or error.errno not in _NO_LOCKS:
+            raise
+        return False
 
 
 def _first_words(path: str) -> Holder | None:

@@ -66,6 +66,11 @@ class Holder:
             return None
         return bool(self.birth) and birth(self.pid) == self.birth
 
+    @property
+    def shares_kernel(self) -> bool:
+        """Whether the process runs, or ran, on this machine since it was last started."""
+        return bool(self.machine) and self.machine.split()[0] == _machine().partition(" ")[0]
+
 
 def _machine() -> str:
     """Returns boot and process namespace, "" where the system does not tell them."""
@@ -74,14 +79,18 @@ def _machine() -> str:
     return ""
 
 
-def refusal(output: str, holder: Holder | None) -> UsageError:
+class HeldError(UsageError):
+    """Another job holds the lock of an output."""
+
+
+def refusal(output: str, holder: Holder | None) -> HeldError:
     """Returns what to raise when somebody else holds the lock of an output."""
     who = (
         f"process {holder.pid} on {holder.host}, since {holder.started}"
         if holder
         else "it has not yet said which"
     )
-    return UsageError(
+    return HeldError(
         f"{output} is being written by another job ({who}): wait for it, stop it, or choose "
         "another --output"
     )

@@ -24,17 +24,42 @@ except JobError as error:
     sys.exit(error.exit_code)
 """
 
+# Holds a lease, and removes a file of the run for each line that it reads.
+_RUN = """
+import os, sys
+from preprocessing.contract import lock, storage
+from preprocessing.contract.errors import JobError
+from preprocessing.contract.lock import holder
+from preprocessing.contract.stopping import StopRequests
+output, machine, wait_s, stale_s = sys.argv[1:]
+if machine:
+    holder._machine = lambda: machine
+try:
+    with StopRequests(program="run").listening() as stops, lock.lease(
+        output, stops.end, wait_s=float(wait_s), beat_s=float(stale_s) / 5, stale_s=float(stale_s)
+    ) as check:
+        print("holds", flush=True)
+        for line in sys.stdin:
+            if line == "leave\\n":
+                break
+            check()
+            storage.delete(storage.join(output, line.strip()))
+    print("left", flush=True)
+except JobError as error:
+    print(error, flush=True)
+    sys.exit(error.exit_code)
+"""
+
 
 class Job:
     """A process that holds the lock of a folder, or says why it does not."""
 
-    def __init__(
-        self, output: str, environment: dict[str, str], *, beat_s: float, stale_s: float
-    ) -> None:
+    def __init__(self, program: str, environment: dict[str, str], *arguments: object) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _JOB, output, str(beat_s), str(stale_s)],
+            [sys.executable, "-c", program, *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if program == _RUN else None,
             text=True,
             cwd=ROOT,
             env=environment,
@@ -45,9 +70,9 @@ class Job:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
-    def leave(self) -> int:
+    def leave(self, word: str = "") -> int:
         """Makes it leave the block; returns its exit code."""
-        self.process.communicate("\n")
+        self.process.communicate(f"{word}\n")
         return self.process.returncode
 
     def kill(self) -> None:
@@ -68,9 +93,30 @@ def start_job() -> Iterator[Callable[..., Job]]:
         beat_s: float = 0.2,
         stale_s: float = 1.5,
     ) -> Job:
-        job = Job(output, environment or dict(os.environ), beat_s=beat_s, stale_s=stale_s)
+        job = Job(_JOB, environment or dict(os.environ), output, beat_s, stale_s)
         started.append(job)
         return job
+
+    yield start
+    for job in started:
+        job.kill()
+
+
+@pytest.fixture
+def start_run() -> Iterator[Callable[..., Job]]:
+    """Starts a process that holds the lease of an output, as if on a machine of another name."""
+    started: list[Job] = []
+
+    def start(
+        output: str,
+        environment: dict[str, str],
+        *,
+        machine: str = "",
+        wait_s: float = 20,
+        stale_s: float = 1.5,
+    ) -> Job:
+        started.append(Job(_RUN, environment, output, machine, wait_s, stale_s))
+        return started[-1]
 
     yield start
     for job in started:

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""Makes one process the only one that writes a run's folder, and lets its successor in quickly.
+
+On a file system the kernel knows at once whether a holder on this machine lives. Of one on another
+machine, and of one in a bucket, only its renewals tell: a file or object that is written again
+every two seconds. After ten seconds without one the folder is taken over, so that a machine that
+was lost costs its successor no more; whoever was silent for that long and goes on ends itself
+before it deletes or replaces anything.
+"""
+
+import contextlib
+import functools
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from preprocessing.contract import buckets, storage
+from preprocessing.contract.errors import JobError, StoppedError
+from preprocessing.contract.lock import disk
+from preprocessing.contract.lock.bucket import taken_over
+from preprocessing.contract.lock.heart import Heart, Store
+from preprocessing.contract.lock.holder import HeldError
+from preprocessing.contract.stopping import tidied
+
+FOLDER = "lease"
+BEAT_S, STALE_S = 2.0, 10.0
+# More than the 15 s in which a run that is told to stop has ended.
+WAIT_S = 30.0
+_PAUSE_S = 0.5
+
+
+@contextlib.contextmanager
+def lease(
+    output: str,
+    lost: Callable[[str], None],
+    *,
+    wait_s: float = WAIT_S,
+    beat_s: float = BEAT_S,
+    stale_s: float = STALE_S,
+) -> Iterator[Callable[[], None]]:
+    """Holds the lease of a run's folder for the time of a `with` block.
+
+    Args:
+        output: the folder, local or in a bucket; a local one is made.
+        lost: called with a sentence, by any thread, when another process has taken the lease; it
+            must end this process at once.
+        wait_s: seconds to wait for a holder that lives.
+        beat_s: seconds between two renewals.
+        stale_s: seconds without renewal after which the lease may be taken over.
+
+    Yields:
+        What is to be called before files are deleted or replaced: it does nothing, or calls `lost`.
+
+    Raises:
+        StoppedError: another process held it all the time.
+        UsageError: nothing can be written there.
+    """
+    scheme = storage.scheme_of(output)
+    store: Store = buckets.of(scheme) if scheme else _Files()
+    heart = Heart(
+        store,
+        storage.join(output, FOLDER, "holder"),
+        output,
+        beat_s=beat_s,
+        stale_s=stale_s,
+        on_loss=lambda: lost(taken_over(output)),
+    )
+    deadline = time.monotonic() + wait_s
+    with contextlib.ExitStack() as stack:
+        if not scheme:
+            path = storage.join(output, FOLDER, "lock")
+            hold = functools.partial(disk.hold, path, output, needed=False)
+            heart.alone = _wait(lambda: stack.enter_context(hold()), deadline, wait_s)
+        _wait(heart.take, deadline, wait_s)
+        heart.start()
+        # What the store refuses now goes stale, which serves as well.
+        stack.enter_context(_letting_go(heart))
+        yield heart.check
+
+
+def _wait(take: Callable[[], Any], deadline: float, wait_s: float) -> Any:
+    told = False
+    while True:
+        try:
+            return take()
+        except HeldError as held:
+            if time.monotonic() >= deadline:
+                raise StoppedError(
+                    f"{held}; the same command goes on when that one has ended, for which it has "
+                    f"waited {wait_s:g} s"
+                ) from held
+            if not told:
+                print(f"{held}; waiting up to {wait_s:g} s for it", file=sys.stderr, flush=True)
+            told = True
+            time.sleep(_PAUSE_S)
+
+
+@contextlib.contextmanager
+def _letting_go(heart: Heart) -> Iterator[None]:
+    def stop() -> None:
+        try:
+            heart.stop()
+        except (JobError, OSError) as error:
+            print(f"warning: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+
+    with tidied(stop):
+        try:
+            yield
+        finally:
+            stop()
+
+
+class _Files:
+    """A file system as a store of locks; a version is the hash of what it holds.
+
+    There are no conditional writes: of two machines that take a lease in the same instant, the
+    later write counts, and the other one finds at its next renewal that it has lost.
+    """
+
+    def read_versioned(self, path: str) -> tuple[bytes, str]:
+        """Returns content and version; raises FileNotFoundError."""
+        data = storage.read_bytes(path)
+        return data, hashlib.sha256(data).hexdigest()
+
+    def write_version(self, path: str, data: bytes, version: str) -> str:
+        """Writes in the place of a version; returns its own version, "" if it lost."""
+        if self._now(path) != version:
+            return ""
+        storage.write_bytes(path, data)
+        return hashlib.sha256(data).hexdigest()
+
+    def delete_version(self, path: str, version: str) -> None:
+        """Deletes what still is that version."""
+        if self._now(path) == version:
+            storage.delete(path)
+
+    def _now(self, path: str) -> str:
+        try:
+            return self.read_versioned(path)[1]
+        except FileNotFoundError:
+            return ""
