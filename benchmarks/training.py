@@ -22,6 +22,7 @@ from trainer.losses import cross_entropies
 from trainer.meter import Run
 from trainer.monitor import Monitor
 from trainer.profiling import Profiler
+from trainer.progress import Progress
 from trainer.step import Step
 
 
@@ -110,7 +111,7 @@ def _loop(
     network = _model(work, manifest)
     adam = optimizer.build(config.optimizer)
     adam.build(network.network.trainable_variables)
-    progress = checkpoints.Progress()
+    progress = Progress()
     output = storage.join(shards, "..", "loop")
     saver = checkpoints.Checkpoints(
         output=output, network=network.network, optimizer=adam, progress=progress, writes=False

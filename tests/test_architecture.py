@@ -44,6 +44,7 @@ TESTED_ELSEWHERE = {
     "preprocessing.commands": "tests/preprocessing/test_task.py",
     "preprocessing.sources.row": "tests/preprocessing/test_shards.py",
     "trainer.job": "tests/trainer/test_stages.py",
+    "trainer.progress": "tests/trainer/test_checkpoints.py",
     "trainer.launch.job": "tests/trainer/launch/test_job_file.py",
     "trainer.launch.checks": "tests/trainer/launch/test_job_file.py",
     "trainer.predictions_formats": "tests/trainer/test_predictions.py",

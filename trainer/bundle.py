@@ -110,21 +110,25 @@ def write(
         step: that the arrays are of.
         arrays: by name.
         keep: how many to keep.
-        guard: called before others are deleted.
+        guard: called before files are written or deleted, and if the first fails: whoever took the
+            run over has deleted what was half written.
 
     Raises:
         tf.errors.OpError: what befell the files.
     """
+    guard()
     storage.make_folder(folder)
     names = sorted(arrays)
-    with tf.device("/CPU:0"):
-        tf.raw_ops.SaveV2(
-            prefix=path_of(folder, step),
-            tensor_names=names,
-            shape_and_slices=[""] * len(names),
-            tensors=[tf.constant(arrays[name]) for name in names],
-        )
-    guard()
+    try:
+        with tf.device("/CPU:0"):
+            tf.raw_ops.SaveV2(
+                prefix=path_of(folder, step),
+                tensor_names=names,
+                shape_and_slices=[""] * len(names),
+                tensors=[tf.constant(arrays[name]) for name in names],
+            )
+    finally:
+        guard()
     for path in [path for path in newest_first(folder) if step_of(path) <= step][keep:]:
         # The index first: without it the rest is no checkpoint.
         for suffix in _SUFFIXES:

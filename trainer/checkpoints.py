@@ -19,45 +19,13 @@ from preprocessing.contract import storage
 from preprocessing.contract.errors import ConfigError
 from trainer import bundle, identity
 from trainer.bundle import Arrays
+from trainer.progress import Progress
 
 FOLDER = "checkpoints"
 BEST = "best"
 
 # The array with a run's record.
 RECORD = "identity"
-
-
-@dataclasses.dataclass
-class Progress:
-    """Where a run stands, beside its weights; a checkpoint carries every field.
-
-    Attributes:
-        step: optimiser steps done; epoch and position in the data follow from it.
-        best_auc: best validation mean AUC so far; -1 before the first evaluation.
-        best_step: the step that reached it.
-        stale_epochs: epochs since then.
-        plateau_epochs: epochs without a better AUC since the rate was last lowered.
-        rate_factor: what the schedule's rate is multiplied by.
-        loss_scale: see `optimizer.LossScale`.
-        good_steps: likewise.
-        skipped_steps: likewise.
-        course_start: see `course.Course`; likewise.
-        course_end: likewise; 0 where nothing was planned yet, as by older versions.
-        course_rate: likewise.
-    """
-
-    step: int = 0
-    best_auc: float = -1.0
-    best_step: int = 0
-    stale_epochs: int = 0
-    plateau_epochs: int = 0
-    rate_factor: float = 1.0
-    loss_scale: float = 1.0
-    good_steps: int = 0
-    skipped_steps: int = 0
-    course_start: int = 0
-    course_end: int = 0
-    course_rate: float = 0.0
 
 
 class Checkpoints:
@@ -74,7 +42,7 @@ class Checkpoints:
         keep: newest checkpoints kept.
         keep_best: best networks kept.
         writes: False for a process that is not the chief.
-        guard: called before files are deleted or replaced, also by the thread that writes.
+        guard: called before files are deleted or replaced.
     """
 
     def __init__(
@@ -220,16 +188,9 @@ class Checkpoints:
         # One copy waits while one is written: more would fill the memory.
         while self._writing and (len(self._writing) > 1 or self._writing[0].done()):
             self._writing.pop(0).result()
-        self._writing.append(self._thread.submit(self._write, folder, step, arrays, keep))
-
-    def _write(self, folder: str, step: int, arrays: Arrays, keep: int) -> None:
-        self._guard()
-        try:
-            bundle.write(folder, step, arrays, keep, self._guard)
-        except Exception:
-            # Whoever took the run over has removed what was half written here.
-            self._guard()
-            raise
+        self._writing.append(
+            self._thread.submit(bundle.write, folder, step, arrays, keep, self._guard)
+        )
 
 
 def restore_best(output: str, network: keras.Model) -> tuple[int, float]:

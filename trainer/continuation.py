@@ -6,10 +6,11 @@ import sys
 
 from preprocessing.contract import storage
 from trainer import course, foresight, runfolder, starts
-from trainer.checkpoints import Checkpoints, Progress
+from trainer.checkpoints import Checkpoints
 from trainer.config import Config
 from trainer.course import Course
 from trainer.job import Job
+from trainer.progress import Progress
 
 
 def restore(job: Job, saver: Checkpoints) -> None:

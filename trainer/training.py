@@ -30,13 +30,14 @@ from trainer import (
     runfolder,
     step,
 )
-from trainer.checkpoints import Checkpoints, Progress
+from trainer.checkpoints import Checkpoints
 from trainer.evaluation.auc import aurocs
 from trainer.evaluation.predict import Scorer
 from trainer.job import Job
 from trainer.meter import Run, Summary
 from trainer.monitor import Monitor
 from trainer.profiling import Profiler
+from trainer.progress import Progress
 
 # Pictures that TensorBoard shows with their scores.
 _EXAMPLES = 8

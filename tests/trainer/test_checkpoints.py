@@ -20,14 +20,16 @@ import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
 from trainer import bundle, checkpoints, optimizer
-from trainer.checkpoints import Checkpoints, Progress
+from trainer.checkpoints import Checkpoints
 from trainer.config import OptimizerConfig
+from trainer.progress import Progress
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 PROGRAM = """
 import keras
-from trainer.checkpoints import Checkpoints, Progress
+from trainer.checkpoints import Checkpoints
+from trainer.progress import Progress
 
 def made(output):
     network = keras.Sequential([keras.Input([2000]), keras.layers.Dense(4000, name="dense")])

@@ -13,8 +13,9 @@ import pytest
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import ConfigError
 from trainer import bundle, earlier, identity
-from trainer.checkpoints import Checkpoints, Progress
+from trainer.checkpoints import Checkpoints
 from trainer.config import Config, ModelConfig
+from trainer.progress import Progress
 
 
 @pytest.fixture

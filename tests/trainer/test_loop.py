@@ -14,13 +14,14 @@ import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, StoppedError
 from trainer import checkpoints, dataset, loop, multistep, optimizer
-from trainer.checkpoints import Checkpoints, Progress
+from trainer.checkpoints import Checkpoints
 from trainer.config import Config
 from trainer.meter import Run
 from trainer.model import Model
 from trainer.monitor import Monitor
 from trainer.optimizer import LossScale
 from trainer.profiling import Profiler
+from trainer.progress import Progress
 from trainer.step import Step
 
 PER_EPOCH = 7

@@ -59,9 +59,10 @@ def lease(
     """
     scheme = storage.scheme_of(output)
     store: Store = buckets.of(scheme) if scheme else _Files()
+    folder = storage.join(output, FOLDER)
     heart = Heart(
         store,
-        storage.join(output, FOLDER, "holder"),
+        f"{folder}/holder",
         output,
         beat_s=beat_s,
         stale_s=stale_s,
@@ -70,12 +71,10 @@ def lease(
     deadline = time.monotonic() + wait_s
     with contextlib.ExitStack() as stack:
         if not scheme:
-            path = storage.join(output, FOLDER, "lock")
-            hold = functools.partial(disk.hold, path, output, needed=False)
+            hold = functools.partial(disk.hold, f"{folder}/lock", output, needed=False)
             heart.alone = _wait(lambda: stack.enter_context(hold()), deadline, wait_s)
         _wait(heart.take, deadline, wait_s)
         heart.start()
-        # What the store refuses now goes stale, which serves as well.
         stack.enter_context(_letting_go(heart))
         yield heart.check
 
@@ -99,6 +98,8 @@ def _wait(take: Callable[[], Any], deadline: float, wait_s: float) -> Any:
 
 @contextlib.contextmanager
 def _letting_go(heart: Heart) -> Iterator[None]:
+    """Gives the lease back in the end; one that a store refuses to delete goes stale instead."""
+
     def stop() -> None:
         try:
             heart.stop()
