@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from preprocessing.contract import storage
-from preprocessing.contract.errors import ConfigError, JobError, UsageError
+from preprocessing.contract import faults, storage
+from preprocessing.contract.errors import ConfigError, JobError, ResourceError, UsageError
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
@@ -60,9 +60,9 @@ def damage_of(path: str) -> str:
     Raises:
         OSError, JobError: a file or a store that cannot be read now, which says nothing of the
             checkpoint.
-        tf.errors.ResourceExhaustedError: too little memory, likewise.
+        ResourceError: too little memory, likewise.
     """
-    found = _fault_of(path)
+    found = faults.insist(lambda: _fault_of(path))
     if not found:
         return ""
     # TensorFlow does not tell a store that fails from a file that is damaged, so the files are
@@ -78,7 +78,7 @@ def damage_of(path: str) -> str:
             if storage.scheme_of(part):
                 raise
             return found
-    return _fault_of(path)
+    return faults.insist(lambda: _fault_of(path))
 
 
 def _fault_of(path: str) -> str:
@@ -86,9 +86,9 @@ def _fault_of(path: str) -> str:
         with _open(path) as reader:
             for name in reader.get_variable_to_shape_map():
                 reader.get_tensor(name)
-    except tf.errors.ResourceExhaustedError:
-        raise
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
+        if isinstance(faults.explain(error), ResourceError):
+            raise
         return " ".join(str(error).split())[:160] or type(error).__name__
     return ""
 
@@ -114,12 +114,13 @@ def write(
             run over has deleted what was half written.
 
     Raises:
-        tf.errors.OpError: what befell the files.
+        JobError: the disk is full, or the store refuses or stays away.
     """
     guard()
     storage.make_folder(folder)
     names = sorted(arrays)
-    try:
+
+    def save() -> None:
         with tf.device("/CPU:0"):
             tf.raw_ops.SaveV2(
                 prefix=path_of(folder, step),
@@ -127,6 +128,9 @@ def write(
                 shape_and_slices=[""] * len(names),
                 tensors=[tf.constant(arrays[name]) for name in names],
             )
+
+    try:
+        faults.insist(save)
     finally:
         guard()
     for path in [path for path in newest_first(folder) if step_of(path) <= step][keep:]:
@@ -145,9 +149,13 @@ def discard(path: str) -> None:
 
 def read(path: str) -> Arrays:
     """Returns the arrays of a bundle by name."""
-    with _open(path) as reader:
-        names = reader.get_variable_to_shape_map()
-        return {name: np.asarray(reader.get_tensor(name)) for name in names}
+
+    def load() -> Arrays:
+        with _open(path) as reader:
+            names = reader.get_variable_to_shape_map()
+            return {name: np.asarray(reader.get_tensor(name)) for name in names}
+
+    return faults.insist(load)
 
 
 def is_pattern(path: str) -> bool:

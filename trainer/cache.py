@@ -2,11 +2,12 @@
 """Keeps a copy of the shards that training reads in every epoch, in memory or on a local disk."""
 
 import concurrent.futures
+import functools
 import os
 
 import tensorflow as tf
 
-from preprocessing.contract import storage
+from preprocessing.contract import faults, storage
 from preprocessing.contract.manifest import Manifest, Shard
 
 _SPLITS = ("train", "validation")
@@ -25,9 +26,11 @@ def local_copy(folder: str, manifest: Manifest, where: str) -> str:
     room = "ram://cxr14" if where == "memory" else where
     copy = storage.join(room, manifest.identity[:16])
     shards = [shard for name in _SPLITS for shard in manifest.splits[name].shards]
-    tf.io.gfile.makedirs(copy)
+    with faults.told():
+        tf.io.gfile.makedirs(copy)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        for done in [pool.submit(_copy, shard, folder, copy) for shard in shards]:
+        copying = [functools.partial(_copy, shard, folder, copy) for shard in shards]
+        for done in [pool.submit(faults.insist, work) for work in copying]:
             done.result()
     return copy
 

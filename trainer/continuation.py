@@ -4,13 +4,27 @@
 import dataclasses
 import sys
 
-from preprocessing.contract import storage
-from trainer import course, foresight, runfolder, starts
+from preprocessing.contract import probe, storage
+from trainer import bundle, checkpoints, course, foresight, runfolder, starts
 from trainer.checkpoints import Checkpoints
 from trainer.config import Config
 from trainer.course import Course
 from trainer.job import Job
 from trainer.progress import Progress
+
+
+def announce(job: Job) -> bool:
+    """Notes the start, and tries the folder once; returns whether the run has no checkpoint yet.
+
+    From here on a restart is counted by the note.
+    """
+    folder = storage.join(job.output, checkpoints.FOLDER)
+    steps = [bundle.step_of(path) for path in bundle.newest_first(folder)]
+    if job.runtime.is_chief:
+        starts.count(job.output, steps=steps, most=job.config.train.max_fruitless_starts)
+        probe.check(folder, tensorflow=True)
+    job.runtime.agreement.barrier()
+    return not steps
 
 
 def restore(job: Job, saver: Checkpoints) -> None:
@@ -19,7 +33,6 @@ def restore(job: Job, saver: Checkpoints) -> None:
     if job.runtime.is_chief:
         saver.clean()
         newest = saver.newest()
-        starts.count(job.output, step=newest, most=job.config.train.max_fruitless_starts)
     newest = job.runtime.agreement.chiefs(newest)
     if newest >= 0:
         print(f"going on from {saver.restore(newest)}", flush=True)

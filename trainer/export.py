@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from preprocessing.contract import image_graph, storage
+from preprocessing.contract import faults, image_graph, storage
 from trainer import bundle
 from trainer.config import DataConfig
 
@@ -84,7 +84,7 @@ def export(output: str, serving: Serving, *, assets: dict[str, str]) -> str:
     """
     folder = storage.join(output, FOLDER)
     signatures = {"serving_default": serving.by_finding, "as_array": serving.as_array}
-    tf.saved_model.save(serving, folder, signatures=signatures)
+    faults.insist(lambda: tf.saved_model.save(serving, folder, signatures=signatures))
     if bundle.is_pattern(folder):
         print(
             f"warning: TensorFlow loads no SavedModel from a path with [, ] or \\: copy {folder} "

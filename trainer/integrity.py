@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from preprocessing.contract import storage
+from preprocessing.contract import faults, storage
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.manifest import Manifest
 
@@ -21,7 +21,7 @@ def check_shards(folder: str, manifest: Manifest) -> None:
     shards = [shard for split in manifest.splits.values() for shard in split.shards]
     paths = [storage.join(folder, shard.name) for shard in shards]
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        sizes = list(pool.map(_size, paths))
+        sizes = list(pool.map(lambda path: faults.insist(lambda: _size(path)), paths))
     for path, shard, size in zip(paths, shards, sizes, strict=True):
         if size is None:
             raise DataError(f"shard {path} is missing: copy the data set again, whole")

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from preprocessing.contract import storage
 from preprocessing.contract.errors import ConfigError
-from trainer import batch_norm
+from trainer import batch_norm, download
 from trainer.config import ModelConfig
 
 # Mean of ImageNet's blue, green and red, which the published weights expect to be subtracted
@@ -161,19 +161,15 @@ def _log_odds(prevalence: Sequence[float]) -> Callable[..., npt.NDArray[np.float
 
 def _backbone(config: ModelConfig, image_size: int, pretrained: bool) -> keras.Model:
     from_web = pretrained and config.weights == "imagenet"
-    try:
-        backbone = keras.applications.ResNet50(
+
+    def build() -> keras.Model:
+        return keras.applications.ResNet50(
             include_top=False,
             weights="imagenet" if from_web else None,
             input_shape=(image_size, image_size, 3),
         )
-    except Exception as error:
-        if not from_web:
-            raise
-        raise ConfigError(
-            f"the ImageNet weights could not be downloaded ({' '.join(str(error).split())}): give "
-            "their file in model.weights, or set model.weights=none to train from scratch"
-        ) from error
+
+    backbone = download.insist(build) if from_web else build()
     if pretrained and config.weights not in ("imagenet", "none"):
         _load(backbone, config.weights, config.weights_sha256)
     return backbone

@@ -7,12 +7,13 @@ TensorFlow is imported only by the stages that need it, and only if they have so
 import contextlib
 import dataclasses
 import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from preprocessing.contract import lock, storage, tensorflow_notes
+from preprocessing.contract import faults, lock, storage, tensorflow_notes
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract.errors import StoppedError
+from preprocessing.contract.errors import JobError, StoppedError
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.stopping import StopRequests
 from trainer import cluster, course, reporting, restarts, runfolder
@@ -70,7 +71,10 @@ def _show_report(output: str) -> None:
     # Imported here because TensorBoard takes a second, which a report alone need not wait for.
     from trainer import report_board
 
-    report_board.log(output, os.environ)
+    try:
+        report_board.log(output, os.environ)
+    except (JobError, OSError) as error:
+        print(f"warning: TensorBoard gets no report ({faults.line(error)})", file=sys.stderr)
 
 
 class _Stages:

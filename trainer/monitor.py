@@ -8,29 +8,31 @@ data server shows the later of the two and one line a curve.
 import datetime
 import math
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import cv2
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as session
 from tensorboard.plugins.hparams import summary_v2 as hparams
+from tensorboard.plugins.image import metadata as image_metadata
+from tensorboard.plugins.scalar import metadata as scalar_metadata
+from tensorboard.plugins.text import metadata as text_metadata
 
 from preprocessing.contract import settings
 from preprocessing.contract.manifest import Manifest
 from trainer.config import Config
+from trainer.event_log import EventLog, value
 from trainer.example_pictures import example_picture
 from trainer.memory import memory
 from trainer.pr_curve import pr_curve
 from trainer.run_card import config_text, data_set_text
-
-# An object store cannot append: every flush uploads the whole file again. Unless told otherwise
-# TensorFlow flushes after 10 summaries, which is about once a point of the training curves.
-_QUEUE = 100_000
-_FLUSH_MILLISECONDS = 120_000
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -43,20 +45,17 @@ class Monitor:
     picture takes about 50 kB, a finding's PR curve 3 kB, a scalar 100 bytes: after 20 epochs with 8
     pictures and 14 findings about 10 MB.
 
+    What a restart repeats takes the place of what was logged before, and a log that cannot be
+    written is only warned of.
+
     Args:
         folder: where the events go, local or gs://; empty to write nothing (workers that are not
             chief).
+        clock: seconds since 1970.
     """
 
-    def __init__(self, folder: str) -> None:
-        self._on = bool(folder)
-        self._writer = (
-            tf.summary.create_file_writer(
-                folder, max_queue=_QUEUE, flush_millis=_FLUSH_MILLISECONDS
-            )
-            if folder
-            else tf.summary.create_noop_writer()
-        )
+    def __init__(self, folder: str, clock: Callable[[], float] = time.time) -> None:
+        self._log = EventLog(folder, clock) if folder else None
 
     def begin(self, step: int, *, config: Config, manifest: Manifest) -> None:
         """Logs what the run is, and that it starts here: for texts and HParams, at once.
@@ -66,15 +65,18 @@ class Monitor:
             config: all settings.
             manifest: of the data set.
         """
-        if not self._on:
+        if self._log is None:
             return
-        self._write_at(0)
-        tf.summary.text("run/config", config_text(config))
-        tf.summary.text("run/data_set", data_set_text(manifest))
+        self._log.begin(step)
+        about = [
+            _text("run/config", config_text(config)),
+            _text("run/data_set", data_set_text(manifest)),
+        ]
         # No list of columns goes with it: left alone, TensorBoard shows first those in which the
         # runs below a folder differ, and the metric whose tag comes first, best/mean_auc.
-        hparams.hparams({**settings.flat(config), "data_set": manifest.identity[:12]})
-        tf.summary.text("run/starts", _start(step), step=step)
+        flat = {**settings.flat(config), "data_set": manifest.identity[:12]}
+        self._log.add(0, [*about, *hparams.hparams_pb(flat).value])
+        self._log.add(step, [_text("run/starts", _start(step))])
         self.flush()
 
     def training(self, step: int, scalars: Mapping[str, float]) -> None:
@@ -84,8 +86,8 @@ class Monitor:
             step: optimiser steps done.
             scalars: tag -> value; values that are not finite are left out.
         """
-        if self._on:
-            self._scalars(step, {**scalars, **memory()})
+        if self._log is not None:
+            self._log.add(step, _scalars({**scalars, **memory()}))
 
     def validation(
         self,
@@ -105,15 +107,16 @@ class Monitor:
             labels: [n, findings]; 1 present, 0 absent, NaN unknown.
             scores: float32 [n, findings], 0 to 1.
         """
-        if not self._on:
+        if self._log is None or self._log.repeats("validation/mean_auc", step):
             return
         each = {f"validation_auc/{name}": auc for name, auc in aucs.items()}
-        self._scalars(step, {"validation/mean_auc": mean_auc, **each})
-        self._write_at(step)
+        self._log.add(step, _scalars(each))
         for at, name in enumerate(aucs):
             curve = pr_curve(f"validation_pr/{name}", labels[:, at], scores[:, at])
             if curve is not None:
-                tf.summary.experimental.write_raw_pb(curve)
+                self._log.add(step, Summary.FromString(curve).value)
+        # Last: where it is, the rest is.
+        self._log.add(step, _scalars({"validation/mean_auc": mean_auc}))
         self.flush()
 
     def examples(
@@ -138,9 +141,8 @@ class Monitor:
             scores: float32 [n, findings], 0 to 1.
             findings: names of the columns.
         """
-        if not self._on:
+        if self._log is None or self._log.repeats("validation/mean_auc", step):
             return
-        self._write_at(step)
         for at, name in enumerate(ids):
             picture = example_picture(
                 name=name,
@@ -149,7 +151,7 @@ class Monitor:
                 scores=scores[at],
                 findings=findings,
             )
-            tf.summary.image(f"validation_examples/{name}", picture[np.newaxis, :, :, np.newaxis])
+            self._log.add(step, [_image(f"validation_examples/{name}", picture)])
 
     def end(self, step: int, metrics: Mapping[str, float]) -> None:
         """Logs the result of a run that is done, and writes everything out.
@@ -158,30 +160,34 @@ class Monitor:
             step: optimiser steps done.
             metrics: tag -> value; best/mean_auc is the column that HParams shows by itself.
         """
-        if not self._on:
+        if self._log is None:
             return
-        self._scalars(step, metrics)
         done = session.session_end_pb(api_pb2.STATUS_SUCCESS)
-        self._write_at(step)
-        tf.summary.experimental.write_raw_pb(done.SerializeToString())
+        # In TensorFlow's own class, where that is installed.
+        ended = Summary.FromString(done.SerializeToString()).value
+        self._log.add(step, [*_scalars(metrics), *ended])
         self.flush()
 
     def flush(self) -> None:
         """Puts everything logged so far where a reader finds it."""
-        self._writer.flush()
+        if self._log is not None:
+            self._log.flush()
 
-    def _write_at(self, step: int) -> None:
-        """Directs the summaries that follow.
 
-        Not by `as_default`, which flushes at its end.
-        """
-        self._writer.set_as_default(step)
+def _scalars(scalars: Mapping[str, float]) -> list[Summary.Value]:
+    about = scalar_metadata.create_summary_metadata("", "")
+    finite = {tag: number for tag, number in scalars.items() if math.isfinite(number)}
+    return [value(tag, about, np.float32(number)) for tag, number in finite.items()]
 
-    def _scalars(self, step: int, scalars: Mapping[str, float]) -> None:
-        self._write_at(step)
-        for name, value in scalars.items():
-            if math.isfinite(value):
-                tf.summary.scalar(name, value)
+
+def _text(tag: str, text: str) -> Summary.Value:
+    return value(tag, text_metadata.create_summary_metadata("", ""), text.encode())
+
+
+def _image(tag: str, picture: npt.NDArray[np.uint8]) -> Summary.Value:
+    about = image_metadata.create_summary_metadata("", "", converted_to_tensor=True)
+    height, width = (str(side).encode() for side in picture.shape[:2])
+    return value(tag, about, [width, height, cv2.imencode(".png", picture)[1].tobytes()])
 
 
 def _start(step: int) -> str:

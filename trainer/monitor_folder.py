@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Says where a run's TensorBoard log lies; imports no TensorFlow."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 from preprocessing.contract import storage
 
@@ -24,3 +25,19 @@ def folder_of(output: str, environ: Mapping[str, str]) -> str:
         environ: the process's environment.
     """
     return environ.get(VARIABLE, "").rstrip("/") or storage.join(output, FOLDER)
+
+
+def next_name(names: Iterable[str], now: float, suffix: str) -> str:
+    """Returns the name of an event file that is read after all that are there.
+
+    >>> next_name(["events.out.tfevents.0000000900.a"], 200.0, ".b")
+    'events.out.tfevents.0000000901.b'
+
+    Args:
+        names: of the files in the folder.
+        now: seconds since 1970, by a clock that may have been set back.
+        suffix: what follows the time.
+    """
+    found = (re.search(r"tfevents\.(\d+)", name) for name in names)
+    newest = max((int(one.group(1)) for one in found if one), default=-1)
+    return f"events.out.tfevents.{max(int(now), newest + 1):010d}{suffix}"

@@ -17,15 +17,15 @@ from typing import Any
 import cv2
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.plugins.scalar import metadata as scalar_metadata
 from tensorboard.plugins.text import metadata as text_metadata
-from tensorboard.util.tensor_util import make_tensor_proto
 
 from preprocessing.contract import storage, tfrecord
 from preprocessing.contract.errors import DataError
 from trainer import monitor_folder
+from trainer.event_log import value
 
 _MARK = ".report-"
 
@@ -52,7 +52,8 @@ def log(output: str, environ: Mapping[str, str]) -> str:
             return path
     now = time.time()
     # The time in its name makes TensorBoard read it after the files of the training before it.
-    path = storage.join(folder, f"events.out.tfevents.{int(now):010d}{mark}")
+    names = [storage.basename(path) for path in _files(folder)]
+    path = storage.join(folder, monitor_folder.next_name(names, now, mark))
     report = json.loads(content)
     step = _step(report)
     events = [Event(wall_time=now, file_version="brain.Event:2")]
@@ -108,8 +109,8 @@ def _step(report: Mapping[str, Any]) -> int:
 
 def _scalars(report: Mapping[str, Any]) -> Iterator[Summary.Value]:
     about = scalar_metadata.create_summary_metadata("", "From the report of the finished run.")
-    for tag, value in metrics(report).items():
-        yield _value(tag, about, np.float32(value))
+    for tag, number in metrics(report).items():
+        yield value(tag, about, np.float32(number))
 
 
 def _texts(text: str) -> Iterator[Summary.Value]:
@@ -120,7 +121,7 @@ def _texts(text: str) -> Iterator[Summary.Value]:
         title = part.strip().partition("\n")[0].lstrip("# ")
         # TensorBoard takes a slash for the end of a group of tags.
         tag = re.sub(r"[^\w.-]+", "_", title).strip("_") or "part"
-        yield _value(f"report/{number:02d}_{tag}", about, part.strip().encode())
+        yield value(f"report/{number:02d}_{tag}", about, part.strip().encode())
 
 
 def _images(output: str) -> Iterator[Summary.Value]:
@@ -134,11 +135,7 @@ def _images(output: str) -> Iterator[Summary.Value]:
             if picture is None:
                 raise DataError(f"{path} is damaged: make the report again, with --mode=report")
             height, width = (str(side).encode() for side in picture.shape[:2])
-            yield _value(f"report/{name}", about, [width, height, encoded])
-
-
-def _value(tag: str, about: SummaryMetadata, content: Any) -> Summary.Value:
-    return Summary.Value(tag=tag, metadata=about, tensor=make_tensor_proto(content))
+            yield value(f"report/{name}", about, [width, height, encoded])
 
 
 def _framed(events: list[Event]) -> Iterator[bytes]:

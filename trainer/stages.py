@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from preprocessing.contract import faults, settings, storage
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import settings, storage
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.stopping import StopRequests
@@ -68,6 +68,7 @@ def _watched(job: Job) -> Iterator[None]:
     with (
         agreement.naming_lost_peers(job.runtime.peers),
         integrity.naming_damage(job.data, job.manifest),
+        faults.told(),
     ):
         yield
 

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: MIT
 """Counts starts that got nowhere, so that a job that cannot run does not restart for ever."""
 
+import contextlib
 import json
+from collections.abc import Iterator, Sequence
 
 from preprocessing.contract import storage
-from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.errors import ConfigError, StoppedError, UnavailableError
 from trainer import runfolder
 
 NOTE = "starts.json"
 
 
-def count(output: str, *, step: int, most: int) -> int:
-    """Notes a start and returns which one it is in a row from the same step.
+def count(output: str, *, steps: Sequence[int], most: int) -> int:
+    """Notes a start and returns which one it is in a row from the same checkpoints.
 
     Args:
         output: folder of the run.
-        step: where it starts from: of the newest checkpoint, -1 without one.
+        steps: of the checkpoints that are there, newest first.
         most: how many are allowed; 0 for any number.
 
     Raises:
@@ -24,14 +26,30 @@ def count(output: str, *, step: int, most: int) -> int:
     path = storage.join(output, NOTE)
     before = runfolder.read_note(output, NOTE)
     counted = before.get("starts")
-    number = counted + 1 if isinstance(counted, int) and before.get("step") == step else 1
+    same = before.get("steps") == list(steps)
+    number = counted + 1 if isinstance(counted, int) and same else 1
     if most and number > most:
         storage.delete(path)
-        where = f"step {step}" if step >= 0 else "the beginning"
+        where = f"step {steps[0]}" if steps else "the beginning"
         raise ConfigError(
             f"{most} starts in a row from {where} ended before another checkpoint was saved: look "
             "at what ended them, lower train.checkpoint_every_steps, or allow more with "
             "train.max_fruitless_starts"
         )
-    storage.write_text(path, json.dumps({"step": step, "starts": number}) + "\n")
+    storage.write_text(path, json.dumps({"steps": list(steps), "starts": number}) + "\n")
     return number
+
+
+@contextlib.contextmanager
+def noted() -> Iterator[None]:
+    """Makes restarts free for what passes, for a block that begins after a start was noted.
+
+    Where it was not, only the exit code of an `UnavailableError` makes a job manager count.
+
+    Raises:
+        StoppedError: a store or another service stayed away.
+    """
+    try:
+        yield
+    except UnavailableError as error:
+        raise StoppedError(str(error)) from error

@@ -28,6 +28,8 @@ from trainer import (
     multistep,
     optimizer,
     runfolder,
+    shortage,
+    starts,
     step,
 )
 from trainer.checkpoints import Checkpoints
@@ -62,44 +64,46 @@ def train(job: Job, should_stop: Callable[[], bool]) -> Summary:
 
     Raises:
         ConfigError: settings or a checkpoint that cannot work, or a loss that is no number.
-        StoppedError: `should_stop`; everything was saved.
+        ResourceError: no disk or memory, or a store that failed before the start was noted.
+        StoppedError: `should_stop`, everything was saved; or a store failed for too long.
     """
     config = job.config
     integrity.check_validation(job.manifest)
     config.check_replicas(job.runtime.replicas)
     progress = Progress(loss_scale=config.optimizer.loss_scale)
-    fresh = not bundle.newest_first(storage.join(job.output, checkpoints.FOLDER))
-    parts = _parts(job, pretrained=fresh)
-    before = runfolder.described(job.output)
-    saver = Checkpoints(
-        output=job.output,
-        network=parts.network.network,
-        optimizer=parts.optimizer,
-        average=parts.average,
-        progress=progress,
-        record=job.record,
-        vouched=before is not None,
-        keep=config.train.keep_checkpoints,
-        keep_best=config.train.keep_best,
-        writes=job.runtime.is_chief,
-        guard=job.guard,
-    )
-    continuation.restore(job, saver)
-    continuation.begin(job, progress, before)
-    run = _assemble(job, parts, progress, saver, should_stop)
-    try:
-        summary = loop.train(run)
-        # Nobody may look for the best network before the chief has written it.
-        job.runtime.agreement.barrier()
-        best = {"best/mean_auc": summary.best_auc, "best/step": float(summary.best_step)}
-        run.monitor.end(summary.step, best)
-        if job.runtime.is_chief:
-            runfolder.declare(job.output, config, job.manifest)
-        return summary
-    finally:
-        run.profiler.close()
-        # A run that is stopped or fails is the one whose last points somebody will look at.
-        run.monitor.flush()
+    fresh = continuation.announce(job)
+    with starts.noted(), shortage.named(config, job.runtime.replicas, progress):
+        parts = _parts(job, pretrained=fresh)
+        before = runfolder.described(job.output)
+        saver = Checkpoints(
+            output=job.output,
+            network=parts.network.network,
+            optimizer=parts.optimizer,
+            average=parts.average,
+            progress=progress,
+            record=job.record,
+            vouched=before is not None,
+            keep=config.train.keep_checkpoints,
+            keep_best=config.train.keep_best,
+            writes=job.runtime.is_chief,
+            guard=job.guard,
+        )
+        continuation.restore(job, saver)
+        continuation.begin(job, progress, before)
+        run = _assemble(job, parts, progress, saver, should_stop)
+        try:
+            summary = loop.train(run)
+            # Nobody may look for the best network before the chief has written it.
+            job.runtime.agreement.barrier()
+            best = {"best/mean_auc": summary.best_auc, "best/step": float(summary.best_step)}
+            run.monitor.end(summary.step, best)
+            if job.runtime.is_chief:
+                runfolder.declare(job.output, config, job.manifest)
+            return summary
+        finally:
+            run.profiler.close()
+            # A run that is stopped or fails is the one whose last points somebody will look at.
+            run.monitor.flush()
 
 
 def build(job: Job, *, pretrained: bool, distributed: bool = True) -> model.Model:

@@ -165,7 +165,7 @@ def test_arrays_of_other_variables_are_refused_and_change_none(kind: str) -> Non
 def test_a_failed_write_is_an_error(tmp_path: pathlib.Path) -> None:
     (tmp_path / "ckpt-7.index").mkdir()
     (tmp_path / "ckpt-7.index" / "full").touch()
-    with pytest.raises(tf.errors.OpError):
+    with pytest.raises(UsageError, match=r"ckpt-7\.index.* cannot be used \(Is a directory\)"):
         bundle.write(str(tmp_path), 7, ARRAYS, 1)
 
 

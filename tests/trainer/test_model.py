@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing.contract.errors import ConfigError
+from preprocessing.contract import patience
+from preprocessing.contract.errors import ConfigError, UnavailableError
 from trainer import model
 from trainer.config import ModelConfig
 
@@ -167,9 +168,10 @@ def test_imagenet_without_network_says_what_to_do(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    sentence = refusal(weights="imagenet")
-    assert "ImageNet weights could not be downloaded" in sentence
-    assert "model.weights=none" in sentence
+    monkeypatch.setattr(patience, "SECONDS", 0.1)
+    with pytest.raises(UnavailableError, match="ImageNet weights could not be downloaded") as said:
+        model.build(ModelConfig(weights="imagenet"), image_size=32, findings=3)
+    assert "model.weights=none" in str(said.value)
 
 
 def train_logits(made: model.Model, positions: np.ndarray, *, seed: int = 0, step: int = 1) -> Any:

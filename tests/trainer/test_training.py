@@ -81,7 +81,7 @@ def test_a_run_that_never_gets_anywhere_gives_up(
 ) -> None:
     output = tmp_path / "run"
     for _ in range(2):
-        starts.count(str(output), step=-1, most=2)
+        starts.count(str(output), steps=[], most=2)
     argv = command_line(data_set.folder, str(output), train__max_fruitless_starts=2)
     assert task.main([*argv, "--mode=train"]) == 78
     assert "2 starts in a row from the beginning" in capsys.readouterr().err
