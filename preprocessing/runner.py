@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 from apache_beam.runners.runner import create_runner
 
-from preprocessing import orphans, worker_errors
+from preprocessing import orphans, worker_deaths, worker_errors
 from preprocessing.contract import storage
 from preprocessing.contract.errors import JobError, UsageError
 from preprocessing.contract.progress import Progress
@@ -84,7 +84,7 @@ def run(
     stop = threading.Event()
     watcher = threading.Thread(target=_watch, args=(title, unit, finished, stop), daemon=True)
     mode = beam_options.view_as(DirectOptions).direct_running_mode
-    with worker_errors.told(processes=mode == "multi_processing"):
+    with worker_errors.told(processes=mode == "multi_processing"), worker_deaths.watched():
         watcher.start()
         try:
             with beam.Pipeline(options=beam_options) as pipeline:

@@ -59,6 +59,8 @@ def explain(error: BaseException) -> JobError | None:
     refused = _SYSTEM.findall(text)
     if isinstance(error, MemoryError) or text.rstrip().endswith("MemoryError"):
         return faults.explain(MemoryError("a worker"))
+    if no_temporary_folder := faults.explain(OSError(text)):
+        return no_temporary_folder
     if refused:
         number, cause, path, target = refused[-1]
         kind = ResourceError if int(number) in faults.OF_THE_MACHINE else UsageError

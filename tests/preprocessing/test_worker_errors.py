@@ -68,6 +68,13 @@ def test_the_text_of_a_worker_process_is_understood(kind: str) -> None:
     assert (explained.exit_code, str(explained)) == TOLD[kind]
 
 
+def test_no_folder_for_temporary_files_is_said_with_its_setting() -> None:
+    error = FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+    explained = worker_errors.explain(error)
+    assert explained is not None
+    assert (explained.exit_code, "TMPDIR" in str(explained)) == (78, True)
+
+
 def test_a_defect_stays_what_it_is() -> None:
     with pytest.raises(ZeroDivisionError), worker_errors.told(processes=False):
         _run("defect")
