@@ -3,7 +3,7 @@
 
 import uuid
 
-from preprocessing.contract import faults, storage
+from preprocessing.contract import faults, storage, tensorflow_notes
 from preprocessing.contract.errors import UsageError
 
 _CONTENT = b"cxr14"
@@ -37,6 +37,7 @@ def check(folder: str, *, tensorflow: bool = False) -> None:
 
 def _by_tensorflow(path: str) -> bytes:
     # Imported here because it takes seconds, and only the trainer needs it.
+    tensorflow_notes.load()
     import tensorflow as tf
 
     with tf.io.gfile.GFile(path, "wb") as file:

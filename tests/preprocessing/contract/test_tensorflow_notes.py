@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """TensorFlow's notes about GPUs are dropped where there is none, and nothing else is."""
 
+import ast
 import ctypes
 import os
 import pathlib
@@ -97,6 +98,20 @@ def test_a_driver_that_can_be_loaded_counts_as_near(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(tensorflow_notes, "_DEVICES", ())
     monkeypatch.setattr(ctypes, "CDLL", asked.append)
     assert tensorflow_notes._gpu_is_near() and asked == ["libcuda.so.1"]
+
+
+def test_whatever_imports_tensorflow_late_does_so_by_its_loader() -> None:
+    late = {}
+    for path in [*(ROOT / "preprocessing").rglob("*.py"), *(ROOT / "trainer").rglob("*.py")]:
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef) and "import tensorflow as tf" in (
+                body := ast.unparse(function)
+            ):
+                late[f"{path.stem}.{function.name}"] = "tensorflow_notes.load()" in body
+    assert late.pop("tensorflow_notes.load") is False
+    # It builds a part of the input pipeline, so that TensorFlow is there.
+    assert late.pop("schema.parse") is False
+    assert late and all(late.values()), late
 
 
 @pytest.mark.slow

@@ -202,3 +202,9 @@ def test_provenance_shows_the_context() -> None:
         for title in ("Data set", "Training run", "Further facts")
         if title in page.text["summary"]
     }
+
+
+def test_the_page_of_a_phantom_calls_it_one() -> None:
+    text = html.render(make(context={"manifest": {"phantom": "drawn by a program"}}))
+    assert "The images and labels are a phantom&#39;s, drawn by a program" in text
+    assert "mined from radiology reports" not in text
