@@ -16,7 +16,7 @@ from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import JobError, StoppedError
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.stopping import StopRequests
-from trainer import cluster, course, reporting, restarts, runfolder
+from trainer import cluster, course, model_folder, reporting, restarts, runfolder
 from trainer.completion import Completion
 from trainer.flags import ParsedFlags
 
@@ -130,6 +130,8 @@ class _Stages:
             )
             folder = stages.export_best(dataclasses.replace(job, guard=self._guard))
         print(f"SavedModel: {folder}", flush=True)
+        if there := model_folder.fill(folder, os.environ):
+            print(f"SavedModel for {model_folder.VARIABLE}: {there}", flush=True)
 
     def end(self) -> None:
         """Waits for all: a process that ended before the chief would look like a lost one.
