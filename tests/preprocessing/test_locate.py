@@ -182,3 +182,17 @@ def test_a_label_file_that_is_corrected_uses_the_same_folder(tree, archives) -> 
     for path, names in lists.items():
         path.write_text(names)
     assert _run(tree, "out", images=str(archives))[1] == whole
+
+
+def test_what_the_label_file_refuses_is_rejected_and_in_no_split(tree) -> None:
+    lines = tree.labels.read_text().splitlines()
+    lines[1] = lines[1].replace(",PA,", ",LATERAL,")
+    lines[2] = lines[2].replace(",PA,", ",steep,")
+    tree.labels.write_text("\n".join(lines) + "\n")
+    read = index.read(tree.inputs(), _CONFIG)
+    found = locate.look(read, tree.inputs())
+    located = locate.merge(read, tree.inputs(), found, [])
+    assert [(item.id, item.reason) for item in located.rejected] == [(tree.names[0], "not_frontal")]
+    assert tree.names[0] not in {row.id for row in located.present}
+    assert len(located.present) == 39 and located.counters["images_found"] == 40
+    assert [name for name, _ in located.warnings] == [tree.names[1]]
