@@ -4,6 +4,7 @@
 The rendered YAML also serves `kubectl create -f -`.
 """
 
+import logging
 import os
 from typing import Any
 
@@ -92,8 +93,13 @@ def _connection(config: Any) -> Any:
     """Reads kubectl's configuration, in which a user may have written anything."""
     import yaml
 
+    # The client only logs that a program for logging in failed, and goes on without credentials.
+    said: list[str] = []
+    listener = logging.Handler(logging.ERROR)
+    listener.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger().addHandler(listener)
     try:
-        return config.new_client_from_config()
+        connection = config.new_client_from_config()
     except config.ConfigException as error:
         raise ConfigError(f"kubectl has no usable context: {first_line(error)}") from error
     except (yaml.YAMLError, OSError, RuntimeError, *_WRITTEN_WRONGLY) as error:
@@ -102,6 +108,14 @@ def _connection(config: Any) -> Any:
             f"kubectl's configuration {where} is not usable ({first_line(error)}): see whether "
             "`kubectl config view` can read it"
         ) from error
+    finally:
+        logging.getLogger().removeHandler(listener)
+    if said:
+        raise ConfigError(
+            f"kubectl's credentials could not be had ({first_line(said[0])}): see whether "
+            "`kubectl get jobs` works"
+        )
+    return connection
 
 
 def _create(client: Any, connection: Any, manifest: Spec) -> None:

@@ -97,7 +97,8 @@ def submit(job: Job, *, api_endpoint: str | None = None) -> str:
         )
     except auth_exceptions.DefaultCredentialsError as error:
         raise ConfigError(
-            "there are no Google Cloud credentials: run `gcloud auth application-default login`"
+            f"there are no usable Google Cloud credentials ({first_line(error)}): run `gcloud auth "
+            "application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
         ) from error
     except exceptions.ClientError as error:
         raise ConfigError(f"Vertex AI refused the job: {first_line(error)}") from error

@@ -247,6 +247,41 @@ def test_a_folder_as_configuration_of_kubectl_is_one_sentence(
     assert str(tmp_path) in kubectl_says(job_file(), str(tmp_path), monkeypatch, capsys)
 
 
+@pytest.mark.parametrize("command", ["false", "/nowhere/gke-gcloud-auth-plugin"])
+def test_a_program_for_logging_in_that_fails_is_one_sentence(
+    job_file: Callable[..., str],
+    kubeconfig: str,
+    stand_in: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    values = yaml.safe_load(pathlib.Path(kubeconfig).read_text())
+    version = "client.authentication.k8s.io/v1beta1"
+    login = {"apiVersion": version, "command": command, "interactiveMode": "Never"}
+    values["users"] = [{"name": "me", "user": {"exec": login}}]
+    pathlib.Path(kubeconfig).write_text(yaml.safe_dump(values))
+    message = kubectl_says(job_file(), kubeconfig, monkeypatch, capsys)
+    assert "credentials could not be had" in message and stand_in.requests == []
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}"])
+def test_a_key_file_that_is_of_no_use_is_named(
+    job_file: Callable[..., str],
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: str | None,
+) -> None:
+    path = tmp_path / "key.json"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    assert task.run(["cxr14-launch", "vertex", f"--job={job_file()}"]) == 78
+    err = capsys.readouterr().err
+    assert str(path) in err and err.count("\n") == 1
+
+
 def kubectl_says(
     path: str,
     kubeconfig: str,
