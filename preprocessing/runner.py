@@ -4,7 +4,7 @@
 import argparse
 import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import apache_beam as beam
@@ -14,7 +14,7 @@ from apache_beam.runners.runner import create_runner
 
 from preprocessing import orphans, worker_deaths, worker_errors
 from preprocessing.contract import storage
-from preprocessing.contract.errors import JobError, UsageError
+from preprocessing.contract.errors import JobError, StoppedError, UnavailableError, UsageError
 from preprocessing.contract.progress import Progress
 
 # Below this many images the start of worker processes costs more than they save.
@@ -84,7 +84,8 @@ def run(
     stop = threading.Event()
     watcher = threading.Thread(target=_watch, args=(title, unit, finished, stop), daemon=True)
     mode = beam_options.view_as(DirectOptions).direct_running_mode
-    with worker_errors.told(processes=mode == "multi_processing"), worker_deaths.watched():
+    told = worker_errors.told(processes=mode == "multi_processing")
+    with _free_after_progress(finished), told, worker_deaths.watched():
         watcher.start()
         try:
             with beam.Pipeline(options=beam_options) as pipeline:
@@ -126,17 +127,46 @@ def _works_elsewhere(runner: str, values: Mapping[str, Any]) -> bool:
     return bool(host) and not host.startswith(("local", "127.", "[local", "[auto"))
 
 
+@contextlib.contextmanager
+def _free_after_progress(finished: Mapping[str, int]) -> Iterator[None]:
+    """Lets a store that stayed away count as a restart only if this start finished nothing.
+
+    Raises:
+        StoppedError: part of the work was finished before.
+    """
+    folder, units = _notes(finished)
+    before = _done(folder, units)
+    try:
+        yield
+    except UnavailableError as error:
+        now = before
+        with contextlib.suppress(JobError, OSError):
+            now = _done(folder, units)
+        if now > before:
+            raise StoppedError(str(error)) from error
+        raise
+
+
+def _notes(finished: Mapping[str, int]) -> tuple[str, dict[str, int]]:
+    """Returns the folder of the notes, and name -> units."""
+    folder = next(iter(finished)).rpartition("/")[0]
+    return folder, {storage.basename(path): count for path, count in finished.items()}
+
+
+def _done(folder: str, units: Mapping[str, int]) -> int:
+    names = map(storage.basename, storage.list_files(folder))
+    return sum(units.get(name, 0) for name in names)
+
+
 def _watch(title: str, unit: str, finished: Mapping[str, int], stop: threading.Event) -> None:
     """Counts the notes of finished work: works for every runner, near or far."""
-    folder = next(iter(finished)).rpartition("/")[0]
-    units = {storage.basename(path): count for path, count in finished.items()}
+    folder, units = _notes(finished)
     poll_s = _POLL_BUCKET_S if storage.scheme_of(folder) else _POLL_S
     with Progress(title, sum(units.values()), unit=unit) as progress:
         while True:
             last = stop.wait(poll_s)
             with contextlib.suppress(JobError):  # what ails the store, the workers tell better
-                names = map(storage.basename, storage.list_files(folder))
-                progress.reach(sum(units.get(name, 0) for name in names))
+                progress.reach(_done(folder, units))
             if last:
                 return
 

@@ -7,13 +7,15 @@ import subprocess
 import sys
 from typing import Any
 
+import apache_beam as beam
 import cv2
 import numpy as np
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
 from preprocessing import runner, shards
-from preprocessing.contract.errors import UsageError
+from preprocessing.contract import storage
+from preprocessing.contract.errors import JobError, UnavailableError, UsageError
 from preprocessing.pictures import Recipe
 from preprocessing.sources.row import Row
 from preprocessing.transforms import Spread, WriteShard
@@ -203,3 +205,22 @@ def test_a_full_disk_ends_the_job_in_one_sentence(
         text=True,
     )
     assert again.returncode == 0, again.stderr
+
+
+def _away(item: tuple[str, bool]) -> None:
+    path, finishes = item
+    if finishes:
+        storage.write_text(path, "{}")
+    raise UnavailableError("the store stayed away: run the same command again")
+
+
+@pytest.mark.parametrize(("finishes", "code"), [(True, 75), (False, 74)])
+def test_a_store_that_stays_away_counts_where_nothing_was_finished(
+    tmp_path: pathlib.Path, finishes: bool, code: int
+) -> None:
+    path = f"{tmp_path}/_progress/train-0.json"
+    work = beam.Create([(path, finishes)]) | beam.Map(_away)
+    options = runner.options(["--runner=FnApiRunner"], images=1)
+    with pytest.raises(JobError, match="the store stayed away") as caught:
+        runner.run(work, options, title="work", unit="images", finished={path: 1})
+    assert caught.value.exit_code == code
