@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 from apache_beam.runners.runner import create_runner
 
-from preprocessing import orphans, worker_deaths, worker_errors
+from preprocessing import open_files, orphans, worker_deaths, worker_errors
 from preprocessing.contract import storage
 from preprocessing.contract.errors import JobError, StoppedError, UnavailableError, UsageError
 from preprocessing.contract.progress import Progress
@@ -83,8 +83,11 @@ def run(
     orphans.mark()
     stop = threading.Event()
     watcher = threading.Thread(target=_watch, args=(title, unit, finished, stop), daemon=True)
-    mode = beam_options.view_as(DirectOptions).direct_running_mode
-    told = worker_errors.told(processes=mode == "multi_processing")
+    direct = beam_options.view_as(DirectOptions)
+    processes = direct.direct_running_mode == "multi_processing"
+    if processes:
+        open_files.reserve(direct.direct_num_workers)
+    told = worker_errors.told(processes=processes)
     with _free_after_progress(finished), told, worker_deaths.watched():
         watcher.start()
         try:
