@@ -7,7 +7,7 @@ Meeting the other processes, waiting for them at the end, and ending are the rea
 import sys
 import time
 
-from trainer import modes, runfolder, task
+from trainer import course, modes, runfolder, task
 
 
 def main() -> None:
@@ -19,7 +19,10 @@ def main() -> None:
         if job.runtime.is_chief:
             print("connected", flush=True)
             time.sleep(before)
-            note = {"identity": job.identity, "steps": 1, "best_step": 1}
+            size = job.config.data.global_batch_size
+            steps = job.config.train.epochs * course.steps_per_epoch(job.manifest, size)
+            note = {"identity": job.identity, "steps": steps, "best_step": 1}
+            note["best_validation_mean_auc"] = 0.5
             runfolder.write_note(job.output, runfolder.TRAINING, note)
             print("all is written", flush=True)
             time.sleep(after)
