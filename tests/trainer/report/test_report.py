@@ -106,9 +106,9 @@ def test_json_is_written_last(
     def watch(name: str) -> None:
         genuine = getattr(reporting.storage, name)
 
-        def watched(path: str, content: object) -> None:
+        def watched(path: str, content: object, **more: bool) -> None:
             written.append((Path(path).name, (tmp_path / "report/report.json").exists()))
-            genuine(path, content)
+            genuine(path, content, **more)
 
         monkeypatch.setattr(reporting.storage, name, watched)
 
