@@ -4,6 +4,7 @@
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -321,18 +322,20 @@ def test_a_missing_client_says_what_to_install(
     assert done.stderr.count("\n") == 1
 
 
-def test_ctrl_c_is_one_sentence(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "job.yaml"
-    os.mkfifo(path)  # the program waits in the middle of reading it
-    process = subprocess.Popen(
-        [sys.executable, "-m", "trainer.launch.task", "kubernetes", f"--job={path}"],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    with path.open("w"):
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+def test_ctrl_c_is_one_sentence(job_file: Callable[..., str]) -> None:
+    direct = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"--api_endpoint=http://127.0.0.1:{server.getsockname()[1]}"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "trainer.launch.task", "vertex", f"--job={job_file()}", address],
+            cwd=ROOT,
+            env=direct,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        with server.accept()[0]:  # the program waits for an answer that does not come
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.startswith("cxr14-launch: stopped by Ctrl-C: ") and said.count("\n") == 1
