@@ -12,31 +12,33 @@ from preprocessing.contract.errors import DataError, JobError
 _OF_THE_PATH = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
-def read(path: str, what: str) -> bytes:
+def read(path: str, what: str, absent: str = "name another") -> bytes:
     """Returns the content of a file.
 
     Args:
         path: local or gs://.
         what: the file is, for messages.
+        absent: what to do where there is none.
 
     Raises:
         DataError: there is no such file, it is a folder or a pipe, or it may not be read.
     """
-    with _naming(path, what):
+    with _naming(path, what, absent):
         return storage.read_bytes(path)
 
 
-def sha256(path: str, what: str) -> str:
+def sha256(path: str, what: str, absent: str = "name another") -> str:
     """Returns the SHA-256 of a file, as 64 hexadecimal digits.
 
     Args:
         path: local or gs://.
         what: the file is, for messages.
+        absent: what to do where there is none.
 
     Raises:
         DataError: as `read`.
     """
-    with _naming(path, what):
+    with _naming(path, what, absent):
         return storage.sha256_of(path)
 
 
@@ -62,13 +64,13 @@ def parsing(wrong: str, advice: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _naming(path: str, what: str) -> Iterator[None]:
+def _naming(path: str, what: str, absent: str) -> Iterator[None]:
     if not storage.scheme_of(path) and os.path.exists(path) and not os.path.isfile(path):
         kind = "a folder" if os.path.isdir(path) else "a pipe or a device"
         raise DataError(f"{path} is {kind}, not a {what}; name another")
     try:
         yield
     except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such {what}; name another") from error
+        raise DataError(f"{path}: there is no such {what}; {absent}") from error
     except _OF_THE_PATH as error:
         raise DataError(f"{path}: the {what} cannot be read ({error.strerror})") from error

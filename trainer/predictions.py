@@ -23,7 +23,7 @@ SPLITS = ("train", "validation", "test")
 LABEL_PREFIX = "label:"
 SCORE_PREFIX = "score:"
 _KEYS = ("id", "patient", "split")
-_WHAT = "predictions file"
+_WHAT = ("predictions file", "evaluate first or name another")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def read(path: str) -> Predictions:
             the file, the column, the row and what to do.
         UsageError: the file is Parquet and pyarrow is not installed.
     """
-    columns = columns_of(path, given_file.read(path, _WHAT))
+    columns = columns_of(path, given_file.read(path, *_WHAT))
     findings = _findings(path, columns)
     keys = [np.asarray(columns[name]).astype(np.str_) for name in _KEYS]
     if not len(keys[0]):
@@ -143,7 +143,7 @@ def fingerprint(path: str) -> str:
     Raises:
         DataError: there is no such file, or it cannot be read.
     """
-    return given_file.sha256(path, _WHAT)
+    return given_file.sha256(path, *_WHAT)
 
 
 def check(predictions: Predictions, *, source: str) -> None:
