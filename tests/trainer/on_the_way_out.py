@@ -19,6 +19,7 @@ def main() -> None:
         if job.runtime.is_chief:
             print("connected", flush=True)
             time.sleep(before)
+            job.guard()
             size = job.config.data.global_batch_size
             steps = job.config.train.epochs * course.steps_per_epoch(job.manifest, size)
             note = {"identity": job.identity, "steps": steps, "best_step": 1}

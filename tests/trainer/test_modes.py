@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from cxr14_workers import STOPPED, Job, Ports, on_loopback
+from cxr14_workers import STOPPED, Job, Place, Ports, on_loopback
 
 pytestmark = [pytest.mark.slow, pytest.mark.distributed]
 
@@ -92,3 +92,31 @@ def test_a_chief_that_has_written_everything_needs_nobody(start: Callable[..., J
     assert job.until(lambda: "connected" in job.text(0), 120), job.text()
     job.send(signal.SIGKILL, 1)
     assert job.wait(60) == [0, -signal.SIGKILL], job.text()
+
+
+def test_a_second_trainer_waits_ends_with_75_and_follows_one_that_was_killed(
+    tmp_path: pathlib.Path, data_set: Any, command_line: Any
+) -> None:
+    argv = command_line(data_set.folder, f"{tmp_path}/run")[1:]
+
+    def trainer(name: str, seconds: int) -> Job:
+        flags = [str(seconds), "0", *argv, "--mode=train"]
+        folder, module = tmp_path / name, "tests.trainer.on_the_way_out"
+        return Job(flags, folder=folder, places=[Place()], module=module).start()
+
+    first = trainer("first", 600)
+    try:
+        assert first.until(lambda: "connected" in first.text(), 120), first.text()
+        before = sorted((tmp_path / "run").rglob("*"))
+        second = trainer("second", 0)
+        assert second.wait(120) == [STOPPED]
+        pid = first.workers[0].process.pid
+        assert f"is being written by another job (process {pid} on " in second.text()
+        assert "for which it has waited 30 s" in second.text()
+        assert sorted((tmp_path / "run").rglob("*")) == before
+    finally:
+        first.stop()
+    third = trainer("third", 0)
+    assert third.wait(120) == [0], third.text()
+    assert "waiting" not in third.text()
+    assert not (tmp_path / "run" / "lease").exists()
