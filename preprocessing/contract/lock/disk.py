@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 from preprocessing.contract import storage
-from preprocessing.contract.errors import UsageError
+from preprocessing.contract.errors import JobError, ResourceError, UsageError
 from preprocessing.contract.lock.holder import Holder, refusal
 
 _FIRST_WORDS_S = 2.0
@@ -57,7 +57,9 @@ def _say(descriptor: int, output: str) -> None:
         raise _unwritable(output, error) from error
 
 
-def _unwritable(output: str, error: OSError) -> UsageError:
+def _unwritable(output: str, error: OSError) -> JobError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ResourceError(f"--output={output} cannot be written: {error.strerror}: make room")
     return UsageError(
         f"--output={output} cannot be written: {error.strerror}; name a folder in which files can "
         "be made"

@@ -2,6 +2,7 @@
 """Of two jobs on one local folder one is refused, and a dead one stands in nobody's way."""
 
 import contextlib
+import errno
 import itertools
 import os
 import pathlib
@@ -13,7 +14,7 @@ from collections.abc import Callable
 import pytest
 
 from preprocessing.contract import lock, storage
-from preprocessing.contract.errors import UsageError
+from preprocessing.contract.errors import ResourceError, UsageError
 
 
 def test_the_second_job_is_refused_and_told_who_holds_the_first(
@@ -111,3 +112,14 @@ def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path: pathlib.Path
         lock.hold(str(tmp_path / "file")).__enter__()
     with pytest.raises(UsageError, match="--output=/proc/none cannot be written"):
         lock.hold("/proc/none").__enter__()
+
+
+def test_a_full_disk_counts_as_a_lack_of_resources(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(ResourceError, match="cannot be written: No space left on device: make"):
+        lock.hold(str(tmp_path)).__enter__()
