@@ -229,6 +229,8 @@ def _claim(output: str, read: Index) -> None:
     path = storage.join(output, finalize.PROGRESS, _JOB)
     try:
         begun = json.loads(storage.read_text(path))
+        if not isinstance(begun, dict):
+            raise ValueError("not a note")
     except (FileNotFoundError, ValueError):
         begun = read.identity
         storage.write_text(path, json.dumps(read.identity, indent=2) + "\n")

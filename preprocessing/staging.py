@@ -172,9 +172,9 @@ def read_note(task: StageTask, path: str) -> dict[str, Any] | None:
     """Returns a note that this very task wrote, None if there is none."""
     try:
         note: dict[str, Any] = json.loads(storage.read_text(path))
-    except (FileNotFoundError, ValueError):
+        return note if note.get("fingerprint") == task.fingerprint else None
+    except (FileNotFoundError, ValueError, AttributeError):
         return None
-    return note if note.get("fingerprint") == task.fingerprint else None
 
 
 def note_path(task: StageTask, part: str) -> str:

@@ -332,6 +332,17 @@ def test_what_a_killed_run_left_is_swept(tree) -> None:
     assert set(_content(tree.output)) == shards | {"manifest.json", "my-notes.txt"}
 
 
+@pytest.mark.parametrize("note", ["[]", "{"])
+def test_notes_that_hold_something_else_count_as_none(tree, note: str) -> None:
+    with zipfile.ZipFile(tree.folder / "images.zip", "w") as archive:
+        for name in tree.names:
+            archive.write(tree.find(name), name)
+    for name in ("job", "staged/archive-000-end", "staged/archive-000-0000"):
+        storage.write_text(f"{tree.output}/_progress/{name}.json", note)
+    made = _run(tree, images=str(tree.folder / "images.zip"))
+    assert made.counters["records_written"] == len(tree.names)
+
+
 def test_shards_of_another_plan_are_swept(tree) -> None:
     first = tree.find(tree.names[0])
     hidden = first.rename(tree.folder / "hidden.png")

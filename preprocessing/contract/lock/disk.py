@@ -8,8 +8,8 @@ import os
 import time
 from collections.abc import Iterator
 
-from preprocessing.contract import storage
-from preprocessing.contract.errors import JobError, ResourceError, UsageError
+from preprocessing.contract import faults, storage
+from preprocessing.contract.errors import JobError, UsageError
 from preprocessing.contract.lock.holder import Holder, refusal
 
 _FIRST_WORDS_S = 2.0
@@ -33,7 +33,8 @@ def hold(path: str, output: str, *, needed: bool = True) -> Iterator[bool]:
 
     Raises:
         HeldError: another job holds it.
-        UsageError: nothing can be written there, or nothing can be locked that must be.
+        UsageError: nothing may be written there, or nothing can be locked that must be.
+        ResourceError: nothing can be written there now, as on a full disk.
     """
     try:
         descriptor, locked = _locked(path, output, needed)
@@ -58,8 +59,9 @@ def _say(descriptor: int, output: str) -> None:
 
 
 def _unwritable(output: str, error: OSError) -> JobError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ResourceError(f"--output={output} cannot be written: {error.strerror}: make room")
+    if error.errno in faults.OF_THE_MACHINE:
+        error.filename = output
+        return faults.explain(error) or UsageError(str(error))
     return UsageError(
         f"--output={output} cannot be written: {error.strerror}; name a folder in which files can "
         "be made"

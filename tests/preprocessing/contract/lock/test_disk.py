@@ -2,11 +2,11 @@
 """Of two jobs on one local folder one is refused, and a dead one stands in nobody's way."""
 
 import contextlib
-import errno
 import itertools
 import os
 import pathlib
 import re
+import resource
 import socket
 import threading
 from collections.abc import Callable
@@ -114,12 +114,13 @@ def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path: pathlib.Path
         lock.hold("/proc/none").__enter__()
 
 
-def test_a_full_disk_counts_as_a_lack_of_resources(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*arguments: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(ResourceError, match="cannot be written: No space left on device: make"):
-        lock.hold(str(tmp_path)).__enter__()
+def test_a_full_disk_is_not_the_users_mistake(tmp_path: pathlib.Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(ResourceError, match=rf"^{tmp_path} cannot be written \(File too large"):
+            lock.hold(str(tmp_path)).__enter__()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with lock.hold(str(tmp_path)):  # nothing of it was left
+        pass
