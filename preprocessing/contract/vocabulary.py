@@ -26,7 +26,8 @@ _TABLE = {
     CHEST: """
         chest, thorax, cxr, lung, lungs, lunge, lungen, brustkorb, torax, t rax, pecho, pulmon,
         pulmones, peito, pulmao, pulmoes, torace, petto, polmone, polmoni, poitrine, poumon,
-        poumons""",
+        poumons, pulmonaire, pulmonar, polmonare, thoracique, torácica, torácico, teletórax,
+        teletorace""",
     OTHER: """
         abdomen, abd, abdominal, kub, pelvis, pelvic, hip, hips, knee, knees, ankle, ankles, foot,
         feet, hand, hands, wrist, wrists, elbow, elbows, shoulder, shoulders, clavicle, clavicles,
@@ -36,6 +37,8 @@ _TABLE = {
         leg, legs, arm, arms, femur, tibia, fibula, humerus, forearm, finger, fingers, thumb, toe,
         toes, heel, calcaneus, patella, sacrum, coccyx, breast, breasts, mammography, colon,
         stomach, bladder, kidney, teeth, tooth, whole body, bone age,
+        rachis thoracique, colonne thoracique, columna torácica, coluna torácica, colonna toracica,
+        rachide toracico,
         knie, kniegelenk, hüfte, hüftgelenk, becken, beckenübersicht, schulter, schultergelenk,
         handgelenk, fuß, füße, vorfuß, sprunggelenk, osg, usg, ellenbogen, ellbogen, wirbelsäule,
         hws, bws, lws, halswirbelsäule, brustwirbelsäule, lendenwirbelsäule, schädel, kopf, hals,

@@ -49,6 +49,8 @@ _SLICE = ("ImageOrientationPatient", "ImagePositionPatient", "SliceThickness", "
 _NEAR = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
 _FAR = ("StudyDescription", "RequestedProcedureDescription", "PerformedProcedureStepDescription")
 _VIEW_FIELDS = ("ViewPosition", "PatientPosition")
+# All that may name the view of the picture itself, the most to be believed first.
+_VIEWS = (*_VIEW_FIELDS, "ViewCodeSequence", "BodyPartExamined", *_NEAR)
 _PAPER_CONVERSIONS = {"SD", "DRW"}
 _HUMAN = {"", "HUMAN", "HOMO SAPIENS", "HOMO SAPIENS (ORGANISM)"}
 
@@ -181,7 +183,7 @@ def _check_chest(
 
 def _view(said: Mapping[str, Said]) -> tuple[str, str]:
     """Returns "AP", "PA" or "", and the attribute that says so."""
-    for keyword in (*_VIEW_FIELDS, "ViewCodeSequence", *_NEAR):
+    for keyword in _VIEWS:
         if said[keyword].view and NOT_FRONTAL not in said[keyword].words:
             return said[keyword].view, keyword
     return "", ""
@@ -190,7 +192,7 @@ def _view(said: Mapping[str, Said]) -> tuple[str, str]:
 def _check_frontal(said: Mapping[str, Said], view: str) -> None:
     """Refuses a picture if any of its own tags names another view, and its study's if none does."""
     far = () if view else _FAR
-    for keyword in (*_VIEW_FIELDS, "ViewCodeSequence", *_NEAR, *far):
+    for keyword in (*_VIEWS, *far):
         word = said[keyword].not_frontal
         if keyword == "ViewPosition":
             word = said[keyword].words.get(NOT_FRONTAL, "")

@@ -46,6 +46,7 @@ SCAN = {
         ({"ViewPosition": None, "PatientPosition": "AP"}, "AP", ["PatientPosition (0018,5100)"]),
         ({"ViewPosition": None, "SeriesDescription": "view: PA"}, "PA", ["SeriesDescription"]),
         ({"ViewPosition": None, "SeriesDescription": "PA + LATERAL"}, "", ["ViewPosition"]),
+        ({"ViewPosition": None, "BodyPartExamined": "THORAX AP"}, "AP", ["BodyPartExamined"]),
         (
             {"ViewPosition": None, "ViewCodeSequence": _code("postero-anterior")},
             "PA",
@@ -117,6 +118,7 @@ def test_a_frontal_chest_film_is_taken(film, changes, view: str, warned: list[st
         ("not_frontal", {"ViewPosition": None, "SeriesDescription": "THORAX PROFIL"}),
         ("not_frontal", {"ViewPosition": None, "StudyDescription": "TORACE LATERALE"}),
         ("not_frontal", {"SeriesDescription": "Chest lat."}),
+        ("not_frontal", {"ViewPosition": None, "BodyPartExamined": "CHEST LAT"}),
         ("not_chest", {"BodyPartExamined": None, "StudyDescription": "RX RODILLA DERECHA"}),
         ("not_chest", {"BodyPartExamined": "COLUMNA"}),
         ("not_chest", {"BodyPartExamined": None, "SeriesDescription": "Thoracic spine"}),
