@@ -112,7 +112,11 @@ class _Stages:
         self._stages().train(self._connect())
 
     def evaluate(self) -> None:
-        if self._whole.predictions():
+        whole = self._whole.predictions()
+        if self._job is not None:
+            # The others may look before the chief has noted that the training is over.
+            whole = self._stages().chiefs(self._job, whole)
+        if whole:
             path = storage.join(self._parsed.output, runfolder.PREDICTIONS)
             print(f"predictions are complete: {path}")
             return

@@ -192,6 +192,12 @@ def _training_note(job: Job, summary: loop.Summary, started: float) -> dict[str,
     }
 
 
+def chiefs(job: Job, answer: bool) -> bool:
+    """Returns what the chief of the run answered."""
+    with agreement.naming_lost_peers(job.runtime.peers):
+        return bool(job.runtime.agreement.chiefs(int(answer)))
+
+
 def end(job: Job) -> None:
     """Returns when every process of the run has come here."""
     with agreement.naming_lost_peers(job.runtime.peers):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The trainer's command line with a training that only leaves its note: `PROGRAM S T --flags`.
 
-Meeting the other processes, waiting for them at the end, and ending are the real ones.
+Meeting the other processes, agreeing with them, waiting for them at the end, and ending are the
+real ones; report and export are left out.
 """
 
 import sys
@@ -29,6 +30,7 @@ def main() -> None:
             time.sleep(after)
 
     modes._Stages.train = train
+    modes._Stages.export = modes.reporting.on_run = modes._show_report = lambda *_: None
     task.console()
 
 

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from cxr14_workers import STOPPED, Job, Place, Ports, on_loopback
 
+from preprocessing.contract import storage
+from trainer import flags, runfolder
+
 pytestmark = [pytest.mark.slow, pytest.mark.distributed]
 
 _TIMES = 30 if os.environ.get("CXR14_LONG") else 1
@@ -46,11 +49,11 @@ def start(
 ) -> Callable[..., Job]:
     """Starts both: the chief writes everything after S seconds, and waits T more."""
 
-    def start(before: float = 0, after: float = 0) -> Job:
+    def start(before: float = 0, after: float = 0, mode: str = "train") -> Job:
         argv = command_line(data_set.folder, f"{tmp_path}/run")[1:]
-        flags = [*argv, "--mode=train", "--config.runtime.formation_seconds=120"]
+        given = [*argv, f"--mode={mode}", "--config.runtime.formation_seconds=120"]
         return Job(
-            [str(before), str(after), *flags],
+            [str(before), str(after), *given],
             folder=tmp_path,
             places=on_loopback(ports),
             module="tests.trainer.on_the_way_out",
@@ -94,15 +97,29 @@ def test_a_chief_that_has_written_everything_needs_nobody(start: Callable[..., J
     assert job.wait(60) == [0, -signal.SIGKILL], job.text()
 
 
+def test_a_worker_that_is_ahead_of_its_chief_does_not_score_again_what_is_scored(
+    start: Callable[..., Job], tmp_path: pathlib.Path, data_set: Any, command_line: Any
+) -> None:
+    """As when a run is given more epochs, and none of them brings a better network."""
+    output = f"{tmp_path}/run"
+    config = flags.parse(command_line(data_set.folder, output)).config
+    note = runfolder.predictions_note(config, data_set.manifest, 1)
+    runfolder.write_note(output, runfolder.PREDICTIONS_NOTE, note)
+    storage.write_text(f"{output}/{runfolder.PREDICTIONS}", "of the first epochs")
+    job = start(before=3, mode="all")
+    assert job.wait(120) == [0, 0], job.text()
+    assert all("predictions are complete" in job.text(at) for at in (0, 1))
+
+
 def test_a_second_trainer_waits_ends_with_75_and_follows_one_that_was_killed(
     tmp_path: pathlib.Path, data_set: Any, command_line: Any
 ) -> None:
     argv = command_line(data_set.folder, f"{tmp_path}/run")[1:]
 
     def trainer(name: str, seconds: int) -> Job:
-        flags = [str(seconds), "0", *argv, "--mode=train"]
+        given = [str(seconds), "0", *argv, "--mode=train"]
         folder, module = tmp_path / name, "tests.trainer.on_the_way_out"
-        return Job(flags, folder=folder, places=[Place()], module=module).start()
+        return Job(given, folder=folder, places=[Place()], module=module).start()
 
     first = trainer("first", 600)
     try:
