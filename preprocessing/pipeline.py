@@ -11,7 +11,7 @@ from preprocessing import finalize, index, locate, runner, shards, splits, stagi
 from preprocessing.config import Config
 from preprocessing.contract import lock, probe, schema, storage
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract.errors import ConfigError, DataError, UsageError
+from preprocessing.contract.errors import ConfigError, DataError
 from preprocessing.contract.manifest import Manifest
 from preprocessing.index import Index, Inputs
 from preprocessing.locate import Located
@@ -70,7 +70,6 @@ def run(inputs: Inputs, config: Config, beam_arguments: Sequence[str]) -> tuple[
         located = locate.merge(read, inputs, found, [])
         if not located.rejected:
             plan = make_plan(inputs, config, read, located, recipe)
-    _make_output(inputs.output)
     with lock.hold(inputs.output):
         # Whoever held the lock until now may have made it.
         made = _find_made(inputs.output, read)
@@ -251,12 +250,3 @@ def _refuse_differences(output: str, what: str, old: dict[str, object], read: In
             f"{output} holds {what} made otherwise ({'; '.join(changed)}): choose another "
             "--output, or delete that one"
         )
-
-
-def _make_output(output: str) -> None:
-    try:
-        storage.make_folder(output)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise UsageError(
-            f"--output={output} cannot be made: {error.strerror}; name a new or empty folder"
-        ) from error

@@ -427,7 +427,7 @@ def test_two_jobs_on_one_output_refuse_each_other(tree) -> None:
 
 def test_an_output_that_is_a_file_is_refused(tree) -> None:
     tree.output.write_text("a file")
-    with pytest.raises(UsageError, match="--output=.* cannot be made"):
+    with pytest.raises(UsageError, match="--output=.* cannot be written: Not a directory"):
         _run(tree)
 
 
