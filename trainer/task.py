@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from preprocessing.contract import faults, streams
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.stopping import StopRequests, tidied
+from trainer import keras_home
 
 
 def main(
@@ -31,6 +32,7 @@ def main(
             return main(argv, stops, finish)
     # Set before TensorFlow is imported: its start-up notes bury what the run says.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    keras_home.ignore()
     from trainer import flags, modes
 
     try:
