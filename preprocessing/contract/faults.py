@@ -148,6 +148,8 @@ def _of_system(error: OSError) -> JobError | None:
             "there is no folder for temporary files: make /tmp writable, or name another folder in "
             "TMPDIR"
         )
+    if isinstance(error, FileNotFoundError) and not error.errno:  # as of an object in a bucket
+        return _local(line(error), errno.ENOENT)
     return _local(str(error.filename2 or error.filename or "a file"), error.errno or 0)
 
 

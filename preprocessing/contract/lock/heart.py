@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from preprocessing.contract.errors import JobError
 from preprocessing.contract.lock.holder import Holder, refusal
 
 _POLLS_PER_BEAT = 5
@@ -79,10 +78,13 @@ class Heart(threading.Thread):
         """
         first = ""
         since = time.monotonic()
-        while not self._write(""):
+        while True:
+            # Asked first: a write that must fail counts against the rate of the holder's own.
             try:
                 data, version = self._store.read_versioned(self._path)
             except FileNotFoundError:
+                if self._write(""):
+                    return
                 continue
             holder = Holder.from_json(data)
             lives = self._lives(holder) if holder else None
@@ -110,8 +112,8 @@ class Heart(threading.Thread):
     def run(self) -> None:
         """Renews the lock until it is stopped or finds that another job has it."""
         while not self.lost and not self._stopped.wait(self._beat_s):
-            # A store that does not answer now may answer the next time.
-            with contextlib.suppress(JobError, OSError):
+            # A store that fails now, in its library's own words, may answer the next time.
+            with contextlib.suppress(Exception):
                 self._renew()
         if self.lost:
             self._on_loss()

@@ -53,6 +53,17 @@ def test_what_a_path_cannot_be_used_for_is_a_mistake_of_the_command(number: int)
     )
 
 
+def test_an_object_that_is_gone_is_told_as_a_file_is() -> None:
+    def read() -> None:
+        raise FileNotFoundError("gs://bucket/x")  # as the clients of buckets raise it
+
+    assert _told(read) == (
+        64,
+        "gs://bucket/x cannot be used (No such file or directory): check the path and its "
+        "permissions",
+    )
+
+
 def test_memory_that_is_used_up_counts_as_a_restart() -> None:
     import numpy as np
 
