@@ -19,7 +19,6 @@ LABEL_PREFIX = "label:"
 AGE_BOUNDS = "age_bounds"
 # What stands for unknown in each column of numbers.
 UNKNOWN = {"age": -1, "follow_up": -1, "width": 0, "height": 0}
-_SEXES = {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F"}
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -43,7 +42,7 @@ def coded(name: str, columns: Columns, refused: dict[str, int]) -> npt.NDArray[n
 def _code(name: str, text: str) -> str:
     if name == "view":
         return vocabulary.of({}).read_view(text).view
-    return _SEXES.get(text.upper(), "")
+    return cells.sex(text)
 
 
 def integers(
@@ -76,7 +75,7 @@ def integers(
             row = int(np.flatnonzero(inverse == position)[0])
             place = at(columns["id"], row)
             raise DataError(
-                f"{path}: column {name}: {text!r} in {place} is not a number; mend it or leave it "
+                f"{path}: column {name}: {text!r} in {place} is not a number; fix it or leave it "
                 "empty"
             ) from error
         if value < -1 or value >= 2**31:

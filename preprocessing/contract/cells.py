@@ -13,6 +13,7 @@ _MISSING = frozenset(
     + ("#n/a n/a", "nat", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind", "#null!", "#value!", "#ref!")
     + ("unknown", "undefined", "missing", "-", "--", "?", ".", "-1", "-1.0")
 )
+_SEXES = {"m": "M", "male": "M", "man": "M", "f": "F", "female": "F", "woman": "F"}
 # As spreadsheets know a formula, in full-width letters too; behind apostrophes, so that taking one
 # off is always right.
 _FORMULA = re.compile("'*[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]")
@@ -96,6 +97,15 @@ def years(text: str) -> tuple[int, str]:
     if not 0 <= age <= OLDEST_YEARS:
         return -1, "taken as unknown"
     return age, f"taken as {age}" if is_bound else ""
+
+
+def sex(text: str) -> str:
+    """Reads a sex as people and databases write it; "" for unknown, and for any other.
+
+    >>> sex("Male"), sex("f"), sex("O")
+    ('M', 'F', '')
+    """
+    return _SEXES.get(text.strip().casefold(), "")
 
 
 def harmless(text: str) -> str:

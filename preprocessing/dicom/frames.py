@@ -5,6 +5,8 @@ import dataclasses
 
 import numpy as np
 
+from preprocessing.contract import picture_tags
+
 _ITEM = b"\xfe\xff\x00\xe0"
 _END = b"\xff\xd9"
 _J2K_START = b"\xff\x4f\xff\x51"
@@ -46,16 +48,11 @@ def _j2k(frame: bytes, at: int) -> Stream:
 
 def _jpeg(frame: bytes) -> Stream:
     """Reads the start of frame (ITU-T T.81, B.2.2; T.87, C.2.2)."""
-    at = 2
-    while at + 10 <= len(frame) and frame[at] == 0xFF:
-        marker, length = frame[at + 1], int.from_bytes(frame[at + 2 : at + 4], "big")
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            rows, columns = (int.from_bytes(frame[at + k : at + k + 2], "big") for k in (5, 7))
-            return Stream(rows, columns, frame[at + 9], frame[at + 4])
-        at += 2 + length
+    for marker, at, _ in picture_tags.jpeg_segments(frame):
+        is_start = marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC))
+        if is_start and at + 6 <= len(frame):
+            rows, columns = (int.from_bytes(frame[at + k : at + k + 2], "big") for k in (1, 3))
+            return Stream(rows, columns, frame[at + 5], frame[at])
     return Stream()
 
 

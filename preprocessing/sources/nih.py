@@ -53,7 +53,7 @@ def read_index(
             view = views.read(fields["view"], "View Position", words)
             rows.append(_row(fields, findings, view))
         except (DataError, ValueError, OverflowError) as error:
-            raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
+            raise DataError(f"{path}, line {number}: {error}; fix or remove the line") from error
         odd = (text_files.age_warning(fields["age"], "Patient Age"), view.warning)
         if warnings is not None:
             warnings += [(fields["id"], text) for text in odd if text]
@@ -94,7 +94,7 @@ def read_boxes(path: str, findings: Sequence[str]) -> dict[str, list[tuple[int, 
         try:
             finding, x, y, width, height = _box(line, findings)
         except (DataError, ValueError) as error:
-            raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
+            raise DataError(f"{path}, line {number}: {error}; fix or remove the line") from error
         boxes.setdefault(line[0], []).append((finding, x, y, width, height))  # type: ignore[arg-type]
     return boxes
 
@@ -125,7 +125,7 @@ def _row(fields: Mapping[str, str], findings: Sequence[str], view: views.View) -
         targets=labels.encode(fields["labels"], findings),
         refused=view.refused,
         view=view.direction,
-        sex=fields["sex"] if fields["sex"] in ("M", "F") else "",
+        sex=cells.sex(fields["sex"]),
         age=cells.years(fields["age"])[0],
         follow_up=text_files.whole(fields["follow_up"], "Follow-up #", unknown=-1),
         width=text_files.whole(fields["width"], "OriginalImage[Width", unknown=0),
@@ -146,5 +146,5 @@ def _box(line: Sequence[str], findings: Sequence[str]) -> tuple[int, float, floa
     if not (
         x >= 0 and y >= 0 and width > 0 and height > 0 and math.isfinite(x + y + width + height)
     ):
-        raise DataError(f"the box {', '.join(line[2:6])} is none in a picture")
+        raise DataError(f"the box {', '.join(line[2:6])} is not inside a picture")
     return findings.index(finding), x, y, width, height

@@ -13,7 +13,6 @@ from preprocessing.sources.row import SIZE_OF_PICTURE, Row
 
 _ADVICE = "name the column that is meant in --config.table"
 _READINGS = {"unknown": labels.UNKNOWN, "absent": labels.ABSENT, "present": labels.PRESENT}
-_SEXES = {"m": "M", "male": "M", "man": "M", "f": "F", "female": "F", "woman": "F"}
 _OTHER_SEXES = ("o", "other", "u", "d", "x")
 # What data sets call their splits; MIMIC-CXR says validate, others dev or eval.
 _WORDS = {
@@ -68,7 +67,7 @@ def read_index(
             if table.split_column:
                 index.splits[row.id] = _split(fields["split"], table.split_column)
         except (DataError, ValueError, OverflowError) as error:
-            raise DataError(f"{path}, line {number}: {error}; mend or remove the line") from error
+            raise DataError(f"{path}, line {number}: {error}; fix or remove the line") from error
         index.rows.append(row)
         age = text_files.age_warning(fields.get("age", ""), table.age_column)
         sex = _sex_warning(fields.get("sex", ""), table.sex_column)
@@ -118,7 +117,7 @@ def _row(fields: Mapping[str, str], findings: Sequence[str], table: Table, view:
         targets=targets,
         refused=view.refused,
         view=view.direction,
-        sex=_SEXES.get(fields.get("sex", "").lower(), ""),
+        sex=cells.sex(fields.get("sex", "")),
         age=cells.years(fields.get("age", ""))[0],
         follow_up=text_files.whole(fields.get("follow_up", ""), table.follow_up_column, unknown=-1),
         width=SIZE_OF_PICTURE,
@@ -135,7 +134,7 @@ def _refuse_spanish(sexes: Container[str], path: str, column: str) -> None:
 
 
 def _sex_warning(text: str, column: str) -> str:
-    known = text.casefold() in (*_SEXES, *_OTHER_SEXES) or cells.is_missing(text)
+    known = cells.sex(text) or text.casefold() in _OTHER_SEXES or cells.is_missing(text)
     return "" if known else f"column {column!r} is {text!r}, neither M nor F: taken as unknown"
 
 
@@ -182,5 +181,5 @@ def _target(text: str, finding: str, table: Table) -> int:
 def _split(text: str, column: str) -> str:
     if text.casefold() not in _SPLITS:
         words = "; ".join(f"{split} ({', '.join(_WORDS[split][1:])})" for split in _WORDS)
-        raise DataError(f"column {column!r} is {text!r}, which is no word for a split: {words}")
+        raise DataError(f"column {column!r} is {text!r}, which names no split: {words}")
     return _SPLITS[text.casefold()]

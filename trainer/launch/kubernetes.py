@@ -8,11 +8,12 @@ import logging
 import os
 from typing import Any
 
+from preprocessing.contract import faults
 from preprocessing.contract.errors import ConfigError, StoppedError, UsageError
 from trainer.launch import jobset, pod
 from trainer.launch.job import Job, Kubernetes
 from trainer.launch.pod import Spec
-from trainer.launch.service import KUBERNETES_PACKAGES, ServiceError, first_line, installing
+from trainer.launch.service import KUBERNETES_PACKAGES, ServiceError, installing
 
 # What the client raises where a file is YAML, but not what it expects in it.
 _WRITTEN_WRONGLY = (AttributeError, LookupError, TypeError, ValueError)
@@ -83,7 +84,7 @@ def submit(job: Job) -> str:
         _explain(error, kind, where)
     except urllib3.exceptions.HTTPError as error:
         raise ServiceError(
-            f"the cluster did not answer ({first_line(error)}): see whether {where} is there with "
+            f"the cluster did not answer ({faults.line(error)}): see whether {where} is there with "
             f"`kubectl get {kind.lower()}s` before sending it again"
         ) from error
     return where
@@ -101,18 +102,18 @@ def _connection(config: Any) -> Any:
     try:
         connection = config.new_client_from_config()
     except config.ConfigException as error:
-        raise ConfigError(f"kubectl has no usable context: {first_line(error)}") from error
+        raise ConfigError(f"kubectl has no usable context: {faults.line(error)}") from error
     except (yaml.YAMLError, OSError, RuntimeError, *_WRITTEN_WRONGLY) as error:
         where = os.environ.get("KUBECONFIG") or "~/.kube/config"
         raise ConfigError(
-            f"kubectl's configuration {where} is not usable ({first_line(error)}): see whether "
+            f"kubectl's configuration {where} is not usable ({faults.line(error)}): see whether "
             "`kubectl config view` can read it"
         ) from error
     finally:
         logging.getLogger().removeHandler(listener)
     if said:
         raise ConfigError(
-            f"kubectl's credentials could not be had ({first_line(said[0])}): see whether "
+            f"kubectl's credentials could not be had ({faults.line(said[0])}): see whether "
             "`kubectl get jobs` works"
         )
     return connection
@@ -139,7 +140,7 @@ def _explain(error: Any, kind: str, where: str) -> None:
             f"the cluster knows no JobSet, or no namespace for {where}: install JobSet "
             f"({jobset.API}) and make the namespace, or set replicas to 1"
         ) from error
-    said = first_line(error.body or error.reason)
+    said = faults.line(error.body or error.reason)
     if 400 <= error.status < 500:
         raise ConfigError(f"the cluster refused the {kind} {where}: {said}") from error
     raise ServiceError(f"the cluster failed to make the {kind} {where}: {said}") from error

@@ -17,12 +17,6 @@ class ServiceError(JobError):
     exit_code = 69
 
 
-def first_line(error: object) -> str:
-    """Returns what an error of a client library says, on one line of at most 300 characters."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= 300 else f"{text[:297]}..."
-
-
 def installing(packages: Sequence[str]) -> str:
     """Returns the command that installs what a service's client needs.
 

@@ -7,9 +7,10 @@ YAML also serves `gcloud ai custom-jobs create --config=FILE`.
 
 from typing import Any
 
+from preprocessing.contract import faults
 from preprocessing.contract.errors import ConfigError, UsageError
 from trainer.launch.job import Job, Vertex
-from trainer.launch.service import VERTEX_PACKAGES, ServiceError, first_line, installing
+from trainer.launch.service import VERTEX_PACKAGES, ServiceError, installing
 
 Spec = dict[str, Any]
 
@@ -97,14 +98,14 @@ def submit(job: Job, *, api_endpoint: str | None = None) -> str:
         )
     except auth_exceptions.DefaultCredentialsError as error:
         raise ConfigError(
-            f"there are no usable Google Cloud credentials ({first_line(error)}): run `gcloud auth "
-            "application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
+            f"there are no usable Google Cloud credentials ({faults.line(error)}): run `gcloud "
+            "auth application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
         ) from error
     except exceptions.ClientError as error:
-        raise ConfigError(f"Vertex AI refused the job: {first_line(error)}") from error
+        raise ConfigError(f"Vertex AI refused the job: {faults.line(error)}") from error
     except (exceptions.GoogleAPICallError, auth_exceptions.GoogleAuthError, OSError) as error:
         raise ServiceError(
-            f"Vertex AI did not answer ({first_line(error)}): see whether {job.name} is in "
+            f"Vertex AI did not answer ({faults.line(error)}): see whether {job.name} is in "
             "`gcloud ai custom-jobs list` before sending it again"
         ) from error
     return str(made.name)
@@ -117,7 +118,7 @@ def _message(job: Job, empty: Any, json_format: Any) -> Any:
     try:
         return json_format.ParseDict(values, empty)
     except json_format.ParseError as error:
-        raise ConfigError(f"Vertex AI has no such setting: {first_line(error)}") from error
+        raise ConfigError(f"Vertex AI has no such setting: {faults.line(error)}") from error
 
 
 def _client(aiplatform_v1: Any, region: str, api_endpoint: str | None) -> Any:

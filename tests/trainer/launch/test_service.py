@@ -13,8 +13,3 @@ def test_the_packages_are_those_of_the_extra() -> None:
     extra = text[text.index('"launch": [') : text.index('"tensorflow-io": [')]
     for package in (*service.VERTEX_PACKAGES, *service.KUBERNETES_PACKAGES):
         assert f'"{package}"' in extra
-
-
-def test_a_long_answer_is_one_short_line() -> None:
-    assert service.first_line("a\n b") == "a b"
-    assert len(service.first_line("x" * 1000)) == 300
