@@ -40,7 +40,8 @@ def explain(
     ranked = [{"id": ids[at], "loss": str(losses[at])} for at in order]
     if writes:
         note = {"step": step, "loss": str(loss), "checkpoint": checkpoint, "examples": ranked}
-        storage.write_text(storage.join(output, NOTE), json.dumps(note, indent=2) + "\n")
+        text = json.dumps(note, indent=2) + "\n"
+        storage.write_text(storage.join(output, NOTE), text, private=True)
     worst = ", ".join(f"{one['id']} ({one['loss']})" for one in ranked[:_SHOWN])
     more = len(ranked) - _SHOWN
     listed = f"{worst} and {more} more" if more > 0 else worst

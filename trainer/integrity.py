@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from preprocessing.contract import faults, storage
-from preprocessing.contract.errors import DataError
+from preprocessing.contract.errors import DataError, UnavailableError
 from preprocessing.contract.manifest import Manifest
 
 
@@ -38,6 +38,7 @@ def naming_damage(folder: str, manifest: Manifest) -> Iterator[None]:
 
     Raises:
         DataError: a shard whose bytes are not what preprocessing wrote.
+        UnavailableError: bytes that were not those of the shard went wrong on their way.
     """
     try:
         yield
@@ -49,7 +50,7 @@ def naming_damage(folder: str, manifest: Manifest) -> Iterator[None]:
                     raise DataError(
                         f"shard {path} is damaged: copy it again or preprocess the data again"
                     ) from error
-        raise DataError(
+        raise UnavailableError(
             f"a shard of {folder} could not be read whole, though all are whole now: run the same "
             "command again"
         ) from error

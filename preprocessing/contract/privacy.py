@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Decides who may read a local file that names patients: its owner, and in a group's folder it too.
 
-Such files are predictions, metadata, the lists of rejected, warned-of and duplicate images, and
-the notes of preprocessing. A stricter umask counts. `chmod g+r` opens one file; a folder that
-belongs to a group (`chgrp GROUP FOLDER; chmod g+s FOLDER`) opens all that will be written there.
+Such files are predictions, metadata, the lists of rejected, warned-of and duplicate images, the
+images of a loss that diverged, and the notes of preprocessing. A stricter umask counts. `chmod g+r`
+opens one file; a folder that belongs to a group (`chgrp GROUP FOLDER; chmod g+s FOLDER`) opens all
+that will be written there.
 """
 
 import os
