@@ -47,7 +47,7 @@ def do(argv: Sequence[str]) -> int:
     """Does what a command line asks for and returns the exit code.
 
     Raises:
-        JobError: what the user can mend.
+        JobError: what the user can fix.
     """
     command = argv[1] if len(argv) > 1 and argv[1] in _COMMANDS else "run"
     rest = [argument for at, argument in enumerate(argv) if at != 1 or argument != command]
@@ -149,7 +149,9 @@ def _phantom(argv: Sequence[str]) -> int:
     )
     left = command_line.parse(argv, values=values)
     if len(left) > 1 or not values.output or not values.images:
-        wrong = f"{left[1]!r} is no flag" if len(left) > 1 else "--output and --images are needed"
+        wrong = (
+            f"{left[1]!r} is not a flag" if len(left) > 1 else "--output and --images are needed"
+        )
         raise UsageError(f"phantom: {wrong}; --help shows the whole command")
     output = given_paths.checked("--output", values.output)
     summary = phantom.write(

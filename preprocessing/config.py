@@ -99,7 +99,9 @@ class Table:
         try:
             groups = re.compile(self.patient_pattern).groups
         except re.error as error:
-            raise ConfigError(f"table.patient_pattern is no pattern: {error}") from error
+            raise ConfigError(
+                f"table.patient_pattern is not a regular expression: {error}"
+            ) from error
         if self.patient_pattern and not groups:
             raise ConfigError("table.patient_pattern has no group: put the patient in parentheses")
 

@@ -178,7 +178,7 @@ def _judge(output: str, rejected: Sequence[Rejection], images: int, allowed: flo
         first = "; ".join(f"{item.uri}: {item.text}" for item in rejected[:3])
         raise DataError(
             f"{len(rejected)} of {images} images cannot be used, more than the allowed share "
-            f"{allowed:g} ({first}): mend or remove them, all are listed in "
+            f"{allowed:g} ({first}): fix or remove them, all are listed in "
             f"{storage.join(output, REJECTED)}"
         )
 

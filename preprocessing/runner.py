@@ -78,7 +78,7 @@ def run(
             units it stands for.
 
     Raises:
-        JobError: a worker met what the user can mend.
+        JobError: a worker met what the user can fix.
     """
     orphans.mark()
     stop = threading.Event()

@@ -123,7 +123,7 @@ def plan(
 def write(task: ShardTask) -> ShardNote:
     """Writes one shard, or finds it finished by an earlier run that was stopped.
 
-    A finished shard that lacks rejected images is written again: they may have been mended.
+    A finished shard that lacks rejected images is written again: they may have been fixed since.
     """
     finished = read_note(task)
     if finished is not None and not finished.rejected and _is_whole(task, finished):

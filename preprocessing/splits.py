@@ -156,10 +156,10 @@ def _by_lists(rows: Sequence[Row], lists: Mapping[str, Sequence[str]]) -> dict[s
     of: dict[str, str] = {}
     for name, names in lists.items():
         split = "train" if name == "train_val" else name
-        _refuse("names stand in two lists", of.keys() & set(names), "remove each from one list")
+        _refuse("names are in two lists", of.keys() & set(names), "remove each from one list")
         of.update(dict.fromkeys(names, split))
     _refuse(
-        "images of the label file stand in no list",
+        "images of the label file are in no list",
         (row.id for row in rows if row.id not in of),
         "use the lists that belong to the label file",
     )

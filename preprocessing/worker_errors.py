@@ -45,7 +45,7 @@ _SYSTEM = re.compile(
 
 
 def explain(error: BaseException) -> JobError | None:
-    """Returns what a user can mend, None for a defect of this program.
+    """Returns what a user can fix, None for a defect of this program.
 
     Args:
         error: what the run of a pipeline raised.
@@ -79,7 +79,7 @@ def told(*, processes: bool) -> Iterator[None]:
         processes: the workers are processes that print to this one's standard error.
 
     Raises:
-        JobError: a worker met what the user can mend.
+        JobError: a worker met what the user can fix.
     """
     for name in ("common", "portability"):  # they print the tracebacks which the error holds
         logging.getLogger(f"apache_beam.runners.{name}").setLevel(logging.CRITICAL)

@@ -46,7 +46,7 @@ def read(path: str) -> Arrays:
         return decode(data)
     # NumPy, zipfile, zlib and lzma raise some twenty types, depending on which bytes are wrong.
     except Exception as error:
-        raise DataError(f"{path} is damaged or no .npz file; {AGAIN}") from error
+        raise DataError(f"{path} is damaged or not an .npz file; {AGAIN}") from error
 
 
 def decode(data: bytes) -> Arrays:
@@ -112,7 +112,7 @@ def numbers(
             f"{path}: {name} is {values.dtype} of the shape {values.shape}, not {wanted}; {AGAIN}"
         )
     if not (np.isfinite(values) | (np.isnan(values) & unknown)).all():
-        raise DataError(f"{path}: {name} holds a value that is no finite number; {AGAIN}")
+        raise DataError(f"{path}: {name} holds a value that is not a finite number; {AGAIN}")
     return values
 
 

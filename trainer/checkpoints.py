@@ -123,7 +123,7 @@ class Checkpoints:
         A step that is saved already is left alone: writing it again would put it at risk.
 
         Raises:
-            OSError or tf.errors.OpError: what befell the save before this one.
+            OSError or tf.errors.OpError: what went wrong in the save before this one.
         """
         if not self._writes or self._saved_step == self._progress.step:
             return
@@ -150,7 +150,7 @@ class Checkpoints:
         """Returns when everything is written.
 
         Raises:
-            OSError or tf.errors.OpError: what befell a save.
+            OSError or tf.errors.OpError: what went wrong in a save.
         """
         writing, self._writing = self._writing, []
         for future in writing:

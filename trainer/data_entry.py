@@ -84,7 +84,7 @@ def _lines(path: str, data: bytes) -> list[tuple[int, list[str]]]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a CSV file in UTF-8 ({error}); fetch it again") from error
     if len(lines) < 2:
-        raise DataError(f"{path}: there is no row below the header; hand in the complete file")
+        raise DataError(f"{path}: there is no row below the header; give the complete file")
     return lines
 
 
@@ -94,12 +94,12 @@ def _places(path: str, header: list[str], further: Sequence[str]) -> dict[str, i
     for ours, (names, needed) in wanted.items():
         found = [name for name in names if name in header]
         if found and header.count(found[0]) > 1:
-            raise DataError(f"{path}: column {found[0]!r} stands twice in the header; keep one")
+            raise DataError(f"{path}: column {found[0]!r} is in the header twice; keep one")
         if found:
             places[ours] = header.index(found[0])
         elif needed:
             raise DataError(
-                f"{path}: there is no column {' or '.join(map(repr, names))}; hand in "
+                f"{path}: there is no column {' or '.join(map(repr, names))}; give "
                 "the complete file as it was published"
             )
     return places

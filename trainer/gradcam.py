@@ -17,7 +17,7 @@ from trainer.model import Model
 
 # Pixels of the input from one cell of ResNet-50's last maps to the next.
 _STRIDE = 32
-# A gradient is a weight over 49 cells: made larger on its way through 16 bits, lest it vanish.
+# A gradient is a weight over 49 cells: made larger on its way through 16 bits, or it would vanish.
 _GAIN = 1024.0
 
 

@@ -86,7 +86,7 @@ def read(path: str) -> Metadata:
     for name in ("id", "patient"):
         if name not in columns:
             raise DataError(
-                f"{path}: there is no column {name!r}; hand in ChestX-ray14's "
+                f"{path}: there is no column {name!r}; give ChestX-ray14's "
                 f"Data_Entry_2017_v2020.csv or the {NAME} that evaluation writes"
             )
     return _metadata(path, columns)
@@ -189,7 +189,7 @@ def _metadata(path: str, columns: dict[str, npt.NDArray[Any]]) -> Metadata:
     ids = columns["id"] = columns["id"].astype(np.str_)
     patients = columns["patient"].astype(np.str_)
     if not len(ids):
-        raise DataError(f"{path}: there is a header but no row; hand in the complete file")
+        raise DataError(f"{path}: there is a header but no row; give the complete file")
     for name, values in (("id", ids), ("patient", patients)):
         if (row := first(np.char.strip(values) == "")) is not None:
             raise DataError(f"{path}: column {name} is empty in row {row + 1}; every image has one")

@@ -30,7 +30,7 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
         finish: called with 0 before anything that the stages hold is let go of.
 
     Raises:
-        JobError: what the user can mend, or a request to start again.
+        JobError: what the user can fix, or a request to start again.
     """
     if parsed.config.runtime.accelerator == "gpu":
         tensorflow_notes.show()

@@ -57,6 +57,6 @@ def proven_rows(
         raise DataError(
             f"image {str(ids[at])!r} is of patient {str(patients[at])!r} in the predictions and "
             f"of patient {str(known_patients[rows[at]])!r} in the {source}, the first of "
-            f"{len(wrong)} such images: hand in the {source} of the same data set"
+            f"{len(wrong)} such images: give the {source} of the same data set"
         )
     return rows

@@ -55,6 +55,6 @@ def leaks(patients: Texts, splits: Texts) -> Iterator[str]:
             for patient in leaked[:_SHOWN]
         )
         yield (
-            f"column patient: {len(leaked)} patient(s) stand in more than one split, as {shown}; "
+            f"column patient: {len(leaked)} patient(s) are in more than one split, as {shown}; "
             "put all images of a patient into one split"
         )

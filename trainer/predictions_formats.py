@@ -94,7 +94,7 @@ def numbers(
         empty_is_nan: whether an empty cell means unknown; otherwise it is an error.
 
     Raises:
-        DataError: a cell holds text that is no finite number; the message shows it.
+        DataError: a cell holds text that is not a finite number; the message shows it.
     """
     values = np.asarray(columns[column])
     if values.dtype.kind in "fiub":
@@ -158,7 +158,7 @@ def _from_csv(path: str, data: bytes) -> Columns:
 def _refuse_twice(path: str, header: Sequence[str]) -> None:
     twice = [name for position, name in enumerate(header) if name in header[:position]]
     if twice:
-        raise DataError(f"{path}: column {twice[0]!r} stands twice in the header; keep one")
+        raise DataError(f"{path}: column {twice[0]!r} is in the header twice; keep one")
 
 
 def _to_csv(columns: Mapping[str, npt.NDArray[Any]]) -> bytes:

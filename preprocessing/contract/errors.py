@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The errors that a user can mend, each with the exit code that job managers act on.
+"""The errors that a user can fix, each with the exit code that job managers act on.
 
 Every entry point turns a `JobError` into one sentence on standard error and its exit code; anything
 else that escapes is a defect of this program and keeps its traceback.
@@ -7,7 +7,7 @@ else that escapes is a defect of this program and keeps its traceback.
 
 
 class JobError(Exception):
-    """An error that the user can mend; its text says what is wrong, where, and what to do.
+    """An error that the user can fix; its text says what is wrong, where, and what to do.
 
     Attributes:
         exit_code: the exit status of the process (BSD sysexits numbers).

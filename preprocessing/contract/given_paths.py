@@ -69,7 +69,9 @@ def _check_address(given: str, address: re.Match[str]) -> None:
     if _VARIABLE.search(rest):
         raise UsageError(f"{given} holds a shell variable that no shell replaced: write it out")
     if {".", ".."} & set(below.split("/")):
-        raise UsageError(f"{given} holds . or .., which a bucket has not: write the path without")
+        raise UsageError(
+            f"{given} holds . or .., which a bucket does not have: write the path without"
+        )
 
 
 def _at_home(name: str, path: str) -> str:

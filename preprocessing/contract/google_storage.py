@@ -67,7 +67,7 @@ class GoogleCloudStorage:
         with told(path, "read"):
             try:
                 data: bytes = blob.download_as_bytes(retry=self._retry)
-            except DataCorruption:  # spoilt on the way: the checksum tells, another try mends
+            except DataCorruption:  # spoilt on the way: the checksum tells, another try helps
                 data = blob.download_as_bytes(retry=self._retry)
         return data
 

@@ -32,7 +32,7 @@ def encode(text: str, findings: Sequence[str]) -> tuple[int, ...]:
     if named == [NO_FINDING]:
         return (ABSENT,) * len(findings)
     if NO_FINDING in named:
-        raise DataError(f"{NO_FINDING!r} stands beside a finding in {text!r}")
+        raise DataError(f"{NO_FINDING!r} is named beside a finding in {text!r}")
     strange = [name for name in named if name not in findings]
     if strange:
         raise DataError(f"label {strange[0]!r} is not among the {len(findings)} findings")

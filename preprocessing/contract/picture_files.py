@@ -43,7 +43,7 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 class ImageError(DataError):
-    """A file that is no usable picture.
+    """A file that is not a usable picture.
 
     Attributes:
         reason: one word for counting, of `REASONS` or of `preprocessing.dicom.REASONS`.
@@ -141,7 +141,7 @@ def _inflated(stream: "zlib._Decompress", data: bytes) -> int:
 def _stream_bytes(header: bytes, width: int, height: int) -> int:
     """Returns the length of the inflated stream; interlaced pictures have at least as much."""
     if len(header) != 13 or header[9] not in _CHANNELS:
-        raise ImageError("damaged", "the PNG is damaged: its header is none")
+        raise ImageError("damaged", "the PNG is damaged: its header is not valid")
     return height * (1 + (width * _CHANNELS[header[9]] * header[8] + 7) // 8)
 
 

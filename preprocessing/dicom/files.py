@@ -36,7 +36,7 @@ def parse(encoded: bytes) -> tuple[Dataset, bool]:
         raise ImageError("too_large", f"the file has {len(encoded)} bytes: at most 2^28 are read")
     has_header = encoded[128:132] == b"DICM"
     if not has_header and not _begins_like_dicom(encoded):
-        raise ImageError("not_dicom", "the file is no DICOM")
+        raise ImageError("not_dicom", "the file is not DICOM")
     file = _File(encoded)
     try:
         dataset = pydicom.dcmread(file, force=True)
@@ -46,7 +46,9 @@ def parse(encoded: bytes) -> tuple[Dataset, bool]:
     except Exception:  # hostile headers raise every type there is; their texts repeat values
         raise ImageError("damaged", "the DICOM file is damaged: it cannot be parsed") from None
     if is_empty and not file.is_cut:
-        raise ImageError("not_dicom", "the file is no DICOM image: it has neither class nor size")
+        raise ImageError(
+            "not_dicom", "the file is not a DICOM image: it has neither class nor size"
+        )
     return dataset, file.is_cut
 
 

@@ -122,7 +122,7 @@ def _modality(values: _Floats, dataset: Dataset, warnings: list[str]) -> _Floats
         warnings.append(f"{tags.title(lone)} has no {other}: ignored")
         return values
     if slope == 0 or max(abs(slope or 0), abs(intercept or 0)) > 1e12:
-        warnings.append(f"{tags.title('RescaleSlope')} is no factor: ignored")
+        warnings.append(f"{tags.title('RescaleSlope')} is not a factor: ignored")
         return values
     return values * (1 if slope is None else slope) + (intercept or 0)
 

@@ -90,7 +90,7 @@ def age(dataset: Dataset, warnings: list[str]) -> int:
         if years >= 0:
             warnings.append(f"{tags.title('PatientAge')} is missing: computed from birth and study")
     if text and not (found and years <= _OLDEST_YEARS):
-        warnings.append(f"{tags.title('PatientAge')} is no age: taken as unknown")
+        warnings.append(f"{tags.title('PatientAge')} is not an age: taken as unknown")
     return years if 0 <= years <= _OLDEST_YEARS else -1
 
 

@@ -141,7 +141,8 @@ def _syntax(dataset: Dataset) -> str:
         found = "1.2.840.10008.1.2" + ("" if is_implicit else ".1" if is_little else ".2")
     if found not in _NATIVE | _JPEG | _JPEG_LS | _JPEG_2000 | {_RLE}:
         raise ImageError(
-            "pixel_type", "TransferSyntaxUID (0002,0010) is none that is read: save it uncompressed"
+            "pixel_type",
+            "TransferSyntaxUID (0002,0010) is not one that is read: save it uncompressed",
         )
     return found
 

@@ -31,7 +31,7 @@ def decode(frame: bytes, shape: tuple[int, ...], item_bytes: int) -> npt.NDArray
     header = np.frombuffer(frame[:_HEADER].ljust(_HEADER, b"\0"), "<u4")
     starts = [int(start) for start in header[1 : 1 + wanted]]
     if header[0] != wanted or starts[0] != _HEADER or sorted(starts) != starts:
-        raise ImageError("damaged", "the picture is damaged: its RLE header is none")
+        raise ImageError("damaged", "the picture is damaged: its RLE header is not valid")
     ends = [*starts[1:], len(frame)]
     count = shape[0] * shape[1]
     planes = [

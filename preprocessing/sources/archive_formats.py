@@ -77,7 +77,7 @@ def kind_of(path: str, head: bytes) -> str:
             raise DataError(f"{path} is {what}, which cannot be read here: {UNPACK}")
     if head.lstrip().lower().startswith(_WEB_PAGES):
         raise DataError(
-            f"{path} is no archive but a text, such as a web page or an error message that was "
+            f"{path} is not an archive but a text, such as a web page or an error message that was "
             "saved in its place: download it again"
         )
     if head.startswith(_ZIPS):

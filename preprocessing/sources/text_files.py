@@ -13,7 +13,7 @@ def csv_lines(path: str) -> Iterator[tuple[int, list[str]]]:
     """Yields the lines of a CSV file that are not empty, each with its number from 1.
 
     Raises:
-        DataError: a missing or empty file, or one that is no CSV in UTF-8.
+        DataError: a missing or empty file, or one that is not CSV in UTF-8.
     """
     # Unlike str.splitlines, a file's lines end at CR or LF alone: U+2028 may stand in a field.
     reader = csv.reader(io.StringIO(_text(path, "label file"), newline=""))
@@ -140,6 +140,6 @@ def _text(path: str, what: str) -> str:
     except FileNotFoundError as error:
         raise DataError(f"{what} {path} does not exist") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{what} {path} is no text in UTF-8: {error}") from error
+        raise DataError(f"{what} {path} is not UTF-8 text: {error}") from error
     except OSError as error:
         raise DataError(f"{what} {path} cannot be read: {error.strerror}") from error

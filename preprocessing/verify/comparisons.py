@@ -47,7 +47,7 @@ def patients(readings: Sequence[Reading]) -> Iterator[str]:
         if len(shards) > 1:
             patient = people.told(spellings[value])
             where = " and ".join(f"{split} ({name})" for split, name in shards.items())
-            yield f"patient {patient} is in {where}: mend the lists of the split and {AGAIN}"
+            yield f"patient {patient} is in {where}: fix the lists of the split and {AGAIN}"
 
 
 def splits(manifest: Manifest, readings: Sequence[Reading]) -> Iterator[str]:

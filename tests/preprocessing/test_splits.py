@@ -97,13 +97,13 @@ def test_a_column_with_validation_is_taken_and_one_without_carved() -> None:
 def test_names_in_two_lists_are_counted_and_named() -> None:
     both = _names(_TEST)[:2]
     lists = {**_LISTS, "train_val": _names(_TRAIN_VAL) + both}
-    with pytest.raises(DataError, match=r"2 names stand in two lists, first 40_0\.png, 40_1\.png"):
+    with pytest.raises(DataError, match=r"2 names are in two lists, first 40_0\.png, 40_1\.png"):
         _assign(_TRAIN_VAL + _TEST, lists=lists)
 
 
 def test_images_in_no_list_are_counted_and_named() -> None:
     lists = {**_LISTS, "train_val": _names(_TRAIN_VAL)[1:]}
-    with pytest.raises(DataError, match=r"1 images of the label file stand in no list, .*0_0"):
+    with pytest.raises(DataError, match=r"1 images of the label file are in no list, .*0_0"):
         _assign(_TRAIN_VAL + _TEST, lists=lists)
 
 

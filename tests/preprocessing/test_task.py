@@ -185,13 +185,13 @@ def _duplicate_row(tree) -> str:
 def _in_both_lists(tree) -> str:
     with (tree.folder / "test_list.txt").open("a") as file:
         file.write(f"\n{tree.names[0]}")
-    return "1 names stand in two lists"
+    return "1 names are in two lists"
 
 
 def _in_neither_list(tree) -> str:
     path = tree.folder / "test_list.txt"
     path.write_text("\n".join(path.read_text().split()[1:]))
-    return "1 images of the label file stand in no list"
+    return "1 images of the label file are in no list"
 
 
 def _empty_split(tree) -> str:
@@ -280,7 +280,7 @@ def test_the_phantom_feeds_the_job(
         ("--seed=-1", "-1"),
         ("--prevalence=odd", "realistic|raised"),
         ("--outpt=x", "outpt"),
-        ("stray", "'stray' is no flag"),
+        ("stray", "'stray' is not a flag"),
         ("--output=", "--output and --images are needed"),
     ],
 )

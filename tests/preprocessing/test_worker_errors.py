@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a user can mend is found in what Beam raises; a defect keeps its traceback."""
+"""What a user can fix is found in what Beam raises; a defect keeps its traceback."""
 
 import logging
 import subprocess

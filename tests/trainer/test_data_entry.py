@@ -78,7 +78,7 @@ def test_a_file_that_is_no_text_is_named() -> None:
 
 
 def test_a_column_that_stands_there_twice_is_named() -> None:
-    with pytest.raises(DataError, match="column 'Patient ID' stands twice in the header"):
+    with pytest.raises(DataError, match="column 'Patient ID' is in the header twice"):
         columns("Image Index,Finding Labels,Patient ID,Patient ID\na.png,Mass,1,2\n")
 
 

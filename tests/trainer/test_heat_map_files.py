@@ -97,7 +97,7 @@ def changed(path: str, **arrays: Any) -> None:
         ({"map": np.zeros((5, 7, 6))}, "map is float64 of the shape (5, 7, 6)"),
         ({"map": np.zeros(())}, "map is float64 of the shape ()"),
         ({"map": np.full((5, 2, 2), 1.5)}, "outside 0 to 1"),
-        ({"map": np.full((5, 2, 2), np.nan)}, "map holds a value that is no finite number"),
+        ({"map": np.full((5, 2, 2), np.nan)}, "map holds a value that is not a finite number"),
         ({"score": np.array(["a"] * 5)}, "score is <U1"),
         ({"score": np.zeros(4)}, "score is float64 of the shape (4,)"),
         ({"id": np.arange(5)}, "id is not one text a row"),

@@ -64,7 +64,7 @@ def test_id_and_patient_are_enough(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("id,sex\na,M\n", "no column 'patient'; hand in ChestX-ray14's Data_Entry"),
+        ("id,sex\na,M\n", "no column 'patient'; give ChestX-ray14's Data_Entry"),
         ("id,patient\n", "a header but no row"),
         ("id,patient\na, \n", "column patient is empty in row 1"),
         ("id,patient\na.png,1\nb,1\na,1\n", "image 'a' stands in more than one row"),

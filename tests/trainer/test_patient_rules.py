@@ -26,9 +26,7 @@ def test_a_patient_in_two_splits_is_named_with_both_spellings(
     one: str, other: str, shown: str
 ) -> None:
     (problem,) = _leaks(one, other)
-    assert (
-        f"1 patient(s) stand in more than one split, as {shown} (test and validation); " in problem
-    )
+    assert f"1 patient(s) are in more than one split, as {shown} (test and validation); " in problem
 
 
 def test_patients_of_one_split_each_are_no_leak() -> None:

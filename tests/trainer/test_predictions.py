@@ -121,7 +121,7 @@ BAD = {
     "no rows": ((GOOD[GOOD.index("a.png") :], ""), "no rows"),
     "empty file": ((GOOD, ""), "the file is empty"),
     "cut off": ((",1,0,0,0.75\n", ",1,0"), r"row 3 \(id 'c.png'\) has 5 cells.* 7"),
-    "column twice": (("patient,", "id,"), "column 'id' stands twice"),
+    "column twice": (("patient,", "id,"), "column 'id' is in the header twice"),
     "no finding": ((GOOD, "id,patient,split\na,1,test\n"), "no finding is named"),
     "open quote": (("a.png", '"a.png'), "not a CSV file"),
 }

@@ -89,7 +89,7 @@ def read(path: str) -> Readings:
     unique, counts = np.unique(image_stems(ids), return_counts=True)
     if len(unique) < len(ids):
         raise DataError(
-            f"{path}: image {str(unique[counts > 1][0])!r} stands in more than one row; keep one"
+            f"{path}: image {str(unique[counts > 1][0])!r} is in more than one row; keep one"
         )
     labels = np.empty((len(ids), len(REFERENCES)))
     for at, one in enumerate(REFERENCES):

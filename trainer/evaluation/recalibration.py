@@ -46,7 +46,7 @@ def fit(method: str, labels: Floats, scores: Floats) -> dict[str, Any] | None:
         ValueError: there is no such method.
     """
     if method not in METHODS:
-        raise ValueError(f"{method} is no calibration method; use one of {', '.join(METHODS)}")
+        raise ValueError(f"{method} is not a calibration method; use one of {', '.join(METHODS)}")
     known = ~np.isnan(labels)
     truth, chance = labels[known].astype(np.float64), scores[known].astype(np.float64)
     if method == "none":
@@ -90,7 +90,7 @@ def apply(parameters: Mapping[str, Any], scores: Floats) -> Numbers:
     if method == "isotonic":
         values = np.interp(scores, parameters["scores"], parameters["probabilities"])
         return np.asarray(values, np.float64)
-    raise ValueError(f"{method} is no calibration method; use one of {', '.join(METHODS)}")
+    raise ValueError(f"{method} is not a calibration method; use one of {', '.join(METHODS)}")
 
 
 def isotonic(scores: Numbers, labels: Numbers) -> tuple[Numbers, Numbers]:

@@ -41,7 +41,7 @@ def address_problem(path: str) -> str:
     except UsageError as error:
         return str(error).removeprefix("=")
     if not _ADDRESS.fullmatch(path):
-        return f"{path} is no folder or file in a bucket, such as gs://BUCKET/chestxray14"
+        return f"{path} is not a folder or file in a bucket, such as gs://BUCKET/chestxray14"
     bucket = path.partition("://")[2].partition("/")[0]
     if storage.scheme_of(path) == "gs" and not _BUCKET.fullmatch(bucket):
         return (

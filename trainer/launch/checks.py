@@ -118,6 +118,6 @@ def _labels_and_environment(job: Job) -> Iterator[Problem]:
             )
     for name in job.env:
         if not _ENV_NAME.fullmatch(name):
-            yield "env", f"holds {name!r}, which is no name of an environment variable"
+            yield "env", f"holds {name!r}, which is not a name of an environment variable"
         elif _RESERVED.fullmatch(name):
             yield "env", f"holds {name}, which the platform sets: leave it out"

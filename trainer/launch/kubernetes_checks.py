@@ -26,7 +26,10 @@ _GKE_GPU = "cloud.google.com/gke-accelerator"
 def problems(job: Job, kubernetes: Kubernetes) -> Iterator[Problem]:
     """Yields what is wrong, each as the key in the job file and what to do about it."""
     if not _NAMESPACE.fullmatch(kubernetes.namespace):
-        yield "kubernetes.namespace", f"is {kubernetes.namespace!r}, which is no namespace's name"
+        yield (
+            "kubernetes.namespace",
+            f"is {kubernetes.namespace!r}, which is not a namespace's name",
+        )
     account = kubernetes.service_account
     if account is not None and not _ACCOUNT.fullmatch(account):
         yield (
@@ -87,7 +90,10 @@ def _nodes(job: Job, kubernetes: Kubernetes) -> Iterator[Problem]:
     """Finds labels that no node can have, or none that has what is asked for."""
     for key, value in kubernetes.node_selector.items():
         if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
-            yield "kubernetes.node_selector", f"holds {key}: {value!r}, which is no node's label"
+            yield (
+                "kubernetes.node_selector",
+                f"holds {key}: {value!r}, which is not a label of a node",
+            )
     wanted = kubernetes.node_selector.get(_GKE_GPU)
     if wanted is None:
         return

@@ -107,7 +107,7 @@ def _built_in(
         near = [name for name in _BUILT_IN if name.startswith(machine.rpartition("-")[0] + "-")]
         yield (
             "machine_type",
-            f"is {machine!r}, which Google Cloud has not: {', '.join(near or _BUILT_IN)}",
+            f"is {machine!r}, which Google Cloud does not have: {', '.join(near or _BUILT_IN)}",
         )
         return
     kind, count = _BUILT_IN[machine]

@@ -23,7 +23,8 @@ def problems(job: Job, vertex: Vertex) -> Iterator[Problem]:
     if job.accelerator is not None and job.accelerator.type in machines.ELSEWHERE:
         yield (
             "accelerator.type",
-            f"is {job.accelerator.type}, which Vertex AI has not: {', '.join(machines.VERTEX)}",
+            f"is {job.accelerator.type}, which Vertex AI does not have: "
+            f"{', '.join(machines.VERTEX)}",
         )
     yield from machines.problems(job.machine_type, job.accelerator, all_of_them=True)
     if vertex.boot_disk_type not in _DISKS:

@@ -41,8 +41,8 @@ def test_the_name_decides_where_the_first_bytes_say_nothing() -> None:
         (b"7z\xbc\xaf\x27\x1c\0\4", "is a 7-Zip archive, which cannot be read here: unpack it"),
         (b"Rar!\x1a\x07\0", "is a RAR archive, which cannot be read here: unpack it"),
         (b"\x28\xb5\x2f\xfd\0", "is packed with Zstandard, which cannot be read here: unpack it"),
-        (b"\n<!DOCTYPE html><title>Sign in", "no archive but a text, such as a web page"),
-        (b'{"error": {"code": 403}}', "no archive but a text, such as a web page"),
+        (b"\n<!DOCTYPE html><title>Sign in", "not an archive but a text, such as a web page"),
+        (b'{"error": {"code": 403}}', "not an archive but a text, such as a web page"),
     ],
 )
 def test_what_cannot_be_read_is_called_by_its_name(head: bytes, cause: str) -> None:

@@ -160,7 +160,7 @@ def test_an_empty_label_file_is_refused(
 
 @pytest.mark.parametrize(
     ("content", "part"),
-    [(b"\xff\xfe\x00\xd8", "is no text in UTF-8"), (b'"' + b"x" * 200_000 + b'"', "not CSV")],
+    [(b"\xff\xfe\x00\xd8", "is not UTF-8 text"), (b'"' + b"x" * 200_000 + b'"', "not CSV")],
 )
 def test_what_is_no_csv_is_refused(tmp_path: pathlib.Path, content: bytes, part: str) -> None:
     (tmp_path / "labels.csv").write_bytes(content)
@@ -198,10 +198,10 @@ def test_boxes_become_shares_of_the_picture_under_the_name_of_the_label_file(
         ("a.png,Fracture,1,2,3,4", "'Fracture' is not among"),
         ("a.png,Mass,1,2,3", "needs 6 fields"),
         ("a.png,Mass,1,2,3,wide", "the box 1, 2, 3, wide is not four numbers"),
-        ("a.png,Mass,1,2,0,4", "is none in a picture"),
-        ("a.png,Mass,-1,2,3,4", "is none in a picture"),
-        ("a.png,Mass,nan,2,3,4", "is none in a picture"),
-        ("a.png,Mass,1,2,inf,4", "is none in a picture"),
+        ("a.png,Mass,1,2,0,4", "is not inside a picture"),
+        ("a.png,Mass,-1,2,3,4", "is not inside a picture"),
+        ("a.png,Mass,nan,2,3,4", "is not inside a picture"),
+        ("a.png,Mass,1,2,inf,4", "is not inside a picture"),
     ],
 )
 def test_a_box_that_cannot_be_is_named_by_its_line(

@@ -204,7 +204,7 @@ def test_a_patient_in_two_splits_is_found(finished) -> None:
     problems = verify.verify(str(finished.folder)).problems
     assert problems[0] == (
         f"patient {train.patient} is in train ({finished.shard()}) and test "
-        f"({finished.shard('test')}): mend the lists of the split and preprocess the data again"
+        f"({finished.shard('test')}): fix the lists of the split and preprocess the data again"
     )
 
 

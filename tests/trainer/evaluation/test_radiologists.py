@@ -50,7 +50,7 @@ def test_another_answer_or_another_file_is_named(tmp_path: pathlib.Path) -> None
         radiologists.read(str(tmp_path / "none.csv"))
     path = pathlib.Path(file(tmp_path, "NO,NO,NO,NO", "NO,NO,NO,NO"))
     path.write_text(path.read_text().replace("00000001_000.png", "00000000_000"))
-    with pytest.raises(DataError, match="image '00000000_000' stands in more than one row"):
+    with pytest.raises(DataError, match="image '00000000_000' is in more than one row"):
         radiologists.read(str(path))
 
 

@@ -128,9 +128,9 @@ def test_unknown_labels_take_no_part() -> None:
 
 
 def test_unknown_methods_are_refused() -> None:
-    with pytest.raises(ValueError, match="no calibration method"):
+    with pytest.raises(ValueError, match="not a calibration method"):
         fit("beta", *made())
-    with pytest.raises(ValueError, match="no calibration method"):
+    with pytest.raises(ValueError, match="not a calibration method"):
         apply({"method": "beta"}, np.array([0.5]))
 
 

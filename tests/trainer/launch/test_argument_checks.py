@@ -108,7 +108,7 @@ def test_no_path_of_this_machine_reaches_a_container(
         ("gs://Bucket/x", "names the bucket 'Bucket'"),
         ("gs://my bucket/x", "names the bucket"),
         ("gs://ab/x", "names the bucket"),
-        ("gs://my-bucket", "is no folder or file in a bucket"),
+        ("gs://my-bucket", "is not a folder or file in a bucket"),
         ("gs://my-bucket/x ", "blank"),
         ("https://storage.googleapis.com/my-bucket/x", "web address"),
     ],

@@ -63,7 +63,7 @@ BAD = {
     "local data": ({"args": {"data": "shards"}}, "args holds --data=shards"),
     "local weights": ({"args": {"config.model.weights": "w.h5"}}, "args holds --config.model"),
     "output twice": ({"args": ["--output=gs://bkt/r"]}, "args holds --output"),
-    "argument that is no flag": ({"args": ["train"]}, "args holds 'train'"),
+    "argument that is not a flag": ({"args": ["train"]}, "args holds 'train'"),
     "flag unknown to the trainer": (
         {"args": {"data": "gs://bkt/d", "epochs": 3}},
         "args would be refused by the trainer",

@@ -43,7 +43,9 @@ def test_what_vertex_ai_would_refuse_is_named(
 def test_a_gpu_that_only_clusters_have_is_refused(job_file: Callable[..., str]) -> None:
     accelerator = {"type": "NVIDIA_L40S", "count": 1}
     path = job_file(accelerator=accelerator, machine_type="x")
-    with pytest.raises(ConfigError, match="accelerator.type is NVIDIA_L40S, which Vertex AI has"):
+    with pytest.raises(
+        ConfigError, match="accelerator.type is NVIDIA_L40S, which Vertex AI does not"
+    ):
         reader.load(path)
     assert reader.load(job_file(accelerator=accelerator, machine_type="x", vertex=...))
 

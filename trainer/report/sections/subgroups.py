@@ -46,7 +46,7 @@ def build(source: Source) -> dict[str, Any]:
     if facts is None:
         return _absent(
             f"Neither an image nor a patient of the {source.headline} split stands in the "
-            "metadata: hand in the metadata of the same data set."
+            "metadata: give the metadata of the same data set."
         )
     compared, thresholds = _compared(source, facts)
     if not compared["divisions"]:
