@@ -63,6 +63,7 @@ class Proxy(ThreadingHTTPServer):
         self._backend_port = backend_port
         self.log: list[dict[str, Any]] = []
         self.faults: list[dict[str, Any]] = []
+        self._begun: set[str] = set()
         self._uploaded: dict[str, Answer] = {}
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), Handler)
@@ -92,8 +93,14 @@ class Proxy(ThreadingHTTPServer):
         """Asks the emulator, and adds what the real service does and the emulator does not."""
         url = urlsplit(path)
         query = dict(parse_qsl(url.query))
+        sent = next((headers[name] for name in headers if name.lower() == "content-range"), "")
         if path in self._uploaded:  # an upload that is over: its answer must have been lost
             return self._uploaded[path]
+        if path not in self._begun and re.fullmatch(r"bytes \*/[1-9]\d*", sent):
+            # How much has come? Nothing yet; the emulator takes the question for the whole upload.
+            return 308, "Resume Incomplete", [], b""
+        if "upload_id" in query:
+            self._begun.add(path)
         if method == "GET" and url.path.endswith("/o") and "maxResults" not in query:
             path += "&maxResults=1000" if query else "?maxResults=1000"
         object_path = url.path.removeprefix("/download")

@@ -64,3 +64,14 @@ def test_the_client_of_tensorflow_is_tried_too(on_gcs: Any, bucket: str) -> None
     on_gcs.spoil("^POST .*uploadType=resumable", "status", argument=403, times=100)
     with pytest.raises(UsageError, match=r"needs storage\.objects\.create"):
         probe.check(f"{bucket}/run", tensorflow=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["status", "reset", "lose"])
+def test_an_upload_that_is_interrupted_is_repeated(on_gcs: Any, bucket: str, fault: str) -> None:
+    """TensorFlow asks how much has come before it goes on, and is told nothing, or all of it."""
+    on_gcs.spoil("^PUT .*uploadType=resumable", fault, argument=503)
+    probe.check(f"{bucket}/run", tensorflow=True)
+    asked = on_gcs.requests("^PUT .*uploadType=resumable")
+    again = [] if fault == "lose" else ["bytes 0-4/5"]
+    assert [request["range"] for request in asked] == ["bytes 0-4/5", "bytes */5", *again]

@@ -174,7 +174,7 @@ def test_the_usual_words_for_splits_are_known(
 def test_an_unknown_word_for_a_split_is_named_with_its_column(tmp_path: pathlib.Path) -> None:
     settings = dataclasses.replace(_LIST, split_column="fold")
     with pytest.raises(
-        DataError, match="line 2: column 'fold' is 'fold3', which names no split .*val"
+        DataError, match="line 2: column 'fold' is 'fold3', which names no split: .*val"
     ):
         _read(tmp_path, settings, "file,who,what,fold", "a.png,p1,Edema,fold3")
 
