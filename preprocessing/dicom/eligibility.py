@@ -177,7 +177,8 @@ def _check_chest(
     if not named and not said["BodyPartExamined"].is_unknown:
         named = view_from
     if not named:
-        raise ImageError("not_chest", f"{title} is {state}, and no other tag names the chest")
+        more = "; the setting words can name it" if said["BodyPartExamined"].is_unknown else ""
+        raise ImageError("not_chest", f"{title} is {state}, and no other tag names the chest{more}")
     warnings.append(f"{title} is {state}: taken as a chest for {tags.title(named)}")
 
 

@@ -19,6 +19,7 @@ import unicodedata
 
 from pydicom.dataset import Dataset
 
+from preprocessing.contract.cells import OLDEST_YEARS
 from preprocessing.contract.picture_files import ImageError
 from preprocessing.dicom import tags
 
@@ -31,7 +32,6 @@ _NO_NAMES = {
 }
 _CHESTXRAY14 = re.compile(r"(\d{8})_\d{3}")
 _CHESTXRAY14_PATIENTS = 30805
-_OLDEST_YEARS = 120
 _PER_YEAR = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25, "": 1.0}
 
 
@@ -89,9 +89,9 @@ def age(dataset: Dataset, warnings: list[str]) -> int:
         years = _years_between(dataset)
         if years >= 0:
             warnings.append(f"{tags.title('PatientAge')} is missing: computed from birth and study")
-    if text and not (found and years <= _OLDEST_YEARS):
+    if text and not (found and years <= OLDEST_YEARS):
         warnings.append(f"{tags.title('PatientAge')} is not an age: taken as unknown")
-    return years if 0 <= years <= _OLDEST_YEARS else -1
+    return years if 0 <= years <= OLDEST_YEARS else -1
 
 
 def _years_between(dataset: Dataset) -> int:

@@ -160,6 +160,8 @@ def test_an_unknown_code_is_named_unless_it_may_be_a_persons(film) -> None:
 def test_words_of_a_hospital_count(film) -> None:
     own = vocabulary.of({"Steep": "PA", "Snout": "chest", "Room": "not_frontal"})
     warnings: list[str] = []
+    with pytest.raises(ImageError, match="names the chest; the setting words can name it"):
+        eligibility.check(film(BodyPartExamined="SNOUT"), WORDS, [])
     made = film(BodyPartExamined="SNOUT", ViewPosition="STEEP")
     assert eligibility.check(made, own, warnings).view == "PA" and not warnings
     with pytest.raises(ImageError, match="not frontal"):

@@ -6,6 +6,9 @@ import pytest
 from preprocessing.contract.image import ImageError
 from preprocessing.dicom import person
 
+# Of pydicom, when a test makes what real files have.
+pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR AS")
+
 UUID = "16d7f894-55d7-4d95-8957-d18987f0e981"
 
 
