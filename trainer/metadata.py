@@ -198,7 +198,7 @@ def _metadata(path: str, columns: dict[str, npt.NDArray[Any]]) -> Metadata:
     unique, counts = np.unique(image_stems(ids), return_counts=True)
     if len(unique) < len(ids):
         raise DataError(
-            f"{path}: image {str(unique[counts > 1][0])!r} stands in more than one row "
+            f"{path}: image {str(unique[counts > 1][0])!r} is in more than one row "
             f"({len(ids) - len(unique)} repeated row(s) in all); keep one row an image"
         )
     findings = tuple(

@@ -168,7 +168,7 @@ def _problems(predictions: Predictions) -> Iterator[str]:
         row = int(np.setdiff1d(np.arange(len(ids)), kept)[0])
         extra = len(ids) - len(unique)
         yield (
-            f"column id: {str(ids[row])!r} stands in more than one row (row {row + 1} repeats it; "
+            f"column id: {str(ids[row])!r} is in more than one row (row {row + 1} repeats it; "
             f"{extra} repeated row(s) in all); keep one row an image"
         )
     if (row := first(~np.isin(predictions.splits, SPLITS))) is not None:

@@ -67,7 +67,7 @@ def test_id_and_patient_are_enough(tmp_path: pathlib.Path) -> None:
         ("id,sex\na,M\n", "no column 'patient'; give ChestX-ray14's Data_Entry"),
         ("id,patient\n", "a header but no row"),
         ("id,patient\na, \n", "column patient is empty in row 1"),
-        ("id,patient\na.png,1\nb,1\na,1\n", "image 'a' stands in more than one row"),
+        ("id,patient\na.png,1\nb,1\na,1\n", "image 'a' is in more than one row"),
         ("id,patient,split\na,1,dev\n", r"'dev' in row 1 \(id 'a'\) is not a split"),
         ("id,patient,width\na,1,x\n", "column width: 'x'"),
         ("id,patient\na,1,2\n", "3 cells where the header has 2"),

@@ -64,14 +64,14 @@ def lesson_of(source: Source) -> Lesson | str:
         return "the metadata hold no labels of these findings to learn from"
     joined = metadata.join(known, rows.ids, rows.patients)
     if not (joined >= 0).any():
-        return f"none of the {source.headline} images stands in the metadata by name"
+        return f"none of the {source.headline} images is in the metadata by name"
     judged = np.isin(source.predictions.splits, ["validation", "test", source.headline])
     train = baselines.training_rows(
         known.patients, known.splits, source.predictions.patients[judged]
     )
     if not len(train):
         return (
-            "the metadata hold no image of the train split to learn from: hand in those of the "
+            "the metadata hold no image of the train split to learn from: give those of the "
             "whole data set"
         )
     labels = np.full((len(known.ids), len(rows.findings)), np.nan, dtype=np.float32)

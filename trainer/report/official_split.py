@@ -148,7 +148,7 @@ def _problem(found: Mapping[str, Any]) -> str | None:
     if found["patients_in_two_splits"]:
         return (
             "The test split is the complete official test list of ChestX-ray14, but "
-            f"{found['patients_in_two_splits']:,} patients stand in two splits. {_NO_COMPARISON}"
+            f"{found['patients_in_two_splits']:,} patients are in two splits. {_NO_COMPARISON}"
         )
     if not found["patients_fit_names"]:
         return (
@@ -179,7 +179,7 @@ def _statement(certainty: str, found: Mapping[str, Any], manifest: Any) -> str:
         "probable": (
             "The test split is probably the official test list of ChestX-ray14: every patient has "
             "as many images as in that list. It is not proven, because the ids are not the names "
-            "of the images: hand in predictions with ids such as 00000013_005.png."
+            "of the images: give predictions with ids such as 00000013_005.png."
         ),
         "part": (
             f"The split follows the official lists of ChestX-ray14, but {images} of the {every} "
@@ -192,7 +192,7 @@ def _statement(certainty: str, found: Mapping[str, Any], manifest: Any) -> str:
         ),
         "unknown": (
             "Nothing that was handed to this report says whether the test split is the official "
-            "one of ChestX-ray14: hand in predictions whose ids are the names of the images."
+            "one of ChestX-ray14: give predictions whose ids are the names of the images."
         ),
     }
     return f"{texts[certainty]} {_NO_COMPARISON}"

@@ -100,7 +100,7 @@ def test_a_leaking_patient_forbids_the_comparison() -> None:
     found = identity(leaking, None, SHORT)
     assert found["certainty"] == "proven" and found["comparable"] is False
     assert found["patients_in_two_splits"] == 1 == patients_in_two_splits(leaking)
-    assert "1 patients stand in two splits" in found["statement"]
+    assert "1 patients are in two splits" in found["statement"]
 
 
 def test_patients_that_the_names_contradict_forbid_the_comparison() -> None:

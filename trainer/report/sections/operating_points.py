@@ -138,11 +138,11 @@ def _reason(splits: Sequence[str]) -> str:
     if "validation" not in splits:
         return (
             "The predictions hold no validation split, and a threshold chosen on the test images "
-            "that it is judged by would flatter: hand in predictions that hold both splits."
+            "that it is judged by would flatter: give predictions that hold both splits."
         )
     return (
         "The predictions hold no test split, and figures on the validation images that a threshold "
-        "is chosen on would flatter: hand in predictions that hold both splits."
+        "is chosen on would flatter: give predictions that hold both splits."
     )
 
 

@@ -61,7 +61,7 @@ def build(source: Source) -> dict[str, Any]:
     if not (joined >= 0).any():
         return _absent(
             f"None of the {len(readings.ids):,} images that radiologists labelled is among the "
-            f"{len(rows.ids):,} {source.headline} images by its name: hand in predictions whose "
+            f"{len(rows.ids):,} {source.headline} images by its name: give predictions whose "
             "ids are the names of the images."
         )
     entries = [_entry(source, rows, readings, joined, at) for at in range(len(REFERENCES))]

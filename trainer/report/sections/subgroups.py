@@ -25,7 +25,7 @@ TITLES = {
 RULE = "youden"
 _MEASURES = {"auc": "AUC", "tpr": "True positive rate", "fpr": "False positive rate"}
 _NO_METADATA = (
-    "No metadata were handed in, so that nothing is known of sex, age, view or detector: hand in "
+    "No metadata were handed in, so that nothing is known of sex, age, view or detector: give "
     "ChestX-ray14's label file with --metadata."
 )
 _FACTS = ("sex", "age", "view", "follow_up", "width", "height")
@@ -51,7 +51,7 @@ def build(source: Source) -> dict[str, Any]:
     compared, thresholds = _compared(source, facts)
     if not compared["divisions"]:
         return _absent(
-            f"The metadata tell no two groups of the {source.headline} images apart: hand in a "
+            f"The metadata tell no two groups of the {source.headline} images apart: give a "
             "file that names sex, age or view."
         )
     section = {

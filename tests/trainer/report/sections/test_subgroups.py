@@ -125,7 +125,7 @@ def test_row_numbers_as_ids_leave_the_sex_of_the_patient(make: Make) -> None:
 
 
 @pytest.mark.parametrize("known", [None, "others", "nothing"])
-def test_without_usable_metadata_the_section_says_what_to_hand_in(
+def test_without_usable_metadata_the_section_says_what_to_give(
     make: Make, known: str | None
 ) -> None:
     facts = None
@@ -138,7 +138,7 @@ def test_without_usable_metadata_the_section_says_what_to_hand_in(
         facts = dataclasses.replace(facts, **(others if known == "others" else empty))
     section = built(make(), facts)
     assert section["available"] is False
-    assert "hand in" in section["reason"]
+    assert ": give " in section["reason"]
     assert section["reason"] in stdlib_html.unescape(rendered(section))
 
 
