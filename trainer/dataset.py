@@ -145,7 +145,8 @@ def read_truth(folder: str, manifest: Manifest, split: str) -> Truth:
     """Reads everything but the pixels of a split.
 
     Raises:
-        DataError: the shards hold another number of examples than the manifest, or an id twice.
+        DataError: the shards hold another number of examples or of positives than the manifest, or
+            an id twice.
     """
     files = [storage.join(folder, shard.name) for shard in manifest.splits[split].shards]
     wanted = ("id", "patient", "targets")
@@ -167,7 +168,20 @@ def read_truth(folder: str, manifest: Manifest, split: str) -> Truth:
             f"split {split} in {folder} holds {len(truth.ids)} records with "
             f"{len(set(truth.ids))} ids, the manifest says {expected}: preprocess again"
         )
+    _check_labels(folder, manifest, split, truth.targets)
     return truth
+
+
+def _check_labels(folder: str, manifest: Manifest, split: str, targets: np.ndarray) -> None:
+    """Finds a manifest whose findings were renamed or reordered, and labels of another data set."""
+    stated = manifest.splits[split].positives
+    for name, found in zip(manifest.findings, (targets == 1).sum(axis=0), strict=True):
+        if stated.get(name) != found:
+            raise DataError(
+                f"split {split} in {folder} holds {found} images with {name}, the manifest says "
+                f"{stated.get(name, 'nothing')}: its manifest or shards were changed; copy the "
+                "data set again, whole, or preprocess again"
+            )
 
 
 def read_pictures(folder: str, manifest: Manifest, split: str, count: int) -> np.ndarray:

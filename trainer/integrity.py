@@ -3,13 +3,15 @@
 
 import concurrent.futures
 import contextlib
+import functools
 from collections.abc import Iterator
 
 import tensorflow as tf
 
 from preprocessing.contract import faults, storage
 from preprocessing.contract.errors import DataError, UnavailableError
-from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.manifest import Manifest, Shard
+from preprocessing.contract.progress import Progress
 
 
 def check_shards(folder: str, manifest: Manifest) -> None:
@@ -32,6 +34,39 @@ def check_shards(folder: str, manifest: Manifest) -> None:
             )
 
 
+def check_contents(folder: str, manifest: Manifest, *, process: int, processes: int) -> None:
+    """Compares the content of a process's share of the shards with the manifest.
+
+    A shard of another preprocessing has intact checksums of its own and often the same size: raw
+    pictures of equal names are equally long, whatever their labels.
+
+    Args:
+        folder: of the data set.
+        manifest: of the data set.
+        process: number of this process among those that share the work out.
+        processes: how many those are.
+
+    Raises:
+        DataError: a shard whose bytes are not what the manifest says.
+    """
+    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    own = shards[process::processes]
+
+    def check(shard: Shard) -> None:
+        path = storage.join(folder, shard.name)
+        if storage.sha256_of(path) != shard.sha256:
+            raise _foreign(path)
+
+    with (
+        Progress("checking shards", len(own), unit="shards") as progress,
+        concurrent.futures.ThreadPoolExecutor(8) as pool,
+    ):
+        checks = [functools.partial(check, shard) for shard in own]
+        for done, work in enumerate([pool.submit(faults.insist, one) for one in checks], 1):
+            work.result()
+            progress.reach(done)
+
+
 @contextlib.contextmanager
 def naming_damage(folder: str, manifest: Manifest) -> Iterator[None]:
     """Turns a checksum that fails while a shard is read into the shard's name.
@@ -47,9 +82,7 @@ def naming_damage(folder: str, manifest: Manifest) -> Iterator[None]:
             for shard in split.shards:
                 path = storage.join(folder, shard.name)
                 if storage.sha256_of(path) != shard.sha256:
-                    raise DataError(
-                        f"shard {path} is damaged: copy it again or preprocess the data again"
-                    ) from error
+                    raise _foreign(path) from error
         raise UnavailableError(
             f"a shard of {folder} could not be read whole, though all are whole now: run the same "
             "command again"
@@ -69,6 +102,13 @@ def check_validation(manifest: Manifest) -> None:
             "absent in others, so no AUC is defined: preprocess with more images or a "
             "larger validation_fraction"
         )
+
+
+def _foreign(path: str) -> DataError:
+    return DataError(
+        f"shard {path} is damaged or belongs to another data set: copy the data set again, by "
+        "content and not by size, or preprocess the data again"
+    )
 
 
 def _size(path: str) -> int | None:

@@ -19,6 +19,7 @@ from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.stopping import StopRequests
 from trainer import (
     agreement,
+    bundle,
     checkpoints,
     export,
     heat_maps,
@@ -41,7 +42,7 @@ def connect(data: str, output: str, config: Config, manifest: Manifest, stops: S
 
     Raises:
         ConfigError: devices that are not here, or processes with unequal settings.
-        DataError: shards that are missing or cut short.
+        DataError: shards that are missing, cut short or of another data set.
         StoppedError: another process of the run was lost meanwhile.
     """
     running = runtime.connect(config.runtime, os.environ, config.seed)
@@ -52,6 +53,10 @@ def connect(data: str, output: str, config: Config, manifest: Manifest, stops: S
         everything = f"{settings.to_yaml(config)} {manifest.identity} {output}"
         running.agreement.check_equal("settings, data or folder", everything)
     integrity.check_shards(data, manifest)
+    if not bundle.newest_first(storage.join(output, checkpoints.FOLDER)):
+        # Once a run: it reads the whole data set, which a restart should not wait for.
+        own = running.topology
+        integrity.check_contents(data, manifest, process=own.worker, processes=own.workers)
     return job
 
 

@@ -3,10 +3,12 @@
 
 import dataclasses
 import os
+import pathlib
 import shutil
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.manifest import Manifest
@@ -49,6 +51,40 @@ def test_a_flipped_byte_names_the_damaged_shard(data_set: Any, tmp_path: Any) ->
     ):
         dataset.read_truth(folder, data_set.manifest, "validation")
     assert path in str(caught.value)
+
+
+def test_a_shard_of_another_data_set_is_named_though_its_size_is_right(
+    data_set: Any, tmp_path: Any
+) -> None:
+    folder = str(tmp_path / "copy")
+    shutil.copytree(data_set.folder, folder)
+    integrity.check_contents(folder, data_set.manifest, process=0, processes=1)
+    shard = data_set.manifest.splits["train"].shards[1].name
+    path = f"{folder}/{shard}"
+    kept = pathlib.Path(path).read_bytes()
+    other = list(tf.data.TFRecordDataset(path).as_numpy_iterator())
+    with tf.io.TFRecordWriter(path) as writer:
+        for record in reversed(other):
+            writer.write(record)
+    assert os.path.getsize(path) == len(kept)
+    integrity.check_shards(folder, data_set.manifest)
+    found = []
+    for process in range(2):
+        try:
+            integrity.check_contents(folder, data_set.manifest, process=process, processes=2)
+        except DataError as error:
+            found.append(str(error))
+    assert [text.partition(":")[0] for text in found] == [
+        f"shard {path} is damaged or belongs to another data set"
+    ]
+
+
+def test_findings_that_were_reordered_by_hand_are_refused(data_set: Any) -> None:
+    first, *others = data_set.manifest.findings
+    for findings in ([*others, first], ["Masse", *others]):
+        manifest = dataclasses.replace(data_set.manifest, findings=findings)
+        with pytest.raises(DataError, match="its manifest or shards were changed"):
+            dataset.read_truth(data_set.folder, manifest, "validation")
 
 
 def validation_with(manifest: Manifest, positives: int, known: int) -> Manifest:
