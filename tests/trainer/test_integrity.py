@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from preprocessing.contract.errors import DataError
+from preprocessing.contract.errors import DataError, UnavailableError
 from preprocessing.contract.manifest import Manifest
 from trainer import dataset, integrity
 
@@ -51,6 +51,12 @@ def test_a_flipped_byte_names_the_damaged_shard(data_set: Any, tmp_path: Any) ->
     ):
         dataset.read_truth(folder, data_set.manifest, "validation")
     assert path in str(caught.value)
+    shutil.copytree(data_set.folder, folder, dirs_exist_ok=True)
+    with (
+        pytest.raises(UnavailableError, match="all are whole now: run the same command again"),
+        integrity.naming_damage(folder, data_set.manifest),
+    ):
+        raise caught.value.__cause__  # as where the bytes went wrong on their way
 
 
 def test_a_shard_of_another_data_set_is_named_though_its_size_is_right(
