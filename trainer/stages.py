@@ -21,6 +21,7 @@ from trainer import (
     agreement,
     bundle,
     checkpoints,
+    dataset,
     export,
     heat_maps,
     host,
@@ -57,6 +58,9 @@ def connect(data: str, output: str, config: Config, manifest: Manifest, stops: S
         # Once a run: it reads the whole data set, which a restart should not wait for.
         own = running.topology
         integrity.check_contents(data, manifest, process=own.worker, processes=own.workers)
+        if running.is_chief:
+            with integrity.naming_damage(data, manifest):
+                dataset.read_truth(data, manifest, "validation")
     return job
 
 

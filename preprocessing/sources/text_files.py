@@ -140,6 +140,6 @@ def _text(path: str, what: str) -> str:
     except FileNotFoundError as error:
         raise DataError(f"{what} {path} does not exist") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{what} {path} is not UTF-8 text: {error}") from error
+        raise DataError(f"{what} {path} is not UTF-8 text ({error}): save it in UTF-8") from error
     except OSError as error:
         raise DataError(f"{what} {path} cannot be read: {error.strerror}") from error

@@ -16,6 +16,7 @@ from preprocessing.contract.labels import PRESENT, UNKNOWN
 from preprocessing.contract.manifest import Manifest, Split
 from preprocessing.duplicates import Twins
 from preprocessing.finalize import DUPLICATES, PROGRESS, REJECTED, WARNINGS
+from preprocessing.splits import OFFICIAL_HASHES
 from preprocessing.verify.shard_reading import Brief, Reading
 
 AGAIN = "preprocess the data again"
@@ -91,6 +92,15 @@ def _split(
     strange = sorted({*stated.positives, *stated.known, *stated.prevalence} - set(findings))
     if strange:
         yield f"{head} counts {strange[0]}, which is not among the findings: {AGAIN}"
+
+
+def official(manifest: Manifest) -> Iterator[str]:
+    """Finds a split that is called ChestX-ray14's official one and was made by other lists."""
+    if manifest.official_split and manifest.list_hashes != OFFICIAL_HASHES:
+        yield (
+            f"{manifests.NAME} calls the split ChestX-ray14's official one, its hashes are those "
+            f"of other lists: {AGAIN}"
+        )
 
 
 def counters(

@@ -104,6 +104,7 @@ def verify(folder: str, beam_arguments: Sequence[str] = ()) -> Findings:
     problems += comparisons.names(readings)
     problems += comparisons.patients(readings)
     problems += comparisons.splits(manifest, readings)
+    problems += comparisons.official(manifest)
     problems += comparisons.counters(folder, manifest, readings, there)
     problems += comparisons.identical(folder, manifest, readings, there)
     return Findings(

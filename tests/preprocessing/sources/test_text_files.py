@@ -19,7 +19,7 @@ def test_lists_are_read_with_any_line_end(tmp_path: pathlib.Path) -> None:
     [
         (b"\n \n", "names no image"),
         (b"a\nb\na\n", "1 names more than once, first a"),
-        (b"\xff", "not UTF-8 text"),
+        (b"\xff", "not UTF-8 text .*: save it in UTF-8"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_refused(

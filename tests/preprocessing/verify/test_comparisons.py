@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 
+from preprocessing import splits
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.manifest import Manifest, Shard, Split
 from preprocessing.verify import comparisons
@@ -105,3 +106,11 @@ def test_a_patient_is_found_in_two_splits_by_value_and_counted_once(manifest, re
     )
     told = list(comparisons.splits(manifest, readings))
     assert "manifest.json, split test says 1 patients, the shards hold 2: " in "\n".join(told)
+
+
+def test_a_split_that_is_called_official_by_hand_is_found_out(manifest) -> None:
+    assert not list(comparisons.official(manifest))
+    called = dataclasses.replace(manifest, official_split=True, list_hashes={"test": "0" * 64})
+    assert [text for text in comparisons.official(called) if "other lists" in text]
+    real = dataclasses.replace(called, list_hashes=dict(splits.OFFICIAL_HASHES))
+    assert not list(comparisons.official(real))
