@@ -6,11 +6,14 @@ drawn from (seed, step, position) by the training step: the state that Keras's l
 never used, so nothing depends on a checkpoint carrying it.
 """
 
+import contextlib
 import dataclasses
 import hashlib
+import random
 import tempfile
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -72,6 +75,25 @@ class Model:
             hidden = hidden * kept / tf.cast(1.0 - self.dropout, hidden.dtype)
         logits: tf.Tensor = self.head(hidden, training=True)
         return logits
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Makes the starting weights of what a block builds depend on a seed alone.
+
+    Keras draws the seed of each weight by `random.randint`, from a state that all threads share:
+    each upload by Google's client draws from it too, such as those that renew a run's lease.
+    """
+    own, here, shared = random.Random(seed), threading.get_ident(), random.randint
+
+    def draw(low: int, high: int) -> int:
+        return own.randint(low, high) if threading.get_ident() == here else shared(low, high)
+
+    random.randint = draw
+    try:
+        yield
+    finally:
+        random.randint = shared
 
 
 def build(

@@ -142,8 +142,8 @@ def connect(settings: RuntimeConfig, environ: Mapping[str, str], seed: int) -> R
             tf.config.list_physical_devices("CPU")[0],
             [tf.config.LogicalDeviceConfiguration()] * settings.logical_cpus,
         )
-    # Keras draws the seeds of its initial weights from here. TensorFlow's global seed stays unset:
-    # with it a data set cannot be shuffled by a seed that is itself computed (of the epoch).
+    # For networks that are built outside a run; see `model.seeded`. TensorFlow's global seed stays
+    # unset: with it a data set cannot be shuffled by a seed that is itself computed (of the epoch).
     random.seed(seed)
     # XLA refuses deterministic pooling, and repeats itself bit for bit on a CPU anyway.
     if settings.deterministic or not (gpus or topology.tpu or settings.xla):

@@ -116,14 +116,15 @@ def build(job: Job, *, pretrained: bool, distributed: bool = True) -> model.Mode
     """
     prevalence = job.manifest.splits["train"].prevalence
     from_run = earlier.is_run(job.config.model.weights)
-    built = model.build(
-        job.config.model,
-        image_size=job.config.data.image_size,
-        findings=len(job.manifest.findings),
-        pretrained=pretrained and not from_run,
-        prevalence=[prevalence[name] for name in job.manifest.findings],
-        strategy=job.runtime.strategy if distributed else None,
-    )
+    with model.seeded(job.config.seed):
+        built = model.build(
+            job.config.model,
+            image_size=job.config.data.image_size,
+            findings=len(job.manifest.findings),
+            pretrained=pretrained and not from_run,
+            prevalence=[prevalence[name] for name in job.manifest.findings],
+            strategy=job.runtime.strategy if distributed else None,
+        )
     if pretrained and from_run:
         print(earlier.fill(built.network, job.config.model, job.manifest), flush=True)
     return built

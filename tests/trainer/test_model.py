@@ -3,6 +3,9 @@
 
 import hashlib
 import pathlib
+import random
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -247,3 +250,33 @@ def test_smaller_pooled_features_meet_weights_as_much_larger(resnet: model.Model
     scale = resnet.features.get_layer("pooled_scale").scale
     kernel = resnet.features.get_layer("hidden").kernel.numpy()
     assert np.std(kernel) * scale == pytest.approx((2 / 2048) ** 0.5, rel=0.05)
+
+
+def test_starting_weights_depend_on_the_seed_alone_whatever_other_threads_draw() -> None:
+    """As the uploads to a bucket do that renew the lease of a run while its network is built."""
+    stop = threading.Event()
+
+    def draw() -> None:
+        while not stop.wait(0.001):
+            random.randint(0, 9)
+            random.randrange(10)
+
+    def weights(seed: int) -> list[list[float]]:
+        with model.seeded(seed):
+            layers = [keras.layers.Dense(3) for _ in range(20)]
+            for layer in layers:
+                layer.build([None, 2])
+                time.sleep(0.005)
+        return [layer.kernel.numpy().ravel().tolist() for layer in layers]
+
+    before = random.randint
+    first = weights(5)
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        again, other = weights(5), weights(6)
+    finally:
+        stop.set()
+        thread.join()
+    assert first == again != other
+    assert random.randint == before
