@@ -178,8 +178,8 @@ def _judge(output: str, rejected: Sequence[Rejection], images: int, allowed: flo
         first = "; ".join(f"{item.uri}: {item.text}" for item in rejected[:3])
         raise DataError(
             f"{len(rejected)} of {images} images cannot be used, more than the allowed share "
-            f"{allowed:g} ({first}): fix or remove them, all are listed in "
-            f"{storage.join(output, REJECTED)}"
+            f"{allowed:g} ({first}): fix or remove them, or raise max_rejected_fraction; "
+            f"all are listed in {storage.join(output, REJECTED)}"
         )
 
 

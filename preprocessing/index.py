@@ -18,6 +18,7 @@ from preprocessing.sources.row import Row
 SOURCES = ("nih", "csv", "dicom")
 
 _KEY_BYTES = 8
+_NEW_KEY = "`head -c 32 /dev/urandom | base64 > FILE` makes one: keep it, private and for good"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,11 +167,13 @@ def _key(inputs: Inputs) -> bytes:
         return b""
     if not path:
         raise UsageError(
-            "--source=dicom needs --pseudonym_key_file: a file with a secret of your own (such as "
-            "`head -c 32 /dev/urandom | base64`) that turns patient names into pseudonyms"
+            "--source=dicom needs --pseudonym_key_file: a file with a secret that makes pseudonyms "
+            f"of patient IDs; {_NEW_KEY}"
         )
     try:
         key = storage.read_bytes(path).strip()
+    except FileNotFoundError as error:
+        raise UsageError(f"--pseudonym_key_file={path} does not exist; {_NEW_KEY}") from error
     except OSError as error:
         raise UsageError(f"--pseudonym_key_file={path} cannot be read: {error}") from error
     if len(key) < _KEY_BYTES:

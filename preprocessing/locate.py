@@ -2,9 +2,10 @@
 """Brings the rows of the index together with their pictures, loose, in archives, or as DICOM."""
 
 import dataclasses
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from preprocessing import staging
+from preprocessing.contract import patients
 from preprocessing.contract.errors import DataError
 from preprocessing.index import Index, Inputs
 from preprocessing.pictures import Recipe
@@ -95,7 +96,8 @@ def merge(index: Index, inputs: Inputs, found: Places, tasks: Sequence[StageTask
             row = dataclasses.replace(row, uri=found.files.get(row.id, ""))
         # What is not a chest film shall not count when the films are divided.
         if is_refused and row.uri:
-            rejected.append(_rejection(row))
+            origin = staged[row.id].origin if row.id in staged else row.uri
+            rejected.append(_rejection(row, origin))
         elif row.uri:
             present.append(row)
     there = {row.id for row in present} | {item.id for item in rejected}
@@ -107,6 +109,7 @@ def merge(index: Index, inputs: Inputs, found: Places, tasks: Sequence[StageTask
     counters["images_turned_upright"] = sum(image.facts.get("turned", False) for image in kept)
     kept_ids = {row.id for row in present}
     warnings += [(name, text) for name, text in index.warnings if name in kept_ids]
+    warnings += _one_by_tag(present, staged)
     return Located(present, rejected, warnings, counters)
 
 
@@ -155,11 +158,32 @@ def _with_staged(row: Row, staged: Staged, index: Index) -> Row:
     )
 
 
-def _rejection(row: Row) -> Rejection:
+def _one_by_tag(rows: Sequence[Row], staged: Mapping[str, Staged]) -> Iterator[tuple[str, str]]:
+    """Yields (id, text) of films whose PatientID is shared by several patients of the label file.
+
+    Which of the two is right only the hospital knows: a column of visits, taken as one of patients,
+    puts one patient into two splits.
+    """
+    named = dict[str, set[str]]()
+    tags = {row.id: staged[row.id].facts.get("patient", "") for row in rows if row.id in staged}
+    tags = {name: patients.value(tag) for name, tag in tags.items() if not patients.is_missing(tag)}
+    for row in rows:
+        if row.id in tags:
+            named.setdefault(tags[row.id], set()).add(patients.value(row.patient))
+    for name, tag in tags.items():
+        if len(named[tag]) > 1:
+            yield (
+                name,
+                f"PatientID (0010,0020) is that of {len(named[tag])} patients of the label file: "
+                "if these are one, splits are not by patient",
+            )
+
+
+def _rejection(row: Row, origin: str) -> Rejection:
     if row.refused:
-        return Rejection(row.id, row.refused[0], row.refused[1], row.uri)
+        return Rejection(row.id, row.refused[0], row.refused[1], origin)
     text = "neither the label file nor the tag PatientID names the patient"
-    return Rejection(row.id, "no_patient", text, row.uri)
+    return Rejection(row.id, "no_patient", text, origin)
 
 
 def _counters(

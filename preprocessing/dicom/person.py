@@ -62,7 +62,9 @@ def patient(dataset: Dataset, warnings: list[str]) -> str:
     """Returns PatientID as the file has it."""
     found = tags.text(dataset, "PatientID")
     if not found:
-        warnings.append(f"{tags.title('PatientID')} is missing: the patient is unknown")
+        warnings.append(
+            f"{tags.title('PatientID')} is missing: the label file has to name the patient"
+        )
     return found
 
 

@@ -11,7 +11,10 @@ from preprocessing.contract.vocabulary import Vocabulary
 from preprocessing.sources import text_files, views
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
 
-_ADVICE = "name the column that is meant in --config.table"
+# --config.findings would be a list, which no flag can set.
+_FINDINGS = (
+    "list this file's own under `findings` in the --config file, or set table.findings_column"
+)
 _READINGS = {"unknown": labels.UNKNOWN, "absent": labels.ABSENT, "present": labels.PRESENT}
 _OTHER_SEXES = ("o", "other", "u", "d", "x")
 # What data sets call their splits; MIMIC-CXR says validate, others dev or eval.
@@ -83,24 +86,28 @@ def read_index(
 def _places(
     path: str, header: Sequence[str], findings: Sequence[str], table: Table
 ) -> dict[str, int]:
-    names = {
-        "id": table.image_column,
-        "patient": table.patient_column,
-        "labels": table.findings_column,
-        "split": table.split_column,
-        "view": table.view_column,
-        "sex": table.sex_column,
-        "age": table.age_column,
-        "follow_up": table.follow_up_column,
-        "only": table.only_column,
+    settings = {
+        "id": "image_column",
+        "patient": "patient_column",
+        "labels": "findings_column",
+        "split": "split_column",
+        "view": "view_column",
+        "sex": "sex_column",
+        "age": "age_column",
+        "follow_up": "follow_up_column",
+        "only": "only_column",
     }
+    place = {}
+    for key, setting in settings.items():
+        advice = f"name the column that is meant in --config.table.{setting}"
+        if setting != "image_column":
+            advice += ", or leave that empty"
+        if name := getattr(table, setting):
+            place[key] = text_files.column(path, header, name, advice=advice)
     if not table.findings_column:
-        names |= {f"finding {name}": name for name in findings}
-    return {
-        key: text_files.column(path, header, name, advice=_ADVICE)
-        for key, name in names.items()
-        if name
-    }
+        for name in findings:
+            place[f"finding {name}"] = text_files.column(path, header, name, advice=_FINDINGS)
+    return place
 
 
 def _row(fields: Mapping[str, str], findings: Sequence[str], table: Table, view: views.View) -> Row:

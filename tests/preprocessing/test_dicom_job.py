@@ -72,6 +72,12 @@ def test_chest_films_are_stored_and_the_rest_is_told(
     assert (records["test3"].width, records["test3"].height) == own.shape[::-1]
     assert records["test3"].view == "AP"
     assert records["test3"].targets[1] == -1
+    shared = [
+        line
+        for line in (output / "warnings.csv").read_text().splitlines()
+        if " is that of 2 " in line
+    ]
+    assert [line.partition(",")[0] for line in shared] == ["test1", "test5"]
     whole = b"".join(path.read_bytes() for path in output.iterdir())
     assert b"SECRET" not in whole
     assert "SECRET" not in printed.out + printed.err
@@ -87,7 +93,9 @@ def test_the_patients_of_the_tags_are_pseudonyms_too(
     records = _records(tmp_path / "out")
     # One film names no patient, and two are of one.
     assert "CR-MONO1-10-chest" not in records
-    assert "no_patient" in (tmp_path / "out" / "rejected.csv").read_text()
+    origin = films / "CR-MONO1-10-chest.dcm"
+    rejected = (tmp_path / "out" / "rejected.csv").read_text().splitlines()
+    assert [line for line in rejected if ",no_patient," in line][0].endswith(f",{origin}")
     assert all(len(record.patient) == 16 for record in records.values())
     assert len({record.patient for record in records.values()}) < len(records)
 

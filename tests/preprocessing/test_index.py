@@ -63,8 +63,10 @@ def test_pseudonyms_depend_on_the_key_and_tell_nothing(
 def test_dicom_asks_for_a_key_and_others_refuse_one(films: Inputs, tmp_path: pathlib.Path) -> None:
     with pytest.raises(UsageError, match="--source=dicom needs --pseudonym_key_file"):
         index.read(dataclasses.replace(films, pseudonym_key_file=""), _FILMS)
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="/no/such does not exist; `head -c 32"):
         index.read(dataclasses.replace(films, pseudonym_key_file="/no/such"), _FILMS)
+    with pytest.raises(UsageError, match="cannot be read"):
+        index.read(dataclasses.replace(films, pseudonym_key_file=str(tmp_path)), _FILMS)
     with pytest.raises(UsageError, match="is for --source=dicom"):
         index.read(dataclasses.replace(films, source="csv"), _FILMS)
     (tmp_path / "key").write_text("short")

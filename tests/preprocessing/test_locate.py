@@ -13,6 +13,8 @@ from preprocessing.config import Config
 from preprocessing.contract import manifest
 from preprocessing.contract.errors import DataError
 from preprocessing.pictures import Recipe
+from preprocessing.sources.row import Row
+from preprocessing.staging import Staged
 
 _CONFIG = Config(stored_size=32, validation_fraction=0.3, examples_per_shard=8)
 _RECIPE = Recipe(32, "png")
@@ -196,3 +198,14 @@ def test_what_the_label_file_refuses_is_rejected_and_in_no_split(tree) -> None:
     assert tree.names[0] not in {row.id for row in located.present}
     assert len(located.present) == 39 and located.counters["images_found"] == 40
     assert [name for name, _ in located.warnings] == [tree.names[1]]
+
+
+def test_a_film_whose_tag_names_the_patient_of_another_is_warned_of() -> None:
+    """One PatientID under two patients of the label file, however it is spelt, may be a leak."""
+    tags = {"a": "0013", "b": "13.0", "c": "7", "d": "", "e": ""}
+    rows = [Row(name, f"p{name}", ()) for name in tags] + [Row("f", "pc", ())]
+    staged = {name: Staged(name, "", facts={"patient": tag}) for name, tag in tags.items()}
+    staged["f"] = Staged("f", "", facts={"patient": "7"})
+    warned = list(locate._one_by_tag(rows, staged))
+    assert [name for name, _ in warned] == ["a", "b"]
+    assert all("is that of 2 patients of the label file" in text for _, text in warned)

@@ -213,6 +213,7 @@ def test_too_many_unusable_images_fail_the_job_and_leave_no_manifest(tree) -> No
     text = str(caught.value)
     assert text.startswith("4 of 40 images cannot be used, more than the allowed share 0.05 (")
     assert tree.names[0] in text
+    assert "raise max_rejected_fraction" in text
     assert "\n" not in text
     assert len((tree.output / "rejected.csv").read_text().splitlines()) == 5
     assert not (tree.output / "manifest.json").exists()

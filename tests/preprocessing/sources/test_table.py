@@ -120,12 +120,20 @@ def test_a_target_that_is_none_is_refused(tmp_path: pathlib.Path, value: str) ->
         _read(tmp_path, _CHEXPERT, _HEADER, line)
 
 
-@pytest.mark.parametrize("column", ["Path", "Sex", "Frontal/Lateral", "Edema"])
+@pytest.mark.parametrize("column", ["Path", "Sex", "Frontal/Lateral"])
 def test_a_column_that_is_not_there_is_named_with_advice(
     tmp_path: pathlib.Path, column: str
 ) -> None:
     with pytest.raises(DataError, match=f"has no column '{column}': .*--config.table"):
         _read(tmp_path, _CHEXPERT, _HEADER.replace(column, "x"), _FRONT)
+
+
+def test_advice_for_a_missing_column_names_the_setting_that_helps(tmp_path: pathlib.Path) -> None:
+    settings = Table(image_column="image", patient_column="who")
+    with pytest.raises(DataError, match="'who': .* --config.table.patient_column, or leave that"):
+        _read(tmp_path, settings, "image,Edema", "a.png,1")
+    with pytest.raises(DataError, match="'Edema': list this file's own under `findings`"):
+        _read(tmp_path, settings, "image,who,Oedema", "a.png,p1,1")
 
 
 def test_a_path_without_a_patient_is_refused(tmp_path: pathlib.Path) -> None:
