@@ -23,9 +23,7 @@ def local_copy(folder: str, manifest: Manifest, where: str) -> str:
     """
     if not where:
         return folder
-    room = "ram://cxr14" if where == "memory" else where
-    copy = storage.join(room, manifest.identity[:16])
-    shards = [shard for name in _SPLITS for shard in manifest.splits[name].shards]
+    copy, shards = _place(manifest, where), _shards(manifest)
     with faults.told():
         tf.io.gfile.makedirs(copy)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -33,6 +31,36 @@ def local_copy(folder: str, manifest: Manifest, where: str) -> str:
         for done in [pool.submit(faults.insist, work) for work in copying]:
             done.result()
     return copy
+
+
+def drop_damaged(manifest: Manifest, where: str) -> list[str]:
+    """Removes copies whose content is not that of their shard, so that the next start copies them.
+
+    Args:
+        manifest: of the data set.
+        where: as for `local_copy`; nothing is removed but from a local folder.
+
+    Returns:
+        The paths of what was removed.
+    """
+    if where in ("", "memory"):
+        return []
+    removed = []
+    for shard in _shards(manifest):
+        path = storage.join(_place(manifest, where), shard.name)
+        if os.path.exists(path) and storage.sha256_of(path) != shard.sha256:
+            os.unlink(path)
+            removed.append(path)
+    return removed
+
+
+def _place(manifest: Manifest, where: str) -> str:
+    room = "ram://cxr14" if where == "memory" else where
+    return storage.join(room, manifest.identity[:16])
+
+
+def _shards(manifest: Manifest) -> list[Shard]:
+    return [shard for name in _SPLITS for shard in manifest.splits[name].shards]
 
 
 def _copy(shard: Shard, source: str, target: str) -> None:

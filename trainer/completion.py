@@ -39,13 +39,15 @@ class Completion:
         return bool(note) and course.is_over(note, self.config, self.manifest)
 
     def predictions(self) -> bool:
-        """Tells whether the best network of the training was evaluated."""
+        """Tells whether the best network of the training was evaluated, and nobody edited that."""
         trained = self.training()
         scored = runfolder.read_note(self.output, runfolder.PREDICTIONS_NOTE)
         step = trained.get("best_step")
         wanted = runfolder.predictions_note(self.config, self.manifest, step)
         path = storage.join(self.output, runfolder.PREDICTIONS)
-        return bool(trained) and scored == wanted and storage.exists(path)
+        scored.pop(runfolder.SHA256, None)
+        made = bool(trained) and scored == wanted and storage.exists(path)
+        return made and not runfolder.predictions_changed(self.output)
 
     def export(self) -> bool:
         """Tells whether the best network was exported, with the report that is there now."""

@@ -12,6 +12,7 @@ from preprocessing.contract import faults, storage
 from preprocessing.contract.errors import DataError, UnavailableError
 from preprocessing.contract.manifest import Manifest, Shard
 from preprocessing.contract.progress import Progress
+from trainer import cache
 
 
 def check_shards(folder: str, manifest: Manifest) -> None:
@@ -68,11 +69,17 @@ def check_contents(folder: str, manifest: Manifest, *, process: int, processes: 
 
 
 @contextlib.contextmanager
-def naming_damage(folder: str, manifest: Manifest) -> Iterator[None]:
+def naming_damage(folder: str, manifest: Manifest, copy: str = "") -> Iterator[None]:
     """Turns a checksum that fails while a shard is read into the shard's name.
+
+    Args:
+        folder: of the data set.
+        manifest: of the data set.
+        copy: the setting `data.cache`; a damaged copy there is removed.
 
     Raises:
         DataError: a shard whose bytes are not what preprocessing wrote.
+        UnavailableError: a damaged copy was removed, or all is whole by now.
         UnavailableError: bytes that were not those of the shard went wrong on their way.
     """
     try:
@@ -83,6 +90,11 @@ def naming_damage(folder: str, manifest: Manifest) -> Iterator[None]:
                 path = storage.join(folder, shard.name)
                 if storage.sha256_of(path) != shard.sha256:
                     raise _foreign(path) from error
+        if removed := cache.drop_damaged(manifest, copy):
+            raise UnavailableError(
+                f"the copy {removed[0]} of a shard was damaged and is removed: run the same "
+                "command again, which makes a new one"
+            ) from error
         raise UnavailableError(
             f"a shard of {folder} could not be read whole, though all are whole now: run the same "
             "command again"

@@ -5,6 +5,7 @@ import dataclasses
 from typing import Any
 
 from preprocessing.contract import settings, storage
+from preprocessing.contract.errors import DataError
 from preprocessing.contract.manifest import Manifest
 from trainer import runfolder
 from trainer.config import Config
@@ -42,6 +43,11 @@ def on_run(parsed: ParsedFlags, manifest: Manifest | None) -> report.Report:
     """
     parsed = _with_settings_of_run(parsed)
     path = storage.join(parsed.output, runfolder.PREDICTIONS)
+    if runfolder.predictions_changed(parsed.output):
+        raise DataError(
+            f"{path} is not what the evaluation of this run wrote: run --mode=evaluate again, or "
+            "name the file with --predictions and another --output"
+        )
     return _report(parsed, path, context=_context(parsed, manifest))
 
 

@@ -26,6 +26,8 @@ PREDICTIONS = "predictions/predictions.csv"
 PREDICTIONS_NOTE = "predictions/predictions.json"
 REPORT = "report/report.json"
 EXPORT_NOTE = "saved_model/assets.extra/export.json"
+# Key of the predictions' note: of the file that evaluation wrote. Older notes lack it.
+SHA256 = "sha256"
 
 _DATA = "manifest.sha256"
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -39,6 +41,13 @@ def predictions_note(config: Config, manifest: Manifest, step: int | None) -> di
         "localisation": config.evaluation.localisation,
         "gallery": config.evaluation.gallery,
     }
+
+
+def predictions_changed(output: str) -> bool:
+    """Tells whether the predictions are others than evaluation wrote, as edited by hand."""
+    path = storage.join(output, PREDICTIONS)
+    written = read_note(output, PREDICTIONS_NOTE).get(SHA256)
+    return bool(written) and storage.exists(path) and storage.sha256_of(path) != written
 
 
 def check(output: str, config: Config, manifest: Manifest) -> None:

@@ -76,7 +76,7 @@ def _watched(job: Job) -> Iterator[None]:
     """Gives names to what can go wrong while shards are read and peers are waited for."""
     with (
         agreement.naming_lost_peers(job.runtime.peers),
-        integrity.naming_damage(job.data, job.manifest),
+        integrity.naming_damage(job.data, job.manifest, job.config.data.cache),
         faults.told(),
     ):
         yield
@@ -121,6 +121,7 @@ def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
         metadata_writer.write(job.data, job.manifest, job.output)
         _explain(job, made.select("test"))
         note = runfolder.predictions_note(job.config, job.manifest, step)
+        note[runfolder.SHA256] = storage.sha256_of(path)
         runfolder.write_note(job.output, runfolder.PREDICTIONS_NOTE, note)
     return path
 

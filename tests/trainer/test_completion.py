@@ -55,6 +55,16 @@ def test_what_is_lost_has_to_be_made_again(
     assert [mode for mode in ("train", "evaluate", "export", "all") if run.of(mode)] == list(whole)
 
 
+def test_predictions_that_were_edited_are_made_again(run: Completion) -> None:
+    path = storage.join(run.output, runfolder.PREDICTIONS)
+    note = runfolder.predictions_note(run.config, run.manifest, 7)
+    written = {**note, runfolder.SHA256: storage.sha256_of(path)}
+    runfolder.write_note(run.output, runfolder.PREDICTIONS_NOTE, written)
+    assert run.of("evaluate")
+    storage.write_text(path, "id\nedited\n")
+    assert not run.of("evaluate")
+
+
 def test_a_better_network_makes_what_was_made_of_another_one_old(run: Completion) -> None:
     note = {"identity": identity.of(run.config, run.manifest), **TRAINED, "best_step": 9}
     runfolder.write_note(run.output, runfolder.TRAINING, note)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from preprocessing.contract.errors import DataError, UnavailableError
 from preprocessing.contract.manifest import Manifest
-from trainer import dataset, integrity
+from trainer import cache, dataset, integrity
 
 
 def test_a_whole_data_set_passes_the_check(data_set: Any) -> None:
@@ -39,11 +39,7 @@ def test_a_flipped_byte_names_the_damaged_shard(data_set: Any, tmp_path: Any) ->
     folder = str(tmp_path / "copy")
     shutil.copytree(data_set.folder, folder)
     path = f"{folder}/{data_set.manifest.splits['validation'].shards[1].name}"
-    with open(path, "r+b") as file:
-        file.seek(-100, os.SEEK_END)
-        byte = file.read(1)
-        file.seek(-100, os.SEEK_END)
-        file.write(bytes([byte[0] ^ 1]))
+    flip(path)
     integrity.check_shards(folder, data_set.manifest)
     with (
         pytest.raises(DataError, match="is damaged") as caught,
@@ -57,6 +53,30 @@ def test_a_flipped_byte_names_the_damaged_shard(data_set: Any, tmp_path: Any) ->
         integrity.naming_damage(folder, data_set.manifest),
     ):
         raise caught.value.__cause__  # as where the bytes went wrong on their way
+
+
+def test_a_damaged_copy_is_removed_and_made_again_by_the_next_start(
+    data_set: Any, tmp_path: Any
+) -> None:
+    where = str(tmp_path)
+    copy = cache.local_copy(data_set.folder, data_set.manifest, where)
+    path = f"{copy}/{data_set.manifest.splits['validation'].shards[1].name}"
+    flip(path)
+    with (
+        pytest.raises(UnavailableError, match=f"the copy {path} .*run the same command again"),
+        integrity.naming_damage(data_set.folder, data_set.manifest, where),
+    ):
+        dataset.read_truth(copy, data_set.manifest, "validation")
+    cache.local_copy(data_set.folder, data_set.manifest, where)
+    dataset.read_truth(copy, data_set.manifest, "validation")
+
+
+def flip(path: str) -> None:
+    with open(path, "r+b") as file:
+        file.seek(-100, os.SEEK_END)
+        byte = file.read(1)
+        file.seek(-100, os.SEEK_END)
+        file.write(bytes([byte[0] ^ 1]))
 
 
 def test_a_shard_of_another_data_set_is_named_though_its_size_is_right(

@@ -17,7 +17,8 @@ def folder(finished_run: Any, tmp_path: pathlib.Path) -> pathlib.Path:
     """A folder with the predictions and the notes of a run, but no report."""
     output = pathlib.Path(finished_run.output)
     (tmp_path / "predictions").mkdir()
-    for name in (runfolder.PREDICTIONS, runfolder.CONFIG, runfolder.TRAINING):
+    notes = (runfolder.PREDICTIONS_NOTE, runfolder.CONFIG, runfolder.TRAINING)
+    for name in (runfolder.PREDICTIONS, *notes):
         (tmp_path / name).write_bytes((output / name).read_bytes())
     return tmp_path
 
@@ -47,6 +48,13 @@ def test_a_report_on_a_file_claims_nothing_of_a_run(
     assert made["context"] == {}
     assert made["comparison"]["available"]
     assert "mean" in capsys.readouterr().out
+
+
+def test_a_run_whose_predictions_were_edited_gets_no_report(folder: pathlib.Path) -> None:
+    path = folder / runfolder.PREDICTIONS
+    path.write_text(path.read_text().replace("test", "validation"))
+    with pytest.raises(DataError, match=r"not what the evaluation .*--mode=evaluate again"):
+        reporting.on_run(parse(folder), None)
 
 
 def test_a_run_that_was_not_evaluated_has_no_report(tmp_path: pathlib.Path) -> None:
