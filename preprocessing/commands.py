@@ -3,6 +3,7 @@
 
 import dataclasses
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 
 from absl import flags
@@ -58,7 +59,7 @@ def do(argv: Sequence[str]) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    _quiet_beam()
+    _prepare_for_beam()
     # Imported here because Beam takes seconds that --help and the phantom need not pay.
     from preprocessing import index, pipeline
 
@@ -105,7 +106,7 @@ def _describe(argv: Sequence[str]) -> int:
 
 def _folder(command: str, argv: Sequence[str]) -> tuple[str, str, list[str]]:
     """Reads the folder, --output and Beam's own flags of a command on a finished data set."""
-    _quiet_beam()
+    _prepare_for_beam()
     values = flags.FlagValues()
     values.set_gnu_getopt(True)
     flags.DEFINE_string("output", "", "Folder of the description.", flag_values=values)
@@ -130,7 +131,11 @@ def _check_beams_paths(arguments: Sequence[str]) -> None:
             raise UsageError(f"{argument} is read by Beam, which knows no ~: write the path out")
 
 
-def _quiet_beam() -> None:
+def _prepare_for_beam() -> None:
+    if sys.flags.optimize > 1:
+        raise UsageError(
+            "PYTHONOPTIMIZE=2 (python -OO) drops texts that Beam needs: unset it, or set it to 1"
+        )
     # Without its Google extra Beam says so at every start; this job does not need it.
     logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
 

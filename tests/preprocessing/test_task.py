@@ -71,6 +71,20 @@ def test_help_answers_as_a_command_without_beam(pytestconfig: pytest.Config) -> 
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_a_python_that_drops_the_texts_beam_needs_is_refused(pytestconfig: pytest.Config) -> None:
+    done = subprocess.run(
+        [sys.executable, "-OO", "-m", "preprocessing.task", "verify", "x"],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 64
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("cxr14-preprocess: PYTHONOPTIMIZE=2 ")
+    assert line.endswith("unset it, or set it to 1")
+
+
 PATHS = [field.name for field in dataclasses.fields(Inputs) if field.type in (str, "str")]
 COMMANDS = {
     **{f"--{name}": [f"--{name}=PATH"] for name in PATHS if name != "source"},
