@@ -2,12 +2,19 @@
 """Parses flags and refuses a command line that says two things at once."""
 
 import functools
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
 
 from preprocessing.contract.errors import ConfigError, UsageError
+
+# What Python says of a value that is no number, and what people do.
+_PLAIN = {
+    r"invalid literal for int\(\) with base \d+: .*": "not a whole number",
+    r"could not convert string to float: .*": "not a number",
+}
 
 
 def parse(argv: Sequence[str], *, values: flags.FlagValues, known_only: bool = False) -> list[str]:
@@ -32,7 +39,10 @@ def parse(argv: Sequence[str], *, values: flags.FlagValues, known_only: bool = F
         left: list[str] = values(list(argv), known_only=known_only)
     except flags.Error as error:
         wrong = ConfigError if "--config." in str(error) else UsageError
-        raise wrong(f"{' '.join(str(error).split())}; --help lists the flags") from error
+        text = " ".join(str(error).split())
+        for pattern, plain in _PLAIN.items():
+            text = re.sub(pattern, plain, text)
+        raise wrong(f"{text}; --help lists the flags") from error
     return left
 
 

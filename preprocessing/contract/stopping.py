@@ -154,7 +154,10 @@ class StopRequests:
             if not self._holding:
                 self.end(f"{by}: the same command goes on")
                 continue
-            late = f"{by} before a save was done: the same command goes on from the last checkpoint"
+            late = (
+                f"{by} before a save was done: the same command goes on from the last checkpoint, "
+                "if there is one"
+            )
             timer = threading.Timer(self._grace, self.end, [late])
             timer.daemon = True
             timer.start()

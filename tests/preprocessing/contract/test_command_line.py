@@ -12,6 +12,7 @@ def parse(*arguments: str, known_only: bool = False) -> tuple[flags.FlagValues, 
     values = flags.FlagValues()
     flags.DEFINE_string("data", "", "Text.", flag_values=values)
     flags.DEFINE_integer("images", None, "Number.", flag_values=values)
+    flags.DEFINE_float("share", None, "Number.", flag_values=values)
     flags.DEFINE_bool("dry", False, "Truth value.", flag_values=values)
     left = command_line.parse(["program", *arguments], values=values, known_only=known_only)
     return values, left
@@ -42,3 +43,10 @@ def test_flags_that_nobody_knows_are_refused_or_left() -> None:
     with pytest.raises(UsageError, match="dota.*--help lists the flags"):
         parse("--dota=x")
     assert parse("--dota=x", "--data=a", known_only=True)[1] == ["program", "--dota=x"]
+
+
+def test_a_value_that_is_no_number_is_called_so() -> None:
+    with pytest.raises(UsageError, match="^flag --images=ten: not a whole number; --help lists"):
+        parse("--images=ten")
+    with pytest.raises(UsageError, match="^flag --share=half: not a number; --help lists"):
+        parse("--share=half")
