@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -70,7 +71,9 @@ class Command:
         time.sleep(after)
         with contextlib.suppress(ProcessLookupError):
             if how == "as process 1":
-                psutil.Process(process.pid).children()[0].terminate()
+                first = psutil.Process(process.pid).children()[0]
+                _wait_for_python(first.pid)
+                first.terminate()
             elif how == "SIGINT":
                 os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all
             else:
@@ -82,6 +85,16 @@ class Command:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         return code, time.monotonic() - began, self.log.read_text()
+
+
+def _wait_for_python(pid: int) -> None:
+    """Waits for the first handler: before it the system drops what process 1 is sent."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        caught = re.search(r"SigCgt:\s*(\w+)", pathlib.Path(f"/proc/{pid}/status").read_text())
+        if caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1:
+            return
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

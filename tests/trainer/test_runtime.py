@@ -95,8 +95,8 @@ def test_the_topology_follows_from_settings_and_surroundings(
         ({"xla": True, "logical_cpus": 2}, {}, "not with strategy mirrored"),
         ({}, {"TF_CONFIG": "{"}, "TF_CONFIG is not"),
         ({}, {"TF_CONFIG": "[1, 2]"}, "TF_CONFIG is not"),
-        ({}, {"TF_CONFIG": '{"cluster": {"worker": 3}}'}, "TF_CONFIG is not"),
-        ({}, tf_config(WORKERS, "worker", "one"), "TF_CONFIG is not"),  # type: ignore[arg-type]
+        ({}, {"TF_CONFIG": '{"cluster": {"worker": 3}}'}, "TF_CONFIG gives worker 3: "),
+        ({}, tf_config(WORKERS, "worker", "one"), "the index 'one', which"),  # type: ignore[arg-type]
         ({}, tf_config({**WORKERS, "evaluator": ["e:1"]}, "evaluator"), "does not train"),
         ({}, tf_config(WORKERS, "worker", 2), "worker 2, which does not train"),
         ({}, tf_config(CHIEF, "ps"), "does not train"),
