@@ -29,6 +29,7 @@ BEFORE_THE_FIRST_CHECKPOINT = {
         "no step was ever taken with such a batch on these data"
     ),
     ("trainer/foresight.py", "optimizer."): "states what a setting does, and advises nothing",
+    ("trainer/foresight.py", "data.image_size="): "states what a setting does, and advises nothing",
     ("trainer/foresight.py", "train."): "states what a setting does, and advises nothing",
     ("trainer/shortage.py", "lower data.image_size"): "said before any step was done",
     ("trainer/shortage.py", "raise train.accumulation_steps"): "said before any step was done",

@@ -61,7 +61,7 @@ def begin(job: Job, progress: Progress, before: Config | None) -> None:
         print(told, flush=True)
     progress.course_start, progress.course_end, progress.course_rate = dataclasses.astuple(now)
     if job.runtime.is_chief:
-        if line := foresight.warning(config, per_epoch):
+        if line := foresight.warning(config, per_epoch, job.manifest.stored_size):
             print(line, file=sys.stderr, flush=True)
         # What is under way is not whole.
         storage.delete(storage.join(job.output, runfolder.TRAINING))

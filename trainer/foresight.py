@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Finds settings that will have no effect in a run as long as this one; imports no TensorFlow."""
+"""Finds settings that do nothing in a run like this one; imports no TensorFlow."""
 
 from collections.abc import Iterator
 
@@ -7,18 +7,21 @@ from trainer import limits
 from trainer.config import Config
 
 
-def warning(config: Config, per_epoch: int) -> str:
+def warning(config: Config, per_epoch: int, stored_size: int) -> str:
     """Returns one line on all settings that do nothing, or something else than they say.
 
     Args:
         config: all settings.
         per_epoch: steps in an epoch.
+        stored_size: side in pixels of the stored pictures.
 
     Returns:
         "" for none.
     """
     total = config.train.epochs * per_epoch
     found = [*_of_learning(config, total), *_of_records(config, total)]
+    if config.data.image_size > stored_size:
+        found.append(f"data.image_size={config.data.image_size} only enlarges {stored_size} pixels")
     run = f"a run of {total} steps, {config.train.epochs} epochs"
     return f"warning: settings that do not fit {run}: {'; '.join(found)}" if found else ""
 

@@ -46,7 +46,7 @@ def on_run(parsed: ParsedFlags, manifest: Manifest | None) -> report.Report:
     if runfolder.predictions_changed(parsed.output):
         raise DataError(
             f"{path} is not what the evaluation of this run wrote: run --mode=evaluate again, or "
-            "name the file with --predictions and another --output"
+            "name the file with --predictions and a new --output"
         )
     return _report(parsed, path, context=_context(parsed, manifest))
 

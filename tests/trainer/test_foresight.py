@@ -19,14 +19,14 @@ def warned(*changes: tuple[str, Any], per_epoch: int = 10) -> str:
     for name, value in (("train.epochs", 2), *changes):
         section, _, last = name.partition(".")
         setattr(getattr(config, section), last, value)
-    return foresight.warning(config, per_epoch)
+    return foresight.warning(config, per_epoch, 256)
 
 
 def test_usual_settings_are_not_warned_of_however_short_the_run() -> None:
     assert warned() == ""
     for path in (ROOT / "configs" / "training").glob("*.yaml"):
         config = settings.from_yaml(Config, str(path))
-        assert foresight.warning(config, per_epoch=1000) == ""
+        assert foresight.warning(config, per_epoch=1000, stored_size=256) == ""
 
 
 PLATEAU = ("optimizer.schedule", "plateau")
@@ -39,6 +39,7 @@ CASES = [
     ([("train.profile_steps", "3,20")], [("train.profile_steps", "3,21")], "ends with the run"),
     ([], [("train.profile_steps", "21,30")], "traces nothing"),
     ([("train.checkpoint_every_steps", 20)], [("train.checkpoint_every_steps", 21)], "saves at"),
+    ([("data.image_size", 256)], [("data.image_size", 257)], "only enlarges 256 pixels"),
     ([("train.log_every_steps", 20)], [("train.log_every_steps", 21)], "logs no training step"),
 ]
 
