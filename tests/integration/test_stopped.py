@@ -133,7 +133,12 @@ def _check(command: Command, after: float, how: str) -> bool:
         assert code == STOPPED, said
         assert "the same command goes on" in said or "stopped and saved at step" in said
     mine = str(command.flags)
-    left = [p for p in psutil.process_iter() if p.pid not in before and mine in str(p.cmdline())]
+    # By `info`, which asks no questions of processes that have just ended.
+    left = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if process.pid not in before and mine in str(process.info["cmdline"])
+    ]
     assert not psutil.wait_procs(left, timeout=5)[1]
     return True
 
