@@ -21,6 +21,7 @@ from preprocessing.sources import archive_formats
         (lzma.compress(b"a"), "tar"),
         (b"\0" * 257 + b"ustar\0", "tar"),
     ],
+    ids=["zip", "volume", "gzip", "bzip2", "xz", "ustar"],
 )
 @pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tar"])
 def test_the_first_bytes_decide_and_not_the_name(head: bytes, kind: str, name: str) -> None:
