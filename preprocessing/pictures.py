@@ -68,7 +68,7 @@ def from_file(encoded: bytes, recipe: Recipe) -> Picture:
     """Makes the stored picture from a PNG or JPEG file.
 
     Raises:
-        ImageError: the file is no picture that can be used.
+        ImageError: the file is not a picture that can be used.
     """
     found = image.read(encoded)
     made = _stored(found.pixels, recipe)
@@ -84,7 +84,7 @@ def from_dicom(encoded: bytes, name: str, recipe: Recipe) -> Picture:
         recipe: how pictures are made.
 
     Raises:
-        ImageError: the file is no frontal chest radiograph that can be used.
+        ImageError: the file is not a frontal chest radiograph that can be used.
     """
     found = dicom.read(encoded, name, recipe.words)
     return dataclasses.replace(

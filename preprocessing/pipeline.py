@@ -49,7 +49,7 @@ def run(inputs: Inputs, config: Config, beam_arguments: Sequence[str]) -> tuple[
     Raises:
         DataError: input that cannot be used, or too many images that cannot.
         ConfigError: settings that cannot work, or another data set at the output.
-        UsageError: a flag of nobody, or an output that is no folder or that another job works on.
+        UsageError: a flag of nobody, or an output that is not a folder or has another job.
     """
     config.validate()
     read = index.read(inputs, config)

@@ -38,7 +38,7 @@ def read(path: str) -> Arrays:
     """Reads all arrays of a file.
 
     Raises:
-        DataError: the file is damaged, or holds what is no plain array.
+        DataError: the file is damaged, or holds what is not a plain array.
         FileNotFoundError: there is none.
     """
     data = storage.read_bytes(path)
@@ -77,7 +77,7 @@ def text(path: str, arrays: Arrays, name: str, rows: int | None = None) -> npt.N
     """Returns texts [n], as many as `rows` unless that is None.
 
     Raises:
-        DataError: the array is missing, is no text or has another shape.
+        DataError: the array is missing, is not text or has another shape.
     """
     values = array(path, arrays, name)
     if values.dtype.kind != "U" or values.ndim != 1 or rows not in (None, len(values)):

@@ -71,7 +71,7 @@ def read(path: str) -> Metadata:
             `age`, `follow_up`, `width`, `height` and `label:NAME`.
 
     Returns:
-        All rows. An age over 120 years or one that is no number, a sex or a view that is not known
+        All rows. An age over 120 years or not a number, a sex or a view that is not known
         here is made unknown and counted in `refused`.
 
     Raises:

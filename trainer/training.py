@@ -63,7 +63,7 @@ def train(job: Job, should_stop: Callable[[], bool]) -> Summary:
     """Trains to the end of the run.
 
     Raises:
-        ConfigError: settings or a checkpoint that cannot work, or a loss that is no number.
+        ConfigError: settings or a checkpoint that cannot work, or a loss that is not a number.
         ResourceError: no disk or memory, or a store that failed before the start was noted.
         StoppedError: `should_stop`, everything was saved; or a store failed for too long.
     """

@@ -72,7 +72,7 @@ def years(text: str) -> tuple[int, str]:
         text: such as 41, 41.0, 060Y, 18 months, or a bound: 85 or more, >89, 90+, <1.
 
     Returns:
-        Whole years, -1 for unknown; and what the text was taken as where it is no plain age: of a
+        Whole years, -1 for unknown; and what the text was taken as where it is not plain: of a
         bound the least age that it allows. An age that nobody reaches is unknown: ChestX-ray14's
         release of 2017 holds some, up to 411.
 

@@ -10,7 +10,7 @@ from absl import flags
 
 from preprocessing.contract.errors import ConfigError, UsageError
 
-# What Python says of a value that is no number, and what people do.
+# What Python says of a value that is not a number, and what people do.
 _PLAIN = {
     r"invalid literal for int\(\) with base \d+: .*": "not a whole number",
     r"could not convert string to float: .*": "not a number",

@@ -76,13 +76,13 @@ def quoted(dataset: Dataset, keyword: str) -> str:
 
 
 def number(dataset: Dataset, keyword: str) -> float | None:
-    """Returns the first value of an attribute; None if it is no finite number."""
+    """Returns the first value of an attribute; None if it is not a finite number."""
     found = numbers(dataset, keyword)
     return found[0] if found and math.isfinite(found[0]) else None
 
 
 def numbers(dataset: Dataset, keyword: str) -> list[float]:
-    """Returns the values of an attribute; NaN for each that is no number."""
+    """Returns the values of an attribute; NaN for each that is not a number."""
     found = []
     for value in values(dataset, keyword):
         try:
@@ -93,6 +93,6 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
 
 
 def integer(dataset: Dataset, keyword: str) -> int | None:
-    """Returns the first value of an attribute; None if it is no whole number."""
+    """Returns the first value of an attribute; None if it is not a whole number."""
     value = number(dataset, keyword)
     return int(value) if value is not None and value == int(value) else None

@@ -56,7 +56,7 @@ def too_large(size: int) -> tuple[str, ...]:
 
 
 def dead_link(target: str) -> tuple[str, ...]:
-    """Returns the problem of a link to something that is no file of its archive."""
+    """Returns the problem of a link to something that is not a file of its archive."""
     return ("not_a_file", f"the archive holds a link in its place, to {target}, which it lacks")
 
 

@@ -80,7 +80,7 @@ def _linked(path: str, ends: Mapping[str, str]) -> Iterator[Member]:
 def _entries(
     path: str, digest: "hashlib._Hash | None"
 ) -> Iterator[tuple[tarfile.TarInfo, Callable[[], bytes]]]:
-    """Yields each entry that is no folder, with what reads its content."""
+    """Yields each entry that is not a folder, with what reads its content."""
     with storage.open_read(path) as file:
         counted = _Counted(file, digest)
         bounded = _Bounded(_inflated(counted), counted, path)
@@ -117,7 +117,7 @@ def _member(entry: tarfile.TarInfo, content: Callable[[], bytes], name: str) -> 
 
 
 def _target(entry: tarfile.TarInfo) -> str | None:
-    """Returns the name of the member that a link names, None for what is no link."""
+    """Returns the name of the member that a link names, None for what is not a link."""
     if entry.islnk():
         return posixpath.normpath(entry.linkname)
     if entry.issym():

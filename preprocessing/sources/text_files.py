@@ -100,7 +100,7 @@ def whole(text: str, name: str, *, unknown: int) -> int:
 
 
 def age_warning(text: str, name: str) -> str:
-    """Says what an age that is no plain one was taken as; empty for a plain one or none.
+    """Says what an age that is not a plain one was taken as; empty for a plain one or none.
 
     >>> age_warning("85 or more", "age"), age_warning("41", "age")
     ("column 'age' is '85 or more': taken as 85", '')

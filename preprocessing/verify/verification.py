@@ -35,7 +35,7 @@ class Findings:
         folder: of the data set.
         splits: what was read.
         problems: one sentence each, which names the file and what to do; none if all is well.
-        remarks: what is no fault of the data set.
+        remarks: what is not a fault of the data set.
     """
 
     folder: str
