@@ -7,6 +7,7 @@ The pictures come first and the label files last, so a phantom with a label file
 import dataclasses
 import multiprocessing
 import os
+from multiprocessing import resource_tracker
 from typing import Any
 
 import cv2
@@ -159,6 +160,8 @@ def _write_pictures(
     spawn = multiprocessing.get_context("spawn")
     # Or Python's helper, which removes what a stopped phantom leaves behind, would complain of it.
     os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
+    # Python's helper lets Ctrl-C through when it starts, so it starts before Ctrl-C is kept out.
+    resource_tracker.ensure_running()
     with stopping.unheard_by_children():
         started = spawn.Pool(processes, cv2.setNumThreads, (1,))
     with started as pool:
