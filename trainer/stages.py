@@ -43,7 +43,7 @@ def connect(data: str, output: str, config: Config, manifest: Manifest, stops: S
 
     Raises:
         ConfigError: devices that are not here, or processes with unequal settings.
-        DataError: shards that are missing, cut short or of another data set.
+        DataError: shards that are missing or cut short.
         StoppedError: another process of the run was lost meanwhile.
     """
     running = runtime.connect(config.runtime, os.environ, config.seed)
@@ -54,13 +54,6 @@ def connect(data: str, output: str, config: Config, manifest: Manifest, stops: S
         everything = f"{settings.to_yaml(config)} {manifest.identity} {output}"
         running.agreement.check_equal("settings, data or folder", everything)
     integrity.check_shards(data, manifest)
-    if not bundle.newest_first(storage.join(output, checkpoints.FOLDER)):
-        # Once a run: it reads the whole data set, which a restart should not wait for.
-        own = running.topology
-        integrity.check_contents(data, manifest, process=own.worker, processes=own.workers)
-        if running.is_chief:
-            with integrity.naming_damage(data, manifest):
-                dataset.read_truth(data, manifest, "validation")
     return job
 
 
@@ -91,12 +84,23 @@ def train(job: Job) -> loop.Summary:
         StoppedError: SIGTERM, after everything was saved; or another process was lost.
     """
     started = time.time()
+    if not bundle.newest_first(storage.join(job.output, checkpoints.FOLDER)):
+        _check_contents(job)
     with _watched(job), job.stops.held() as should_stop:
         summary = training.train(job, should_stop)
     if job.runtime.is_chief:
         job.guard()
         runfolder.write_note(job.output, runfolder.TRAINING, _training_note(job, summary, started))
     return summary
+
+
+def _check_contents(job: Job) -> None:
+    """Reads the whole data set once a run, which a restart should not wait for."""
+    own = job.runtime.topology
+    integrity.check_contents(job.data, job.manifest, process=own.worker, processes=own.workers)
+    if job.runtime.is_chief:
+        with integrity.naming_damage(job.data, job.manifest):
+            dataset.read_truth(job.data, job.manifest, "validation")
 
 
 def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:

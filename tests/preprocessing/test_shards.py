@@ -2,7 +2,6 @@
 """A shard depends on its rows alone, appears whole or not at all, and is written once."""
 
 import dataclasses
-import os
 import pathlib
 import signal
 import subprocess
@@ -242,15 +241,28 @@ def test_the_size_of_the_picture_stands_in_where_the_index_has_none(task: ShardT
     assert (parsed["width"], parsed["height"]) == (40, 40)
 
 
+_STOPS_IN_ITS_MIDDLE = """
+import sys, time
+from preprocessing import pictures, shards
+
+read_all = pictures.read_all
+def slowly(uris):
+    for at, data in enumerate(read_all(uris)):
+        if at == 4:
+            time.sleep(600)
+        yield data
+
+pictures.read_all = slowly
+shards.write(shards.ShardTask.from_json(sys.argv[1]))
+"""
+
+
 def test_a_kill_in_the_middle_leaves_no_file_under_the_final_name(
-    task: ShardTask, tmp_path: pathlib.Path, pytestconfig: pytest.Config
+    task: ShardTask, pytestconfig: pytest.Config
 ) -> None:
-    pipe = tmp_path / "pipe.png"  # nothing is ever written to it: the worker waits in its middle
-    os.mkfifo(pipe)
-    waiting = (*task.rows[:4], dataclasses.replace(task.rows[4], uri=str(pipe)))
-    text = dataclasses.replace(task, rows=waiting).to_json()
-    code = "import sys; from preprocessing.shards import *; write(ShardTask.from_json(sys.argv[1]))"
-    worker = subprocess.Popen([sys.executable, "-c", code, text], cwd=pytestconfig.rootpath)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", _STOPS_IN_ITS_MIDDLE, task.to_json()], cwd=pytestconfig.rootpath
+    )
     try:
         deadline = time.monotonic() + 30
         while not storage.list_files(task.output) and time.monotonic() < deadline:

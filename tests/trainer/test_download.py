@@ -2,6 +2,7 @@
 """ImageNet's weights from a server that is ill, refuses, or cannot be found."""
 
 import pathlib
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ URL = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/x.h5"
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
     monkeypatch.setattr(patience, "SECONDS", 1.0)
+    # Python keeps the proxies of the first request that a process makes.
+    monkeypatch.setattr(urllib.request, "_opener", None)
 
 
 @pytest.fixture

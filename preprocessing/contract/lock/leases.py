@@ -11,6 +11,7 @@ before it deletes or replaces anything.
 import contextlib
 import functools
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -71,6 +72,8 @@ def lease(
     deadline = time.monotonic() + wait_s
     with contextlib.ExitStack() as stack:
         if not scheme:
+            if not os.path.isdir(output):  # what is refused leaves no empty folder behind
+                stack.callback(storage.remove_empty_folder, output)
             hold = functools.partial(disk.hold, f"{folder}/lock", output, needed=False)
             heart.alone = _wait(lambda: stack.enter_context(hold()), deadline, wait_s)
         _wait(heart.take, deadline, wait_s)
