@@ -61,25 +61,32 @@ def lease(
     scheme = storage.scheme_of(output)
     store: Store = buckets.of(scheme) if scheme else _Files()
     folder = storage.join(output, FOLDER)
+    on_loss = functools.partial(lost, taken_over(output))
     heart = Heart(
-        store,
-        f"{folder}/holder",
-        output,
-        beat_s=beat_s,
-        stale_s=stale_s,
-        on_loss=lambda: lost(taken_over(output)),
+        store, f"{folder}/holder", output, beat_s=beat_s, stale_s=stale_s, on_loss=on_loss
     )
     deadline = time.monotonic() + wait_s
     with contextlib.ExitStack() as stack:
         if not scheme:
-            if not os.path.isdir(output):  # what is refused leaves no empty folder behind
-                stack.callback(storage.remove_empty_folder, output)
-            hold = functools.partial(disk.hold, f"{folder}/lock", output, needed=False)
-            heart.alone = _wait(lambda: stack.enter_context(hold()), deadline, wait_s)
+            held = _on_disk(output, f"{folder}/lock", deadline, wait_s)
+            heart.alone = stack.enter_context(held)
         _wait(heart.take, deadline, wait_s)
         heart.start()
         stack.enter_context(_letting_go(heart))
         yield heart.check
+
+
+@contextlib.contextmanager
+def _on_disk(output: str, path: str, deadline: float, wait_s: float) -> Iterator[bool]:
+    """Holds the kernel's lock; a folder that is made for it and stays empty is removed."""
+    made = not os.path.isdir(output)
+    try:
+        with contextlib.ExitStack() as stack:
+            hold = functools.partial(disk.hold, path, output, needed=False)
+            yield _wait(lambda: stack.enter_context(hold()), deadline, wait_s)
+    finally:
+        if made:
+            storage.remove_empty_folder(output)
 
 
 def _wait(take: Callable[[], Any], deadline: float, wait_s: float) -> Any:
