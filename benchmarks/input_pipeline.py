@@ -22,7 +22,8 @@ import tensorflow as tf
 from benchmarks import material
 from benchmarks.ratio import Ratio
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import schema, storage
+from preprocessing.contract import schema
+from preprocessing.contract.files import storage
 from trainer import cache, dataset
 from trainer.augment import augment
 from trainer.config import DataConfig

@@ -10,7 +10,8 @@ import tensorflow as tf
 from PIL import Image
 
 from preprocessing import phantom
-from preprocessing.contract import manifest, schema, storage
+from preprocessing.contract import manifest, schema
+from preprocessing.contract.files import storage
 
 SIZE = 256
 _IMAGES = 1500

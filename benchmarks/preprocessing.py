@@ -16,7 +16,8 @@ from PIL import Image
 
 from benchmarks.ratio import Ratio
 from preprocessing import phantom
-from preprocessing.contract import image_graph, manifest, schema, storage
+from preprocessing.contract import image_graph, manifest, schema
+from preprocessing.contract.files import storage
 
 _IMAGES, _FEW, _ROUNDS, _SIZE = 1500, 300, 3, 256
 

@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from benchmarks import material
 from benchmarks.ratio import Ratio
-from preprocessing.contract import image_graph, schema, storage
+from preprocessing.contract import image_graph, schema
 from preprocessing.contract import manifest as manifests
+from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from trainer import checkpoints, dataset, loop, model, multistep, optimizer, runtime
 from trainer.config import Config

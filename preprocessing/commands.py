@@ -10,8 +10,9 @@ from absl import flags
 
 from preprocessing import phantom
 from preprocessing.config import Config
-from preprocessing.contract import command_line, given_paths, settings, storage
+from preprocessing.contract import command_line, settings
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.files import given_paths, storage
 from preprocessing.contract.manifest import Manifest
 
 _BEAMS_PATHS = (

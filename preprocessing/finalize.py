@@ -9,9 +9,10 @@ import io
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from preprocessing import duplicates, shards, staging
-from preprocessing.contract import cells, lock, patients, storage
+from preprocessing.contract import cells, lock, patients
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from preprocessing.contract.labels import PRESENT, UNKNOWN
 from preprocessing.contract.manifest import Manifest, Shard, Split
 from preprocessing.shards import Rejection, ShardNote, ShardTask

@@ -9,8 +9,9 @@ from typing import Any
 
 from preprocessing import splits
 from preprocessing.config import Config
-from preprocessing.contract import patients, storage, vocabulary
+from preprocessing.contract import patients, vocabulary
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.files import storage
 from preprocessing.phantom import notes
 from preprocessing.sources import nih, table, text_files
 from preprocessing.sources.row import Row

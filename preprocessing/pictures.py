@@ -7,8 +7,9 @@ import errno
 from collections.abc import Iterator, Sequence
 
 from preprocessing import dicom
-from preprocessing.contract import image, storage
-from preprocessing.contract.folders import NotAFileError
+from preprocessing.contract import image
+from preprocessing.contract.files import storage
+from preprocessing.contract.files.folders import NotAFileError
 from preprocessing.contract.image import ImageError
 
 _OF_FILES = ("vanished", "unreadable", "not_a_file", "encrypted")

@@ -4,7 +4,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from preprocessing.sources.row import Row
 
 # Two pieces closer than this are read at once: a request costs more than the bytes between them.

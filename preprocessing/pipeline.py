@@ -9,9 +9,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from preprocessing import finalize, index, locate, runner, shards, splits, staging
 from preprocessing.config import Config
-from preprocessing.contract import lock, probe, schema, storage
+from preprocessing.contract import lock, schema
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import ConfigError, DataError
+from preprocessing.contract.files import probe, storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.index import Index, Inputs
 from preprocessing.locate import Located

@@ -13,8 +13,8 @@ from apache_beam.options.pipeline_options_validator import PipelineOptionsValida
 from apache_beam.runners.runner import create_runner
 
 from preprocessing import open_files, orphans, worker_deaths, worker_errors
-from preprocessing.contract import storage
 from preprocessing.contract.errors import JobError, StoppedError, UnavailableError, UsageError
+from preprocessing.contract.files import storage
 from preprocessing.contract.progress import Progress
 
 # Below this many images the start of worker processes costs more than they save.

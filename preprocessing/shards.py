@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from preprocessing import pictures, pieces, staging
-from preprocessing.contract import schema, storage, tfrecord
+from preprocessing.contract import schema
+from preprocessing.contract.files import storage, tfrecord
 from preprocessing.contract.image import ImageError
 from preprocessing.pictures import Picture, Recipe
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row

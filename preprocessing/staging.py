@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from preprocessing.pictures import Recipe
 from preprocessing.sources import places
 

@@ -8,8 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from preprocessing.contract import faults, streams
+from preprocessing.contract import streams
 from preprocessing.contract.errors import JobError
+from preprocessing.contract.files import faults
 from preprocessing.contract.processes import end_descendants
 from preprocessing.contract.stopping import StopRequests, tidied
 
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with StopRequests(program=_PROGRAM).listening(), tidied(end_descendants):
         from preprocessing import commands
-        from preprocessing.contract import storage
+        from preprocessing.contract.files import storage
 
         try:
             with faults.told():

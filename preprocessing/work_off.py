@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 
 from preprocessing import pictures, staging
-from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from preprocessing.contract.image import ImageError
 from preprocessing.pictures import Picture
 from preprocessing.sources import archives

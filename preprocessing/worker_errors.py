@@ -16,7 +16,6 @@ import sys
 import threading
 from collections.abc import Iterator
 
-from preprocessing.contract import faults
 from preprocessing.contract.errors import (
     ConfigError,
     DataError,
@@ -26,6 +25,7 @@ from preprocessing.contract.errors import (
     UnavailableError,
     UsageError,
 )
+from preprocessing.contract.files import faults
 
 _PIECE_BYTES = 1 << 16
 _HELD_PIECES = 64

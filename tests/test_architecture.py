@@ -26,28 +26,29 @@ LIGHT = (
 )
 LIGHT_EXCEPTIONS = {"trainer.evaluation.predict"}
 
-# Modules whose behaviour another file tests, each with that file.
+# Modules whose behaviour another file tests, each with that file
+# in the folder of the tests of its job.
 TESTED_ELSEWHERE = {
     # The parts of one picture are tested by what is seen on it.
     **{
-        f"preprocessing.phantom.{part}": "tests/preprocessing/phantom/test_render.py"
+        f"preprocessing.phantom.{part}": "phantom/test_render.py"
         for part in ("airspace", "anatomy", "extras", "findings", "focal", "frame", "lesion")
         + ("outlines", "pleura", "raster", "skeleton")
     },
-    "preprocessing.phantom.labels": "tests/preprocessing/phantom/test_files.py",
-    "preprocessing.phantom.notes": "tests/preprocessing/phantom/test_files.py",
-    "preprocessing.phantom.prevalence": "tests/preprocessing/phantom/test_population.py",
+    "preprocessing.phantom.labels": "phantom/test_files.py",
+    "preprocessing.phantom.notes": "phantom/test_files.py",
+    "preprocessing.phantom.prevalence": "phantom/test_population.py",
     # Only ever reached through the module whose tests are named.
-    "preprocessing.contract.google_errors": "tests/preprocessing/contract/test_google_storage.py",
-    "preprocessing.staging": "tests/preprocessing/test_work_off.py",
-    "preprocessing.contract.lock.heart": "tests/preprocessing/contract/lock/test_bucket.py",
-    "preprocessing.commands": "tests/preprocessing/test_task.py",
-    "preprocessing.sources.row": "tests/preprocessing/test_shards.py",
-    "trainer.job": "tests/trainer/test_stages.py",
-    "trainer.progress": "tests/trainer/test_checkpoints.py",
-    "trainer.launch.job": "tests/trainer/launch/test_job_file.py",
-    "trainer.launch.checks": "tests/trainer/launch/test_job_file.py",
-    "trainer.predictions_formats": "tests/trainer/test_predictions.py",
+    "preprocessing.contract.files.google_errors": "contract/files/test_google_storage.py",
+    "preprocessing.staging": "test_work_off.py",
+    "preprocessing.contract.lock.heart": "contract/lock/test_bucket.py",
+    "preprocessing.commands": "test_task.py",
+    "preprocessing.sources.row": "test_shards.py",
+    "trainer.job": "test_stages.py",
+    "trainer.progress": "test_checkpoints.py",
+    "trainer.launch.job": "launch/test_job_file.py",
+    "trainer.launch.checks": "launch/test_job_file.py",
+    "trainer.predictions_formats": "test_predictions.py",
 }
 
 
@@ -320,5 +321,6 @@ def test_every_module_has_its_tests_in_the_mirrored_place() -> None:
 
 def test_a_module_tested_elsewhere_exists_and_has_no_tests_of_its_own() -> None:
     assert set(TESTED_ELSEWHERE) <= set(SOURCES)
-    assert all((ROOT / path).is_file() for path in TESTED_ELSEWHERE.values())
+    for module, path in TESTED_ELSEWHERE.items():
+        assert (ROOT / "tests" / module.split(".")[0] / path).is_file(), module
     assert not [module for module in TESTED_ELSEWHERE if _mirror(SOURCES[module]).exists()]

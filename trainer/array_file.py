@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 
 AGAIN = "bring it back from a copy, or move it away"
 Arrays = dict[str, npt.NDArray[Any]]

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from preprocessing.contract import faults, storage
 from preprocessing.contract.errors import ConfigError, JobError, ResourceError, UsageError
+from preprocessing.contract.files import faults, storage
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 

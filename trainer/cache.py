@@ -7,7 +7,7 @@ import os
 
 import tensorflow as tf
 
-from preprocessing.contract import faults, storage
+from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest, Shard
 
 _SPLITS = ("train", "validation")

@@ -15,8 +15,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.files import storage
 from trainer import bundle, identity
 from trainer.bundle import Arrays
 from trainer.progress import Progress

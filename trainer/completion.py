@@ -4,7 +4,7 @@
 import dataclasses
 from typing import Any
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from trainer import course, identity, runfolder
 from trainer.config import Config

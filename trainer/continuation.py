@@ -4,7 +4,7 @@
 import dataclasses
 import sys
 
-from preprocessing.contract import probe, storage
+from preprocessing.contract.files import probe, storage
 from trainer import bundle, checkpoints, course, foresight, runfolder, starts
 from trainer.checkpoints import Checkpoints
 from trainer.config import Config

@@ -10,8 +10,9 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from preprocessing.contract import image_graph, schema, storage
+from preprocessing.contract import image_graph, schema
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from trainer import course, limits
 from trainer.config import DataConfig

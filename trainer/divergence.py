@@ -6,8 +6,8 @@ import json
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.files import storage
 from trainer import limits
 
 NOTE = "diverged.json"

@@ -6,8 +6,8 @@ import urllib.error
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from preprocessing.contract import faults, patience
 from preprocessing.contract.errors import ConfigError, UnavailableError
+from preprocessing.contract.files import faults, patience
 
 _T = TypeVar("_T")
 _OTHERWISE = "give their file in model.weights, or set model.weights=none to train from scratch"

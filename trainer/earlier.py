@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import keras
 
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import storage
 from preprocessing.contract.errors import ConfigError, JobError
+from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from trainer import bundle, checkpoints
 from trainer.config import ModelConfig

@@ -19,8 +19,8 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.util.tensor_util import make_tensor_proto
 
-from preprocessing.contract import faults, storage, tfrecord
 from preprocessing.contract.errors import DataError, JobError
+from preprocessing.contract.files import faults, storage, tfrecord
 from trainer import monitor_folder
 
 # An object store cannot append: each time the whole file goes up, so a long log is several files.

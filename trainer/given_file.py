@@ -5,8 +5,8 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError, JobError
+from preprocessing.contract.files import storage
 
 # What a user can change about a path; other errors are faults of the machine.
 _OF_THE_PATH = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)

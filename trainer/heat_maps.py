@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from preprocessing.contract import image_graph, schema, storage
+from preprocessing.contract import image_graph, schema
+from preprocessing.contract.files import storage
 from preprocessing.contract.progress import Progress
 from trainer import checkpoints, gallery, heat_map_files, runfolder, training
 from trainer.evaluation.placement import Placement, normalised

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from preprocessing.contract import faults, storage
 from preprocessing.contract.errors import DataError, UnavailableError
+from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest, Shard
 from preprocessing.contract.progress import Progress
 from trainer import cache

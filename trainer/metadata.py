@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract import patients as people
-from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from trainer import data_entry, given_file, metadata_fields, patient_rules
 from trainer.metadata_fields import LABEL_PREFIX, UNKNOWN
 from trainer.name_matching import image_stems, proven_rows, rows_of

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from preprocessing.contract import labels, schema, storage, tfrecord
+from preprocessing.contract import labels, schema
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage, tfrecord
 from preprocessing.contract.manifest import SPLITS, Manifest
 from preprocessing.contract.progress import Progress
 from preprocessing.contract.schema import Record

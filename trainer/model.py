@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.files import storage
 from trainer import batch_norm, download
 from trainer.config import ModelConfig
 

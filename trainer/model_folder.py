@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 
 VARIABLE = "AIP_MODEL_DIR"
 _GRAPH = "saved_model.pb"

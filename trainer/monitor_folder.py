@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 
 FOLDER = "tensorboard"
 VARIABLE = "AIP_TENSORBOARD_LOG_DIR"

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from trainer import given_file, patient_rules
 from trainer.predictions_formats import at, columns_of, encode, first, numbers
 

@@ -22,8 +22,8 @@ from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.plugins.scalar import metadata as scalar_metadata
 from tensorboard.plugins.text import metadata as text_metadata
 
-from preprocessing.contract import storage, tfrecord
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage, tfrecord
 from trainer import monitor_folder
 from trainer.event_log import value
 

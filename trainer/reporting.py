@@ -4,8 +4,9 @@
 import dataclasses
 from typing import Any
 
-from preprocessing.contract import settings, storage
+from preprocessing.contract import settings
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from trainer import runfolder
 from trainer.config import Config

@@ -13,8 +13,9 @@ import re
 import sys
 from typing import Any
 
-from preprocessing.contract import settings, storage
+from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from trainer import identity
 from trainer.config import Config

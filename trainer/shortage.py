@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from preprocessing.contract import faults
 from preprocessing.contract.errors import ConfigError, JobError, ResourceError
+from preprocessing.contract.files import faults
 from trainer.config import Config
 from trainer.progress import Progress
 

@@ -12,9 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from preprocessing.contract import faults, settings, storage
 from preprocessing.contract import manifest as manifests
+from preprocessing.contract import settings
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.stopping import StopRequests
 from trainer import (

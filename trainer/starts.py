@@ -5,8 +5,8 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import ConfigError, StoppedError, UnavailableError
+from preprocessing.contract.files import storage
 from trainer import runfolder
 
 NOTE = "starts.json"

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from trainer import (
     bundle,
     cache,

@@ -10,7 +10,8 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
-from preprocessing.contract import image, patients, schema, storage
+from preprocessing.contract import image, patients, schema
+from preprocessing.contract.files import storage
 from preprocessing.contract.labels import ABSENT, PRESENT
 from preprocessing.contract.manifest import Manifest
 from preprocessing.verify import Brief, Reading

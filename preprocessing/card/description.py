@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from preprocessing import verify
 from preprocessing.card import contact_sheet, population, rendering, sections
 from preprocessing.card.content import Section, number
-from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError, UsageError
+from preprocessing.contract.files import storage
 
 MARKDOWN, HTML, SHEET = "dataset_card.md", "dataset_card.html", "contact_sheet.png"
 

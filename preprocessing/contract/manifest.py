@@ -12,8 +12,8 @@ from typing import Any
 
 import dacite
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from preprocessing.contract.schema import SCHEMA_VERSION
 
 NAME = "manifest.json"

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.files import storage
 
 
 class _Loader(yaml.SafeLoader):

@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.files import storage
 from preprocessing.phantom.labels import DATA_ENTRY
 from preprocessing.phantom.prevalence import Prevalence
 

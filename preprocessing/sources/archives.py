@@ -13,8 +13,8 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from preprocessing.sources import archive_formats, tars, zips
 from preprocessing.sources.archive_formats import Member
 

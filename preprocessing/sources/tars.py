@@ -10,8 +10,8 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from preprocessing.sources.archive_formats import (
     HEAD_BYTES,
     Member,

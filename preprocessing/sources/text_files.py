@@ -5,8 +5,9 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from preprocessing.contract import cells, patients, storage
+from preprocessing.contract import cells, patients
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 
 
 def csv_lines(path: str) -> Iterator[tuple[int, list[str]]]:

@@ -9,9 +9,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from preprocessing import duplicates
-from preprocessing.contract import cells, storage
+from preprocessing.contract import cells
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import patients as people
+from preprocessing.contract.files import storage
 from preprocessing.contract.labels import PRESENT, UNKNOWN
 from preprocessing.contract.manifest import Manifest, Split
 from preprocessing.duplicates import Twins

@@ -8,8 +8,9 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from preprocessing.contract import image, schema, storage, tfrecord
+from preprocessing.contract import image, schema
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage, tfrecord
 from preprocessing.contract.image import ImageError
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.schema import Record

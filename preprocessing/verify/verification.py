@@ -5,8 +5,9 @@ import dataclasses
 from collections.abc import Sequence
 
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import patients, storage
+from preprocessing.contract import patients
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.schema import ENCODINGS
 from preprocessing.verify import comparisons, scan

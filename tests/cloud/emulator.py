@@ -244,7 +244,7 @@ def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 @pytest.fixture
 def on_gcs(gcs: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """The store, reached by this very process too, for one test; its log is empty."""
-    from preprocessing.contract import buckets
+    from preprocessing.contract.files import buckets
 
     def change(values: Mapping[str, str]) -> None:
         for name in _DISTURBING:

@@ -216,7 +216,7 @@ def test_the_package_is_built_from_setup_and_staged(
     assert {
         "setup.py",
         "preprocessing/transforms.py",
-        "preprocessing/contract/storage.py",
+        "preprocessing/contract/files/storage.py",
     } <= members
     named = [
         dependency.role_payload.decode(errors="ignore")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract.buckets import TensorFlowFiles
-from preprocessing.contract.ranges import RangeReader
+from preprocessing.contract.files.buckets import TensorFlowFiles
+from preprocessing.contract.files.ranges import RangeReader
 
 pytestmark = pytest.mark.slow
 

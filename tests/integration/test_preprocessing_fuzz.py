@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 
 from preprocessing import task
-from preprocessing.contract import image, manifest, schema, storage, tfrecord
+from preprocessing.contract import image, manifest, schema
+from preprocessing.contract.files import storage, tfrecord
 
 _EXAMPLES = 200
 _HEADER = (

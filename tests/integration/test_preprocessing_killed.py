@@ -16,7 +16,7 @@ import time
 import pytest
 
 from preprocessing import phantom, verify
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 
 _KILLS, _SEED = int(os.environ.get("CXR14_KILLS", "6")), 11
 

@@ -10,7 +10,8 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from preprocessing import task
-from preprocessing.contract import image, manifest, schema, storage, tfrecord
+from preprocessing.contract import image, manifest, schema
+from preprocessing.contract.files import storage, tfrecord
 
 _SETTINGS = """
 findings: [Edema, Mass]

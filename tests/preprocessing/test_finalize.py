@@ -7,8 +7,8 @@ import pytest
 
 from preprocessing import finalize, index, locate, pipeline
 from preprocessing.config import Config
-from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from preprocessing.pictures import Recipe
 from preprocessing.shards import Rejection, note_path, write
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from preprocessing import task
-from preprocessing.contract import buckets, patience
+from preprocessing.contract.files import buckets, patience
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in.*SSLSocket:pytest.PytestUnraisableExceptionWarning"

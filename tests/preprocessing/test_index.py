@@ -9,8 +9,8 @@ import pytest
 
 from preprocessing import index, splits
 from preprocessing.config import Config, Table
-from preprocessing.contract import storage
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.files import storage
 from preprocessing.index import Inputs
 
 

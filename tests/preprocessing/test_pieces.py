@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from preprocessing import pieces
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from preprocessing.sources.row import Row
 
 

@@ -14,8 +14,9 @@ from PIL import Image
 
 from preprocessing import index, locate, pipeline, shards, splits
 from preprocessing.config import Config
-from preprocessing.contract import image, image_graph, lock, manifest, schema, storage
+from preprocessing.contract import image, image_graph, lock, manifest, schema
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
+from preprocessing.contract.files import storage
 from preprocessing.contract.labels import encode
 from preprocessing.index import Inputs
 from preprocessing.pictures import Recipe

@@ -14,8 +14,8 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
 from preprocessing import runner, shards
-from preprocessing.contract import storage
 from preprocessing.contract.errors import JobError, UnavailableError, UsageError
+from preprocessing.contract.files import storage
 from preprocessing.pictures import Recipe
 from preprocessing.sources.row import Row
 from preprocessing.transforms import Spread, WriteShard

@@ -15,7 +15,8 @@ import pytest
 import tensorflow as tf
 
 from preprocessing import pictures, shards
-from preprocessing.contract import image, schema, storage
+from preprocessing.contract import image, schema
+from preprocessing.contract.files import storage
 from preprocessing.pictures import Recipe
 from preprocessing.shards import ShardTask
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row

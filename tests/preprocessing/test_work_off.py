@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from preprocessing import pictures, staging, work_off
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from preprocessing.pictures import Recipe
 from preprocessing.staging import StageTask
 

@@ -162,7 +162,7 @@ def test_the_saved_model_loads_from_the_bucket(s3: Any, run: Any, radiographs: l
 
     import tensorflow as tf
 
-    from preprocessing.contract import storage
+    from preprocessing.contract.files import storage
 
     assert storage.exists(f"{RUN}/saved_model")  # registers s3://
     served = tf.saved_model.load(f"{RUN}/saved_model")
@@ -181,7 +181,7 @@ def _logged(s3: Any, tag: str) -> list[tuple[int, float]]:
     import tensorflow as tf
     from tensorboard.util import tensor_util
 
-    from preprocessing.contract import storage
+    from preprocessing.contract.files import storage
 
     points = []
     for path in storage.list_files(f"{RUN}/tensorboard"):

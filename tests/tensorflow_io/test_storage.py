@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.files import storage
 
 pytestmark = pytest.mark.with_tensorflow_io
 

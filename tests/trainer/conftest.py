@@ -21,7 +21,7 @@ import pytest
 
 from preprocessing import shards
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest, Shard, Split
 from preprocessing.pictures import Recipe
 from preprocessing.sources.row import Row

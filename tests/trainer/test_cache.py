@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from trainer import cache, dataset
 from trainer.config import DataConfig
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from preprocessing.contract import settings, storage
+from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError, StoppedError
+from preprocessing.contract.files import storage
 from preprocessing.contract.stopping import StopRequests
 from trainer import bundle, runfolder, stages, training
 from trainer.config import Config

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import pytest
 
-from preprocessing.contract import patience
 from preprocessing.contract.errors import ConfigError, UnavailableError, UsageError
+from preprocessing.contract.files import patience
 from trainer import download
 
 URL = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/x.h5"

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
-from preprocessing.contract import patience
+from preprocessing.contract.files import patience
 from trainer import event_log
 from trainer.config import Config
 from trainer.event_log import EventLog

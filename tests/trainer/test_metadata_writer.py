@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from preprocessing.contract import schema, storage, tfrecord
+from preprocessing.contract import schema
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage, tfrecord
 from preprocessing.contract.manifest import Manifest, Shard, Split
 from trainer import metadata, metadata_writer
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing.contract import patience
 from preprocessing.contract.errors import ConfigError, UnavailableError
+from preprocessing.contract.files import patience
 from trainer import model
 from trainer.config import ModelConfig
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from trainer import model_folder
 
 FILES = {

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cxr14_workers import STOPPED, Job, Place, Ports, on_loopback
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from trainer import flags, runfolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.distributed]

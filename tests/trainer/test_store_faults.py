@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract import buckets, patience
+from preprocessing.contract.files import buckets, patience
 from trainer import task
 
 pytestmark = [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from trainer import bundle, divergence, starts, task
 
 pytestmark = pytest.mark.slow

@@ -4,8 +4,8 @@
 import re
 from collections.abc import Iterator
 
-from preprocessing.contract import given_paths, storage
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.files import given_paths, storage
 from trainer import flags
 from trainer.launch.job import Job, Problem
 

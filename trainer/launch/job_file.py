@@ -3,8 +3,9 @@
 
 import dataclasses
 
-from preprocessing.contract import given_paths, settings
+from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError, JobError
+from preprocessing.contract.files import given_paths
 from trainer import flags
 from trainer.config import Config
 from trainer.launch import checks, placeholders

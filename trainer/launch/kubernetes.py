@@ -8,8 +8,8 @@ import logging
 import os
 from typing import Any
 
-from preprocessing.contract import faults
 from preprocessing.contract.errors import ConfigError, StoppedError, UsageError
+from preprocessing.contract.files import faults
 from trainer.launch import jobset, pod
 from trainer.launch.job import Job, Kubernetes
 from trainer.launch.pod import Spec

@@ -7,8 +7,8 @@ YAML also serves `gcloud ai custom-jobs create --config=FILE`.
 
 from typing import Any
 
-from preprocessing.contract import faults
 from preprocessing.contract.errors import ConfigError, UsageError
+from preprocessing.contract.files import faults
 from trainer.launch.job import Job, Vertex
 from trainer.launch.service import VERTEX_PACKAGES, ServiceError, installing
 

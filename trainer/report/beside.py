@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from trainer.predictions import Predictions
 from trainer.report.source import Source
 

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from trainer import given_file, metadata
 from trainer.predictions import fingerprint, read
 from trainer.report.source import Source

@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from preprocessing.contract import cells, storage
+from preprocessing.contract import cells
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.files import storage
 from trainer.evaluation import intervals
 from trainer.predictions import Predictions
 from trainer.report import contents, document, html, plot_files

@@ -8,7 +8,7 @@ often the successor of the first, and waits for its end.
 import contextlib
 from collections.abc import Iterator
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 from preprocessing.contract.lock import bucket, disk
 from preprocessing.contract.lock.leases import lease
 

@@ -10,8 +10,8 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from preprocessing.contract import buckets, storage
 from preprocessing.contract.errors import StoppedError
+from preprocessing.contract.files import buckets, storage
 from preprocessing.contract.lock.heart import Heart
 from preprocessing.contract.stopping import tidied
 

@@ -8,8 +8,8 @@ import os
 import time
 from collections.abc import Iterator
 
-from preprocessing.contract import faults, storage
 from preprocessing.contract.errors import JobError, UsageError
+from preprocessing.contract.files import faults, storage
 from preprocessing.contract.lock.holder import Holder, refusal
 
 _FIRST_WORDS_S = 2.0

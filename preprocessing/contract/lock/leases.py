@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from preprocessing.contract import buckets, storage
 from preprocessing.contract.errors import JobError, StoppedError
+from preprocessing.contract.files import buckets, storage
 from preprocessing.contract.lock import disk
 from preprocessing.contract.lock.bucket import taken_over
 from preprocessing.contract.lock.heart import Heart, Store

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from preprocessing.card import contact_sheet
-from preprocessing.contract import schema, tfrecord
+from preprocessing.contract import schema
+from preprocessing.contract.files import tfrecord
 
 AMBER = (32, 176, 255)
 

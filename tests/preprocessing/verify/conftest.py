@@ -13,7 +13,8 @@ import pytest
 
 from preprocessing import phantom, pipeline
 from preprocessing.config import Config
-from preprocessing.contract import schema, tfrecord
+from preprocessing.contract import schema
+from preprocessing.contract.files import tfrecord
 from preprocessing.contract.schema import Record
 from preprocessing.index import Inputs
 

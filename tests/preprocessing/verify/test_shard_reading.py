@@ -3,7 +3,8 @@
 
 import dataclasses
 
-from preprocessing.contract import image, manifest, schema, storage
+from preprocessing.contract import image, manifest, schema
+from preprocessing.contract.files import storage
 from preprocessing.verify import shard_reading
 from preprocessing.verify.shard_reading import Reading, ReadTask
 

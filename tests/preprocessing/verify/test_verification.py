@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from preprocessing import card, task, verify
-from preprocessing.contract import image, patience
+from preprocessing.contract import image
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import patience
 
 SIZE = 32
 

@@ -5,8 +5,8 @@ import pathlib
 
 import pytest
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from trainer import metadata
 from trainer.report.inputs import Inputs
 from trainer.report.report import from_files

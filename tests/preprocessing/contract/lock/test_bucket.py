@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract import lock, patience, storage
+from preprocessing.contract import lock
 from preprocessing.contract.errors import StoppedError, UsageError
+from preprocessing.contract.files import patience, storage
 from preprocessing.contract.lock.holder import Holder
 
 pytestmark = pytest.mark.filterwarnings(

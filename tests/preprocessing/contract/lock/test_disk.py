@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import pytest
 
-from preprocessing.contract import lock, storage
+from preprocessing.contract import lock
 from preprocessing.contract.errors import ResourceError, UsageError
+from preprocessing.contract.files import storage
 
 
 def test_the_second_job_is_refused_and_told_who_holds_the_first(

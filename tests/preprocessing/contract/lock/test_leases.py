@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract import google_storage, lock, storage
+from preprocessing.contract import lock
 from preprocessing.contract.errors import StoppedError, UsageError
+from preprocessing.contract.files import google_storage, storage
 from preprocessing.contract.lock import disk, leases
 from preprocessing.contract.lock.holder import Holder
 

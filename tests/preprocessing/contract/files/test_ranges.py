@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from preprocessing.contract.ranges import RangeReader
+from preprocessing.contract.files.ranges import RangeReader
 
 DATA = random.Random(5).randbytes(100_000)
 

@@ -61,7 +61,7 @@ def of(scheme: str) -> Bucket:
     if scheme != "gs":
         return TensorFlowFiles(scheme)
     # Imported here because it costs half a second that local runs need not pay.
-    from preprocessing.contract.google_storage import GoogleCloudStorage
+    from preprocessing.contract.files.google_storage import GoogleCloudStorage
 
     return GoogleCloudStorage()
 

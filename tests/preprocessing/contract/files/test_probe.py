@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract import probe
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.files import probe
 
 
 def test_a_local_folder_is_made_and_left_empty(tmp_path: pathlib.Path) -> None:

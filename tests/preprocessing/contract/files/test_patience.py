@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from preprocessing.contract import patience
+from preprocessing.contract.files import patience
 
 
 @pytest.fixture(autouse=True)

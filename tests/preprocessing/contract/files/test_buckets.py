@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.files import storage
 
 
 @pytest.fixture(scope="module", autouse=True)

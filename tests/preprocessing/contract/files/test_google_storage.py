@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract import buckets, google_storage, patience, storage
 from preprocessing.contract.errors import UnavailableError, UsageError
+from preprocessing.contract.files import buckets, google_storage, patience, storage
 
 # The client does not close the connection of an answer that it did not like.
 pytestmark = pytest.mark.filterwarnings(

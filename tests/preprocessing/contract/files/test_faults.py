@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract import faults, patience
 from preprocessing.contract.errors import JobError, UnavailableError
+from preprocessing.contract.files import faults, patience
 
 DATA = b"12345" * 10
 

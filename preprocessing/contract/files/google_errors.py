@@ -10,8 +10,8 @@ from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from preprocessing.contract import faults
 from preprocessing.contract.errors import JobError, UnavailableError, UsageError
+from preprocessing.contract.files import faults
 
 _TIRED = (exceptions.RetryError, exceptions.ServerError, exceptions.TooManyRequests)
 _WIRE = (requests.RequestException, ConnectionError, DataCorruption)

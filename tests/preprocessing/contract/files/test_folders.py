@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from preprocessing.contract import folders, storage
+from preprocessing.contract.files import folders, storage
 
 
 @pytest.fixture

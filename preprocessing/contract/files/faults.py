@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from preprocessing.contract import patience
 from preprocessing.contract.errors import (
     ConfigError,
     JobError,
@@ -20,6 +19,7 @@ from preprocessing.contract.errors import (
     UnavailableError,
     UsageError,
 )
+from preprocessing.contract.files import patience
 
 LOGIN = (
     "run `gcloud auth application-default login`, name a key file in "

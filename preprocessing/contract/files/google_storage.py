@@ -18,9 +18,9 @@ from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from preprocessing.contract import faults, patience
 from preprocessing.contract.errors import UnavailableError, UsageError
-from preprocessing.contract.google_errors import passes, status_of, told
+from preprocessing.contract.files import faults, patience
+from preprocessing.contract.files.google_errors import passes, status_of, told
 
 # What says that a server for credentials is meant to be near, though it may come up late.
 _WITH_METADATA = ("GCE_METADATA_HOST", "KUBERNETES_SERVICE_HOST", "CLOUD_ML_PROJECT_ID")

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from preprocessing.contract import storage
+from preprocessing.contract.files import storage
 
 
 def _mode(path: pathlib.Path) -> int:

@@ -15,9 +15,9 @@ import uuid
 from collections.abc import Iterator
 from typing import IO, cast
 
-from preprocessing.contract import buckets, faults, folders, privacy
 from preprocessing.contract.errors import UsageError
-from preprocessing.contract.ranges import RangeReader
+from preprocessing.contract.files import buckets, faults, folders, privacy
+from preprocessing.contract.files.ranges import RangeReader
 
 _TEMPORARY = ".partial-"
 _CHUNK_BYTES = 1 << 22

@@ -3,8 +3,9 @@
 
 import uuid
 
-from preprocessing.contract import faults, storage, tensorflow_notes
+from preprocessing.contract import tensorflow_notes
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.files import faults, storage
 
 _CONTENT = b"cxr14"
 

@@ -6,8 +6,8 @@ import pathlib
 
 import pytest
 
-from preprocessing.contract import storage
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.files import storage
 
 
 def test_what_is_written_is_read_back_in_new_folders(tmp_path: pathlib.Path) -> None:

@@ -5,8 +5,8 @@ import pathlib
 
 import pytest
 
-from preprocessing.contract import given_paths
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.files import given_paths
 
 
 @pytest.mark.parametrize(

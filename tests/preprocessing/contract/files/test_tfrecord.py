@@ -9,8 +9,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.contract import tfrecord
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import tfrecord
 
 _RECORDS = st.lists(st.binary(max_size=300), max_size=8)
 
