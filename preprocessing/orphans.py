@@ -10,7 +10,7 @@ import os
 import threading
 import time
 
-from preprocessing.contract.processes import birth
+from preprocessing.contract.process.processes import birth
 
 _MARK = "CXR14_JOB_PROCESS"
 _INTERVAL_S = 0.5

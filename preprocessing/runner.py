@@ -15,7 +15,7 @@ from apache_beam.runners.runner import create_runner
 from preprocessing import open_files, orphans, worker_deaths, worker_errors
 from preprocessing.contract.errors import JobError, StoppedError, UnavailableError, UsageError
 from preprocessing.contract.files import storage
-from preprocessing.contract.progress import Progress
+from preprocessing.contract.process.progress import Progress
 
 # Below this many images the start of worker processes costs more than they save.
 _FEW_IMAGES = 256

@@ -8,11 +8,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from preprocessing.contract import streams
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.files import faults
-from preprocessing.contract.processes import end_descendants
-from preprocessing.contract.stopping import StopRequests, tidied
+from preprocessing.contract.process import streams
+from preprocessing.contract.process.processes import end_descendants
+from preprocessing.contract.process.stopping import StopRequests, tidied
 
 _PROGRAM = "cxr14-preprocess"
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 
 from preprocessing.contract.errors import ResourceError
-from preprocessing.contract.processes import end_descendants
+from preprocessing.contract.process.processes import end_descendants
 
 _END = re.compile(r"Worker subprocess exited with return code (-?\d+)")
 # Workers get SIGTERM from a job that is being stopped, which then has its own last words.

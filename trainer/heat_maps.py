@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from preprocessing.contract import image_graph, schema
 from preprocessing.contract.files import storage
-from preprocessing.contract.progress import Progress
+from preprocessing.contract.process.progress import Progress
 from trainer import checkpoints, gallery, heat_map_files, runfolder, training
 from trainer.evaluation.placement import Placement, normalised
 from trainer.gallery import Choice

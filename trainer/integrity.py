@@ -11,7 +11,7 @@ import tensorflow as tf
 from preprocessing.contract.errors import DataError, UnavailableError
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest, Shard
-from preprocessing.contract.progress import Progress
+from preprocessing.contract.process.progress import Progress
 from trainer import cache
 
 

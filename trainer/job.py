@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Callable
 
 from preprocessing.contract.manifest import Manifest
-from preprocessing.contract.stopping import StopRequests
+from preprocessing.contract.process.stopping import StopRequests
 from trainer import identity
 from trainer.config import Config
 from trainer.runtime import Runtime

@@ -7,7 +7,7 @@ one call takes. All processes of a run decide alike, from numbers that they agre
 """
 
 from preprocessing.contract.errors import StoppedError
-from preprocessing.contract.progress import Progress as Display
+from preprocessing.contract.process.progress import Progress as Display
 from trainer.evaluation.auc import mean_auc
 from trainer.meter import Meter, Run, Summary
 

@@ -15,7 +15,7 @@ from preprocessing.contract import labels, schema
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage, tfrecord
 from preprocessing.contract.manifest import SPLITS, Manifest
-from preprocessing.contract.progress import Progress
+from preprocessing.contract.process.progress import Progress
 from preprocessing.contract.schema import Record
 from trainer import metadata, runfolder
 from trainer.metadata import Metadata

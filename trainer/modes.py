@@ -11,12 +11,13 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from preprocessing.contract import lock, tensorflow_notes
+from preprocessing.contract import lock
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import JobError, StoppedError
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
-from preprocessing.contract.stopping import StopRequests
+from preprocessing.contract.process import tensorflow_notes
+from preprocessing.contract.process.stopping import StopRequests
 from trainer import cluster, course, model_folder, reporting, restarts, runfolder
 from trainer.completion import Completion
 from trainer.flags import ParsedFlags

@@ -17,7 +17,7 @@ from preprocessing.contract import settings
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
-from preprocessing.contract.stopping import StopRequests
+from preprocessing.contract.process.stopping import StopRequests
 from trainer import (
     agreement,
     bundle,

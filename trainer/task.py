@@ -9,10 +9,10 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from preprocessing.contract import streams
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.files import faults
-from preprocessing.contract.stopping import StopRequests, tidied
+from preprocessing.contract.process import streams
+from preprocessing.contract.process.stopping import StopRequests, tidied
 from trainer import keras_home
 
 

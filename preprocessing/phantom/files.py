@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from preprocessing.config import CHESTXRAY14_FINDINGS
-from preprocessing.contract import stopping
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
+from preprocessing.contract.process import stopping
 from preprocessing.phantom import labels, notes, population, render
 from preprocessing.phantom.notes import Parameters
 from preprocessing.phantom.population import Record

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from preprocessing import orphans
-from preprocessing.contract.processes import birth
+from preprocessing.contract.process.processes import birth
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -16,7 +16,7 @@ import pytest
 from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError, StoppedError
 from preprocessing.contract.files import storage
-from preprocessing.contract.stopping import StopRequests
+from preprocessing.contract.process.stopping import StopRequests
 from trainer import bundle, runfolder, stages, training
 from trainer.config import Config
 from trainer.job import Job

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from preprocessing.contract import image_graph, settings
 from preprocessing.contract.errors import DataError
-from preprocessing.contract.stopping import StopRequests
+from preprocessing.contract.process.stopping import StopRequests
 from trainer import (
     checkpoints,
     gallery,

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError, DataError
-from preprocessing.contract.stopping import StopRequests
+from preprocessing.contract.process.stopping import StopRequests
 from trainer import checkpoints, model, predictions, stages, training
 from trainer.config import Config
 from trainer.evaluation.auc import aurocs

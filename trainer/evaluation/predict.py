@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from preprocessing.contract import image_graph
 from preprocessing.contract.manifest import Manifest
-from preprocessing.contract.progress import Progress
+from preprocessing.contract.process.progress import Progress
 from trainer import dataset
 from trainer.config import DataConfig
 from trainer.predictions import Predictions

@@ -7,8 +7,8 @@ import hashlib
 from collections.abc import Callable
 from typing import Protocol
 
-from preprocessing.contract import tensorflow_notes
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.process import tensorflow_notes
 
 
 class Bucket(Protocol):

@@ -3,9 +3,9 @@
 
 import uuid
 
-from preprocessing.contract import tensorflow_notes
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import faults, storage
+from preprocessing.contract.process import tensorflow_notes
 
 _CONTENT = b"cxr14"
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from preprocessing.contract.errors import StoppedError
 from preprocessing.contract.files import buckets, storage
 from preprocessing.contract.lock.heart import Heart
-from preprocessing.contract.stopping import tidied
+from preprocessing.contract.process.stopping import tidied
 
 # Sent to the main thread by the thread that renews the lock.
 _LOST = signal.SIGUSR1

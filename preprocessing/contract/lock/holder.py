@@ -10,7 +10,7 @@ import socket
 import uuid
 
 from preprocessing.contract.errors import UsageError
-from preprocessing.contract.processes import birth
+from preprocessing.contract.process.processes import birth
 
 
 @dataclasses.dataclass(frozen=True)

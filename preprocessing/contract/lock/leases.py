@@ -23,7 +23,7 @@ from preprocessing.contract.lock import disk
 from preprocessing.contract.lock.bucket import taken_over
 from preprocessing.contract.lock.heart import Heart, Store
 from preprocessing.contract.lock.holder import HeldError
-from preprocessing.contract.stopping import tidied
+from preprocessing.contract.process.stopping import tidied
 
 FOLDER = "lease"
 BEAT_S, STALE_S = 2.0, 10.0

@@ -30,7 +30,7 @@ import os, sys
 from preprocessing.contract import lock, storage
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.lock import holder
-from preprocessing.contract.stopping import StopRequests
+from preprocessing.contract.process.stopping import StopRequests
 output, machine, wait_s, stale_s = sys.argv[1:]
 if machine:
     holder._machine = lambda: machine

@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 
-from preprocessing.contract.processes import birth
+from preprocessing.contract.process.processes import birth
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[4]
 
 
 def test_a_living_process_was_born_and_keeps_its_birth() -> None:
@@ -30,7 +30,7 @@ def test_one_that_ended_or_never_was_has_none() -> None:
 # In a process of its own: pytest has started others, which tests need.
 _STARTS = """
 import subprocess, sys
-from preprocessing.contract.processes import end_descendants
+from preprocessing.contract.process.processes import end_descendants
 command = f"{sys.executable} -c 'import time; print(1, flush=True); time.sleep(600)'; true"
 child = subprocess.Popen(command, shell=True, stdout=subprocess.PIPE)
 child.stdout.readline()

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from preprocessing.contract.progress import Progress
+from preprocessing.contract.process.progress import Progress
 
 
 class Terminal(io.StringIO):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[4]
 COMMANDS = ["trainer.task", "preprocessing.task", "trainer.launch.task"]
 PROGRAM = """
 import os, sys

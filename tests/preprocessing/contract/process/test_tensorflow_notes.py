@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
-from preprocessing.contract import tensorflow_notes
+from preprocessing.contract.process import tensorflow_notes
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[4]
 NOTES = """\
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
 I0000 00:00:1795966263.234151    6826 port.cc:153] oneDNN custom operations are on.

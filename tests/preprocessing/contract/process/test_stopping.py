@@ -11,15 +11,15 @@ import time
 
 import pytest
 
-from preprocessing.contract.stopping import StopRequests
+from preprocessing.contract.process.stopping import StopRequests
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[4]
 
 # numpy holds the main thread in C code for longer than the grace lasts.
 BUSY = """
 import sys, time
 import numpy as np
-from preprocessing.contract.stopping import StopRequests
+from preprocessing.contract.process.stopping import StopRequests
 requests = StopRequests(grace=1.0)
 with requests.listening():
     print("ready", flush=True)
@@ -111,7 +111,7 @@ def test_a_second_ctrl_c_ends_a_held_block_at_once_but_an_echo_does_not() -> Non
 def test_a_process_tidies_up_before_it_leaves_but_not_for_long(hangs: bool) -> None:
     tidy = "lambda: time.sleep(600)" if hangs else "lambda: print('tidied', flush=True)"
     program = (
-        "import time; from preprocessing.contract.stopping import StopRequests, tidied\n"
+        "import time; from preprocessing.contract.process.stopping import StopRequests, tidied\n"
         f"with tidied({tidy}): StopRequests(program='me').leave('why')"
     )
     start = time.monotonic()
