@@ -10,10 +10,10 @@ from absl import flags
 
 from preprocessing import phantom
 from preprocessing.config import Config
-from preprocessing.contract import command_line, settings
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths, storage
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.settings import command_line, settings
 
 _BEAMS_PATHS = (
     "--dataflow_job_file",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from preprocessing.contract import settings
+from preprocessing.contract.settings import settings
 from trainer import identity, limits
 from trainer.config import Config
 

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from preprocessing.config import Config
-from preprocessing.contract import settings
+from preprocessing.contract.settings import settings
 from trainer import flags
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from absl import flags
 
-from preprocessing.contract import settings
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths
+from preprocessing.contract.settings import settings
 from trainer.config import Config
 
 MODES = ("train", "evaluate", "report", "export", "all")

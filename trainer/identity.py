@@ -9,8 +9,8 @@ import hashlib
 import json
 from typing import Any
 
-from preprocessing.contract import settings
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.settings import settings
 from trainer.config import Config
 
 # Where a run executes, how fast, and which kernels compute it: that decides roundings alone.

@@ -25,8 +25,8 @@ from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.plugins.scalar import metadata as scalar_metadata
 from tensorboard.plugins.text import metadata as text_metadata
 
-from preprocessing.contract import settings
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.settings import settings
 from trainer.config import Config
 from trainer.event_log import EventLog, value
 from trainer.example_pictures import example_picture

@@ -4,10 +4,10 @@
 import dataclasses
 from typing import Any
 
-from preprocessing.contract import settings
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.settings import settings
 from trainer import runfolder
 from trainer.config import Config
 from trainer.flags import ParsedFlags

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Says in Markdown what a run is made of: its settings and its data set."""
 
-from preprocessing.contract import settings
 from preprocessing.contract.manifest import Manifest, Split
+from preprocessing.contract.settings import settings
 from trainer.config import Config
 
 

@@ -13,10 +13,10 @@ import re
 import sys
 from typing import Any
 
-from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.settings import settings
 from trainer import identity
 from trainer.config import Config
 

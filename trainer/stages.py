@@ -13,11 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import settings
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process.stopping import StopRequests
+from preprocessing.contract.settings import settings
 from trainer import (
     agreement,
     bundle,

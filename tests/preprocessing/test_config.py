@@ -7,8 +7,8 @@ import pytest
 from absl import flags
 
 from preprocessing.config import CHESTXRAY14_FINDINGS, Config
-from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.settings import settings
 
 
 def test_the_defaults_are_the_fourteen_findings_in_their_order_and_work() -> None:

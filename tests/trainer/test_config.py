@@ -5,8 +5,8 @@ import dataclasses
 
 import pytest
 
-from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.settings import settings
 from trainer import limits
 from trainer.config import Config
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError, StoppedError
 from preprocessing.contract.files import storage
 from preprocessing.contract.process.stopping import StopRequests
+from preprocessing.contract.settings import settings
 from trainer import bundle, runfolder, stages, training
 from trainer.config import Config
 from trainer.job import Job

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract import settings
+from preprocessing.contract.settings import settings
 from trainer import foresight
 from trainer.config import Config
 

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing.contract import image_graph, settings
+from preprocessing.contract import image_graph
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.process.stopping import StopRequests
+from preprocessing.contract.settings import settings
 from trainer import (
     checkpoints,
     gallery,

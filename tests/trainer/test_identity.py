@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from preprocessing.contract import settings
+from preprocessing.contract.settings import settings
 from trainer import identity
 from trainer.config import Config
 

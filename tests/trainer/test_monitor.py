@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from preprocessing.contract import settings
+from preprocessing.contract.settings import settings
 from trainer.config import Config
 from trainer.monitor import Monitor
 from trainer.monitor_folder import folder_of

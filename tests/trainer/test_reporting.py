@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract import settings
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.settings import settings
 from trainer import flags, reporting, runfolder
 
 

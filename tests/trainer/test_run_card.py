@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from preprocessing.contract import settings
+from preprocessing.contract.settings import settings
 from trainer.config import Config
 from trainer.run_card import config_text, data_set_text
 

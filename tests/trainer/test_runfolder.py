@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.settings import settings
 from trainer import identity, runfolder
 from trainer.config import Config
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError, DataError
 from preprocessing.contract.process.stopping import StopRequests
+from preprocessing.contract.settings import settings
 from trainer import checkpoints, model, predictions, stages, training
 from trainer.config import Config
 from trainer.evaluation.auc import aurocs

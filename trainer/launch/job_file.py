@@ -3,9 +3,9 @@
 
 import dataclasses
 
-from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError, JobError
 from preprocessing.contract.files import given_paths
+from preprocessing.contract.settings import settings
 from trainer import flags
 from trainer.config import Config
 from trainer.launch import checks, placeholders

@@ -16,9 +16,9 @@ from typing import Any
 
 from absl import flags
 
-from preprocessing.contract import command_line
 from preprocessing.contract.errors import ConfigError, JobError, UsageError
 from preprocessing.contract.process import streams
+from preprocessing.contract.settings import command_line
 from trainer.launch import job_file, kubernetes, placeholders, plain_yaml, vertex
 from trainer.launch.job import Job
 

@@ -13,9 +13,9 @@ import yaml
 from absl import flags
 from ml_collections import config_flags
 
-from preprocessing.contract import command_line, yaml_files
 from preprocessing.contract.errors import ConfigError, UsageError
 from preprocessing.contract.files import given_paths
+from preprocessing.contract.settings import command_line, yaml_files
 
 T = TypeVar("T")
 

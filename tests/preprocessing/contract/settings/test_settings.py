@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from absl import flags
 
-from preprocessing.contract import settings
 from preprocessing.contract.errors import ConfigError, UsageError
+from preprocessing.contract.settings import settings
 
 
 @dataclasses.dataclass

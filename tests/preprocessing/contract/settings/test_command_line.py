@@ -4,8 +4,8 @@
 import pytest
 from absl import flags
 
-from preprocessing.contract import command_line
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.settings import command_line
 
 
 def parse(*arguments: str, known_only: bool = False) -> tuple[flags.FlagValues, list[str]]:

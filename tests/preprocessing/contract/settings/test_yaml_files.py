@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from preprocessing.contract import yaml_files
 from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.settings import yaml_files
 
 
 @pytest.fixture

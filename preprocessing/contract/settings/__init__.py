@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""How both jobs read their settings: defaults, YAML files, flags."""
