@@ -16,8 +16,9 @@ from PIL import Image
 
 from benchmarks.ratio import Ratio
 from preprocessing import phantom
-from preprocessing.contract import image_graph, manifest, schema
+from preprocessing.contract import manifest, schema
 from preprocessing.contract.files import storage
+from preprocessing.contract.pictures import image_graph
 
 _IMAGES, _FEW, _ROUNDS, _SIZE = 1500, 300, 3, 256
 

@@ -13,10 +13,11 @@ import tensorflow as tf
 
 from benchmarks import material
 from benchmarks.ratio import Ratio
-from preprocessing.contract import image_graph, schema
 from preprocessing.contract import manifest as manifests
+from preprocessing.contract import schema
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.pictures import image_graph
 from trainer import checkpoints, dataset, loop, model, multistep, optimizer, runtime
 from trainer.config import Config
 from trainer.losses import cross_entropies

@@ -7,10 +7,10 @@ import errno
 from collections.abc import Iterator, Sequence
 
 from preprocessing import dicom
-from preprocessing.contract import image
 from preprocessing.contract.files import storage
 from preprocessing.contract.files.folders import NotAFileError
-from preprocessing.contract.image import ImageError
+from preprocessing.contract.pictures import image
+from preprocessing.contract.pictures.image import ImageError
 
 _OF_FILES = ("vanished", "unreadable", "not_a_file", "encrypted")
 REASONS = tuple(dict.fromkeys((*image.REASONS, *dicom.REASONS, *_OF_FILES)))

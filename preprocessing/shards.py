@@ -16,7 +16,7 @@ from typing import Any
 from preprocessing import pictures, pieces, staging
 from preprocessing.contract import schema
 from preprocessing.contract.files import storage, tfrecord
-from preprocessing.contract.image import ImageError
+from preprocessing.contract.pictures.image import ImageError
 from preprocessing.pictures import Picture, Recipe
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
 

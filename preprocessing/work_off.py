@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from preprocessing import pictures, staging
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
-from preprocessing.contract.image import ImageError
+from preprocessing.contract.pictures.image import ImageError
 from preprocessing.pictures import Picture
 from preprocessing.sources import archives
 from preprocessing.staging import Staged, StageTask

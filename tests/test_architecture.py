@@ -164,7 +164,7 @@ def test_the_walk_sees_the_tree() -> None:
     assert {"preprocessing.contract.schema", "trainer.config", "trainer.launch.job"} <= set(SOURCES)
     schema = SOURCES["preprocessing.contract.schema"]
     assert Import("tensorflow", False, schema.imports[-1].line) in schema.imports
-    assert "tensorflow" in _reached("preprocessing.contract.image_graph")
+    assert "tensorflow" in _reached("preprocessing.contract.pictures.image_graph")
 
 
 def test_preprocessing_imports_nothing_of_the_trainer() -> None:

@@ -7,7 +7,7 @@ pictures.
 
 import tensorflow as tf
 
-from preprocessing.contract import image, image_graph
+from preprocessing.contract.pictures import image, image_graph
 
 
 def augment(

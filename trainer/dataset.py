@@ -10,10 +10,11 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from preprocessing.contract import image_graph, schema
+from preprocessing.contract import schema
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.pictures import image_graph
 from trainer import course, limits
 from trainer.config import DataConfig
 from trainer.order import READ_BYTES, Order, reading

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from preprocessing.contract import image_graph
 from preprocessing.contract.files import faults, storage
+from preprocessing.contract.pictures import image_graph
 from trainer import bundle
 from trainer.config import DataConfig
 

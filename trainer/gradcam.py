@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from preprocessing.contract import image, image_graph
+from preprocessing.contract.pictures import image, image_graph
 from trainer.config import DataConfig
 from trainer.evaluation.placement import Placement
 from trainer.model import Model

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from preprocessing.contract import image_graph, schema
+from preprocessing.contract import schema
 from preprocessing.contract.files import storage
+from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.progress import Progress
 from trainer import checkpoints, gallery, heat_map_files, runfolder, training
 from trainer.evaluation.placement import Placement, normalised

@@ -10,10 +10,11 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
-from preprocessing.contract import image, patients, schema
+from preprocessing.contract import patients, schema
 from preprocessing.contract.files import storage
 from preprocessing.contract.labels import ABSENT, PRESENT
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.pictures import image
 from preprocessing.verify import Brief, Reading
 
 NO_FINDING = "No finding"

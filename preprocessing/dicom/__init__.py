@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from preprocessing.contract import vocabulary
-from preprocessing.contract.picture_files import Pixels
+from preprocessing.contract.pictures.picture_files import Pixels
 
 REASONS = (
     "not_dicom",

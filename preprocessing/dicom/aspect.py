@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from pydicom.dataset import Dataset
 
-from preprocessing.contract.picture_files import MAX_PIXELS, Pixels
+from preprocessing.contract.pictures.picture_files import MAX_PIXELS, Pixels
 from preprocessing.dicom import tags
 
 _KEYWORDS = (

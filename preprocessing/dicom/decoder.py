@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract.errors import ConfigError
-from preprocessing.contract.picture_files import ImageError
+from preprocessing.contract.pictures.picture_files import ImageError
 
 TIMEOUT_S = 60.0
 

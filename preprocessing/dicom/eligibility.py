@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from pydicom.dataset import Dataset
 
-from preprocessing.contract.picture_files import ImageError
+from preprocessing.contract.pictures.picture_files import ImageError
 from preprocessing.contract.vocabulary import (
     AP,
     CHEST,

@@ -11,7 +11,7 @@ import pydicom
 from pydicom import config
 from pydicom.dataset import Dataset
 
-from preprocessing.contract.picture_files import MAX_BYTES, ImageError
+from preprocessing.contract.pictures.picture_files import MAX_BYTES, ImageError
 
 # pydicom's warnings and log lines repeat values, names of patients among them.
 config.settings.reading_validation_mode = config.IGNORE

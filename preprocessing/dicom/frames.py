@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 
-from preprocessing.contract import picture_tags
+from preprocessing.contract.pictures import picture_tags
 
 _ITEM = b"\xfe\xff\x00\xe0"
 _END = b"\xff\xd9"

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from preprocessing.contract.picture_files import Pixels
+from preprocessing.contract.pictures.picture_files import Pixels
 from preprocessing.dicom import lookup, tags
 
 _Floats = npt.NDArray[np.float64]

@@ -20,7 +20,7 @@ import unicodedata
 from pydicom.dataset import Dataset
 
 from preprocessing.contract.cells import OLDEST_YEARS
-from preprocessing.contract.picture_files import ImageError
+from preprocessing.contract.pictures.picture_files import ImageError
 from preprocessing.dicom import tags
 
 _SHORTEST_NAME, _SHORTEST_NUMBER = 4, 5

@@ -7,7 +7,7 @@ A decoder that trusts the frame can be made to fill 64 times the file's size of 
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing.contract.picture_files import ImageError
+from preprocessing.contract.pictures.picture_files import ImageError
 
 _HEADER = 64
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from preprocessing.contract.errors import DataError
-from preprocessing.contract.picture_files import MAX_BYTES
+from preprocessing.contract.pictures.picture_files import MAX_BYTES
 
 ZIP, TAR = "zip", "tar"
 HEAD_BYTES = 512

@@ -8,11 +8,12 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from preprocessing.contract import image, schema
+from preprocessing.contract import schema
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage, tfrecord
-from preprocessing.contract.image import ImageError
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.pictures import image
+from preprocessing.contract.pictures.image import ImageError
 from preprocessing.contract.schema import Record
 from preprocessing.verify import record_checks
 

@@ -21,8 +21,9 @@ import numpy as np
 import pytest
 
 from preprocessing import task
-from preprocessing.contract import image, manifest, schema
+from preprocessing.contract import manifest, schema
 from preprocessing.contract.files import storage, tfrecord
+from preprocessing.contract.pictures import image
 
 _EXAMPLES = 200
 _HEADER = (

@@ -10,8 +10,9 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from preprocessing import task
-from preprocessing.contract import image, manifest, schema
+from preprocessing.contract import manifest, schema
 from preprocessing.contract.files import storage, tfrecord
+from preprocessing.contract.pictures import image
 
 _SETTINGS = """
 findings: [Edema, Mass]

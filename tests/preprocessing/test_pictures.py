@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from preprocessing import pictures
-from preprocessing.contract import image, schema
-from preprocessing.contract.image import ImageError
+from preprocessing.contract import schema
+from preprocessing.contract.pictures import image
+from preprocessing.contract.pictures.image import ImageError
 from preprocessing.pictures import Recipe
 
 _PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60), np.uint8)

@@ -14,10 +14,11 @@ from PIL import Image
 
 from preprocessing import index, locate, pipeline, shards, splits
 from preprocessing.config import Config
-from preprocessing.contract import image, image_graph, lock, manifest, schema
+from preprocessing.contract import lock, manifest, schema
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
 from preprocessing.contract.files import storage
 from preprocessing.contract.labels import encode
+from preprocessing.contract.pictures import image, image_graph
 from preprocessing.index import Inputs
 from preprocessing.pictures import Recipe
 from preprocessing.splits import list_hash

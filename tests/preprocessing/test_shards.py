@@ -15,8 +15,9 @@ import pytest
 import tensorflow as tf
 
 from preprocessing import pictures, shards
-from preprocessing.contract import image, schema
+from preprocessing.contract import schema
 from preprocessing.contract.files import storage
+from preprocessing.contract.pictures import image
 from preprocessing.pictures import Recipe
 from preprocessing.shards import ShardTask
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row

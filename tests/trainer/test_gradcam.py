@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing.contract import image_graph
+from preprocessing.contract.pictures import image_graph
 from preprocessing.phantom import population, render
 from trainer import gradcam, model
 from trainer.config import DataConfig, ModelConfig

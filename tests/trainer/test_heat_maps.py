@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing.contract import image_graph
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
 from trainer import (

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from preprocessing.contract import image_graph
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.progress import Progress
 from trainer import dataset
 from trainer.config import DataConfig

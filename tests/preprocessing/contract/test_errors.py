@@ -4,7 +4,7 @@
 import pytest
 
 from preprocessing.contract import errors
-from preprocessing.contract.image import ImageError
+from preprocessing.contract.pictures.image import ImageError
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from preprocessing.contract import image, image_graph
+from preprocessing.contract.pictures import image, image_graph
 
 _SIZE = 256
 

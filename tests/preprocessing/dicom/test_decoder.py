@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import ConfigError
-from preprocessing.contract.image import ImageError
+from preprocessing.contract.pictures.image import ImageError
 from preprocessing.dicom import decoder
 
 JPEG = "1.2.840.10008.1.2.4.50"

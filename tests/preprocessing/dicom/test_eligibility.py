@@ -5,7 +5,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from preprocessing.contract import vocabulary
-from preprocessing.contract.image import ImageError
+from preprocessing.contract.pictures.image import ImageError
 from preprocessing.dicom import eligibility
 
 WORDS = vocabulary.of({})

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from preprocessing.contract.image import ImageError
+from preprocessing.contract.pictures.image import ImageError
 from preprocessing.dicom import files
 
 

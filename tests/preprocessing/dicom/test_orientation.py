@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from preprocessing.contract.image import ImageError
+from preprocessing.contract.pictures.image import ImageError
 from preprocessing.dicom import orientation
 
 # The patient's right shoulder, left shoulder, right hip, left hip, as they must lie in the end.

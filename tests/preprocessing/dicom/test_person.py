@@ -3,7 +3,7 @@
 
 import pytest
 
-from preprocessing.contract.image import ImageError
+from preprocessing.contract.pictures.image import ImageError
 from preprocessing.dicom import person
 
 # Of pydicom, when a test makes what real files have.

@@ -8,7 +8,7 @@ import pydicom
 import pytest
 from pydicom import encaps
 
-from preprocessing.contract.image import ImageError
+from preprocessing.contract.pictures.image import ImageError
 from preprocessing.dicom import files, pixels
 
 JPEG, JPEG_LOSSLESS, JPEG_LS, JPEG_2000, RLE = (

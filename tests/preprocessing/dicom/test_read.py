@@ -16,7 +16,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from preprocessing import dicom
-from preprocessing.contract.image import ImageError
+from preprocessing.contract.pictures.image import ImageError
 
 IDENTIFIERS = ("quincewater", "zebulon", "hosp-778899", "1.2.3.4567890", "grimsdyke", "19330417")
 PERSON = {

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pydicom import encaps
 
-from preprocessing.contract.image import ImageError
+from preprocessing.contract.pictures.image import ImageError
 from preprocessing.dicom import rle
 
 

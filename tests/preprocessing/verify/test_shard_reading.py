@@ -3,8 +3,9 @@
 
 import dataclasses
 
-from preprocessing.contract import image, manifest, schema
+from preprocessing.contract import manifest, schema
 from preprocessing.contract.files import storage
+from preprocessing.contract.pictures import image
 from preprocessing.verify import shard_reading
 from preprocessing.verify.shard_reading import Reading, ReadTask
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from preprocessing import card, task, verify
-from preprocessing.contract import image
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import patience
+from preprocessing.contract.pictures import image
 
 SIZE = 32
 

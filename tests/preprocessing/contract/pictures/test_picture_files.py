@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from preprocessing.contract import picture_files
-from preprocessing.contract.picture_files import ImageError
+from preprocessing.contract.pictures import picture_files
+from preprocessing.contract.pictures.picture_files import ImageError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

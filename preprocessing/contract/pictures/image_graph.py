@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from preprocessing.contract import image
+from preprocessing.contract.pictures import image
 
 _PNG_START = b"\x89PNG"
 _TAGS_BYTES = 1 << 16

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from preprocessing.contract import image, picture_tags
-from preprocessing.contract.image import ImageError
+from preprocessing.contract.pictures import image, picture_tags
+from preprocessing.contract.pictures.image import ImageError
 
 _RANDOM = np.random.default_rng(11)
 _FILM = cv2.resize(_RANDOM.integers(0, 256, (6, 9), np.uint8), (96, 64))

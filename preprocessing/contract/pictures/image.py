@@ -22,9 +22,9 @@ import zlib
 import cv2
 import numpy as np
 
-from preprocessing.contract import corrections, picture_files
-from preprocessing.contract.picture_files import MAX_PIXELS, REASONS, ImageError, Pixels
-from preprocessing.contract.picture_tags import PNG, UPRIGHT
+from preprocessing.contract.pictures import corrections, picture_files
+from preprocessing.contract.pictures.picture_files import MAX_PIXELS, REASONS, ImageError, Pixels
+from preprocessing.contract.pictures.picture_tags import PNG, UPRIGHT
 
 __all__ = ["MAX_PIXELS", "REASONS", "ImageError", "Pixels"]
 

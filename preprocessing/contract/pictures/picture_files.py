@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from kornia_rs import io as kornia
 
-from preprocessing.contract import picture_tags
 from preprocessing.contract.errors import DataError
-from preprocessing.contract.picture_tags import JPEG, PNG, Tags
+from preprocessing.contract.pictures import picture_tags
+from preprocessing.contract.pictures.picture_tags import JPEG, PNG, Tags
 
 Pixels = npt.NDArray[np.uint8]
 

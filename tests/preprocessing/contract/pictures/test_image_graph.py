@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 
-from preprocessing.contract import image, image_graph
+from preprocessing.contract.pictures import image, image_graph
 
 _RANDOM = np.random.default_rng(5)
 

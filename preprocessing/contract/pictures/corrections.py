@@ -4,7 +4,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing.contract.picture_files import Pixels
+from preprocessing.contract.pictures.picture_files import Pixels
 
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 

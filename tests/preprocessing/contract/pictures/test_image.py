@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.contract import image, schema
-from preprocessing.contract.image import ImageError
+from preprocessing.contract import schema
+from preprocessing.contract.pictures import image
+from preprocessing.contract.pictures.image import ImageError
 
 _RANDOM = np.random.default_rng(3)
 _KINDS = {0: 1, 2: 3, 4: 2, 6: 4}  # PNG colour type -> channels

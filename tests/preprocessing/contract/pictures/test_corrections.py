@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from preprocessing.contract import image, image_graph
+from preprocessing.contract.pictures import image, image_graph
 
 _RANDOM = np.random.default_rng(11)
 _FILM = cv2.resize(_RANDOM.integers(0, 256, (6, 9), np.uint8), (96, 64))
