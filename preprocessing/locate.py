@@ -7,8 +7,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from preprocessing import staging
 from preprocessing.contract import patients
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.radiographs import Recipe
 from preprocessing.index import Index, Inputs
-from preprocessing.pictures import Recipe
 from preprocessing.shards import Rejection
 from preprocessing.sources import places
 from preprocessing.sources.places import Places

@@ -14,9 +14,9 @@ from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import ConfigError, DataError
 from preprocessing.contract.files import probe, storage
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.radiographs import Recipe
 from preprocessing.index import Index, Inputs
 from preprocessing.locate import Located
-from preprocessing.pictures import Recipe
 from preprocessing.sources.places import Places
 from preprocessing.transforms import Spread, WorkOff, WriteShard
 

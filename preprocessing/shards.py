@@ -13,11 +13,11 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from preprocessing import pictures, pieces, staging
-from preprocessing.contract import schema
+from preprocessing import pieces, staging
+from preprocessing.contract import radiographs, schema
 from preprocessing.contract.files import storage, tfrecord
 from preprocessing.contract.pictures.image import ImageError
-from preprocessing.pictures import Picture, Recipe
+from preprocessing.contract.radiographs import Picture, Recipe
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
 
 # Beside the shards while the job runs: what each finished shard holds.
@@ -188,7 +188,9 @@ class _Found:
 def _records(task: ShardTask, found: _Found) -> Iterator[bytes]:
     """Yields the serialized records of a task; notes in `found` what its files turned out to be."""
     ready = pieces.read([row for row in task.rows if row.piece])
-    loose = pictures.read_all([row.uri for row in task.rows if not row.piece and not row.refused])
+    loose = radiographs.read_all(
+        [row.uri for row in task.rows if not row.piece and not row.refused]
+    )
     for row in task.rows:
         try:
             picture = _picture(row, ready, loose, task.recipe)
@@ -211,7 +213,7 @@ def _picture(
     data = next(loose)
     if isinstance(data, ImageError):
         raise data
-    return pictures.from_file(data, recipe)
+    return radiographs.from_file(data, recipe)
 
 
 def _record(row: Row, picture: Picture) -> schema.Record:

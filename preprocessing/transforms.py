@@ -10,14 +10,15 @@ import apache_beam as beam
 import cv2
 from apache_beam.metrics import Metrics
 
-from preprocessing import orphans, pictures, shards, work_off
+from preprocessing import orphans, shards, work_off
+from preprocessing.contract import radiographs
 from preprocessing.shards import ShardTask
 from preprocessing.staging import StageTask
 
 NAMESPACE = "cxr14"
 WRITTEN = "records_written"
 STAGED = "images_staged"
-REASONS = pictures.REASONS
+REASONS = radiographs.REASONS
 
 
 class Task(Protocol):

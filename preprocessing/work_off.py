@@ -5,11 +5,12 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 
-from preprocessing import pictures, staging
+from preprocessing import staging
+from preprocessing.contract import radiographs
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
 from preprocessing.contract.pictures.image import ImageError
-from preprocessing.pictures import Picture
+from preprocessing.contract.radiographs import Picture
 from preprocessing.sources import archives
 from preprocessing.staging import Staged, StageTask
 
@@ -89,8 +90,8 @@ def _images(
 
 def _picture(task: StageTask, name: str, data: bytes) -> Picture:
     if task.kind == "dicom":
-        return pictures.from_dicom(data, storage.basename(name), task.recipe)
-    return pictures.from_file(data, task.recipe)
+        return radiographs.from_dicom(data, storage.basename(name), task.recipe)
+    return radiographs.from_file(data, task.recipe)
 
 
 def _files(
@@ -99,7 +100,7 @@ def _files(
     """Yields id, origin, content and problem of each image of the index in a task."""
     if not task.archive:
         left = [(name, path) for name, path in task.files if name not in done]
-        contents = pictures.read_all([path for _, path in left])
+        contents = radiographs.read_all([path for _, path in left])
         for (name, path), data in zip(left, contents, strict=True):
             if isinstance(data, ImageError):
                 yield name, path, None, (data.reason, str(data))

@@ -2,7 +2,7 @@
 """Identical pixels under two names are grouped, and counted by how much they leak."""
 
 from preprocessing import duplicates
-from preprocessing.pictures import Recipe
+from preprocessing.contract.radiographs import Recipe
 from preprocessing.shards import Rejection, ShardNote, ShardTask
 from preprocessing.sources.row import Row
 

@@ -9,7 +9,7 @@ from preprocessing import finalize, index, locate, pipeline
 from preprocessing.config import Config
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
-from preprocessing.pictures import Recipe
+from preprocessing.contract.radiographs import Recipe
 from preprocessing.shards import Rejection, note_path, write
 
 

@@ -12,7 +12,7 @@ from preprocessing import index, locate, pipeline, staging, work_off
 from preprocessing.config import Config
 from preprocessing.contract import manifest
 from preprocessing.contract.errors import DataError
-from preprocessing.pictures import Recipe
+from preprocessing.contract.radiographs import Recipe
 from preprocessing.sources.row import Row
 from preprocessing.staging import Staged
 

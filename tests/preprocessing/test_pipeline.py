@@ -19,8 +19,8 @@ from preprocessing.contract.errors import ConfigError, DataError, UsageError
 from preprocessing.contract.files import storage
 from preprocessing.contract.labels import encode
 from preprocessing.contract.pictures import image, image_graph
+from preprocessing.contract.radiographs import Recipe
 from preprocessing.index import Inputs
-from preprocessing.pictures import Recipe
 from preprocessing.splits import list_hash
 
 _CONFIG = Config(stored_size=32, validation_fraction=0.3, examples_per_shard=8)

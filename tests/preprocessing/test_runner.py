@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from preprocessing import runner, shards
 from preprocessing.contract.errors import JobError, UnavailableError, UsageError
 from preprocessing.contract.files import storage
-from preprocessing.pictures import Recipe
+from preprocessing.contract.radiographs import Recipe
 from preprocessing.sources.row import Row
 from preprocessing.transforms import Spread, WriteShard
 

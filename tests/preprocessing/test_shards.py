@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing import pictures, shards
-from preprocessing.contract import schema
+from preprocessing import shards
+from preprocessing.contract import radiographs, schema
 from preprocessing.contract.files import storage
 from preprocessing.contract.pictures import image
-from preprocessing.pictures import Recipe
+from preprocessing.contract.radiographs import Recipe
 from preprocessing.shards import ShardTask
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
 
@@ -216,7 +216,7 @@ def test_pictures_that_earlier_work_left_are_taken_as_they_are(
     task: ShardTask, tmp_path: pathlib.Path
 ) -> None:
     note = shards.write(task)
-    found = [pictures.from_file(storage.read_bytes(row.uri), task.recipe) for row in task.rows]
+    found = [radiographs.from_file(storage.read_bytes(row.uri), task.recipe) for row in task.rows]
     run, offset, rows = tmp_path / "run", 0, []
     for row, picture in zip(task.rows, found, strict=True):
         piece = (offset, len(picture.data))

@@ -13,7 +13,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from preprocessing import orphans, shards, transforms
 from preprocessing.config import CHESTXRAY14_FINDINGS
-from preprocessing.pictures import Recipe
+from preprocessing.contract.radiographs import Recipe
 from preprocessing.sources.row import Row
 from preprocessing.verify.scan import ReadShard
 

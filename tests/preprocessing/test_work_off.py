@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from preprocessing import pictures, staging, work_off
+from preprocessing import staging, work_off
+from preprocessing.contract import radiographs
 from preprocessing.contract.files import storage
-from preprocessing.pictures import Recipe
+from preprocessing.contract.radiographs import Recipe
 from preprocessing.staging import StageTask
 
 _RECIPE = Recipe(32, "png")
@@ -59,7 +60,7 @@ def _check(folder: pathlib.Path, task: StageTask) -> None:
             assert image.refused[0] == "not_a_picture"
             continue
         stored = storage.read_range(image.uri, image.offset, image.bytes)
-        whole = pictures.from_file((folder / "images" / image.id).read_bytes(), _RECIPE)
+        whole = radiographs.from_file((folder / "images" / image.id).read_bytes(), _RECIPE)
         assert (stored, image.facts["digest"]) == (whole.data, whole.digest)
 
 

@@ -23,7 +23,7 @@ from preprocessing import shards
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest, Shard, Split
-from preprocessing.pictures import Recipe
+from preprocessing.contract.radiographs import Recipe
 from preprocessing.sources.row import Row
 from trainer.config import Config
 

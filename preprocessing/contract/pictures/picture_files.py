@@ -46,7 +46,7 @@ class ImageError(DataError):
     """A file that is not a usable picture.
 
     Attributes:
-        reason: one word for counting, of `REASONS` or of `preprocessing.dicom.REASONS`.
+        reason: one word for counting, of `REASONS` or of `preprocessing.contract.dicom.REASONS`.
     """
 
     def __init__(self, reason: str, text: str) -> None:

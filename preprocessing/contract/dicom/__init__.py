@@ -65,7 +65,7 @@ def read(encoded: bytes, name: str, words: Mapping[str, str] | None = None) -> R
         ImageError: no frontal chest radiograph that can be used; the reason is one of `REASONS`.
     """
     # Not at the top: pydicom takes half a second, and jobs on PNG files need neither.
-    from preprocessing.dicom import eligibility, files, orientation, person, pixels
+    from preprocessing.contract.dicom import eligibility, files, orientation, person, pixels
 
     warnings: list[str] = []
     dataset, is_cut = files.parse(encoded)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from preprocessing.dicom import files, lookup
+from preprocessing.contract.dicom import files, lookup
 
 
 def _item(descriptor: list[int], data: bytes | list[int]) -> Dataset:

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
+from preprocessing.contract.dicom import lookup, tags
 from preprocessing.contract.pictures.picture_files import Pixels
-from preprocessing.dicom import lookup, tags
 
 _Floats = npt.NDArray[np.float64]
 _Bools = npt.NDArray[np.bool_]

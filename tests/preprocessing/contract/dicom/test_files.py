@@ -7,8 +7,8 @@ import zlib
 
 import pytest
 
+from preprocessing.contract.dicom import files
 from preprocessing.contract.pictures.image import ImageError
-from preprocessing.dicom import files
 
 
 def test_a_file_is_parsed_with_and_without_header(film, encode) -> None:

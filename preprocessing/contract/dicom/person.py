@@ -20,8 +20,8 @@ import unicodedata
 from pydicom.dataset import Dataset
 
 from preprocessing.contract.cells import OLDEST_YEARS
+from preprocessing.contract.dicom import tags
 from preprocessing.contract.pictures.picture_files import ImageError
-from preprocessing.dicom import tags
 
 _SHORTEST_NAME, _SHORTEST_NUMBER = 4, 5
 _NUMBERS = ("PatientID", "OtherPatientIDs", "AccessionNumber")

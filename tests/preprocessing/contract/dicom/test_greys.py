@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from preprocessing.dicom import greys
+from preprocessing.contract.dicom import greys
 
 
 def _shown(film, values: list[int], bits: int = 12, *, signed: bool = False, **changes):

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from preprocessing.dicom import tags
+from preprocessing.contract.dicom import tags
 
 _Floats = npt.NDArray[np.float64]
 

@@ -8,11 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from preprocessing import pictures
-from preprocessing.contract import schema
+from preprocessing.contract import radiographs, schema
 from preprocessing.contract.pictures import image
 from preprocessing.contract.pictures.image import ImageError
-from preprocessing.pictures import Recipe
+from preprocessing.contract.radiographs import Recipe
 
 _PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60), np.uint8)
 _PNG = cv2.imencode(".png", _PIXELS)[1].tobytes()
@@ -20,7 +19,7 @@ _PNG = cv2.imencode(".png", _PIXELS)[1].tobytes()
 
 @pytest.mark.parametrize("encoding", schema.ENCODINGS)
 def test_a_file_becomes_its_canonical_picture(encoding: str) -> None:
-    picture = pictures.from_file(_PNG, Recipe(20, encoding))
+    picture = radiographs.from_file(_PNG, Recipe(20, encoding))
     pixels = image.canonical(_PNG, 20)
     np.testing.assert_array_equal(image.decode_stored(picture.data, 20, encoding), pixels)
     assert picture.digest == image.digest(pixels)
@@ -29,7 +28,7 @@ def test_a_file_becomes_its_canonical_picture(encoding: str) -> None:
 
 def test_the_size_that_originals_must_have_is_held() -> None:
     with pytest.raises(ImageError) as caught:
-        pictures.from_file(_PNG, Recipe(20, "png", source_px=60))
+        radiographs.from_file(_PNG, Recipe(20, "png", source_px=60))
     assert caught.value.reason == "wrong_size"
 
 
@@ -43,13 +42,13 @@ def test_files_come_in_their_order_or_with_what_is_wrong(
     (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "pipe")
     names = ["0", "gone", "shut", "folder", "loop", "pipe", "5"]
-    found = list(pictures.read_all([str(tmp_path / name) for name in names]))
+    found = list(radiographs.read_all([str(tmp_path / name) for name in names]))
     assert [found[0], found[-1]] == [b"0", b"5"]
     reasons = ["vanished", "unreadable", "not_a_file", "not_a_file", "not_a_file"]
     assert [error.reason for error in found[1:-1] if isinstance(error, ImageError)] == reasons
-    assert set(reasons) <= set(pictures.REASONS)
+    assert set(reasons) <= set(radiographs.REASONS)
 
 
 def test_a_reason_stands_once() -> None:
-    assert len(set(pictures.REASONS)) == len(pictures.REASONS)
-    assert set(image.REASONS) <= set(pictures.REASONS)
+    assert len(set(radiographs.REASONS)) == len(radiographs.REASONS)
+    assert set(image.REASONS) <= set(radiographs.REASONS)

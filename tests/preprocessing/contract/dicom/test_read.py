@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
-from preprocessing import dicom
+from preprocessing.contract import dicom
 from preprocessing.contract.pictures.image import ImageError
 
 IDENTIFIERS = ("quincewater", "zebulon", "hosp-778899", "1.2.3.4567890", "grimsdyke", "19330417")
@@ -82,7 +82,7 @@ def test_a_real_file_has_the_pixels_of_its_png(samples: pathlib.Path) -> None:
 
 def test_real_compressed_films_agree(samples: pathlib.Path) -> None:
     """The same leg as RLE, JPEG lossless and lossy JPEG 2000; no chest, so below the reader."""
-    from preprocessing.dicom import files, pixels
+    from preprocessing.contract.dicom import files, pixels
 
     films = {}
     for name in ("RG3_RLE", "RG3_JPLL", "RG3_J2KI"):
@@ -113,7 +113,7 @@ def test_threads_read_alike(film, encode) -> None:
 
 
 def test_importing_the_package_loads_no_decoder() -> None:
-    code = "import sys, preprocessing.dicom; sys.exit('pydicom' in sys.modules)"
+    code = "import sys, preprocessing.contract.dicom; sys.exit('pydicom' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

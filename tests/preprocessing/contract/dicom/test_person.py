@@ -3,8 +3,8 @@
 
 import pytest
 
+from preprocessing.contract.dicom import person
 from preprocessing.contract.pictures.image import ImageError
-from preprocessing.dicom import person
 
 # Of pydicom, when a test makes what real files have.
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR AS")

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from pydicom.dataset import Dataset
 
+from preprocessing.contract.dicom import tags
 from preprocessing.contract.pictures.picture_files import MAX_PIXELS, Pixels
-from preprocessing.dicom import tags
 
 _KEYWORDS = (
     "PixelSpacing",

@@ -5,7 +5,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from preprocessing.dicom import tags
+from preprocessing.contract.dicom import tags
 
 
 def test_values_texts_and_words() -> None:

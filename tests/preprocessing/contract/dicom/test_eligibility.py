@@ -5,8 +5,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from preprocessing.contract import vocabulary
+from preprocessing.contract.dicom import eligibility
 from preprocessing.contract.pictures.image import ImageError
-from preprocessing.dicom import eligibility
 
 WORDS = vocabulary.of({})
 

@@ -14,9 +14,9 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
+from preprocessing.contract.dicom import aspect, decoder, frames, greys, rle, tags
 from preprocessing.contract.pictures import image, picture_files
 from preprocessing.contract.pictures.picture_files import ImageError, Pixels
-from preprocessing.dicom import aspect, decoder, frames, greys, rle, tags
 
 _NATIVE = {f"1.2.840.10008.1.2{end}" for end in ("", ".1", ".1.99", ".2")}
 _RLE = "1.2.840.10008.1.2.5"

@@ -9,8 +9,8 @@ value are deviations of less than 45 degrees and are left.
 import numpy as np
 from pydicom.dataset import Dataset
 
+from preprocessing.contract.dicom import tags
 from preprocessing.contract.pictures.picture_files import ImageError, Pixels
-from preprocessing.dicom import tags
 
 _KEYWORD = "PatientOrientation"
 

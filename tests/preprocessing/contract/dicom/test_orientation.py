@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
+from preprocessing.contract.dicom import orientation
 from preprocessing.contract.pictures.image import ImageError
-from preprocessing.dicom import orientation
 
 # The patient's right shoulder, left shoulder, right hip, left hip, as they must lie in the end.
 UPRIGHT = np.array([[1, 2], [3, 4]], np.uint8)

@@ -8,8 +8,8 @@ import pydicom
 import pytest
 from pydicom import encaps
 
+from preprocessing.contract.dicom import files, pixels
 from preprocessing.contract.pictures.image import ImageError
-from preprocessing.dicom import files, pixels
 
 JPEG, JPEG_LOSSLESS, JPEG_LS, JPEG_2000, RLE = (
     f"1.2.840.10008.1.2.{end}" for end in ("4.50", "4.70", "4.80", "4.90", "5")

@@ -80,7 +80,7 @@ class _Child:
         path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
         self._owner = os.getpid()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "preprocessing.dicom.decoder"],
+            [sys.executable, "-m", "preprocessing.contract.dicom.decoder"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -172,7 +172,7 @@ def _answer(request: dict[str, Any], frame: bytes) -> tuple[dict[str, Any], byte
     from pydicom.pixels.utils import pixel_array
     from pydicom.uid import UID
 
-    from preprocessing.dicom import files
+    from preprocessing.contract.dicom import files
 
     files.silence()
     dataset = Dataset()

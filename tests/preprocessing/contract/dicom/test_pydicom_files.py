@@ -15,10 +15,10 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
 
-from preprocessing import dicom
+from preprocessing.contract import dicom
+from preprocessing.contract.dicom import files
 from preprocessing.contract.pictures import image
 from preprocessing.contract.pictures.image import ImageError
-from preprocessing.dicom import files
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
 FOLDER = pathlib.Path(pydicom.__file__).parent / "data"

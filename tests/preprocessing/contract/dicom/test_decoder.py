@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from preprocessing.contract.dicom import decoder
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.pictures.image import ImageError
-from preprocessing.dicom import decoder
 
 JPEG = "1.2.840.10008.1.2.4.50"
 GREY = np.add.outer(np.arange(64), np.arange(48)).astype(np.uint8)

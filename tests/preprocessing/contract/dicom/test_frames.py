@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydicom import encaps
 
-from preprocessing.dicom import frames
+from preprocessing.contract.dicom import frames
 
 GREY = np.add.outer(np.arange(40), np.arange(56)).astype(np.uint8)
 JPEG, J2K = (cv2.imencode(kind, GREY)[1].tobytes() for kind in (".jpg", ".jp2"))

@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
+from preprocessing.contract.dicom import aspect
 from preprocessing.contract.pictures.image import MAX_PIXELS
-from preprocessing.dicom import aspect
 
 PIXELS = np.add.outer(np.arange(20), 2 * np.arange(40)).astype(np.uint8)
 

@@ -6,7 +6,7 @@ import dataclasses
 import errno
 from collections.abc import Iterator, Sequence
 
-from preprocessing import dicom
+from preprocessing.contract import dicom
 from preprocessing.contract.files import storage
 from preprocessing.contract.files.folders import NotAFileError
 from preprocessing.contract.pictures import image

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from pydicom import encaps
 
+from preprocessing.contract.dicom import rle
 from preprocessing.contract.pictures.image import ImageError
-from preprocessing.dicom import rle
 
 
 def _frame(film, pixels: np.ndarray) -> bytes:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 from pydicom.dataset import Dataset
 
+from preprocessing.contract.dicom import tags
 from preprocessing.contract.pictures.picture_files import ImageError
 from preprocessing.contract.vocabulary import (
     AP,
@@ -29,7 +30,6 @@ from preprocessing.contract.vocabulary import (
     Said,
     Vocabulary,
 )
-from preprocessing.dicom import tags
 
 _FILM_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.1",  # Computed Radiography
