@@ -7,7 +7,6 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from preprocessing import splits
 from preprocessing.config import Config
 from preprocessing.contract import patients, vocabulary
 from preprocessing.contract.errors import UsageError
@@ -15,6 +14,7 @@ from preprocessing.contract.files import storage
 from preprocessing.phantom import notes
 from preprocessing.sources import nih, table, text_files
 from preprocessing.sources.row import Row
+from preprocessing.splits import assignment
 
 SOURCES = ("nih", "csv", "dicom")
 
@@ -100,7 +100,7 @@ def read(inputs: Inputs, config: Config) -> Index:
         "test": inputs.test_list,
     }
     lists = {name: text_files.read_names(path) for name, path in paths.items() if path}
-    how = splits.method(lists, config, may_be_random=inputs.source != "nih")
+    how = assignment.method(lists, config, may_be_random=inputs.source != "nih")
     key = _key(inputs)
     found = _rows(inputs, config)
     rows = found.rows
@@ -205,7 +205,7 @@ def _identity(
             **dataclasses.asdict(config),
         },
         "sources": hashes,
-        "list_hashes": {name: splits.list_hash(names) for name, names in lists.items()},
+        "list_hashes": {name: assignment.list_hash(names) for name, names in lists.items()},
     }
 
 

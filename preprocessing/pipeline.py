@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from preprocessing import finalize, index, locate, runner, shards, splits, staging
+from preprocessing import finalize, index, locate, runner, shards, staging
 from preprocessing.config import Config
 from preprocessing.contract import lock, schema
 from preprocessing.contract import manifest as manifests
@@ -18,6 +18,7 @@ from preprocessing.contract.radiographs import Recipe
 from preprocessing.index import Index, Inputs
 from preprocessing.locate import Located
 from preprocessing.sources.places import Places
+from preprocessing.splits import assignment
 from preprocessing.transforms import Spread, WorkOff, WriteShard
 
 WRITER = "cxr14-preprocess 0.1.0"
@@ -147,10 +148,10 @@ def make_plan(
         DataError: input that cannot be used.
     """
     # Carved among the images that are there: findings are in proportion in part of a data set, too.
-    split_of, method = splits.assign(
+    split_of, method = assignment.assign(
         located.present, how=read.how, lists=read.lists, column=read.column, config=config
     )
-    splits.check_patients(located.present, split_of)
+    assignment.check_patients(located.present, split_of)
     tasks = {
         split: shards.plan(
             rows,
@@ -159,7 +160,7 @@ def make_plan(
             recipe=recipe,
             examples_per_shard=config.examples_per_shard,
         )
-        for split, rows in splits.group(located.present, split_of).items()
+        for split, rows in assignment.group(located.present, split_of).items()
     }
     draft = Manifest(
         schema_version=schema.SCHEMA_VERSION,
@@ -167,7 +168,7 @@ def make_plan(
         stored_size=config.stored_size,
         encoding=config.encoding,
         splits={},
-        official_split=method == splits.OFFICIAL,
+        official_split=method == assignment.OFFICIAL,
         counters=located.counters,
         writer=WRITER,
         split_method=method,
@@ -180,10 +181,10 @@ def make_plan(
 def _check_split(read: Index, config: Config) -> None:
     """Finds mistakes in lists before hours of reading, where all patients are known by now."""
     if all(row.patient for row in read.rows):
-        split_of, _ = splits.assign(
+        split_of, _ = assignment.assign(
             read.rows, how=read.how, lists=read.lists, column=read.column, config=config
         )
-        splits.check_patients(read.rows, split_of)
+        assignment.check_patients(read.rows, split_of)
 
 
 def _find_made(output: str, read: Index) -> Manifest | None:

@@ -17,7 +17,7 @@ from preprocessing.contract.labels import PRESENT, UNKNOWN
 from preprocessing.contract.manifest import Manifest, Split
 from preprocessing.duplicates import Twins
 from preprocessing.finalize import DUPLICATES, PROGRESS, REJECTED, WARNINGS
-from preprocessing.splits import OFFICIAL_HASHES
+from preprocessing.splits.assignment import OFFICIAL_HASHES
 from preprocessing.verify.shard_reading import Brief, Reading
 
 AGAIN = "preprocess the data again"

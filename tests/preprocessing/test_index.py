@@ -7,11 +7,12 @@ import pathlib
 
 import pytest
 
-from preprocessing import index, splits
+from preprocessing import index
 from preprocessing.config import Config, Table
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
 from preprocessing.index import Inputs
+from preprocessing.splits import assignment
 
 
 def test_the_index_holds_rows_lists_and_what_it_was_made_from(tree) -> None:
@@ -21,7 +22,7 @@ def test_the_index_holds_rows_lists_and_what_it_was_made_from(tree) -> None:
         "train_val": 28,
         "test": 12,
     }
-    assert read.how == splits.CARVED
+    assert read.how == assignment.CARVED
     assert read.identity["sources"]["labels"] == storage.sha256_of(str(tree.labels))
     assert read.identity["parameters"]["source"] == "nih"
 

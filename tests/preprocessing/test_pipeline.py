@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from preprocessing import index, locate, pipeline, shards, splits
+from preprocessing import index, locate, pipeline, shards
 from preprocessing.config import Config
 from preprocessing.contract import lock, manifest, schema
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
@@ -21,7 +21,8 @@ from preprocessing.contract.labels import encode
 from preprocessing.contract.pictures import image, image_graph
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.index import Inputs
-from preprocessing.splits import list_hash
+from preprocessing.splits import assignment
+from preprocessing.splits.assignment import list_hash
 
 _CONFIG = Config(stored_size=32, validation_fraction=0.3, examples_per_shard=8)
 
@@ -64,7 +65,7 @@ def test_splits_follow_the_lists_and_carve_validation_by_patient(tree) -> None:
         assert len(patients) == split.patients
         assert {int(patient) > 14 for patient in patients} == {name == "test"}
     assert made.splits["validation"].examples in (8, 10)  # 0.3 of 28, in whole patients of two
-    assert made.split_method == splits.CARVED
+    assert made.split_method == assignment.CARVED
 
 
 def test_the_manifest_counts_what_is_in_the_shards(tree) -> None:

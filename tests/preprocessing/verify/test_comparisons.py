@@ -5,9 +5,9 @@ import dataclasses
 
 import pytest
 
-from preprocessing import splits
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.manifest import Manifest, Shard, Split
+from preprocessing.splits import assignment
 from preprocessing.verify import comparisons
 from preprocessing.verify.shard_reading import Brief, Reading
 
@@ -112,5 +112,5 @@ def test_a_split_that_is_called_official_by_hand_is_found_out(manifest) -> None:
     assert not list(comparisons.official(manifest))
     called = dataclasses.replace(manifest, official_split=True, list_hashes={"test": "0" * 64})
     assert [text for text in comparisons.official(called) if "other lists" in text]
-    real = dataclasses.replace(called, list_hashes=dict(splits.OFFICIAL_HASHES))
+    real = dataclasses.replace(called, list_hashes=dict(assignment.OFFICIAL_HASHES))
     assert not list(comparisons.official(real))

@@ -7,11 +7,11 @@ import pathlib
 import numpy as np
 import pytest
 
-from preprocessing import stratify
 from preprocessing.config import CHESTXRAY14_FINDINGS
 from preprocessing.sources import nih as nih_files
 from preprocessing.sources import text_files
 from preprocessing.sources.row import Row
+from preprocessing.splits import stratify
 
 
 def _rows(seed: int, patients: int = 400) -> list[Row]:

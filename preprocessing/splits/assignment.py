@@ -4,12 +4,12 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from preprocessing import stratify
 from preprocessing.config import Config
 from preprocessing.contract import patients
 from preprocessing.contract.errors import DataError, UsageError
 from preprocessing.contract.manifest import SPLITS
 from preprocessing.sources.row import Row
+from preprocessing.splits import stratify
 
 # What the manifest says of how the splits came to be.
 OFFICIAL = "official lists, validation carved by patient"

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing import splits
 from preprocessing.config import Config, Table
 from preprocessing.contract.errors import DataError, UsageError
 from preprocessing.sources import text_files
 from preprocessing.sources.row import Row
+from preprocessing.splits import assignment
 
 
 def _rows(patients: Sequence[int], images: int = 3) -> list[Row]:
@@ -33,14 +33,14 @@ _LISTS = {"train_val": _names(_TRAIN_VAL), "test": _names(_TEST)}
 
 def _assign(
     rows: Sequence[Row],
-    how: str = splits.CARVED,
+    how: str = assignment.CARVED,
     lists: dict[str, list[str]] = _LISTS,
     column: dict[str, str] | None = None,
     **settings: object,
 ) -> dict[str, str]:
     config = Config(**{"validation_fraction": 0.25, **settings})  # type: ignore[arg-type]
-    split_of, _ = splits.assign(rows, how=how, lists=lists, column=column or {}, config=config)
-    splits.check_patients(rows, split_of)
+    split_of, _ = assignment.assign(rows, how=how, lists=lists, column=column or {}, config=config)
+    assignment.check_patients(rows, split_of)
     return split_of
 
 
@@ -49,7 +49,7 @@ def _assign(
 def test_splits_share_no_patient_and_lose_no_row(salt: str, fraction: float) -> None:
     split_of = _assign(_TRAIN_VAL + _TEST, split_salt=salt, validation_fraction=fraction)
     assert len(split_of) == 150
-    grouped = splits.group(_TRAIN_VAL + _TEST, split_of)
+    grouped = assignment.group(_TRAIN_VAL + _TEST, split_of)
     assert grouped["test"] == _TEST
     assert list(grouped) == ["train", "validation", "test"]
     patients = [{row.patient for row in rows} for rows in grouped.values()]
@@ -67,7 +67,7 @@ def test_another_salt_gives_another_validation_set() -> None:
 
 def test_a_random_split_divides_patients_by_both_shares() -> None:
     rows = _rows(range(100))
-    split_of = _assign(rows, splits.RANDOM, {}, test_fraction=0.2, validation_fraction=0.25)
+    split_of = _assign(rows, assignment.RANDOM, {}, test_fraction=0.2, validation_fraction=0.25)
     count = {
         split: list(split_of.values()).count(split) for split in ("train", "validation", "test")
     }
@@ -77,7 +77,7 @@ def test_a_random_split_divides_patients_by_both_shares() -> None:
 def test_explicit_lists_are_taken_as_they_are() -> None:
     names = _names(_TRAIN_VAL)
     lists = {"train": names[:90], "validation": names[90:], "test": _names(_TEST)}
-    split_of = _assign(_TRAIN_VAL + _TEST, splits.LISTS, lists)
+    split_of = _assign(_TRAIN_VAL + _TEST, assignment.LISTS, lists)
     assert {name: split_of[name] for name in names[90:]} == dict.fromkeys(names[90:], "validation")
     assert split_of[names[0]] == "train"
 
@@ -86,12 +86,16 @@ def test_a_column_with_validation_is_taken_and_one_without_carved() -> None:
     rows = _TRAIN_VAL + _TEST
     column = dict.fromkeys(_names(rows), "train") | dict.fromkeys(_names(_TEST), "test")
     config = Config(validation_fraction=0.25)
-    carved, how = splits.assign(rows, how=splits.COLUMN, lists={}, column=column, config=config)
-    assert how == splits.COLUMN_CARVED
+    carved, how = assignment.assign(
+        rows, how=assignment.COLUMN, lists={}, column=column, config=config
+    )
+    assert how == assignment.COLUMN_CARVED
     assert list(carved.values()).count("validation") == 30
     column |= dict.fromkeys(_names(_TRAIN_VAL)[:3], "validation")
-    taken, how = splits.assign(rows, how=splits.COLUMN, lists={}, column=column, config=config)
-    assert (taken, how) == (column, splits.COLUMN)
+    taken, how = assignment.assign(
+        rows, how=assignment.COLUMN, lists={}, column=column, config=config
+    )
+    assert (taken, how) == (column, assignment.COLUMN)
 
 
 def test_names_in_two_lists_are_counted_and_named() -> None:
@@ -117,26 +121,26 @@ def test_a_patient_in_train_val_and_test_is_refused() -> None:
 @pytest.mark.parametrize(("rows", "split"), [(_TRAIN_VAL, "test"), (_TEST, "train")])
 def test_an_empty_split_is_refused(rows: list[Row], split: str) -> None:
     with pytest.raises(DataError, match=f"split {split} is empty"):
-        splits.group(rows, _assign(rows))
+        assignment.group(rows, _assign(rows))
 
 
 @pytest.mark.parametrize(
     ("lists", "settings", "may_be_random", "how"),
     [
-        (_LISTS, {}, False, splits.CARVED),
-        ({"train": ["a"], "validation": ["b"], "test": ["c"]}, {}, False, splits.LISTS),
-        ({}, {"split": "random"}, False, splits.RANDOM),
-        ({}, {}, True, splits.RANDOM),
-        ({}, {"table": Table(split_column="fold")}, True, splits.COLUMN),
-        (_LISTS, {"table": Table(split_column="fold")}, True, splits.CARVED),
-        (_LISTS, {"split": "random"}, True, splits.RANDOM),
+        (_LISTS, {}, False, assignment.CARVED),
+        ({"train": ["a"], "validation": ["b"], "test": ["c"]}, {}, False, assignment.LISTS),
+        ({}, {"split": "random"}, False, assignment.RANDOM),
+        ({}, {}, True, assignment.RANDOM),
+        ({}, {"table": Table(split_column="fold")}, True, assignment.COLUMN),
+        (_LISTS, {"table": Table(split_column="fold")}, True, assignment.CARVED),
+        (_LISTS, {"split": "random"}, True, assignment.RANDOM),
     ],
 )
 def test_the_split_is_made_from_what_is_given(
     lists: dict[str, list[str]], settings: dict[str, object], may_be_random: bool, how: str
 ) -> None:
     config = Config(**settings)  # type: ignore[arg-type]
-    assert splits.method(lists, config, may_be_random=may_be_random) == how
+    assert assignment.method(lists, config, may_be_random=may_be_random) == how
 
 
 @pytest.mark.parametrize(
@@ -152,24 +156,24 @@ def test_what_makes_no_split_is_refused(
     lists: dict[str, list[str]], settings: dict[str, object], part: str
 ) -> None:
     with pytest.raises(UsageError, match=part):
-        splits.method(lists, Config(**settings), may_be_random=False)  # type: ignore[arg-type]
+        assignment.method(lists, Config(**settings), may_be_random=False)  # type: ignore[arg-type]
 
 
 def test_the_published_lists_have_the_official_hashes(nih: pathlib.Path) -> None:
-    for name, expected in splits.OFFICIAL_HASHES.items():
+    for name, expected in assignment.OFFICIAL_HASHES.items():
         names = text_files.read_names(str(nih / f"{name}_list.txt"))
-        assert splits.list_hash(names) == expected
-        assert splits.list_hash(names[::-1]) == expected
-        assert splits.list_hash(names[1:]) != expected
+        assert assignment.list_hash(names) == expected
+        assert assignment.list_hash(names[::-1]) == expected
+        assert assignment.list_hash(names[1:]) != expected
 
 
 def test_the_published_lists_are_recognized(nih: pathlib.Path) -> None:
     lists = {
         name: text_files.read_names(str(nih / f"{name}_list.txt")) for name in ("train_val", "test")
     }
-    assert splits.method(lists, Config(), may_be_random=False) == splits.OFFICIAL
+    assert assignment.method(lists, Config(), may_be_random=False) == assignment.OFFICIAL
     lists["test"] = lists["test"][1:]
-    assert splits.method(lists, Config(), may_be_random=False) == splits.CARVED
+    assert assignment.method(lists, Config(), may_be_random=False) == assignment.CARVED
 
 
 def test_a_patient_in_two_splits_is_found_by_value_and_named_with_all_spellings() -> None:
@@ -178,5 +182,5 @@ def test_a_patient_in_two_splits_is_found_by_value_and_named_with_all_spellings(
     with pytest.raises(
         DataError, match=r"1 patients are in both train and test, first '0013 ' or '13'"
     ):
-        splits.check_patients(rows, split_of)
-    splits.check_patients(rows[1:], split_of)
+        assignment.check_patients(rows, split_of)
+    assignment.check_patients(rows[1:], split_of)
