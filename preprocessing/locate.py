@@ -4,7 +4,6 @@
 import dataclasses
 from collections.abc import Container, Iterator, Mapping, Sequence
 
-from preprocessing import staging
 from preprocessing.contract import patients
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.radiographs import Recipe
@@ -13,7 +12,8 @@ from preprocessing.shards import Rejection
 from preprocessing.sources import places
 from preprocessing.sources.places import Places
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
-from preprocessing.staging import Staged, StageTask
+from preprocessing.staging import staging
+from preprocessing.staging.staging import Staged, StageTask
 
 # DICOM files to a unit of work and of resume.
 _FILES_A_TASK = 256

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from preprocessing import finalize, index, locate, runner, shards, staging
+from preprocessing import finalize, index, locate, runner, shards
 from preprocessing.config import Config
 from preprocessing.contract import lock, schema
 from preprocessing.contract import manifest as manifests
@@ -19,6 +19,7 @@ from preprocessing.index import Index, Inputs
 from preprocessing.locate import Located
 from preprocessing.sources.places import Places
 from preprocessing.splits import assignment
+from preprocessing.staging import staging
 from preprocessing.transforms import Spread, WorkOff, WriteShard
 
 WRITER = "cxr14-preprocess 0.1.0"

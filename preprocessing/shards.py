@@ -13,12 +13,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from preprocessing import pieces, staging
 from preprocessing.contract import radiographs, schema
 from preprocessing.contract.files import storage, tfrecord
 from preprocessing.contract.pictures.image import ImageError
 from preprocessing.contract.radiographs import Picture, Recipe
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
+from preprocessing.staging import pieces, staging
 
 # Beside the shards while the job runs: what each finished shard holds.
 NOTES = "_progress/shards"

@@ -10,10 +10,11 @@ import apache_beam as beam
 import cv2
 from apache_beam.metrics import Metrics
 
-from preprocessing import orphans, shards, work_off
+from preprocessing import orphans, shards
 from preprocessing.contract import radiographs
 from preprocessing.shards import ShardTask
-from preprocessing.staging import StageTask
+from preprocessing.staging import unpacking
+from preprocessing.staging.staging import StageTask
 
 NAMESPACE = "cxr14"
 WRITTEN = "records_written"
@@ -94,7 +95,7 @@ class WorkOff(Worker):
             The name of the finished task.
         """
         task = StageTask.from_json(unpack(packed))
-        self._staged.inc(work_off.work_off(task))
+        self._staged.inc(unpacking.work_off(task))
         yield task.name
 
 

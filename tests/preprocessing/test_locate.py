@@ -8,13 +8,14 @@ import zipfile
 
 import pytest
 
-from preprocessing import index, locate, pipeline, staging, work_off
+from preprocessing import index, locate, pipeline
 from preprocessing.config import Config
 from preprocessing.contract import manifest
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.sources.row import Row
-from preprocessing.staging import Staged
+from preprocessing.staging import staging, unpacking
+from preprocessing.staging.staging import Staged
 
 _CONFIG = Config(stored_size=32, validation_fraction=0.3, examples_per_shard=8)
 _RECIPE = Recipe(32, "png")
@@ -107,7 +108,7 @@ def test_a_task_that_is_not_finished_means_run_again(tree, archives) -> None:
     tasks = locate.stage_tasks(read, inputs, found, _RECIPE)
     assert [task.archive for task in tasks] == sorted(map(str, archives.iterdir()))
     staging.write_wanted(inputs.output, tree.names)
-    work_off.work_off(tasks[0])
+    unpacking.work_off(tasks[0])
     with pytest.raises(DataError, match=r"images_002\.tar\.gz was not read to its end: run again"):
         locate.merge(read, inputs, found, tasks)
 

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from preprocessing import staging, work_off
 from preprocessing.contract import radiographs
 from preprocessing.contract.files import storage
 from preprocessing.contract.radiographs import Recipe
-from preprocessing.staging import StageTask
+from preprocessing.staging import staging, unpacking
+from preprocessing.staging.staging import StageTask
 
 _RECIPE = Recipe(32, "png")
 
@@ -67,17 +67,17 @@ def _check(folder: pathlib.Path, task: StageTask) -> None:
 def test_every_picture_of_an_archive_is_stored_as_from_its_file(folder: pathlib.Path) -> None:
     task = _task(folder)
     assert staging.read_staged(task) is None
-    assert work_off.work_off(task) == 10
+    assert unpacking.work_off(task) == 10
     _check(folder, task)
-    assert work_off.work_off(task) == 0
+    assert unpacking.work_off(task) == 0
 
 
 def test_many_runs_are_sorted_by_the_hash_that_cuts_shards(
     folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work_off, "_RUN_BYTES", 4000)
+    monkeypatch.setattr(unpacking, "_RUN_BYTES", 4000)
     task = _task(folder)
-    work_off.work_off(task)
+    unpacking.work_off(task)
     _check(folder, task)
     runs = staging.finished_runs(task)
     assert len(runs) > 2
@@ -89,10 +89,10 @@ def test_many_runs_are_sorted_by_the_hash_that_cuts_shards(
 def test_a_stopped_task_goes_on_behind_its_last_finished_run(
     folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work_off, "_RUN_BYTES", 4000)
+    monkeypatch.setattr(unpacking, "_RUN_BYTES", 4000)
     task = _task(folder)
     made: list[int] = []
-    write = work_off._write_run
+    write = unpacking._write_run
 
     def stop(task: StageTask, number: int, images: object) -> None:
         if number == 2 and not made:
@@ -100,20 +100,20 @@ def test_a_stopped_task_goes_on_behind_its_last_finished_run(
             raise KeyboardInterrupt
         write(task, number, images)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(work_off, "_write_run", stop)
+    monkeypatch.setattr(unpacking, "_write_run", stop)
     with pytest.raises(KeyboardInterrupt):
-        work_off.work_off(task)
+        unpacking.work_off(task)
     assert staging.read_staged(task) is None
     first = [path.stat().st_mtime_ns for path in (folder / "out" / staging.FOLDER).iterdir()]
     assert len(first) == 4  # two runs and their notes
-    work_off.work_off(task)
+    unpacking.work_off(task)
     _check(folder, task)
     after = {path.stat().st_mtime_ns for path in (folder / "out" / staging.FOLDER).iterdir()}
     assert set(first) <= after
 
 
 def test_another_archive_is_read_anew(folder: pathlib.Path) -> None:
-    work_off.work_off(_task(folder))
+    unpacking.work_off(_task(folder))
     assert staging.read_staged(_task(folder, identity="2")) is None
     assert staging.read_staged(_task(folder, recipe=Recipe(48, "png"))) is None
 
@@ -122,7 +122,7 @@ def test_a_damaged_archive_is_told_by_a_note_once(folder: pathlib.Path) -> None:
     archive = folder / "a.tar.gz"
     archive.write_bytes(archive.read_bytes()[:-30])
     task = _task(folder)
-    assert work_off.work_off(task) == 0
+    assert unpacking.work_off(task) == 0
     assert staging.read_staged(task) is None
     (text,) = staging.failures([task])
     assert text.startswith(f"archive {archive} is cut short")
@@ -134,7 +134,7 @@ def test_one_name_twice_in_an_archive_is_told(folder: pathlib.Path) -> None:
         for place in ("x", "y"):
             archive.write(folder / "images" / "1.png", f"{place}/1.png")
     task = _task(folder, archive=str(folder / "a.zip"))
-    work_off.work_off(task)
+    unpacking.work_off(task)
     assert "1.png lies twice in" in staging.failures([task])[0]
 
 
@@ -142,7 +142,7 @@ def test_loose_files_are_worked_off_likewise(folder: pathlib.Path) -> None:
     files = tuple((f"{n}.png", str(folder / "images" / f"{n}.png")) for n in range(3))
     task = _task(folder, archive="", files=(*files, ("gone.png", str(folder / "gone.png"))))
     assert StageTask.from_json(task.to_json()) == task
-    assert work_off.work_off(task) == 4
+    assert unpacking.work_off(task) == 4
     found = staging.read_staged(task)
     assert found is not None
     assert {image.id: image.refused[:1] for image in found.images} == {

@@ -5,14 +5,14 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 
-from preprocessing import staging
 from preprocessing.contract import radiographs
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
 from preprocessing.contract.pictures.image import ImageError
 from preprocessing.contract.radiographs import Picture
 from preprocessing.sources import archives
-from preprocessing.staging import Staged, StageTask
+from preprocessing.staging import staging
+from preprocessing.staging.staging import Staged, StageTask
 
 # Stored pictures kept in memory before they are sorted and written as one run.
 _RUN_BYTES = 64 << 20

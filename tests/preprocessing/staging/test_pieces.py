@@ -5,9 +5,9 @@ import pathlib
 
 import pytest
 
-from preprocessing import pieces
 from preprocessing.contract.files import storage
 from preprocessing.sources.row import Row
+from preprocessing.staging import pieces
 
 
 def _row(name: str, path: pathlib.Path, offset: int, length: int) -> Row:
