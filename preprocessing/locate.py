@@ -8,7 +8,7 @@ from preprocessing.contract import patients
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.index import Index, Inputs
-from preprocessing.shards import Rejection
+from preprocessing.shards.shards import Rejection
 from preprocessing.sources import places
 from preprocessing.sources.places import Places
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from preprocessing import finalize, index, locate, runner, shards
+from preprocessing import index, locate, runner
 from preprocessing.config import Config
 from preprocessing.contract import lock, schema
 from preprocessing.contract import manifest as manifests
@@ -17,6 +17,7 @@ from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.index import Index, Inputs
 from preprocessing.locate import Located
+from preprocessing.shards import finalize, shards
 from preprocessing.sources.places import Places
 from preprocessing.splits import assignment
 from preprocessing.staging import staging

@@ -43,7 +43,7 @@ TESTED_ELSEWHERE = {
     "preprocessing.staging": "staging/test_unpacking.py",
     "preprocessing.contract.lock.heart": "contract/lock/test_bucket.py",
     "preprocessing.commands": "test_task.py",
-    "preprocessing.sources.row": "test_shards.py",
+    "preprocessing.sources.row": "shards/test_shards.py",
     "trainer.job": "test_stages.py",
     "trainer.progress": "test_checkpoints.py",
     "trainer.launch.job": "launch/test_job_file.py",

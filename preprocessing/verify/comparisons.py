@@ -8,15 +8,15 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from preprocessing import duplicates
 from preprocessing.contract import cells
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import patients as people
 from preprocessing.contract.files import storage
 from preprocessing.contract.labels import PRESENT, UNKNOWN
 from preprocessing.contract.manifest import Manifest, Split
-from preprocessing.duplicates import Twins
-from preprocessing.finalize import DUPLICATES, PROGRESS, REJECTED, WARNINGS
+from preprocessing.shards import duplicates
+from preprocessing.shards.duplicates import Twins
+from preprocessing.shards.finalize import DUPLICATES, PROGRESS, REJECTED, WARNINGS
 from preprocessing.splits.assignment import OFFICIAL_HASHES
 from preprocessing.verify.shard_reading import Brief, Reading
 

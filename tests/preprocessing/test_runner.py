@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
-from preprocessing import runner, shards
+from preprocessing import runner
 from preprocessing.contract.errors import JobError, UnavailableError, UsageError
 from preprocessing.contract.files import storage
 from preprocessing.contract.radiographs import Recipe
+from preprocessing.shards import shards
 from preprocessing.sources.row import Row
 from preprocessing.transforms import Spread, WriteShard
 

@@ -11,9 +11,10 @@ import pytest
 from apache_beam.metrics import MetricsFilter
 from apache_beam.testing.util import assert_that, equal_to
 
-from preprocessing import orphans, shards, transforms
+from preprocessing import orphans, transforms
 from preprocessing.config import CHESTXRAY14_FINDINGS
 from preprocessing.contract.radiographs import Recipe
+from preprocessing.shards import shards
 from preprocessing.sources.row import Row
 from preprocessing.verify.scan import ReadShard
 

@@ -19,11 +19,11 @@ import cv2
 import numpy as np
 import pytest
 
-from preprocessing import shards
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest, Shard, Split
 from preprocessing.contract.radiographs import Recipe
+from preprocessing.shards import shards
 from preprocessing.sources.row import Row
 from trainer.config import Config
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Identical pixels under two names are grouped, and counted by how much they leak."""
 
-from preprocessing import duplicates
 from preprocessing.contract.radiographs import Recipe
-from preprocessing.shards import Rejection, ShardNote, ShardTask
+from preprocessing.shards import duplicates
+from preprocessing.shards.shards import Rejection, ShardNote, ShardTask
 from preprocessing.sources.row import Row
 
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing import shards
 from preprocessing.contract import radiographs, schema
 from preprocessing.contract.files import storage
 from preprocessing.contract.pictures import image
 from preprocessing.contract.radiographs import Recipe
-from preprocessing.shards import ShardTask
+from preprocessing.shards import shards
+from preprocessing.shards.shards import ShardTask
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
 
 

@@ -5,12 +5,13 @@ import pathlib
 
 import pytest
 
-from preprocessing import finalize, index, locate, pipeline
+from preprocessing import index, locate, pipeline
 from preprocessing.config import Config
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
 from preprocessing.contract.radiographs import Recipe
-from preprocessing.shards import Rejection, note_path, write
+from preprocessing.shards import finalize
+from preprocessing.shards.shards import Rejection, note_path, write
 
 
 @pytest.fixture

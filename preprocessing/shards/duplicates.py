@@ -8,7 +8,7 @@ import collections
 from collections.abc import Iterator, Mapping, Sequence
 
 from preprocessing.contract import patients
-from preprocessing.shards import ShardNote, ShardTask
+from preprocessing.shards.shards import ShardNote, ShardTask
 
 # digest -> (id, patient, split) of each picture that has it
 Twins = dict[str, list[tuple[str, str, str]]]

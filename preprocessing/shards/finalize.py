@@ -8,14 +8,14 @@ import dataclasses
 import io
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-from preprocessing import duplicates, shards
 from preprocessing.contract import cells, lock, patients
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
 from preprocessing.contract.labels import PRESENT, UNKNOWN
 from preprocessing.contract.manifest import Manifest, Shard, Split
-from preprocessing.shards import Rejection, ShardNote, ShardTask
+from preprocessing.shards import duplicates, shards
+from preprocessing.shards.shards import Rejection, ShardNote, ShardTask
 from preprocessing.staging import staging
 
 REJECTED, WARNINGS, DUPLICATES = "rejected.csv", "warnings.csv", "duplicates.csv"
