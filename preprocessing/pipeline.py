@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from preprocessing import index, locate, runner
+from preprocessing import index, locate
 from preprocessing.config import Config
 from preprocessing.contract import lock, schema
 from preprocessing.contract import manifest as manifests
@@ -22,6 +22,7 @@ from preprocessing.sources.places import Places
 from preprocessing.splits import assignment
 from preprocessing.staging import staging
 from preprocessing.transforms import Spread, WorkOff, WriteShard
+from preprocessing.workers import runner
 
 WRITER = "cxr14-preprocess 0.1.0"
 

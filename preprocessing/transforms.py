@@ -10,12 +10,12 @@ import apache_beam as beam
 import cv2
 from apache_beam.metrics import Metrics
 
-from preprocessing import orphans
 from preprocessing.contract import radiographs
 from preprocessing.shards import shards
 from preprocessing.shards.shards import ShardTask
 from preprocessing.staging import unpacking
 from preprocessing.staging.staging import StageTask
+from preprocessing.workers import orphans
 
 NAMESPACE = "cxr14"
 WRITTEN = "records_written"

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
-from preprocessing import runner
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.transforms import Spread, Worker, unpack
 from preprocessing.verify import shard_reading
 from preprocessing.verify.shard_reading import Reading, ReadTask
+from preprocessing.workers import runner
 
 
 class ReadShard(Worker):

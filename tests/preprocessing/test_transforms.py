@@ -11,12 +11,13 @@ import pytest
 from apache_beam.metrics import MetricsFilter
 from apache_beam.testing.util import assert_that, equal_to
 
-from preprocessing import orphans, transforms
+from preprocessing import transforms
 from preprocessing.config import CHESTXRAY14_FINDINGS
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.shards import shards
 from preprocessing.sources.row import Row
 from preprocessing.verify.scan import ReadShard
+from preprocessing.workers import orphans
 
 
 def _plan(rows: list[Row], output: str, per_shard: int) -> list[shards.ShardTask]:

@@ -12,10 +12,10 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 from apache_beam.runners.runner import create_runner
 
-from preprocessing import open_files, orphans, worker_deaths, worker_errors
 from preprocessing.contract.errors import JobError, StoppedError, UnavailableError, UsageError
 from preprocessing.contract.files import storage
 from preprocessing.contract.process.progress import Progress
+from preprocessing.workers import open_files, orphans, worker_deaths, worker_errors
 
 # Below this many images the start of worker processes costs more than they save.
 _FEW_IMAGES = 256

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from preprocessing import orphans
 from preprocessing.contract.process.processes import birth
+from preprocessing.workers import orphans
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 
 # A job that starts a worker through a shell, as Beam does, and tells the worker's number.
 _JOB = """

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
-from preprocessing import runner
 from preprocessing.contract.errors import JobError, UnavailableError, UsageError
 from preprocessing.contract.files import storage
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.shards import shards
 from preprocessing.sources.row import Row
 from preprocessing.transforms import Spread, WriteShard
+from preprocessing.workers import runner
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_full_disk_ends_the_job_in_one_sentence(
     large = ["--config.stored_size=64", "--config.examples_per_shard=40", *arguments]
     done = subprocess.run(
         [sys.executable, "-c", _LIMITED, *tree.argv(*large)[1:]],
-        cwd=pathlib.Path(__file__).parents[2],
+        cwd=pathlib.Path(__file__).parents[3],
         capture_output=True,
         text=True,
     )
@@ -201,7 +201,7 @@ def test_a_full_disk_ends_the_job_in_one_sentence(
     assert left == ["job.json"]
     again = subprocess.run(
         [sys.executable, "-m", "preprocessing.task", *tree.argv(*large)[1:]],
-        cwd=pathlib.Path(__file__).parents[2],
+        cwd=pathlib.Path(__file__).parents[3],
         capture_output=True,
         text=True,
     )

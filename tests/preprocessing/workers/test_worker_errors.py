@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import apache_beam as beam
 import pytest
 
-from preprocessing import worker_errors
 from preprocessing.contract.errors import ConfigError, DataError, JobError, UsageError
+from preprocessing.workers import worker_errors
 
 KINDS = {
     "usage": UsageError("a sentence: with 'colons' [and more]"),

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from preprocessing import worker_deaths
+from preprocessing.workers import worker_deaths
 
 
 @pytest.mark.parametrize(
