@@ -13,8 +13,9 @@ from collections.abc import Iterator
 import pytest
 
 from preprocessing.contract.settings import settings
-from trainer import identity, limits
+from trainer import limits
 from trainer.config import Config
+from trainer.runfolder import identity
 
 ROOT = pathlib.Path(__file__).parents[1]
 KEPT = settings.flat(Config()).keys() - identity.FREE - {"seed"}

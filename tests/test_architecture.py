@@ -40,7 +40,7 @@ TESTED_ELSEWHERE = {
     "preprocessing.phantom.prevalence": "phantom/test_population.py",
     # Only ever reached through the module whose tests are named.
     "preprocessing.contract.files.google_errors": "contract/files/test_google_storage.py",
-    "preprocessing.staging": "staging/test_unpacking.py",
+    "preprocessing.staging.staging": "staging/test_unpacking.py",
     "preprocessing.contract.lock.heart": "contract/lock/test_bucket.py",
     "preprocessing.commands": "test_task.py",
     "preprocessing.sources.row": "shards/test_shards.py",

@@ -5,12 +5,13 @@ import dataclasses
 import sys
 
 from preprocessing.contract.files import probe, storage
-from trainer import bundle, checkpoints, course, foresight, runfolder, starts
+from trainer import bundle, checkpoints, course, foresight, starts
 from trainer.checkpoints import Checkpoints
 from trainer.config import Config
 from trainer.course import Course
 from trainer.job import Job
 from trainer.progress import Progress
+from trainer.runfolder import notes
 
 
 def announce(job: Job) -> bool:
@@ -64,7 +65,7 @@ def begin(job: Job, progress: Progress, before: Config | None) -> None:
         if line := foresight.warning(config, per_epoch, job.manifest.stored_size):
             print(line, file=sys.stderr, flush=True)
         # What is under way is not whole.
-        storage.delete(storage.join(job.output, runfolder.TRAINING))
+        storage.delete(storage.join(job.output, notes.TRAINING))
         # Until a checkpoint tells the course, config.yaml alone does.
         if known:
-            runfolder.declare(job.output, config, job.manifest)
+            notes.declare(job.output, config, job.manifest)

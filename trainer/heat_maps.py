@@ -13,7 +13,7 @@ from preprocessing.contract import schema
 from preprocessing.contract.files import storage
 from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.progress import Progress
-from trainer import checkpoints, gallery, heat_map_files, runfolder, training
+from trainer import checkpoints, gallery, heat_map_files, training
 from trainer.evaluation.placement import Placement, normalised
 from trainer.gallery import Choice
 from trainer.gradcam import GradCam, placement
@@ -22,6 +22,7 @@ from trainer.job import Job
 from trainer.model import Model
 from trainer.order import reading
 from trainer.predictions import Predictions
+from trainer.runfolder import notes
 
 _SPLIT = "test"
 _THUMBNAIL_PX = 128
@@ -61,7 +62,7 @@ def write(job: Job, predictions: Predictions) -> None:
         predictions: what its best network said of the test split, in the order of the shards.
     """
     wanted = job.config.evaluation
-    folder = storage.join(job.output, runfolder.PREDICTIONS).rpartition("/")[0]
+    folder = storage.join(job.output, notes.PREDICTIONS).rpartition("/")[0]
     chosen = gallery.choose(predictions, wanted.gallery) if wanted.gallery else []
     for name, asked in (
         (heat_map_files.LOCALISATION, wanted.localisation),

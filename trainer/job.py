@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process.stopping import StopRequests
-from trainer import identity
 from trainer.config import Config
+from trainer.runfolder import identity
 from trainer.runtime import Runtime
 
 

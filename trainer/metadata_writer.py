@@ -17,8 +17,9 @@ from preprocessing.contract.files import storage, tfrecord
 from preprocessing.contract.manifest import SPLITS, Manifest
 from preprocessing.contract.process.progress import Progress
 from preprocessing.contract.schema import Record
-from trainer import metadata, runfolder
+from trainer import metadata
 from trainer.metadata import Metadata
+from trainer.runfolder import notes
 
 # Reading waits for the storage, and each reader holds one shard in memory.
 _READERS = 4
@@ -42,10 +43,10 @@ def write(data: str, manifest: Manifest, output: str) -> str:
     """
     path = storage.join(output, PATH)
     note = {"data_set": manifest.identity}
-    if storage.exists(path) and runfolder.read_note(output, NOTE) == note:
+    if storage.exists(path) and notes.read_note(output, NOTE) == note:
         return path
     metadata.write(path, of_data_set(data, manifest))
-    runfolder.write_note(output, NOTE, note)
+    notes.write_note(output, NOTE, note)
     return path
 
 

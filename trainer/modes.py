@@ -18,9 +18,10 @@ from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process import tensorflow_notes
 from preprocessing.contract.process.stopping import StopRequests
-from trainer import cluster, course, model_folder, reporting, restarts, runfolder
-from trainer.completion import Completion
+from trainer import cluster, course, model_folder, reporting, restarts
 from trainer.flags import ParsedFlags
+from trainer.runfolder import notes
+from trainer.runfolder.completion import Completion
 
 
 def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None]) -> None:
@@ -50,7 +51,7 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
 
 
 def _run(parsed: ParsedFlags, manifest: Manifest, stages: "_Stages") -> None:
-    runfolder.check(parsed.output, parsed.config, manifest)
+    notes.check(parsed.output, parsed.config, manifest)
     if parsed.mode in ("train", "all"):
         stages.train()
     if parsed.mode in ("evaluate", "all"):
@@ -119,7 +120,7 @@ class _Stages:
             # The others may look before the chief has noted that the training is over.
             whole = self._stages().chiefs(self._job, whole)
         if whole:
-            path = storage.join(self._parsed.output, runfolder.PREDICTIONS)
+            path = storage.join(self._parsed.output, notes.PREDICTIONS)
             print(f"predictions are complete: {path}")
             return
         path = self._stages().evaluate(self._connect())

@@ -8,11 +8,11 @@ from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.settings import settings
-from trainer import runfolder
 from trainer.config import Config
 from trainer.flags import ParsedFlags
 from trainer.report import markdown, report
 from trainer.report.inputs import Inputs
+from trainer.runfolder import notes
 
 
 def on_file(parsed: ParsedFlags) -> report.Report:
@@ -43,8 +43,8 @@ def on_run(parsed: ParsedFlags, manifest: Manifest | None) -> report.Report:
         UsageError: an argument that cannot work.
     """
     parsed = _with_settings_of_run(parsed)
-    path = storage.join(parsed.output, runfolder.PREDICTIONS)
-    if runfolder.predictions_changed(parsed.output):
+    path = storage.join(parsed.output, notes.PREDICTIONS)
+    if notes.predictions_changed(parsed.output):
         raise DataError(
             f"{path} is not what the evaluation of this run wrote: run --mode=evaluate again, or "
             "name the file with --predictions and a new --output"
@@ -67,7 +67,7 @@ def _report(parsed: ParsedFlags, path: str, *, context: dict[str, Any]) -> repor
 
 def _with_settings_of_run(parsed: ParsedFlags) -> ParsedFlags:
     """Takes the settings that the run was made with: a report on it states those."""
-    path = storage.join(parsed.output, runfolder.CONFIG)
+    path = storage.join(parsed.output, notes.CONFIG)
     if not storage.exists(path):
         return parsed
     config = settings.from_yaml(Config, path)
@@ -78,7 +78,7 @@ def _with_settings_of_run(parsed: ParsedFlags) -> ParsedFlags:
 def _context(parsed: ParsedFlags, manifest: Manifest | None) -> dict[str, Any]:
     """Collects what the report states beside the figures."""
     context: dict[str, Any] = {"config": settings.to_mapping(parsed.config)}
-    training = runfolder.read_note(parsed.output, runfolder.TRAINING)
+    training = notes.read_note(parsed.output, notes.TRAINING)
     if training:
         context["training"] = training
     if manifest is not None:

@@ -30,13 +30,13 @@ from trainer import (
     loop,
     metadata_writer,
     predictions,
-    runfolder,
     runtime,
     training,
 )
 from trainer.config import Config
 from trainer.job import Job
 from trainer.report import serving
+from trainer.runfolder import notes
 
 
 def connect(data: str, output: str, config: Config, manifest: Manifest, stops: StopRequests) -> Job:
@@ -91,7 +91,7 @@ def train(job: Job) -> loop.Summary:
         summary = training.train(job, should_stop)
     if job.runtime.is_chief:
         job.guard()
-        runfolder.write_note(job.output, runfolder.TRAINING, _training_note(job, summary, started))
+        notes.write_note(job.output, notes.TRAINING, _training_note(job, summary, started))
     return summary
 
 
@@ -118,16 +118,16 @@ def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
         print(f"best network: step {step}, validation mean AUC {auc:.4f}", flush=True)
         scorer = training.scorer(job, network.network)
         parts = [scorer.predictions(split) for split in splits]
-    path = storage.join(job.output, runfolder.PREDICTIONS)
+    path = storage.join(job.output, notes.PREDICTIONS)
     if job.runtime.is_chief:
         made = _concatenate(parts)
         job.guard()
         predictions.write(path, made)
         metadata_writer.write(job.data, job.manifest, job.output)
         _explain(job, made.select("test"))
-        note = runfolder.predictions_note(job.config, job.manifest, step)
-        note[runfolder.SHA256] = storage.sha256_of(path)
-        runfolder.write_note(job.output, runfolder.PREDICTIONS_NOTE, note)
+        note = notes.predictions_note(job.config, job.manifest, step)
+        note[notes.SHA256] = storage.sha256_of(path)
+        notes.write_note(job.output, notes.PREDICTIONS_NOTE, note)
     return path
 
 
@@ -159,9 +159,9 @@ def export_best(job: Job) -> str:
     )
     assets = {
         manifests.NAME: manifests.to_json(job.manifest),
-        runfolder.CONFIG: settings.to_yaml(job.config),
+        notes.CONFIG: settings.to_yaml(job.config),
     }
-    report = storage.join(job.output, runfolder.REPORT)
+    report = storage.join(job.output, notes.REPORT)
     if storage.exists(report):
         try:
             text = storage.read_text(report)
@@ -170,9 +170,9 @@ def export_best(job: Job) -> str:
             raise DataError(f"{report} is damaged: make it again (--mode=report)") from error
     job.guard()
     folder = export.export(job.output, served, assets=assets)
-    runfolder.write_note(
+    notes.write_note(
         job.output,
-        runfolder.EXPORT_NOTE,
+        notes.EXPORT_NOTE,
         {
             "step": step,
             "validation_mean_auc": auc,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from preprocessing.contract.errors import ConfigError, StoppedError, UnavailableError
 from preprocessing.contract.files import storage
-from trainer import runfolder
+from trainer.runfolder import notes
 
 NOTE = "starts.json"
 
@@ -24,7 +24,7 @@ def count(output: str, *, steps: Sequence[int], most: int) -> int:
         ConfigError: too many; counting begins anew after it, since somebody was told.
     """
     path = storage.join(output, NOTE)
-    before = runfolder.read_note(output, NOTE)
+    before = notes.read_note(output, NOTE)
     counted = before.get("starts")
     same = before.get("steps") == list(steps)
     number = counted + 1 if isinstance(counted, int) and same else 1

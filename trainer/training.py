@@ -27,7 +27,6 @@ from trainer import (
     monitor_folder,
     multistep,
     optimizer,
-    runfolder,
     shortage,
     starts,
     step,
@@ -40,6 +39,7 @@ from trainer.meter import Run, Summary
 from trainer.monitor import Monitor
 from trainer.profiling import Profiler
 from trainer.progress import Progress
+from trainer.runfolder import notes
 
 # Pictures that TensorBoard shows with their scores.
 _EXAMPLES = 8
@@ -74,7 +74,7 @@ def train(job: Job, should_stop: Callable[[], bool]) -> Summary:
     fresh = continuation.announce(job)
     with starts.noted(), shortage.named(config, job.runtime.replicas, progress):
         parts = _parts(job, pretrained=fresh)
-        before = runfolder.described(job.output)
+        before = notes.described(job.output)
         saver = Checkpoints(
             output=job.output,
             network=parts.network.network,
@@ -98,7 +98,7 @@ def train(job: Job, should_stop: Callable[[], bool]) -> Summary:
             best = {"best/mean_auc": summary.best_auc, "best/step": float(summary.best_step)}
             run.monitor.end(summary.step, best)
             if job.runtime.is_chief:
-                runfolder.declare(job.output, config, job.manifest)
+                notes.declare(job.output, config, job.manifest)
             return summary
         finally:
             run.profiler.close()

@@ -8,7 +8,8 @@ real ones; report and export are left out.
 import sys
 import time
 
-from trainer import course, modes, runfolder, task
+from trainer import course, modes, task
+from trainer.runfolder import notes
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
             steps = job.config.train.epochs * course.steps_per_epoch(job.manifest, size)
             note = {"identity": job.identity, "steps": steps, "best_step": 1}
             note["best_validation_mean_auc"] = 0.5
-            runfolder.write_note(job.output, runfolder.TRAINING, note)
+            notes.write_note(job.output, notes.TRAINING, note)
             print("all is written", flush=True)
             time.sleep(after)
 

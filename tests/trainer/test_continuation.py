@@ -17,9 +17,10 @@ from preprocessing.contract.errors import ConfigError, StoppedError
 from preprocessing.contract.files import storage
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import bundle, runfolder, stages, training
+from trainer import bundle, stages, training
 from trainer.config import Config
 from trainer.job import Job
+from trainer.runfolder import notes
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +53,7 @@ def train(
         job = Job(
             data_set.folder, str(output), config, data_set.manifest, one_device, StopRequests()
         )
-        runfolder.check(job.output, config, job.manifest)
+        notes.check(job.output, config, job.manifest)
         if not until:
             stages.train(job)
             return
@@ -77,7 +78,7 @@ def assert_same(one: pathlib.Path, other: pathlib.Path) -> None:
         first, second = arrays(one, folder), arrays(other, folder)
         assert first.keys() == second.keys()
         assert not [name for name in first if not np.array_equal(first[name], second[name])]
-    notes = [json.loads((path / runfolder.TRAINING).read_text()) for path in (one, other)]
+    notes = [json.loads((path / notes.TRAINING).read_text()) for path in (one, other)]
     for name in ("identity", "steps", "best_step", "best_validation_mean_auc", "stale_epochs"):
         assert notes[0][name] == notes[1][name]
 
@@ -98,7 +99,7 @@ def test_a_cosine_that_is_extended_and_interrupted_is_the_one_that_is_only_exten
     # Stopped at its first step and later; only the first of these starts may read the rate.
     for until, rate in ((1, 1e-3), (4, 0.5), (3, 0.4)):
         train(cut, until, **{**cosine, "optimizer__restart_rate": rate}, train__epochs=3)
-        assert not (cut / runfolder.TRAINING).exists()
+        assert not (cut / notes.TRAINING).exists()
     train(cut, **cosine, train__epochs=3)
     assert_same(whole, cut)
     assert settings.from_yaml(Config, f"{cut}/config.yaml").train.epochs == 3
@@ -124,7 +125,7 @@ def test_a_run_that_its_patience_ended_goes_on_with_more_of_it(
     given: dict[str, Any] = {"optimizer__learning_rate": 1e-12, "train__epochs": 4}
     train(long, **given)
     train(extended, **given, train__patience_epochs=1)
-    assert json.loads((extended / runfolder.TRAINING).read_text())["steps"] == 2 * PER_EPOCH
+    assert json.loads((extended / notes.TRAINING).read_text())["steps"] == 2 * PER_EPOCH
     train(extended, **given, train__patience_epochs=9)
     assert_same(long, extended)
 

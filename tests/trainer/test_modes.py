@@ -14,7 +14,8 @@ import pytest
 from cxr14_workers import STOPPED, Job, Place, Ports, on_loopback
 
 from preprocessing.contract.files import storage
-from trainer import flags, runfolder
+from trainer import flags
+from trainer.runfolder import notes
 
 pytestmark = [pytest.mark.slow, pytest.mark.distributed]
 
@@ -103,9 +104,9 @@ def test_a_worker_that_is_ahead_of_its_chief_does_not_score_again_what_is_scored
     """As when a run is given more epochs, and none of them brings a better network."""
     output = f"{tmp_path}/run"
     config = flags.parse(command_line(data_set.folder, output)).config
-    note = runfolder.predictions_note(config, data_set.manifest, 1)
-    runfolder.write_note(output, runfolder.PREDICTIONS_NOTE, note)
-    storage.write_text(f"{output}/{runfolder.PREDICTIONS}", "of the first epochs")
+    note = notes.predictions_note(config, data_set.manifest, 1)
+    notes.write_note(output, notes.PREDICTIONS_NOTE, note)
+    storage.write_text(f"{output}/{notes.PREDICTIONS}", "of the first epochs")
     job = start(before=3, mode="all")
     assert job.wait(120) == [0, 0], job.text()
     assert all("predictions are complete" in job.text(at) for at in (0, 1))

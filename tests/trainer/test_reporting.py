@@ -9,7 +9,8 @@ import pytest
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.settings import settings
-from trainer import flags, reporting, runfolder
+from trainer import flags, reporting
+from trainer.runfolder import notes
 
 
 @pytest.fixture
@@ -17,8 +18,8 @@ def folder(finished_run: Any, tmp_path: pathlib.Path) -> pathlib.Path:
     """A folder with the predictions and the notes of a run, but no report."""
     output = pathlib.Path(finished_run.output)
     (tmp_path / "predictions").mkdir()
-    notes = (runfolder.PREDICTIONS_NOTE, runfolder.CONFIG, runfolder.TRAINING)
-    for name in (runfolder.PREDICTIONS, *notes):
+    notes = (notes.PREDICTIONS_NOTE, notes.CONFIG, notes.TRAINING)
+    for name in (notes.PREDICTIONS, *notes):
         (tmp_path / name).write_bytes((output / name).read_bytes())
     return tmp_path
 
@@ -30,10 +31,10 @@ def parse(folder: pathlib.Path, *more: str) -> flags.ParsedFlags:
 
 def test_a_report_on_a_run_states_its_settings_and_training(folder: pathlib.Path) -> None:
     made = reporting.on_run(parse(folder), None)
-    training = json.loads((folder / runfolder.TRAINING).read_text())
+    training = json.loads((folder / notes.TRAINING).read_text())
     assert made["context"]["training"] == training
     config = settings.to_mapping(
-        settings.from_yaml(type(parse(folder).config), str(folder / runfolder.CONFIG))
+        settings.from_yaml(type(parse(folder).config), str(folder / notes.CONFIG))
     )
     assert made["context"]["config"]["data"] == config["data"]
     assert made["request"]["bootstrap_resamples"] == 3
@@ -43,7 +44,7 @@ def test_a_report_on_a_run_states_its_settings_and_training(folder: pathlib.Path
 def test_a_report_on_a_file_claims_nothing_of_a_run(
     folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = folder / runfolder.PREDICTIONS
+    path = folder / notes.PREDICTIONS
     made = reporting.on_file(parse(folder, f"--predictions={path}", f"--compare={path}"))
     assert made["context"] == {}
     assert made["comparison"]["available"]
@@ -51,7 +52,7 @@ def test_a_report_on_a_file_claims_nothing_of_a_run(
 
 
 def test_a_run_whose_predictions_were_edited_gets_no_report(folder: pathlib.Path) -> None:
-    path = folder / runfolder.PREDICTIONS
+    path = folder / notes.PREDICTIONS
     path.write_text(path.read_text().replace("test", "validation"))
     with pytest.raises(DataError, match=r"not what the evaluation .*--mode=evaluate again"):
         reporting.on_run(parse(folder), None)

@@ -11,8 +11,8 @@ import pytest
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.settings import settings
-from trainer import identity, runfolder
 from trainer.config import Config
+from trainer.runfolder import identity, notes
 
 MANIFEST = Manifest(
     schema_version=1,
@@ -83,7 +83,7 @@ def changed(name: str, value: Any) -> Config:
 
 def begun(folder: pathlib.Path, config: Config, *, checkpoint: str = "ckpt-3") -> str:
     """A folder in which a run with these settings has saved a checkpoint."""
-    runfolder.declare(str(folder), config, MANIFEST)
+    notes.declare(str(folder), config, MANIFEST)
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / f"{checkpoint}.index").write_bytes(b"")
     return str(folder)
@@ -93,7 +93,7 @@ def test_the_first_start_writes_settings_that_read_back_equal(tmp_path: pathlib.
     config = changed("optimizer.learning_rate", 1e-5)
     begun(tmp_path, config)
     assert settings.from_yaml(Config, f"{tmp_path}/config.yaml") == config
-    runfolder.check(str(tmp_path), config, MANIFEST)
+    notes.check(str(tmp_path), config, MANIFEST)
 
 
 @pytest.mark.parametrize(
@@ -103,19 +103,19 @@ def test_before_its_first_checkpoint_a_run_may_become_another_one(
     tmp_path: pathlib.Path, left: str
 ) -> None:
     """What a first command leaves that could not work, or was killed at its first save."""
-    runfolder.declare(str(tmp_path), Config(), MANIFEST)
+    notes.declare(str(tmp_path), Config(), MANIFEST)
     if left:
         (tmp_path / "checkpoints").mkdir()
         (tmp_path / left).write_bytes(b"half")
     right = changed("optimizer.learning_rate", 1e-5)
-    runfolder.check(str(tmp_path), right, OTHER)
-    runfolder.declare(str(tmp_path), right, OTHER)
+    notes.check(str(tmp_path), right, OTHER)
+    notes.declare(str(tmp_path), right, OTHER)
     assert settings.from_yaml(Config, f"{tmp_path}/config.yaml") == right
     assert (tmp_path / "manifest.sha256").read_text() == OTHER.identity
 
 
 def test_a_check_writes_nothing(tmp_path: pathlib.Path) -> None:
-    runfolder.check(f"{tmp_path}/new", Config(), MANIFEST)
+    notes.check(f"{tmp_path}/new", Config(), MANIFEST)
     assert not list(tmp_path.iterdir())
 
 
@@ -126,9 +126,9 @@ def test_what_only_the_first_start_reads_stays_on_record_and_is_said_to_have_no_
     output = begun(tmp_path, Config())
     other = changed(name, FREE[name])
     other.train.log_every_steps = 3
-    runfolder.check(output, other, MANIFEST)
+    notes.check(output, other, MANIFEST)
     assert f"warning: {name} {FREE[name]} has no effect" in capsys.readouterr().err
-    runfolder.declare(output, other, MANIFEST)
+    notes.declare(output, other, MANIFEST)
     expected = Config()
     expected.train.log_every_steps = 3
     assert settings.from_yaml(Config, f"{output}/config.yaml") == expected
@@ -137,7 +137,7 @@ def test_what_only_the_first_start_reads_stays_on_record_and_is_said_to_have_no_
 @pytest.mark.parametrize(("name", "value"), FREE.items())
 def test_where_and_how_fast_may_change(tmp_path: pathlib.Path, name: str, value: Any) -> None:
     output = begun(tmp_path, Config())
-    runfolder.check(output, changed(name, value), MANIFEST)
+    notes.check(output, changed(name, value), MANIFEST)
     assert identity.of(changed(name, value), MANIFEST) == identity.of(Config(), MANIFEST)
 
 
@@ -148,7 +148,7 @@ def test_what_decides_the_weights_may_not(tmp_path: pathlib.Path, name: str, val
     with pytest.raises(
         ConfigError, match=f"another {name} .*now {value}.* in a new --output"
     ) as caught:
-        runfolder.check(str(tmp_path), changed(name, value), MANIFEST)
+        notes.check(str(tmp_path), changed(name, value), MANIFEST)
     assert "\n" not in str(caught.value)
     assert (tmp_path / "config.yaml").read_text() == before
     assert identity.of(changed(name, value), MANIFEST) != identity.of(Config(), MANIFEST)
@@ -183,7 +183,7 @@ def test_every_setting_is_either_free_or_decisive() -> None:
 def test_other_data_are_refused(tmp_path: pathlib.Path) -> None:
     begun(tmp_path, Config())
     with pytest.raises(ConfigError, match="another data set"):
-        runfolder.check(str(tmp_path), Config(), OTHER)
+        notes.check(str(tmp_path), Config(), OTHER)
     assert identity.of(Config(), MANIFEST) != identity.of(Config(), OTHER)
 
 
@@ -200,35 +200,35 @@ def test_a_damaged_data_note_is_left_to_the_checkpoints(
 ) -> None:
     output = begun(tmp_path, Config())
     (tmp_path / "manifest.sha256").write_bytes(data)
-    runfolder.check(output, Config(), MANIFEST)
+    notes.check(output, Config(), MANIFEST)
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b"null", b"text", b"\xff", b"7", b"[" * 100_000, b"1" * 5000]
 )
 def test_what_is_no_note_counts_as_none(tmp_path: pathlib.Path, data: bytes) -> None:
-    (tmp_path / runfolder.TRAINING).write_bytes(data)
-    assert runfolder.read_note(str(tmp_path), runfolder.TRAINING) == {}
+    (tmp_path / notes.TRAINING).write_bytes(data)
+    assert notes.read_note(str(tmp_path), notes.TRAINING) == {}
 
 
 def test_a_folder_in_place_of_a_note_counts_as_none(tmp_path: pathlib.Path) -> None:
-    (tmp_path / runfolder.TRAINING).mkdir()
-    assert runfolder.read_note(str(tmp_path), runfolder.TRAINING) == {}
-    assert runfolder.read_note(f"{tmp_path}/x", "training.json/y") == {}
+    (tmp_path / notes.TRAINING).mkdir()
+    assert notes.read_note(str(tmp_path), notes.TRAINING) == {}
+    assert notes.read_note(f"{tmp_path}/x", "training.json/y") == {}
 
 
 def test_a_note_reads_back_and_a_missing_or_broken_one_is_empty(tmp_path: pathlib.Path) -> None:
-    assert runfolder.read_note(str(tmp_path), runfolder.TRAINING) == {}
-    runfolder.write_note(str(tmp_path), runfolder.TRAINING, {"step": 3})
-    assert runfolder.read_note(str(tmp_path), runfolder.TRAINING) == {"step": 3}
-    (tmp_path / runfolder.TRAINING).write_text('{"step"')
-    assert runfolder.read_note(str(tmp_path), runfolder.TRAINING) == {}
+    assert notes.read_note(str(tmp_path), notes.TRAINING) == {}
+    notes.write_note(str(tmp_path), notes.TRAINING, {"step": 3})
+    assert notes.read_note(str(tmp_path), notes.TRAINING) == {"step": 3}
+    (tmp_path / notes.TRAINING).write_text('{"step"')
+    assert notes.read_note(str(tmp_path), notes.TRAINING) == {}
 
 
 def test_predictions_are_whole_only_with_what_was_asked_for_beside_them() -> None:
-    note = runfolder.predictions_note(Config(), MANIFEST, 7)
+    note = notes.predictions_note(Config(), MANIFEST, 7)
     assert note["step"] == 7 and note["identity"] == identity.of(Config(), MANIFEST)
     for name, value in (("evaluation.gallery", 5), ("evaluation.localisation", True)):
-        assert runfolder.predictions_note(changed(name, value), MANIFEST, 7) != note
+        assert notes.predictions_note(changed(name, value), MANIFEST, 7) != note
     other = changed("evaluation.bootstrap_resamples", 7)
-    assert runfolder.predictions_note(other, MANIFEST, 7) == note
+    assert notes.predictions_note(other, MANIFEST, 7) == note

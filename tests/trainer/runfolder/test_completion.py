@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from preprocessing.contract.files import storage
-from trainer import identity, runfolder
-from trainer.completion import Completion
+from trainer.runfolder import identity, notes
+from trainer.runfolder.completion import Completion
 
 # Of two epochs, as `small_settings` has them.
 TRAINED = {"steps": 14, "best_step": 7, "best_validation_mean_auc": 0.7, "stale_epochs": 1}
@@ -19,18 +19,18 @@ def run(data_set: Any, small_settings: Any, tmp_path: pathlib.Path) -> Completio
     """A run whose four stages are whole, by its notes."""
     made = Completion(str(tmp_path), small_settings(), data_set.manifest)
     known = identity.of(made.config, made.manifest)
-    storage.write_text(storage.join(made.output, runfolder.REPORT), "{}")
-    storage.write_text(storage.join(made.output, runfolder.PREDICTIONS), "id\n")
-    sha256 = storage.sha256_of(storage.join(made.output, runfolder.REPORT))
+    storage.write_text(storage.join(made.output, notes.REPORT), "{}")
+    storage.write_text(storage.join(made.output, notes.PREDICTIONS), "id\n")
+    sha256 = storage.sha256_of(storage.join(made.output, notes.REPORT))
     for name, note in (
-        (runfolder.TRAINING, {"identity": known, **TRAINED}),
+        (notes.TRAINING, {"identity": known, **TRAINED}),
         (
-            runfolder.PREDICTIONS_NOTE,
-            runfolder.predictions_note(made.config, made.manifest, 7),
+            notes.PREDICTIONS_NOTE,
+            notes.predictions_note(made.config, made.manifest, 7),
         ),
-        (runfolder.EXPORT_NOTE, {"identity": known, "step": 7, "report_sha256": sha256}),
+        (notes.EXPORT_NOTE, {"identity": known, "step": 7, "report_sha256": sha256}),
     ):
-        runfolder.write_note(made.output, name, note)
+        notes.write_note(made.output, name, note)
     return made
 
 
@@ -41,11 +41,11 @@ def test_a_whole_run_is_whole_in_every_mode(run: Completion) -> None:
 @pytest.mark.parametrize(
     ("lost", "whole"),
     [
-        (runfolder.TRAINING, ()),
-        (runfolder.PREDICTIONS, ("train", "export")),
-        (runfolder.PREDICTIONS_NOTE, ("train", "export")),
-        (runfolder.REPORT, ("train", "evaluate")),
-        (runfolder.EXPORT_NOTE, ("train", "evaluate")),
+        (notes.TRAINING, ()),
+        (notes.PREDICTIONS, ("train", "export")),
+        (notes.PREDICTIONS_NOTE, ("train", "export")),
+        (notes.REPORT, ("train", "evaluate")),
+        (notes.EXPORT_NOTE, ("train", "evaluate")),
     ],
 )
 def test_what_is_lost_has_to_be_made_again(
@@ -56,10 +56,10 @@ def test_what_is_lost_has_to_be_made_again(
 
 
 def test_predictions_that_were_edited_are_made_again(run: Completion) -> None:
-    path = storage.join(run.output, runfolder.PREDICTIONS)
-    note = runfolder.predictions_note(run.config, run.manifest, 7)
-    written = {**note, runfolder.SHA256: storage.sha256_of(path)}
-    runfolder.write_note(run.output, runfolder.PREDICTIONS_NOTE, written)
+    path = storage.join(run.output, notes.PREDICTIONS)
+    note = notes.predictions_note(run.config, run.manifest, 7)
+    written = {**note, notes.SHA256: storage.sha256_of(path)}
+    notes.write_note(run.output, notes.PREDICTIONS_NOTE, written)
     assert run.of("evaluate")
     storage.write_text(path, "id\nedited\n")
     assert not run.of("evaluate")
@@ -67,7 +67,7 @@ def test_predictions_that_were_edited_are_made_again(run: Completion) -> None:
 
 def test_a_better_network_makes_what_was_made_of_another_one_old(run: Completion) -> None:
     note = {"identity": identity.of(run.config, run.manifest), **TRAINED, "best_step": 9}
-    runfolder.write_note(run.output, runfolder.TRAINING, note)
+    notes.write_note(run.output, notes.TRAINING, note)
     assert [mode for mode in ("train", "evaluate", "export", "all") if run.of(mode)] == ["train"]
 
 
@@ -87,9 +87,7 @@ def test_more_epochs_ask_for_more_training_and_leave_the_rest_whole_till_it_begi
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "text", '{"identity": 3}', "{}"])
-@pytest.mark.parametrize(
-    "name", [runfolder.TRAINING, runfolder.PREDICTIONS_NOTE, runfolder.EXPORT_NOTE]
-)
+@pytest.mark.parametrize("name", [notes.TRAINING, notes.PREDICTIONS_NOTE, notes.EXPORT_NOTE])
 def test_a_note_that_holds_something_else_makes_its_stage_run_again(
     run: Completion, name: str, text: str
 ) -> None:

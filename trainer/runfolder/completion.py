@@ -6,8 +6,9 @@ from typing import Any
 
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
-from trainer import course, identity, runfolder
+from trainer import course
 from trainer.config import Config
+from trainer.runfolder import identity, notes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Completion:
 
         It may have been given more epochs since.
         """
-        note = runfolder.read_note(self.output, runfolder.TRAINING)
+        note = notes.read_note(self.output, notes.TRAINING)
         whole = note.get("identity") == identity.of(self.config, self.manifest)
         return note if whole else {}
 
@@ -41,18 +42,18 @@ class Completion:
     def predictions(self) -> bool:
         """Tells whether the best network of the training was evaluated, and nobody edited that."""
         trained = self.training()
-        scored = runfolder.read_note(self.output, runfolder.PREDICTIONS_NOTE)
+        scored = notes.read_note(self.output, notes.PREDICTIONS_NOTE)
         step = trained.get("best_step")
-        wanted = runfolder.predictions_note(self.config, self.manifest, step)
-        path = storage.join(self.output, runfolder.PREDICTIONS)
-        scored.pop(runfolder.SHA256, None)
+        wanted = notes.predictions_note(self.config, self.manifest, step)
+        path = storage.join(self.output, notes.PREDICTIONS)
+        scored.pop(notes.SHA256, None)
         made = bool(trained) and scored == wanted and storage.exists(path)
-        return made and not runfolder.predictions_changed(self.output)
+        return made and not notes.predictions_changed(self.output)
 
     def export(self) -> bool:
         """Tells whether the best network was exported, with the report that is there now."""
         trained = self.training()
-        note = runfolder.read_note(self.output, runfolder.EXPORT_NOTE)
+        note = notes.read_note(self.output, notes.EXPORT_NOTE)
         whole = bool(trained) and note.get("identity") == trained["identity"]
         return (
             whole
@@ -72,5 +73,5 @@ class Completion:
         return self.training_is_over() and bool(self._report_sha256()) and made
 
     def _report_sha256(self) -> str:
-        path = storage.join(self.output, runfolder.REPORT)
+        path = storage.join(self.output, notes.REPORT)
         return storage.sha256_of(path) if storage.exists(path) else ""

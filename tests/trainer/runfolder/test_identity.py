@@ -6,8 +6,8 @@ import json
 import pytest
 
 from preprocessing.contract.settings import settings
-from trainer import identity
 from trainer.config import Config
+from trainer.runfolder import identity
 
 FLAT = settings.flat(Config())
 

@@ -17,8 +17,8 @@ from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.settings import settings
-from trainer import identity
 from trainer.config import Config
+from trainer.runfolder import identity
 
 CONFIG = "config.yaml"
 CHECKPOINTS = "checkpoints"
