@@ -18,13 +18,14 @@ from preprocessing.contract import schema
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.pictures import image_graph
-from trainer import checkpoints, dataset, loop, model, multistep, optimizer, runtime
+from trainer import dataset, loop, model, multistep, optimizer, runtime
+from trainer.checkpoints import checkpoints
+from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.losses import cross_entropies
 from trainer.meter import Run
 from trainer.monitor import Monitor
 from trainer.profiling import Profiler
-from trainer.progress import Progress
 from trainer.step import Step
 
 

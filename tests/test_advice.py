@@ -34,7 +34,7 @@ BEFORE_THE_FIRST_CHECKPOINT = {
     ("trainer/foresight.py", "train."): "states what a setting does, and advises nothing",
     ("trainer/shortage.py", "lower data.image_size"): "said before any step was done",
     ("trainer/shortage.py", "raise train.accumulation_steps"): "said before any step was done",
-    ("trainer/earlier.py", "model.weights {path} does not fit this network"): (
+    ("trainer/checkpoints/earlier.py", "model.weights {path} does not fit this network"): (
         "read by the start that finds no checkpoint"
     ),
 }

@@ -45,7 +45,7 @@ TESTED_ELSEWHERE = {
     "preprocessing.commands": "test_task.py",
     "preprocessing.sources.row": "shards/test_shards.py",
     "trainer.job": "test_stages.py",
-    "trainer.progress": "test_checkpoints.py",
+    "trainer.checkpoints.progress": "checkpoints/test_checkpoints.py",
     "trainer.launch.job": "launch/test_job_file.py",
     "trainer.launch.checks": "launch/test_job_file.py",
     "trainer.predictions_formats": "test_predictions.py",

@@ -5,12 +5,13 @@ import dataclasses
 import sys
 
 from preprocessing.contract.files import probe, storage
-from trainer import bundle, checkpoints, course, foresight, starts
-from trainer.checkpoints import Checkpoints
+from trainer import course, foresight, starts
+from trainer.checkpoints import bundle, checkpoints
+from trainer.checkpoints.checkpoints import Checkpoints
+from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.course import Course
 from trainer.job import Job
-from trainer.progress import Progress
 from trainer.runfolder import notes
 
 

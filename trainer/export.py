@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.pictures import image_graph
-from trainer import bundle
+from trainer.checkpoints import bundle
 from trainer.config import DataConfig
 
 FOLDER = "saved_model"

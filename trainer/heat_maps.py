@@ -13,7 +13,8 @@ from preprocessing.contract import schema
 from preprocessing.contract.files import storage
 from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.progress import Progress
-from trainer import checkpoints, gallery, heat_map_files, training
+from trainer import gallery, heat_map_files, training
+from trainer.checkpoints import checkpoints
 from trainer.evaluation.placement import Placement, normalised
 from trainer.gallery import Choice
 from trainer.gradcam import GradCam, placement

@@ -13,13 +13,13 @@ import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
 from trainer import limits
-from trainer.checkpoints import Checkpoints
+from trainer.checkpoints.checkpoints import Checkpoints
+from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.monitor import Monitor
 from trainer.multistep import Measured, Steps
 from trainer.optimizer import LossScale, Schedule
 from trainer.profiling import Profiler
-from trainer.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, JobError, ResourceError
 from preprocessing.contract.files import faults
+from trainer.checkpoints.progress import Progress
 from trainer.config import Config
-from trainer.progress import Progress
 
 
 @contextlib.contextmanager

@@ -20,8 +20,6 @@ from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
 from trainer import (
     agreement,
-    bundle,
-    checkpoints,
     dataset,
     export,
     heat_maps,
@@ -33,6 +31,7 @@ from trainer import (
     runtime,
     training,
 )
+from trainer.checkpoints import bundle, checkpoints
 from trainer.config import Config
 from trainer.job import Job
 from trainer.report import serving

@@ -12,14 +12,11 @@ import numpy.typing as npt
 
 from preprocessing.contract.files import storage
 from trainer import (
-    bundle,
     cache,
-    checkpoints,
     continuation,
     course,
     dataset,
     divergence,
-    earlier,
     integrity,
     limits,
     loop,
@@ -31,14 +28,15 @@ from trainer import (
     starts,
     step,
 )
-from trainer.checkpoints import Checkpoints
+from trainer.checkpoints import bundle, checkpoints, earlier
+from trainer.checkpoints.checkpoints import Checkpoints
+from trainer.checkpoints.progress import Progress
 from trainer.evaluation.auc import aurocs
 from trainer.evaluation.predict import Scorer
 from trainer.job import Job
 from trainer.meter import Run, Summary
 from trainer.monitor import Monitor
 from trainer.profiling import Profiler
-from trainer.progress import Progress
 from trainer.runfolder import notes
 
 # Pictures that TensorBoard shows with their scores.

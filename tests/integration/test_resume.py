@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from trainer import bundle
+from trainer.checkpoints import bundle
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,8 @@ from preprocessing.contract.errors import ConfigError, StoppedError
 from preprocessing.contract.files import storage
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import bundle, stages, training
+from trainer import stages, training
+from trainer.checkpoints import bundle
 from trainer.config import Config
 from trainer.job import Job
 from trainer.runfolder import notes

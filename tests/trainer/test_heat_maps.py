@@ -17,16 +17,8 @@ from preprocessing.contract.errors import DataError
 from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import (
-    checkpoints,
-    gallery,
-    heat_map_files,
-    heat_maps,
-    model,
-    predictions,
-    stages,
-    task,
-)
+from trainer import gallery, heat_map_files, heat_maps, model, predictions, stages, task
+from trainer.checkpoints import checkpoints
 from trainer.config import Config
 from trainer.evaluation.placement import normalised
 from trainer.gradcam import placement

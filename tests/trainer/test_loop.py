@@ -13,15 +13,16 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, StoppedError, UsageError
-from trainer import checkpoints, dataset, loop, multistep, optimizer
-from trainer.checkpoints import Checkpoints
+from trainer import dataset, loop, multistep, optimizer
+from trainer.checkpoints import checkpoints
+from trainer.checkpoints.checkpoints import Checkpoints
+from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.meter import Run
 from trainer.model import Model
 from trainer.monitor import Monitor
 from trainer.optimizer import LossScale
 from trainer.profiling import Profiler
-from trainer.progress import Progress
 from trainer.step import Step
 
 PER_EPOCH = 7

@@ -13,11 +13,11 @@ import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
 from trainer import optimizer
+from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.meter import Meter, Run
 from trainer.multistep import Measured
 from trainer.optimizer import LossScale
-from trainer.progress import Progress
 
 PER_EPOCH = 8
 

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, ResourceError
 from trainer import shortage
+from trainer.checkpoints.progress import Progress
 from trainer.config import Config
-from trainer.progress import Progress
 
 
 def _config(batch: int, parts: int = 1) -> Config:

@@ -15,7 +15,8 @@ import tensorflow as tf
 from preprocessing.contract.errors import ConfigError, DataError
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import checkpoints, model, predictions, stages, training
+from trainer import model, predictions, stages, training
+from trainer.checkpoints import checkpoints
 from trainer.config import Config
 from trainer.evaluation.auc import aurocs
 from trainer.job import Job

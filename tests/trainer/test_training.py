@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.files import storage
-from trainer import bundle, divergence, starts, task
+from trainer import divergence, starts, task
+from trainer.checkpoints import bundle
 
 pytestmark = pytest.mark.slow
 

@@ -12,10 +12,10 @@ import pytest
 
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import ConfigError
-from trainer import bundle, earlier
-from trainer.checkpoints import Checkpoints
+from trainer.checkpoints import bundle, earlier
+from trainer.checkpoints.checkpoints import Checkpoints
+from trainer.checkpoints.progress import Progress
 from trainer.config import Config, ModelConfig
-from trainer.progress import Progress
 from trainer.runfolder import identity
 
 

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.files import storage
-from trainer import bundle
-from trainer.bundle import Arrays
-from trainer.progress import Progress
+from trainer.checkpoints import bundle
+from trainer.checkpoints.bundle import Arrays
+from trainer.checkpoints.progress import Progress
 from trainer.runfolder import identity
 
 FOLDER = "checkpoints"

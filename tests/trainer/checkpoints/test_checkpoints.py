@@ -19,17 +19,18 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, UsageError
-from trainer import bundle, checkpoints, optimizer
-from trainer.checkpoints import Checkpoints
+from trainer import optimizer
+from trainer.checkpoints import bundle, checkpoints
+from trainer.checkpoints.checkpoints import Checkpoints
+from trainer.checkpoints.progress import Progress
 from trainer.config import OptimizerConfig
-from trainer.progress import Progress
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 
 PROGRAM = """
 import keras
 from trainer.checkpoints import Checkpoints
-from trainer.progress import Progress
+from trainer.checkpoints.progress import Progress
 
 def made(output):
     network = keras.Sequential([keras.Input([2000]), keras.layers.Dense(4000, name="dense")])

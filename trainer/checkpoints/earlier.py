@@ -13,7 +13,7 @@ from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import ConfigError, JobError
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
-from trainer import bundle, checkpoints
+from trainer.checkpoints import bundle, checkpoints
 from trainer.config import ModelConfig
 
 _PREFIX = re.compile(r".*/ckpt-\d+")

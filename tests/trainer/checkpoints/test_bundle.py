@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
-from trainer import bundle
+from trainer.checkpoints import bundle
 
 ARRAYS = {
     "network/a/kernel": np.arange(12, dtype=np.float32).reshape(3, 4) / 7,
