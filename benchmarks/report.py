@@ -20,7 +20,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from benchmarks.ratio import Ratio
 from preprocessing.config import CHESTXRAY14_FINDINGS
 from trainer.evaluation.resamples import Resamples, resample
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report.splits import numbers_of
 
 _IMAGES, _PATIENTS, _RESAMPLES = 25_596, 2_797, 1000

@@ -48,7 +48,7 @@ TESTED_ELSEWHERE = {
     "trainer.checkpoints.progress": "checkpoints/test_checkpoints.py",
     "trainer.launch.job": "launch/test_job_file.py",
     "trainer.launch.checks": "launch/test_job_file.py",
-    "trainer.predictions_formats": "test_predictions.py",
+    "trainer.predictions.formats": "predictions/test_table.py",
 }
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract import patients as people
-from trainer.heat_map_files import KINDS
-from trainer.predictions import Predictions
+from trainer.predictions.heat_map_files import KINDS
+from trainer.predictions.table import Predictions
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from preprocessing.contract.pictures import image, image_graph
 from trainer.config import DataConfig
-from trainer.evaluation.placement import Placement
 from trainer.model import Model
+from trainer.predictions.placement import Placement
 
 # Pixels of the input from one cell of ResNet-50's last maps to the next.
 _STRIDE = 32

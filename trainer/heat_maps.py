@@ -13,16 +13,17 @@ from preprocessing.contract import schema
 from preprocessing.contract.files import storage
 from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.progress import Progress
-from trainer import gallery, heat_map_files, training
+from trainer import gallery, training
 from trainer.checkpoints import checkpoints
-from trainer.evaluation.placement import Placement, normalised
 from trainer.gallery import Choice
 from trainer.gradcam import GradCam, placement
-from trainer.heat_map_files import BoxedMaps, Gallery
 from trainer.job import Job
 from trainer.model import Model
 from trainer.order import reading
-from trainer.predictions import Predictions
+from trainer.predictions import heat_map_files
+from trainer.predictions.heat_map_files import BoxedMaps, Gallery
+from trainer.predictions.placement import Placement, normalised
+from trainer.predictions.table import Predictions
 from trainer.runfolder import notes
 
 _SPLIT = "test"

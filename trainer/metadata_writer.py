@@ -17,8 +17,8 @@ from preprocessing.contract.files import storage, tfrecord
 from preprocessing.contract.manifest import SPLITS, Manifest
 from preprocessing.contract.process.progress import Progress
 from preprocessing.contract.schema import Record
-from trainer import metadata
-from trainer.metadata import Metadata
+from trainer.predictions import metadata
+from trainer.predictions.metadata import Metadata
 from trainer.runfolder import notes
 
 # Reading waits for the storage, and each reader holds one shard in memory.

@@ -27,13 +27,13 @@ from trainer import (
     integrity,
     loop,
     metadata_writer,
-    predictions,
     runtime,
     training,
 )
 from trainer.checkpoints import bundle, checkpoints
 from trainer.config import Config
 from trainer.job import Job
+from trainer.predictions import table
 from trainer.report import serving
 from trainer.runfolder import notes
 
@@ -121,7 +121,7 @@ def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
     if job.runtime.is_chief:
         made = _concatenate(parts)
         job.guard()
-        predictions.write(path, made)
+        table.write(path, made)
         metadata_writer.write(job.data, job.manifest, job.output)
         _explain(job, made.select("test"))
         note = notes.predictions_note(job.config, job.manifest, step)
@@ -130,7 +130,7 @@ def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
     return path
 
 
-def _explain(job: Job, scored: predictions.Predictions) -> None:
+def _explain(job: Job, scored: table.Predictions) -> None:
     """Leaves heat maps beside the predictions, by a network of this process alone in float32."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
@@ -182,10 +182,10 @@ def export_best(job: Job) -> str:
     return folder
 
 
-def _concatenate(parts: list[predictions.Predictions]) -> predictions.Predictions:
+def _concatenate(parts: list[table.Predictions]) -> table.Predictions:
     columns = ("ids", "patients", "splits", "labels", "scores")
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
-    return predictions.Predictions(findings=parts[0].findings, **joined)
+    return table.Predictions(findings=parts[0].findings, **joined)
 
 
 def _training_note(job: Job, summary: loop.Summary, started: float) -> dict[str, Any]:

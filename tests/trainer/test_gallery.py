@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.gallery import choose
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 
 
 def made(labels: list[float], scores: list[float], patients: str) -> Predictions:

@@ -15,9 +15,9 @@ from preprocessing.phantom import population, render
 from trainer import gradcam, model
 from trainer.config import DataConfig, ModelConfig
 from trainer.evaluation import boxes
-from trainer.evaluation.placement import Placement, normalised
 from trainer.gradcam import GradCam
 from trainer.model import Model
+from trainer.predictions.placement import Placement, normalised
 
 STORED, DATA = 256, DataConfig(image_size=224, crop_fraction=0.875)
 

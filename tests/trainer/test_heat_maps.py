@@ -17,13 +17,14 @@ from preprocessing.contract.errors import DataError
 from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import gallery, heat_map_files, heat_maps, model, predictions, stages, task
+from trainer import gallery, heat_maps, model, stages, task
 from trainer.checkpoints import checkpoints
 from trainer.config import Config
-from trainer.evaluation.placement import normalised
 from trainer.gradcam import placement
 from trainer.job import Job
-from trainer.predictions import Predictions
+from trainer.predictions import heat_map_files, table
+from trainer.predictions.placement import normalised
+from trainer.predictions.table import Predictions
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,7 @@ def job(finished_run: Any, data_set: Any, one_device: Any, tmp_path: pathlib.Pat
 
 @pytest.fixture
 def scored(finished_run: Any) -> Predictions:
-    return predictions.read(f"{finished_run.output}/predictions/predictions.csv").select("test")
+    return table.read(f"{finished_run.output}/predictions/predictions.csv").select("test")
 
 
 def boxes_of(data_set: Any, ids: list[str]) -> list[tuple[str, str, list[float]]]:

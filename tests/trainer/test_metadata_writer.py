@@ -14,7 +14,8 @@ from preprocessing.contract import schema
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage, tfrecord
 from preprocessing.contract.manifest import Manifest, Shard, Split
-from trainer import metadata, metadata_writer
+from trainer import metadata_writer
+from trainer.predictions import metadata
 
 RECORDS = {
     "train": [

@@ -15,11 +15,12 @@ import tensorflow as tf
 from preprocessing.contract.errors import ConfigError, DataError
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import model, predictions, stages, training
+from trainer import model, stages, training
 from trainer.checkpoints import checkpoints
 from trainer.config import Config
 from trainer.evaluation.auc import aurocs
 from trainer.job import Job
+from trainer.predictions import table
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +66,7 @@ def test_an_export_beside_a_damaged_report_is_refused_in_one_sentence(
 def test_predictions_hold_both_splits_and_give_the_auc_that_chose_the_network(
     finished_run: Any,
 ) -> None:
-    found = predictions.read(f"{finished_run.output}/predictions/predictions.csv")
+    found = table.read(f"{finished_run.output}/predictions/predictions.csv")
     assert found.split_names == ("validation", "test")
     assert len(found.ids) == 20
     chosen = found.select("validation")
@@ -97,7 +98,7 @@ def test_the_best_network_of_a_run_scores_as_its_predictions_file(job: Job) -> N
     step, _ = checkpoints.restore_best(job.output, built.network)
     assert step == 7
     scores = training.scorer(job, built.network).score("test")
-    written = predictions.read(f"{job.output}/predictions/predictions.csv").select("test").scores
+    written = table.read(f"{job.output}/predictions/predictions.csv").select("test").scores
     np.testing.assert_allclose(scores, written, atol=1e-6)
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from preprocessing.contract import patients as people
 from trainer.evaluation.auc import Floats
-from trainer.metadata import Metadata
+from trainer.predictions.metadata import Metadata
 
 # The facts that each baseline knows, the later ones more than the former.
 FACTS: Mapping[str, tuple[str, ...]] = {

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract import patients as people
-from trainer.evaluation.placement import Placement
+from trainer.predictions.placement import Placement
 
 Boxes = npt.NDArray[np.float64]
 

@@ -28,7 +28,7 @@ from preprocessing.contract import patients as people
 from trainer.evaluation import boxes, intervals
 from trainer.evaluation.boxes import Boxes
 from trainer.evaluation.intervals import Interval
-from trainer.evaluation.placement import Placement
+from trainer.predictions.placement import Placement
 
 METHODS = ("heat_map", "centre", "average_box")
 IOU_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)

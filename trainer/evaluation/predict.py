@@ -11,7 +11,7 @@ from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.progress import Progress
 from trainer import dataset
 from trainer.config import DataConfig
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.runtime import Runtime
 
 

@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from preprocessing.contract import patients as people
 from preprocessing.contract.errors import DataError
-from trainer import data_entry, given_file
 from trainer.evaluation import intervals
 from trainer.evaluation.auc import Floats, auroc
 from trainer.evaluation.intervals import Resamples
-from trainer.name_matching import image_stems
+from trainer.predictions import data_entry, given_file
+from trainer.predictions.names import image_stems
 
 _ANSWERS = {"YES": 1.0, "NO": 0.0, "": np.nan}
 _RATIOS = {"ppv": ("both", "only_mined"), "sensitivity": ("both", "only_radiologists")}

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract.files import storage
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report.source import Source
 
 # The files hold the very scores of the predictions, if in fewer digits.

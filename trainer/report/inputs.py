@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from preprocessing.contract.files import storage
-from trainer import given_file, metadata
-from trainer.predictions import fingerprint, read
+from trainer.predictions import given_file, metadata
+from trainer.predictions.table import fingerprint, read
 from trainer.report.source import Source
 
 # What evaluation may leave beside its predictions.

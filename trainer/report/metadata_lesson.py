@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract import patients as people
-from trainer import metadata
 from trainer.evaluation import baselines
+from trainer.predictions import metadata
 from trainer.report.source import Source
 
 Numbers = npt.NDArray[np.float64]

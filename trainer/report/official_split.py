@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from preprocessing.contract import patients as people
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 
 _NAME = re.compile(r"\d{8}_\d{3}")
 _NO_COMPARISON = "The test AUCs cannot be compared with published results."

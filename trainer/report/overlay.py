@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup, escape
 
-from trainer.evaluation.placement import Placement
+from trainer.predictions.placement import Placement
 
 # Units of the drawing, and pixels of a side of the layer of heat, which the browser smooths.
 _SIDE = 128

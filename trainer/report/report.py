@@ -22,7 +22,7 @@ from preprocessing.contract import cells
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
 from trainer.evaluation import intervals
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import contents, document, html, plot_files
 from trainer.report.inputs import Inputs
 from trainer.report.markdown import table

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainer.evaluation import intervals
-from trainer.metadata import Metadata
-from trainer.predictions import Predictions
+from trainer.predictions.metadata import Metadata
+from trainer.predictions.table import Predictions
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from trainer.evaluation import auc, intervals, precision_recall
 from trainer.evaluation.discrimination import Discrimination, measure, width_ratio
 from trainer.evaluation.intervals import as_json
 from trainer.evaluation.summary import Summary
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report.statements import FEW_POSITIVES
 
 ROC_POINTS = 200

@@ -8,7 +8,7 @@ in.
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import official_split
 from trainer.report.markdown import signed
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainer.evaluation.grouping import UNKNOWN
-from trainer.metadata_fields import AGE_BOUNDS
+from trainer.predictions.metadata_columns import AGE_BOUNDS
 from trainer.report.markdown import difference_text
 
 _CHILDREN = "under 18 years"

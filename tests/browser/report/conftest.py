@@ -12,10 +12,10 @@ import pytest
 
 from preprocessing.config import CHESTXRAY14_FINDINGS as FINDINGS
 from trainer import gallery as choosing
-from trainer import heat_map_files
-from trainer.evaluation.placement import Placement
-from trainer.metadata import Metadata
-from trainer.predictions import Predictions
+from trainer.predictions import heat_map_files
+from trainer.predictions.metadata import Metadata
+from trainer.predictions.placement import Placement
+from trainer.predictions.table import Predictions
 from trainer.report import report as reporting
 from trainer.report.contents import missing
 from trainer.report.source import Source

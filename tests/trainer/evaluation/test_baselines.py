@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from trainer import metadata
 from trainer.evaluation.auc import aurocs
 from trainer.evaluation.baselines import (
     FACTS,
@@ -22,7 +21,8 @@ from trainer.evaluation.baselines import (
     shuffled,
     training_rows,
 )
-from trainer.metadata import Metadata
+from trainer.predictions import metadata
+from trainer.predictions.metadata import Metadata
 
 
 def known(count: int = 400, seed: int = 0) -> Metadata:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.evaluation import boxes
-from trainer.evaluation.placement import Placement
+from trainer.predictions.placement import Placement
 
 SIDE = 24
 WHOLE = Placement(first=0.5 / 7, step=1 / 7, left=0.0, side=1.0)

@@ -8,7 +8,7 @@ from scipy import stats
 from trainer.evaluation import boxes, localisation
 from trainer.evaluation.intervals import Resamples, resample
 from trainer.evaluation.localisation import IOBB_THRESHOLDS, IOU_THRESHOLDS, METHODS, Case
-from trainer.evaluation.placement import Placement
+from trainer.predictions.placement import Placement
 
 # One cell is 16 pixels of the grid on which maps draw their boxes.
 CELLS = 16

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError
-from trainer import metadata
 from trainer.evaluation import intervals, radiologists
 from trainer.evaluation.auc import auroc
+from trainer.predictions import metadata
 
 HEAD = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"

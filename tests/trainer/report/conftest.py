@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.predictions import Predictions, write
+from trainer.predictions.table import Predictions, write
 
 FINDINGS = ("Mass", "Edema", "Hernia")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import beside
 from trainer.report.source import Source
 

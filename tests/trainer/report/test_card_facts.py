@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import card_facts
 from trainer.report.source import Source
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer import metadata
+from trainer.predictions import metadata
 from trainer.report import card_words
 
 

@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from importlib import resources
 
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import contents
 from trainer.report.report import build
 from trainer.report.source import Source

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import document
 from trainer.report.contents import SECTIONS, missing, present
 from trainer.report.markdown import escape, sentence

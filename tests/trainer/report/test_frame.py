@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import frame
 from trainer.report.contents import missing
 from trainer.report.report import build

@@ -7,7 +7,7 @@ import pytest
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
-from trainer import metadata
+from trainer.predictions import metadata
 from trainer.report.inputs import Inputs
 from trainer.report.report import from_files
 

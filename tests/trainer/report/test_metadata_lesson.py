@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trainer.metadata import Metadata
-from trainer.predictions import Predictions
+from trainer.predictions.metadata import Metadata
+from trainer.predictions.table import Predictions
 from trainer.report.metadata_lesson import Lesson, lesson_of
 from trainer.report.source import Source
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report.official_split import (
     OFFICIAL,
     OfficialList,

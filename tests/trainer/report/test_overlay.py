@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.evaluation.placement import Placement
+from trainer.predictions.placement import Placement
 from trainer.report import overlay
 
 PLACE = Placement(first=16.5 / 256, step=32 / 256, left=16 / 256, side=224 / 256)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import report as reporting
 from trainer.report.plot_files import plot_files
 from trainer.report.source import Source

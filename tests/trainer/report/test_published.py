@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from preprocessing.config import CHESTXRAY14_FINDINGS
-from trainer import metadata
+from trainer.predictions import metadata
 from trainer.report.published import FINDINGS, LEVELS, RESULTS, TEST_POSITIVES
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError, UsageError
-from trainer.predictions import Predictions, fingerprint, write
+from trainer.predictions.table import Predictions, fingerprint, write
 from trainer.report import report as reporting
 from trainer.report.inputs import Inputs
 from trainer.report.report import build, from_files, plain, table

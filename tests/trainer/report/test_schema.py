@@ -14,11 +14,12 @@ import jsonschema
 import numpy as np
 import pytest
 
-from trainer import gallery, heat_map_files, metadata
-from trainer.evaluation.placement import Placement
-from trainer.heat_map_files import BoxedMaps, Gallery
-from trainer.metadata import Metadata
-from trainer.predictions import Predictions, write
+from trainer import gallery
+from trainer.predictions import heat_map_files, metadata
+from trainer.predictions.heat_map_files import BoxedMaps, Gallery
+from trainer.predictions.metadata import Metadata
+from trainer.predictions.placement import Placement
+from trainer.predictions.table import Predictions, write
 from trainer.report import contents
 from trainer.report.inputs import Inputs
 from trainer.report.published import FINDINGS as PUBLISHED

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainer.evaluation import operating_points, recalibration
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import serving
 from trainer.report.report import build
 from trainer.report.source import Source

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score
 
 from trainer.evaluation.discrimination import measure
 from trainer.evaluation.intervals import as_json, resample
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report.splits import numbers_of
 
 Make = Callable[..., Predictions]

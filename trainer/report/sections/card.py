@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from preprocessing.contract import patients as people
-from trainer import metadata
-from trainer.metadata import Metadata
-from trainer.predictions import Predictions
+from trainer.predictions import metadata
+from trainer.predictions.metadata import Metadata
+from trainer.predictions.table import Predictions
 from trainer.report import card_facts, official_split
 from trainer.report import card_words as words
 from trainer.report.markdown import escape, flatten, pipe_lines

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from trainer import heat_map_files
-from trainer.evaluation.placement import Placement
-from trainer.heat_map_files import KINDS, Gallery
+from trainer.predictions import heat_map_files
+from trainer.predictions.heat_map_files import KINDS, Gallery
+from trainer.predictions.placement import Placement
 from trainer.report import beside, overlay
 from trainer.report.card_facts import is_phantom
 from trainer.report.markdown import escape, pipe_lines

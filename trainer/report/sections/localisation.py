@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from preprocessing.contract import patients as people
-from trainer import heat_map_files
 from trainer.evaluation import boxes, intervals, localisation
 from trainer.evaluation.localisation import IOBB_THRESHOLDS, IOU_THRESHOLDS, Case, Measures
-from trainer.heat_map_files import BoxedMaps
+from trainer.predictions import heat_map_files
+from trainer.predictions.heat_map_files import BoxedMaps
 from trainer.report import beside, localisation_notes, wang2017
 from trainer.report.markdown import escape, pipe_lines
 from trainer.report.source import Source

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from preprocessing.contract import patients as people
 from preprocessing.contract.errors import DataError
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 
 
 def aligned(first: Predictions, second: Predictions, *, name: str) -> npt.NDArray[np.floating]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from trainer.evaluation.auc import aurocs
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import official_split
 from trainer.report.markdown import auc_text, escape, pipe_lines, signed
 from trainer.report.published import FINDINGS, LEVELS, RESULTS, TEST_POSITIVES

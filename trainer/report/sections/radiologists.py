@@ -9,8 +9,8 @@ import numpy as np
 from preprocessing.contract import patients as people
 from trainer.evaluation import radiologists
 from trainer.evaluation.radiologists import REFERENCES, Readings, Reference
-from trainer.name_matching import proven_rows
-from trainer.predictions import Predictions
+from trainer.predictions.names import proven_rows
+from trainer.predictions.table import Predictions
 from trainer.report import plots
 from trainer.report.markdown import auc_text, difference_text, escape, pipe_lines
 from trainer.report.source import Source

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from trainer import metadata
 from trainer.evaluation import grouping
 from trainer.evaluation.group_comparison import compare
 from trainer.evaluation.operating_points import choose
 from trainer.evaluation.subgroups import FEWEST
+from trainer.predictions import metadata
 from trainer.report import plots, subgroup_notes
 from trainer.report.markdown import auc_text, difference_text, escape, pipe_lines
 from trainer.report.source import Source

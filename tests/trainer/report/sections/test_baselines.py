@@ -12,8 +12,8 @@ import pytest
 from preprocessing.contract.errors import DataError
 from trainer.evaluation import baselines as reference
 from trainer.evaluation.auc import aurocs
-from trainer.metadata import Metadata
-from trainer.predictions import Predictions
+from trainer.predictions.metadata import Metadata
+from trainer.predictions.table import Predictions
 from trainer.report import html
 from trainer.report.sections import baselines
 from trainer.report.source import Source

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from trainer.evaluation.recalibration import METHODS, apply, fit
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import html
 from trainer.report.sections import calibration
 from trainer.report.source import Source

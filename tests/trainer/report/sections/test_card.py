@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.metadata import Metadata
-from trainer.predictions import Predictions
+from trainer.predictions.metadata import Metadata
+from trainer.predictions.table import Predictions
 from trainer.report import html
 from trainer.report.sections import card
 from trainer.report.source import Source

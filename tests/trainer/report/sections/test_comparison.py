@@ -10,7 +10,7 @@ import pytest
 
 from preprocessing.contract.errors import DataError
 from trainer.evaluation.comparison import compare
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import html
 from trainer.report.sections import comparison
 from trainer.report.source import Source

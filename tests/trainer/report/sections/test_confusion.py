@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from trainer.evaluation.operating_points import choose
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import html
 from trainer.report.sections import confusion
 from trainer.report.source import Source

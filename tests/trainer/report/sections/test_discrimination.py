@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import html
 from trainer.report.sections import discrimination
 from trainer.report.source import Source

@@ -14,10 +14,10 @@ import pytest
 
 from preprocessing.contract.errors import DataError
 from trainer import gallery as choosing
-from trainer import heat_map_files
-from trainer.evaluation.placement import Placement
-from trainer.heat_map_files import Gallery
-from trainer.predictions import Predictions
+from trainer.predictions import heat_map_files
+from trainer.predictions.heat_map_files import Gallery
+from trainer.predictions.placement import Placement
+from trainer.predictions.table import Predictions
 from trainer.report import html
 from trainer.report.sections import gallery
 from trainer.report.source import Source

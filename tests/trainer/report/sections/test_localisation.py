@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError
-from trainer import heat_map_files
-from trainer.evaluation.placement import Placement
-from trainer.heat_map_files import BoxedMaps
-from trainer.predictions import Predictions
+from trainer.predictions import heat_map_files
+from trainer.predictions.heat_map_files import BoxedMaps
+from trainer.predictions.placement import Placement
+from trainer.predictions.table import Predictions
 from trainer.report import html
 from trainer.report.sections import localisation
 from trainer.report.source import Source

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from trainer.evaluation.operating_points import MEASURES, RULES, choose
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import html
 from trainer.report.sections import operating_points
 from trainer.report.source import Source

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report.sections.pairing import aligned
 
 

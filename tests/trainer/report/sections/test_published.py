@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer import metadata
 from trainer.evaluation.auc import aurocs
-from trainer.predictions import Predictions
+from trainer.predictions import metadata
+from trainer.predictions.table import Predictions
 from trainer.report import html
 from trainer.report.published import FINDINGS, RESULTS
 from trainer.report.sections import published

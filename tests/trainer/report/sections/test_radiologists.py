@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError
-from trainer.predictions import Predictions
+from trainer.predictions.table import Predictions
 from trainer.report import html
 from trainer.report.sections import radiologists
 from trainer.report.source import Source

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError
-from trainer import metadata
 from trainer.evaluation.operating_points import choose
-from trainer.metadata import Metadata
-from trainer.predictions import Predictions
+from trainer.predictions import metadata
+from trainer.predictions.metadata import Metadata
+from trainer.predictions.table import Predictions
 from trainer.report import html
 from trainer.report.sections import subgroups
 from trainer.report.source import Source

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract.errors import DataError
-from trainer import array_file
-from trainer.array_file import AGAIN, Arrays, counts, numbers, text
-from trainer.evaluation.placement import Placement
+from trainer.predictions import array_file
+from trainer.predictions.array_file import AGAIN, Arrays, counts, numbers, text
+from trainer.predictions.placement import Placement
 
 LOCALISATION = "localisation.npz"
 GALLERY = "gallery.npz"

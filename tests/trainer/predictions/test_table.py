@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from preprocessing.contract.errors import DataError, UsageError
-from trainer.predictions import Predictions, fingerprint, read, write
+from trainer.predictions.table import Predictions, fingerprint, read, write
 
 GOOD = (
     "id,patient,split,label:Mass,label:Edema,score:Mass,score:Edema\n"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError
-from trainer import heat_map_files
-from trainer.evaluation.placement import Placement
-from trainer.heat_map_files import BoxedMaps, Gallery
+from trainer.predictions import heat_map_files
+from trainer.predictions.heat_map_files import BoxedMaps, Gallery
+from trainer.predictions.placement import Placement
 
 PLACE = Placement(0.1, 0.125, 0.0625, 0.875)
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract import patients as people
-from trainer.predictions_formats import at
+from trainer.predictions.formats import at
 
 _SHOWN = 3
 Texts = npt.NDArray[np.str_]

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from trainer.evaluation.placement import Placement, normalised
+from trainer.predictions.placement import Placement, normalised
 
 # The middle 7/8 of a picture of 256, cells every 32 pixels from the crop's first pixel on.
 USUAL = Placement(first=16.5 / 256, step=32 / 256, left=16 / 256, side=224 / 256)

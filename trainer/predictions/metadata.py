@@ -16,11 +16,11 @@ import numpy.typing as npt
 from preprocessing.contract import patients as people
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
-from trainer import data_entry, given_file, metadata_fields, patient_rules
-from trainer.metadata_fields import LABEL_PREFIX, UNKNOWN
-from trainer.name_matching import image_stems, proven_rows, rows_of
-from trainer.predictions import SPLITS
-from trainer.predictions_formats import at, columns_of, encode, first
+from trainer.predictions import data_entry, given_file, metadata_columns, patient_rules
+from trainer.predictions.formats import at, columns_of, encode, first
+from trainer.predictions.metadata_columns import LABEL_PREFIX, UNKNOWN
+from trainer.predictions.names import image_stems, proven_rows, rows_of
+from trainer.predictions.table import SPLITS
 
 NAME = "metadata.csv"
 
@@ -215,13 +215,13 @@ def _metadata(path: str, columns: dict[str, npt.NDArray[Any]]) -> Metadata:
         ids=ids,
         patients=patients,
         splits=splits,
-        sex=metadata_fields.coded("sex", columns, refused),
-        view=metadata_fields.coded("view", columns, refused),
-        age=metadata_fields.integers(path, "age", columns, refused),
-        follow_up=metadata_fields.integers(path, "follow_up", columns, refused),
-        width=metadata_fields.integers(path, "width", columns, refused),
-        height=metadata_fields.integers(path, "height", columns, refused),
-        labels=metadata_fields.labels(path, columns, findings),
+        sex=metadata_columns.coded("sex", columns, refused),
+        view=metadata_columns.coded("view", columns, refused),
+        age=metadata_columns.integers(path, "age", columns, refused),
+        follow_up=metadata_columns.integers(path, "follow_up", columns, refused),
+        width=metadata_columns.integers(path, "width", columns, refused),
+        height=metadata_columns.integers(path, "height", columns, refused),
+        labels=metadata_columns.labels(path, columns, findings),
         findings=findings,
         refused=refused,
     )

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from trainer import patient_rules
+from trainer.predictions import patient_rules
 
 
 def _leaks(*patients: str) -> list[str]:

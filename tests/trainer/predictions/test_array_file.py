@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError
-from trainer import array_file
+from trainer.predictions import array_file
 
 ARRAYS = {"name": np.array(["a", "bc"]), "value": np.random.default_rng(0).random((40, 9))}
 

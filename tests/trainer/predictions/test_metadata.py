@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError
-from trainer import metadata
-from trainer.metadata import Metadata
+from trainer.predictions import metadata
+from trainer.predictions.metadata import Metadata
 
 WHOLE = Metadata(
     ids=np.array(["a.png", "b.png", "c,1.png"]),

@@ -4,7 +4,7 @@
 import pytest
 
 from preprocessing.contract.errors import DataError
-from trainer import data_entry
+from trainer.predictions import data_entry
 
 HEAD = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age"
 TAIL = "View Position,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"

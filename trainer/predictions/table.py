@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
-from trainer import given_file, patient_rules
-from trainer.predictions_formats import at, columns_of, encode, first, numbers
+from trainer.predictions import given_file, patient_rules
+from trainer.predictions.formats import at, columns_of, encode, first, numbers
 
 SPLITS = ("train", "validation", "test")
 LABEL_PREFIX = "label:"

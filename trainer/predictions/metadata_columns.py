@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from preprocessing.contract import cells, vocabulary
 from preprocessing.contract.errors import DataError
-from trainer.predictions_formats import at, numbers
+from trainer.predictions.formats import at, numbers
 
 LABEL_PREFIX = "label:"
 AGE_BOUNDS = "age_bounds"

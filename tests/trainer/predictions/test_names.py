@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preprocessing.contract.errors import DataError
-from trainer.name_matching import image_stems, proven_rows, rows_of
+from trainer.predictions.names import image_stems, proven_rows, rows_of
 
 
 def names(*values: str) -> np.ndarray:

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError, StoppedError
-from trainer import given_file, metadata, predictions
 from trainer.evaluation import radiologists
+from trainer.predictions import given_file, metadata, table
 
 LONG = "CXR14_LONG" in os.environ
-READERS = (predictions.read, predictions.fingerprint, metadata.read, radiologists.read)
+READERS = (table.read, table.fingerprint, metadata.read, radiologists.read)
 
 
-def _predictions(rows: int = 40) -> predictions.Predictions:
+def _predictions(rows: int = 40) -> table.Predictions:
     generator = np.random.default_rng(0)
-    return predictions.Predictions(
+    return table.Predictions(
         ids=np.array([f"{row:08d}_000.png" for row in range(rows)]),
         patients=np.array([f"P\xe4{row // 2}" for row in range(rows)]),
         splits=np.array(["validation" if row < rows // 2 else "test" for row in range(rows)]),
@@ -46,7 +46,7 @@ def test_a_folder_a_pipe_and_a_path_below_a_file_are_named(reader, tmp_path: Pat
 def test_a_file_of_somebody_else_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").touch(mode=0o000)
     with pytest.raises(DataError, match=r"a.csv: the predictions file cannot be read \(Permission"):
-        predictions.read(str(tmp_path / "a.csv"))
+        table.read(str(tmp_path / "a.csv"))
 
 
 def test_what_a_parser_raises_becomes_a_sentence_and_a_sentence_stays() -> None:
@@ -65,7 +65,7 @@ def test_damage_anywhere_is_a_sentence_or_other_values_but_never_a_crash(
     if suffix == "parquet":
         pytest.importorskip("pyarrow")
     path = tmp_path / f"p.{suffix}"
-    predictions.write(str(path), _predictions())
+    table.write(str(path), _predictions())
     whole = path.read_bytes()
     refused = 0
     for seed in range(20_000 if LONG else 150):
@@ -74,7 +74,7 @@ def test_damage_anywhere_is_a_sentence_or_other_values_but_never_a_crash(
         start, length = int(generator.integers(len(data))), int(generator.integers(1, 40))
         data[start : start + length] = generator.bytes(min(length, len(data) - start))
         path.write_bytes(data[: len(data) - int(generator.integers(0, 200) * (seed % 7 == 0))])
-        for reader in (predictions.read, metadata.read):
+        for reader in (table.read, metadata.read):
             try:
                 reader(str(path))
             except DataError as error:
@@ -90,6 +90,6 @@ def test_text_that_is_bytes_is_utf_8_or_refused(tmp_path: Path) -> None:
         np.savez(path, id=np.array([b"a", name]), **{"score:Mass": [0.5, 0.5]}, **columns)
         if refused:
             with pytest.raises(DataError, match="p.npz: column id is not UTF-8 .*save its text as"):
-                predictions.read(str(path))
+                table.read(str(path))
         else:
-            assert predictions.read(str(path)).ids.tolist() == ["a", "\xe9"]
+            assert table.read(str(path)).ids.tolist() == ["a", "\xe9"]

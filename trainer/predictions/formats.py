@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from preprocessing.contract import cells
 from preprocessing.contract.errors import DataError, UsageError
-from trainer import array_file, given_file
+from trainer.predictions import array_file, given_file
 
 Columns = dict[str, npt.NDArray[Any]]
 
