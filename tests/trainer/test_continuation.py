@@ -79,9 +79,9 @@ def assert_same(one: pathlib.Path, other: pathlib.Path) -> None:
         first, second = arrays(one, folder), arrays(other, folder)
         assert first.keys() == second.keys()
         assert not [name for name in first if not np.array_equal(first[name], second[name])]
-    notes = [json.loads((path / notes.TRAINING).read_text()) for path in (one, other)]
+    written = [json.loads((path / notes.TRAINING).read_text()) for path in (one, other)]
     for name in ("identity", "steps", "best_step", "best_validation_mean_auc", "stale_epochs"):
-        assert notes[0][name] == notes[1][name]
+        assert written[0][name] == written[1][name]
 
 
 def test_a_cosine_that_is_extended_and_interrupted_is_the_one_that_is_only_extended(

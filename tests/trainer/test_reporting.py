@@ -18,8 +18,8 @@ def folder(finished_run: Any, tmp_path: pathlib.Path) -> pathlib.Path:
     """A folder with the predictions and the notes of a run, but no report."""
     output = pathlib.Path(finished_run.output)
     (tmp_path / "predictions").mkdir()
-    notes = (notes.PREDICTIONS_NOTE, notes.CONFIG, notes.TRAINING)
-    for name in (notes.PREDICTIONS, *notes):
+    beside = (notes.PREDICTIONS_NOTE, notes.CONFIG, notes.TRAINING)
+    for name in (notes.PREDICTIONS, *beside):
         (tmp_path / name).write_bytes((output / name).read_bytes())
     return tmp_path
 

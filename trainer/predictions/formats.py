@@ -2,7 +2,7 @@
 """The three file formats of predictions, CSV, npz and Parquet, as named columns and back.
 
 Here a file is bytes and columns; what the columns must hold is the business of
-`trainer.predictions`.
+`trainer.predictions.table`.
 """
 
 import csv
