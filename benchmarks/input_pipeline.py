@@ -24,9 +24,9 @@ from benchmarks.ratio import Ratio
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import schema
 from preprocessing.contract.files import storage
-from trainer import cache, dataset
 from trainer.augment import augment
 from trainer.config import DataConfig
+from trainer.data import dataset, local_copy
 
 _ROUNDS, _BATCH, _CROP, _WORKERS = 5, 32, 224, 2
 # Batches that are thrown away before each measurement: more than what any way has in store.
@@ -81,7 +81,7 @@ def _our_ways(folder: str) -> tuple[dict[str, Way], dict[str, list[float]]]:
     per_core: dict[str, list[float]] = {}
     for encoding in ("png", "raw"):
         shards = material.shards(folder, encoding)
-        memory = cache.local_copy(shards, manifests.read(shards), "memory")
+        memory = local_copy.local_copy(shards, manifests.read(shards), "memory")
         for name, batches in {
             encoding: _ours(shards, DataConfig(global_batch_size=_BATCH)),
             f"{encoding} augmented": _augmented(shards),

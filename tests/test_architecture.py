@@ -202,11 +202,7 @@ def test_the_contract_knows_neither_beam_nor_the_job_around_it() -> None:
 
 
 def test_the_laptop_side_reaches_no_tensorflow() -> None:
-    light = [
-        module
-        for module in SOURCES
-        if any(_is_in(module, package) for package in LIGHT)
-    ]
+    light = [module for module in SOURCES if any(_is_in(module, package) for package in LIGHT)]
     assert len(light) > len(LIGHT)
     offenders = {
         module: sorted(target for target in _reached(module) if target.split(".")[0] in HEAVY)

@@ -15,11 +15,11 @@ from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.progress import Progress
 from trainer import gallery, training
 from trainer.checkpoints import checkpoints
+from trainer.data.order import reading
 from trainer.gallery import Choice
 from trainer.gradcam import GradCam, placement
 from trainer.job import Job
 from trainer.model import Model
-from trainer.order import reading
 from trainer.predictions import heat_map_files
 from trainer.predictions.heat_map_files import BoxedMaps, Gallery
 from trainer.predictions.placement import Placement, normalised

@@ -18,20 +18,10 @@ from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import (
-    agreement,
-    dataset,
-    export,
-    heat_maps,
-    host,
-    integrity,
-    loop,
-    metadata_writer,
-    runtime,
-    training,
-)
+from trainer import agreement, export, heat_maps, host, loop, runtime, training
 from trainer.checkpoints import bundle, checkpoints
 from trainer.config import Config
+from trainer.data import dataset, integrity, metadata_of_shards
 from trainer.job import Job
 from trainer.predictions import table
 from trainer.report import serving
@@ -122,7 +112,7 @@ def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
         made = _concatenate(parts)
         job.guard()
         table.write(path, made)
-        metadata_writer.write(job.data, job.manifest, job.output)
+        metadata_of_shards.write(job.data, job.manifest, job.output)
         _explain(job, made.select("test"))
         note = notes.predictions_note(job.config, job.manifest, step)
         note[notes.SHA256] = storage.sha256_of(path)

@@ -12,12 +12,9 @@ import numpy.typing as npt
 
 from preprocessing.contract.files import storage
 from trainer import (
-    cache,
     continuation,
     course,
-    dataset,
     divergence,
-    integrity,
     limits,
     loop,
     model,
@@ -31,6 +28,7 @@ from trainer import (
 from trainer.checkpoints import bundle, checkpoints, earlier
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
+from trainer.data import dataset, integrity, local_copy
 from trainer.evaluation.auc import aurocs
 from trainer.evaluation.predict import Scorer
 from trainer.job import Job
@@ -160,7 +158,7 @@ def _assemble(
     should_stop: Callable[[], bool],
 ) -> Run:
     config, strategy = job.config, job.runtime.strategy
-    folder = cache.local_copy(job.data, job.manifest, config.data.cache)
+    folder = local_copy.local_copy(job.data, job.manifest, config.data.cache)
     size = config.data.global_batch_size
     per_epoch = course.steps_per_epoch(job.manifest, size)
     schedule = optimizer.Schedule(

@@ -16,8 +16,9 @@ import numpy as np
 import tensorflow as tf
 from conftest import DataSet, small_config, tiny_model, write_data_set
 
-from trainer import batch_norm, dataset, multistep, optimizer, runtime
+from trainer import batch_norm, multistep, optimizer, runtime
 from trainer.config import Config, RuntimeConfig
+from trainer.data import dataset
 from trainer.evaluation.predict import Scorer
 from trainer.model import Model
 from trainer.optimizer import LossScale

@@ -14,7 +14,8 @@ import keras
 import tensorflow as tf
 from conftest import small_config, write_data_set
 
-from trainer import dataset, model, multistep, optimizer
+from trainer import model, multistep, optimizer
+from trainer.data import dataset
 from trainer.optimizer import LossScale
 from trainer.step import Step
 

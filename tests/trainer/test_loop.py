@@ -13,11 +13,12 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, StoppedError, UsageError
-from trainer import dataset, loop, multistep, optimizer
+from trainer import loop, multistep, optimizer
 from trainer.checkpoints import checkpoints
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
+from trainer.data import dataset
 from trainer.meter import Run
 from trainer.model import Model
 from trainer.monitor import Monitor

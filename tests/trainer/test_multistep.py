@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import dataset, multistep, optimizer
+from trainer import multistep, optimizer
 from trainer.config import Config
+from trainer.data import dataset
 from trainer.optimizer import LossScale
 from trainer.step import Step
 

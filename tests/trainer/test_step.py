@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import dataset, model, multistep, optimizer
+from trainer import model, multistep, optimizer
 from trainer.config import Config
+from trainer.data import dataset
 from trainer.losses import cross_entropies
 from trainer.optimizer import LossScale
 from trainer.step import Step

@@ -9,8 +9,8 @@ import tensorflow as tf
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.progress import Progress
-from trainer import dataset
 from trainer.config import DataConfig
+from trainer.data import dataset
 from trainer.predictions.table import Predictions
 from trainer.runtime import Runtime
 

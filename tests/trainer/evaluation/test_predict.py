@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer import dataset
+from trainer.data import dataset
 from trainer.evaluation.predict import Scorer
 
 Score = Callable[..., Scorer]

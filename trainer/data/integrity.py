@@ -12,7 +12,7 @@ from preprocessing.contract.errors import DataError, UnavailableError
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest, Shard
 from preprocessing.contract.process.progress import Progress
-from trainer import cache
+from trainer.data import local_copy
 
 
 def check_shards(folder: str, manifest: Manifest) -> None:
@@ -90,7 +90,7 @@ def naming_damage(folder: str, manifest: Manifest, copy: str = "") -> Iterator[N
                 path = storage.join(folder, shard.name)
                 if storage.sha256_of(path) != shard.sha256:
                     raise _foreign(path) from error
-        if removed := cache.drop_damaged(manifest, copy):
+        if removed := local_copy.drop_damaged(manifest, copy):
             raise UnavailableError(
                 f"the copy {removed[0]} of a shard was damaged and is removed: run the same "
                 "command again, which makes a new one"

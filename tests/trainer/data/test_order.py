@@ -11,7 +11,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.order import Order, reading
+from trainer.data.order import Order, reading
 
 SHARDS = (7, 1, 12, 5, 9, 3)
 EXAMPLES = sum(SHARDS)

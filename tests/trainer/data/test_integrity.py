@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from preprocessing.contract.errors import DataError, UnavailableError
 from preprocessing.contract.manifest import Manifest
-from trainer import cache, dataset, integrity
+from trainer.data import dataset, integrity, local_copy
 
 
 def test_a_whole_data_set_passes_the_check(data_set: Any) -> None:
@@ -59,7 +59,7 @@ def test_a_damaged_copy_is_removed_and_made_again_by_the_next_start(
     data_set: Any, tmp_path: Any
 ) -> None:
     where = str(tmp_path)
-    copy = cache.local_copy(data_set.folder, data_set.manifest, where)
+    copy = local_copy.local_copy(data_set.folder, data_set.manifest, where)
     path = f"{copy}/{data_set.manifest.splits['validation'].shards[1].name}"
     flip(path)
     with (
@@ -67,7 +67,7 @@ def test_a_damaged_copy_is_removed_and_made_again_by_the_next_start(
         integrity.naming_damage(data_set.folder, data_set.manifest, where),
     ):
         dataset.read_truth(copy, data_set.manifest, "validation")
-    cache.local_copy(data_set.folder, data_set.manifest, where)
+    local_copy.local_copy(data_set.folder, data_set.manifest, where)
     dataset.read_truth(copy, data_set.manifest, "validation")
 
 

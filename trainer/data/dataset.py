@@ -17,7 +17,7 @@ from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.pictures import image_graph
 from trainer import course, limits
 from trainer.config import DataConfig
-from trainer.order import READ_BYTES, Order, reading
+from trainer.data.order import READ_BYTES, Order, reading
 
 
 @dataclasses.dataclass(frozen=True)

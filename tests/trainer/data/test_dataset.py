@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, DataError
-from trainer import dataset
 from trainer.config import DataConfig
+from trainer.data import dataset
 
 Batch = dict[str, np.ndarray]
 

@@ -14,7 +14,7 @@ from preprocessing.contract import schema
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage, tfrecord
 from preprocessing.contract.manifest import Manifest, Shard, Split
-from trainer import metadata_writer
+from trainer.data import metadata_of_shards
 from trainer.predictions import metadata
 
 RECORDS = {
@@ -49,7 +49,7 @@ def made(tmp_path: pathlib.Path) -> tuple[str, Manifest]:
 def test_every_split_is_written_without_decoding_a_picture(
     made: tuple[str, Manifest], tmp_path: pathlib.Path
 ) -> None:
-    path = metadata_writer.write(*made, str(tmp_path / "run"))
+    path = metadata_of_shards.write(*made, str(tmp_path / "run"))
     assert path == str(tmp_path / "run" / "predictions" / "metadata.csv")
     found = metadata.read(path)
     assert found.ids.tolist() == ["t1", "t2", "v1", "s1", "s2"]
@@ -68,12 +68,12 @@ def test_it_is_written_once_and_again_for_another_data_set(
     made: tuple[str, Manifest], tmp_path: pathlib.Path
 ) -> None:
     folder, manifest = made
-    path = metadata_writer.write(folder, manifest, str(tmp_path))
+    path = metadata_of_shards.write(folder, manifest, str(tmp_path))
     first = storage.read_bytes(path)
     storage.write_text(path, "kept")
-    metadata_writer.write(folder, manifest, str(tmp_path))
+    metadata_of_shards.write(folder, manifest, str(tmp_path))
     assert storage.read_text(path) == "kept"
-    metadata_writer.write(folder, dataclasses.replace(manifest, writer="other"), str(tmp_path))
+    metadata_of_shards.write(folder, dataclasses.replace(manifest, writer="other"), str(tmp_path))
     assert storage.read_bytes(path) == first
 
 
@@ -83,22 +83,22 @@ def test_a_shard_that_is_not_as_the_manifest_says_is_named(made: tuple[str, Mani
     whole = storage.read_bytes(path)
     storage.write_bytes(path, whole + whole)
     with pytest.raises(DataError, match=r"test-1\.tfrecord holds 2 records, the manifest says 1"):
-        metadata_writer.of_data_set(folder, manifest)
+        metadata_of_shards.of_data_set(folder, manifest)
     storage.write_bytes(path, whole[:-1])
     with pytest.raises(DataError, match=r"test-1\.tfrecord: record 0.* is cut short"):
-        metadata_writer.of_data_set(folder, manifest)
+        metadata_of_shards.of_data_set(folder, manifest)
     storage.delete(path)
     with pytest.raises(DataError, match=r"test-1\.tfrecord is missing"):
-        metadata_writer.of_data_set(folder, manifest)
+        metadata_of_shards.of_data_set(folder, manifest)
 
 
 def test_it_needs_no_tensorflow(fresh_python: Callable[..., subprocess.CompletedProcess]) -> None:
-    code = "import sys, trainer.metadata_writer; sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, trainer.data.metadata_of_shards; sys.exit('tensorflow' in sys.modules)"
     assert fresh_python("-c", code).returncode == 0
 
 
 def test_a_data_set_that_preprocessing_wrote_is_read_whole(data_set: Any) -> None:
-    found = metadata_writer.of_data_set(data_set.folder, data_set.manifest)
+    found = metadata_of_shards.of_data_set(data_set.folder, data_set.manifest)
     targets = [data_set.targets[name] for name in found.ids.tolist()]
     assert len(targets) == 49
     expected = np.where(np.array(targets) == -1, np.nan, targets)

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.files import storage
-from trainer import cache, dataset
 from trainer.config import DataConfig
+from trainer.data import dataset, local_copy
 
 
 def first_batch(data_set: Any, folder: str) -> dict[str, np.ndarray]:
@@ -28,13 +28,13 @@ def first_batch(data_set: Any, folder: str) -> dict[str, np.ndarray]:
 
 
 def test_without_a_place_shards_stay_where_they_are(data_set: Any) -> None:
-    assert cache.local_copy(data_set.folder, data_set.manifest, "") == data_set.folder
+    assert local_copy.local_copy(data_set.folder, data_set.manifest, "") == data_set.folder
 
 
 @pytest.mark.parametrize("where", ["memory", "disk"])
 def test_a_copy_gives_the_same_batches(data_set: Any, tmp_path: pathlib.Path, where: str) -> None:
     place = where if where == "memory" else str(tmp_path / "copy")
-    copy = cache.local_copy(data_set.folder, data_set.manifest, place)
+    copy = local_copy.local_copy(data_set.folder, data_set.manifest, place)
     assert copy != data_set.folder
     expected, found = first_batch(data_set, data_set.folder), first_batch(data_set, copy)
     for name, part in expected.items():
@@ -42,7 +42,7 @@ def test_a_copy_gives_the_same_batches(data_set: Any, tmp_path: pathlib.Path, wh
 
 
 def test_a_later_start_copies_only_what_is_cut_short(data_set: Any, tmp_path: pathlib.Path) -> None:
-    copy = pathlib.Path(cache.local_copy(data_set.folder, data_set.manifest, str(tmp_path)))
+    copy = pathlib.Path(local_copy.local_copy(data_set.folder, data_set.manifest, str(tmp_path)))
     shards = sorted(copy.glob("**/*.tfrecord*"))
     names = {
         shard.name
@@ -52,7 +52,7 @@ def test_a_later_start_copies_only_what_is_cut_short(data_set: Any, tmp_path: pa
     assert {path.name for path in shards} == {storage.basename(name) for name in names}
     shards[0].write_bytes(b"cut")
     times = {path: path.stat().st_mtime_ns for path in shards[1:]}
-    assert cache.local_copy(data_set.folder, data_set.manifest, str(tmp_path)) == str(copy)
+    assert local_copy.local_copy(data_set.folder, data_set.manifest, str(tmp_path)) == str(copy)
     assert {path: path.stat().st_mtime_ns for path in shards[1:]} == times
     assert shards[0].stat().st_size > 3
     assert not list(copy.glob("**/*.tmp"))
