@@ -7,8 +7,8 @@ from collections.abc import Callable
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process.stopping import StopRequests
 from trainer.config import Config
+from trainer.distribution.runtime import Runtime
 from trainer.runfolder import identity
-from trainer.runtime import Runtime
 
 
 @dataclasses.dataclass(frozen=True)

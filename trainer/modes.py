@@ -18,7 +18,8 @@ from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process import tensorflow_notes
 from preprocessing.contract.process.stopping import StopRequests
-from trainer import cluster, course, model_folder, reporting, restarts
+from trainer import course, model_folder, reporting
+from trainer.distribution import cluster, platform_restarts
 from trainer.flags import ParsedFlags
 from trainer.runfolder import notes
 from trainer.runfolder.completion import Completion
@@ -41,7 +42,7 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
         with lock.lease(parsed.output, stops.end):
             _report(parsed)
         return
-    restarts.check(os.environ)
+    platform_restarts.check(os.environ)
     manifest = manifests.read(parsed.data)
     stages = _Stages(parsed, manifest, stops)
     with stages.lease():

@@ -213,8 +213,8 @@ def raw_data_set(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 @pytest.fixture(scope="session")
 def one_device() -> Any:
     """The runtime of one CPU, connected as a run would."""
-    from trainer import runtime
     from trainer.config import RuntimeConfig
+    from trainer.distribution import runtime
 
     return runtime.connect(RuntimeConfig(), {}, seed=0)
 

@@ -9,9 +9,9 @@ import os
 
 import tensorflow as tf
 
-from trainer import runtime
 from trainer.config import RuntimeConfig
-from trainer.runtime import Runtime
+from trainer.distribution import runtime
+from trainer.distribution.runtime import Runtime
 
 CALLS, STEPS = 60, 3
 

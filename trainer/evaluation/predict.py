@@ -11,8 +11,8 @@ from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.progress import Progress
 from trainer.config import DataConfig
 from trainer.data import dataset
+from trainer.distribution.runtime import Runtime
 from trainer.predictions.table import Predictions
-from trainer.runtime import Runtime
 
 
 class Scorer:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Renders a job of several replicas as a JobSet: pods that train together and restart together.
 
-A worker that is taken away ends all others (exit code 75, `trainer.agreement`), so the JobSet makes
-all of them anew; they find each other by the host names that JobSet gives (`trainer.cluster`).
+A worker that is taken away ends all others (exit code 75, `trainer.distribution.agreement`), so the JobSet makes
+all of them anew; they find each other by the host names that JobSet gives (`trainer.distribution.cluster`).
 
 JobSet has no time limit over all attempts and no bound on uncounted restarts. The time limit is one
 of each attempt and ends the JobSet; the pods learn how often it restarted, and end it for good
-after too many (`trainer.restarts`).
+after too many (`trainer.distribution.platform_restarts`).
 """
 
 from preprocessing.contract.errors import ConfigError, StoppedError
@@ -84,7 +84,7 @@ def _workers(job: Job, kubernetes: Kubernetes, labels: dict[str, str]) -> Spec:
 
 
 def _environment(job: Job) -> list[Spec]:
-    """What `trainer.cluster` and `trainer.restarts` read.
+    """What `trainer.distribution.cluster` and `trainer.distribution.platform_restarts` read.
 
     JOB_COMPLETION_INDEX comes from Kubernetes itself, the annotations from JobSet.
     """

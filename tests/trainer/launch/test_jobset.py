@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 
 from preprocessing.contract import errors
-from trainer import cluster, restarts
+from trainer.distribution import cluster, platform_restarts
 from trainer.launch import job_file, jobset, kubernetes, task
 
 WORKERS = 3
@@ -100,10 +100,10 @@ def test_uncounted_restarts_are_bounded(
 ) -> None:
     environ = environment(render(job_file(replicas=WORKERS, restarts=2)), attempt)
     if not ends:
-        restarts.check(environ)
+        platform_restarts.check(environ)
         return
     with pytest.raises(errors.ConfigError) as caught:
-        restarts.check(environ)
+        platform_restarts.check(environ)
     assert action_on_code(render(job_file(replicas=WORKERS)), caught.value.exit_code) == (
         "FailJobSet"
     )

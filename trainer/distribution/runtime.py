@@ -13,10 +13,10 @@ import tensorflow as tf
 from tensorflow.python.distribute.cross_device_utils import CollectiveReplicaLauncher
 
 from preprocessing.contract.errors import ConfigError
-from trainer import cluster, rendezvous
-from trainer.agreement import Agreement
-from trainer.cluster import Cluster
 from trainer.config import RuntimeConfig
+from trainer.distribution import cluster, rendezvous
+from trainer.distribution.agreement import Agreement
+from trainer.distribution.cluster import Cluster
 
 _FORMING_SECONDS = 60.0
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, StoppedError
-from trainer import rendezvous
-from trainer.cluster import Cluster
+from trainer.distribution import rendezvous
+from trainer.distribution.cluster import Cluster
 
 # What TensorFlow raises in the processes that are left when one of them is gone.
 LOST_PEER = (

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from preprocessing.contract.errors import ConfigError, StoppedError
-from trainer import rendezvous
-from trainer.cluster import Cluster
+from trainer.distribution import rendezvous
+from trainer.distribution.cluster import Cluster
 
 
 def free_ports(count: int) -> list[int]:

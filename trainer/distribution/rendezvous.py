@@ -10,7 +10,7 @@ import threading
 import time
 
 from preprocessing.contract.errors import ConfigError, StoppedError
-from trainer.cluster import Cluster
+from trainer.distribution.cluster import Cluster
 
 _HELLO = b"cxr14 worker %05d\n"
 _LENGTH = len(_HELLO % 0)

@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, StoppedError
-from trainer import agreement
-from trainer.agreement import Agreement
-from trainer.cluster import Cluster
+from trainer.distribution import agreement
+from trainer.distribution.agreement import Agreement
+from trainer.distribution.cluster import Cluster
 
 
 def free_port() -> int:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from preprocessing.contract.errors import ConfigError
-from trainer import cluster
-from trainer.cluster import Cluster
+from trainer.distribution import cluster
+from trainer.distribution.cluster import Cluster
 
 _CHIEF = {"chief": ["c:1"], "worker": ["a:1", "b:1"]}
 _ONE = {"chief": ["c:1"], "ps": ["p:1"]}

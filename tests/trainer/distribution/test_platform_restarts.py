@@ -6,7 +6,8 @@ import pathlib
 import pytest
 
 from preprocessing.contract.errors import ConfigError
-from trainer import restarts, task
+from trainer import task
+from trainer.distribution import platform_restarts
 
 
 @pytest.mark.parametrize(
@@ -19,12 +20,12 @@ from trainer import restarts, task
     ],
 )
 def test_a_job_goes_on_up_to_its_bound(environ: dict[str, str]) -> None:
-    restarts.check(environ)
+    platform_restarts.check(environ)
 
 
 def test_a_job_beyond_its_bound_is_ended_for_good() -> None:
     with pytest.raises(ConfigError, match="restarted 107 times, and at most 106 are allowed"):
-        restarts.check({"CXR14_RESTARTS": "107", "CXR14_MOST_RESTARTS": "106"})
+        platform_restarts.check({"CXR14_RESTARTS": "107", "CXR14_MOST_RESTARTS": "106"})
 
 
 def test_it_ends_before_anything_is_read(

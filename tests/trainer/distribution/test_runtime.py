@@ -10,9 +10,9 @@ import pytest
 from cxr14_workers import Job, Ports, on_loopback
 
 from preprocessing.contract.errors import ConfigError
-from trainer import runtime
 from trainer.config import RuntimeConfig
-from trainer.runtime import Topology
+from trainer.distribution import runtime
+from trainer.distribution.runtime import Topology
 
 
 def tf_config(
