@@ -38,7 +38,7 @@ unit: .venv-dev/.installed
 ## test-tensorflow-io: the trainer on TensorFlow 2.16 with tensorflow-io, and shards on s3://.
 test-tensorflow-io: .venv-tensorflow-io/.installed
 	.venv-tensorflow-io/bin/python -m pytest $(PARALLEL) tests/tensorflow_io \
-	  tests/trainer/test_*.py tests/trainer/evaluation/test_predict.py \
+	  tests/trainer/test_*.py tests/trainer/network/test_scorer.py \
 	  -m "not slow and not distributed"
 
 ## golden: writes the golden files again; read the difference before you commit it.

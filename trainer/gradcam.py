@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from preprocessing.contract.pictures import image, image_graph
 from trainer.config import DataConfig
-from trainer.model import Model
+from trainer.network.model import Model
 from trainer.predictions.placement import Placement
 
 # Pixels of the input from one cell of ResNet-50's last maps to the next.

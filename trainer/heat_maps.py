@@ -19,7 +19,7 @@ from trainer.data.order import reading
 from trainer.gallery import Choice
 from trainer.gradcam import GradCam, placement
 from trainer.job import Job
-from trainer.model import Model
+from trainer.network.model import Model
 from trainer.predictions import heat_map_files
 from trainer.predictions.heat_map_files import BoxedMaps, Gallery
 from trainer.predictions.placement import Placement, normalised

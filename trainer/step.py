@@ -17,7 +17,7 @@ from trainer import optimizer as optimizers
 from trainer.augment import augment
 from trainer.config import Config
 from trainer.losses import cross_entropies
-from trainer.model import Model
+from trainer.network.model import Model
 
 Batch = dict[str, tf.Tensor]
 

@@ -13,7 +13,7 @@ from preprocessing.contract.errors import JobError
 from preprocessing.contract.files import faults
 from preprocessing.contract.process import streams
 from preprocessing.contract.process.stopping import StopRequests, tidied
-from trainer import keras_home
+from trainer.network import keras_home
 
 
 def main(

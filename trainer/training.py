@@ -17,7 +17,6 @@ from trainer import (
     divergence,
     limits,
     loop,
-    model,
     monitor_folder,
     multistep,
     optimizer,
@@ -30,10 +29,11 @@ from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.data import dataset, integrity, local_copy
 from trainer.evaluation.auc import aurocs
-from trainer.evaluation.predict import Scorer
 from trainer.job import Job
 from trainer.meter import Run, Summary
 from trainer.monitor import Monitor
+from trainer.network import model
+from trainer.network.scorer import Scorer
 from trainer.profiling import Profiler
 from trainer.runfolder import notes
 

@@ -180,10 +180,10 @@ def arguments(data: str, output: str, **settings: Any) -> list[str]:
 
 
 def tiny_model(*, seed: int = 0, dropout: float = 0.25, hidden: int = 8) -> Any:
-    """Returns a `trainer.model.Model` of two dense layers, without batch statistics."""
+    """Returns a `trainer.network.model.Model` of two dense layers, without batch statistics."""
     import keras
 
-    from trainer.model import Model
+    from trainer.network.model import Model
 
     random.seed(seed)
     pixels = keras.Input([32, 32], dtype="uint8")
@@ -222,7 +222,7 @@ def one_device() -> Any:
 @pytest.fixture(scope="session")
 def resnet(one_device: Any) -> Any:
     """The real network with random weights, 32 px, three findings; not to be changed."""
-    from trainer import model
+    from trainer.network import model
 
     return model.build(small_config().model, image_size=32, findings=len(FINDINGS))
 

@@ -16,13 +16,14 @@ import numpy as np
 import tensorflow as tf
 from conftest import DataSet, small_config, tiny_model, write_data_set
 
-from trainer import batch_norm, multistep, optimizer
+from trainer import multistep, optimizer
 from trainer.config import Config, RuntimeConfig
 from trainer.data import dataset
 from trainer.distribution import runtime
 from trainer.distribution.runtime import Runtime
-from trainer.evaluation.predict import Scorer
-from trainer.model import Model
+from trainer.network import batch_norm
+from trainer.network.model import Model
+from trainer.network.scorer import Scorer
 from trainer.optimizer import LossScale
 from trainer.step import Step
 

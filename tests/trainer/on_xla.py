@@ -14,8 +14,9 @@ import keras
 import tensorflow as tf
 from conftest import small_config, write_data_set
 
-from trainer import model, multistep, optimizer
+from trainer import multistep, optimizer
 from trainer.data import dataset
+from trainer.network import model
 from trainer.optimizer import LossScale
 from trainer.step import Step
 

@@ -12,11 +12,12 @@ import tensorflow as tf
 
 from preprocessing.contract.pictures import image_graph
 from preprocessing.phantom import population, render
-from trainer import gradcam, model
+from trainer import gradcam
 from trainer.config import DataConfig, ModelConfig
 from trainer.evaluation import boxes
 from trainer.gradcam import GradCam
-from trainer.model import Model
+from trainer.network import model
+from trainer.network.model import Model
 from trainer.predictions.placement import Placement, normalised
 
 STORED, DATA = 256, DataConfig(image_size=224, crop_fraction=0.875)

@@ -17,11 +17,12 @@ from preprocessing.contract.errors import DataError
 from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import gallery, heat_maps, model, stages, task
+from trainer import gallery, heat_maps, stages, task
 from trainer.checkpoints import checkpoints
 from trainer.config import Config
 from trainer.gradcam import placement
 from trainer.job import Job
+from trainer.network import model
 from trainer.predictions import heat_map_files, table
 from trainer.predictions.placement import normalised
 from trainer.predictions.table import Predictions

@@ -20,8 +20,8 @@ from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.data import dataset
 from trainer.meter import Run
-from trainer.model import Model
 from trainer.monitor import Monitor
+from trainer.network.model import Model
 from trainer.optimizer import LossScale
 from trainer.profiling import Profiler
 from trainer.step import Step

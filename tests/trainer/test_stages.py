@@ -15,11 +15,12 @@ import tensorflow as tf
 from preprocessing.contract.errors import ConfigError, DataError
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import model, stages, training
+from trainer import stages, training
 from trainer.checkpoints import checkpoints
 from trainer.config import Config
 from trainer.evaluation.auc import aurocs
 from trainer.job import Job
+from trainer.network import model
 from trainer.predictions import table
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 
 from preprocessing.contract.errors import ConfigError, UnavailableError, UsageError
 from preprocessing.contract.files import patience
-from trainer import download
+from trainer.network import download
 
 URL = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/x.h5"
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import batch_norm
-from trainer.batch_norm import BatchNormalization
+from trainer.network import batch_norm
+from trainer.network.batch_norm import BatchNormalization
 
 VALUES = np.random.default_rng(0).normal(3, 2, (5, 4, 4, 6)).astype(np.float32)
 

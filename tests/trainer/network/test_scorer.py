@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainer.data import dataset
-from trainer.evaluation.predict import Scorer
+from trainer.network.scorer import Scorer
 
 Score = Callable[..., Scorer]
 
