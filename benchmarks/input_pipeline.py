@@ -24,9 +24,9 @@ from benchmarks.ratio import Ratio
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import schema
 from preprocessing.contract.files import storage
-from trainer.augment import augment
 from trainer.config import DataConfig
 from trainer.data import dataset, local_copy
+from trainer.training.augment import augment
 
 _ROUNDS, _BATCH, _CROP, _WORKERS = 5, 32, 224, 2
 # Batches that are thrown away before each measurement: more than what any way has in store.

@@ -18,18 +18,18 @@ from preprocessing.contract import schema
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.pictures import image_graph
-from trainer import loop, multistep, optimizer
 from trainer.checkpoints import checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.data import dataset
 from trainer.distribution import runtime
-from trainer.losses import cross_entropies
-from trainer.meter import Run
 from trainer.monitor import Monitor
 from trainer.network import model
 from trainer.profiling import Profiler
-from trainer.step import Step
+from trainer.training import loop, multistep, optimizer
+from trainer.training.calls import Run
+from trainer.training.losses import cross_entropies
+from trainer.training.step import Step
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,8 +32,11 @@ BEFORE_THE_FIRST_CHECKPOINT = {
     ("trainer/foresight.py", "optimizer."): "states what a setting does, and advises nothing",
     ("trainer/foresight.py", "data.image_size="): "states what a setting does, and advises nothing",
     ("trainer/foresight.py", "train."): "states what a setting does, and advises nothing",
-    ("trainer/shortage.py", "lower data.image_size"): "said before any step was done",
-    ("trainer/shortage.py", "raise train.accumulation_steps"): "said before any step was done",
+    ("trainer/training/shortage.py", "lower data.image_size"): "said before any step was done",
+    (
+        "trainer/training/shortage.py",
+        "raise train.accumulation_steps",
+    ): "said before any step was done",
     ("trainer/checkpoints/earlier.py", "model.weights {path} does not fit this network"): (
         "read by the start that finds no checkpoint"
     ),

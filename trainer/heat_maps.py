@@ -13,7 +13,7 @@ from preprocessing.contract import schema
 from preprocessing.contract.files import storage
 from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.progress import Progress
-from trainer import gallery, training
+from trainer import gallery
 from trainer.checkpoints import checkpoints
 from trainer.data.order import reading
 from trainer.gallery import Choice
@@ -25,6 +25,7 @@ from trainer.predictions.heat_map_files import BoxedMaps, Gallery
 from trainer.predictions.placement import Placement, normalised
 from trainer.predictions.table import Predictions
 from trainer.runfolder import notes
+from trainer.training import assembly
 
 _SPLIT = "test"
 _THUMBNAIL_PX = 128
@@ -75,7 +76,7 @@ def write(job: Job, predictions: Predictions) -> None:
             storage.delete(path)
     if not (wanted.localisation or wanted.gallery):
         return
-    network = training.build(job, pretrained=False, distributed=False)
+    network = assembly.build(job, pretrained=False, distributed=False)
     checkpoints.restore_best(job.output, network.network)
     work = _Work(job, network, predictions, chosen)
     with Progress("heat maps", len(predictions.ids), unit="images") as progress:

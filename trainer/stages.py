@@ -18,7 +18,7 @@ from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import export, heat_maps, host, loop, training
+from trainer import export, heat_maps, host
 from trainer.checkpoints import bundle, checkpoints
 from trainer.config import Config
 from trainer.data import dataset, integrity, metadata_of_shards
@@ -27,6 +27,7 @@ from trainer.job import Job
 from trainer.predictions import table
 from trainer.report import serving
 from trainer.runfolder import notes
+from trainer.training import assembly, loop
 
 
 def connect(data: str, output: str, config: Config, manifest: Manifest, stops: StopRequests) -> Job:
@@ -78,7 +79,7 @@ def train(job: Job) -> loop.Summary:
     if not bundle.newest_first(storage.join(job.output, checkpoints.FOLDER)):
         _check_contents(job)
     with _watched(job), job.stops.held() as should_stop:
-        summary = training.train(job, should_stop)
+        summary = assembly.train(job, should_stop)
     if job.runtime.is_chief:
         job.guard()
         notes.write_note(job.output, notes.TRAINING, _training_note(job, summary, started))
@@ -103,10 +104,10 @@ def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
         The path of the predictions file.
     """
     with _watched(job):
-        network = training.build(job, pretrained=False)
+        network = assembly.build(job, pretrained=False)
         step, auc = checkpoints.restore_best(job.output, network.network)
         print(f"best network: step {step}, validation mean AUC {auc:.4f}", flush=True)
-        scorer = training.scorer(job, network.network)
+        scorer = assembly.scorer(job, network.network)
         parts = [scorer.predictions(split) for split in splits]
     path = storage.join(job.output, notes.PREDICTIONS)
     if job.runtime.is_chief:
@@ -139,7 +140,7 @@ def export_best(job: Job) -> str:
         The SavedModel's folder.
     """
     keras.config.set_dtype_policy("float32")
-    network = training.build(job, pretrained=False, distributed=False)
+    network = assembly.build(job, pretrained=False, distributed=False)
     step, auc = checkpoints.restore_best(job.output, network.network)
     served = export.Serving(
         network.network,

@@ -16,7 +16,6 @@ import numpy as np
 import tensorflow as tf
 from conftest import DataSet, small_config, tiny_model, write_data_set
 
-from trainer import multistep, optimizer
 from trainer.config import Config, RuntimeConfig
 from trainer.data import dataset
 from trainer.distribution import runtime
@@ -24,8 +23,9 @@ from trainer.distribution.runtime import Runtime
 from trainer.network import batch_norm
 from trainer.network.model import Model
 from trainer.network.scorer import Scorer
-from trainer.optimizer import LossScale
-from trainer.step import Step
+from trainer.training import multistep, optimizer
+from trainer.training.optimizer import LossScale
+from trainer.training.step import Step
 
 STEPS = 9
 

@@ -14,11 +14,11 @@ import keras
 import tensorflow as tf
 from conftest import small_config, write_data_set
 
-from trainer import multistep, optimizer
 from trainer.data import dataset
 from trainer.network import model
-from trainer.optimizer import LossScale
-from trainer.step import Step
+from trainer.training import multistep, optimizer
+from trainer.training.optimizer import LossScale
+from trainer.training.step import Step
 
 
 def main(kind: str) -> None:

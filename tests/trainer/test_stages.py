@@ -15,13 +15,14 @@ import tensorflow as tf
 from preprocessing.contract.errors import ConfigError, DataError
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import stages, training
+from trainer import stages
 from trainer.checkpoints import checkpoints
 from trainer.config import Config
 from trainer.evaluation.auc import aurocs
 from trainer.job import Job
 from trainer.network import model
 from trainer.predictions import table
+from trainer.training import assembly
 
 pytestmark = pytest.mark.slow
 
@@ -98,7 +99,7 @@ def test_the_best_network_of_a_run_scores_as_its_predictions_file(job: Job) -> N
     built = model.build(job.config.model, image_size=32, findings=3, pretrained=False)
     step, _ = checkpoints.restore_best(job.output, built.network)
     assert step == 7
-    scores = training.scorer(job, built.network).score("test")
+    scores = assembly.scorer(job, built.network).score("test")
     written = table.read(f"{job.output}/predictions/predictions.csv").select("test").scores
     np.testing.assert_allclose(scores, written, atol=1e-6)
 

@@ -3,7 +3,7 @@
 
 Restarts after a pre-emption are free, and a fault that looks like one, such as workers that never
 find each other, would otherwise go on for ever. What ends starts that get nowhere is
-`trainer.starts`; this also holds where the folder of the run cannot be written.
+`trainer.training.fruitless_starts`; this also holds where the folder of the run cannot be written.
 """
 
 from collections.abc import Mapping

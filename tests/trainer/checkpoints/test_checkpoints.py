@@ -19,11 +19,11 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, UsageError
-from trainer import optimizer
 from trainer.checkpoints import bundle, checkpoints
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.config import OptimizerConfig
+from trainer.training import optimizer
 
 ROOT = pathlib.Path(__file__).parents[3]
 

@@ -13,18 +13,18 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, StoppedError, UsageError
-from trainer import loop, multistep, optimizer
 from trainer.checkpoints import checkpoints
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.data import dataset
-from trainer.meter import Run
 from trainer.monitor import Monitor
 from trainer.network.model import Model
-from trainer.optimizer import LossScale
 from trainer.profiling import Profiler
-from trainer.step import Step
+from trainer.training import loop, multistep, optimizer
+from trainer.training.calls import Run
+from trainer.training.optimizer import LossScale
+from trainer.training.step import Step
 
 PER_EPOCH = 7
 

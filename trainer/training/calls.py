@@ -17,9 +17,9 @@ from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.monitor import Monitor
-from trainer.multistep import Measured, Steps
-from trainer.optimizer import LossScale, Schedule
 from trainer.profiling import Profiler
+from trainer.training.multistep import Measured, Steps
+from trainer.training.optimizer import LossScale, Schedule
 
 
 @dataclasses.dataclass(frozen=True)

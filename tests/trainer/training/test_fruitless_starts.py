@@ -6,42 +6,48 @@ import pathlib
 import pytest
 
 from preprocessing.contract.errors import ConfigError, StoppedError, UnavailableError, UsageError
-from trainer import starts
+from trainer.training import fruitless_starts
 
 
 def test_starts_without_progress_are_counted_and_end(tmp_path: pathlib.Path) -> None:
     output = str(tmp_path)
-    assert [starts.count(output, steps=[40], most=3) for _ in range(3)] == [1, 2, 3]
+    assert [fruitless_starts.count(output, steps=[40], most=3) for _ in range(3)] == [1, 2, 3]
     with pytest.raises(ConfigError, match="3 starts in a row from step 40 .* look at what ended"):
-        starts.count(output, steps=[40], most=3)
-    assert starts.count(output, steps=[40], most=3) == 1
+        fruitless_starts.count(output, steps=[40], most=3)
+    assert fruitless_starts.count(output, steps=[40], most=3) == 1
 
 
 def test_progress_begins_the_count_anew(tmp_path: pathlib.Path) -> None:
     output = str(tmp_path)
     there = ([], [], [10], [10], [20, 10])
-    assert [starts.count(output, steps=steps, most=2) for steps in there] == [1, 2, 1, 2, 1]
+    assert [fruitless_starts.count(output, steps=steps, most=2) for steps in there] == [
+        1,
+        2,
+        1,
+        2,
+        1,
+    ]
 
 
 def test_without_a_limit_it_never_ends(tmp_path: pathlib.Path) -> None:
-    assert [starts.count(str(tmp_path), steps=[], most=0) for _ in range(30)][-1] == 30
+    assert [fruitless_starts.count(str(tmp_path), steps=[], most=0) for _ in range(30)][-1] == 30
 
 
 def test_progress_before_a_damaged_checkpoint_counts(tmp_path: pathlib.Path) -> None:
     output = str(tmp_path)
-    assert [starts.count(output, steps=steps, most=2) for steps in ([40], [40, 30], [40, 30])] == [
+    assert [fruitless_starts.count(output, steps=steps, most=2) for steps in ([40], [40, 30], [40, 30])] == [
         1, 1, 2,
     ]  # fmt: skip
 
 
 def test_what_passes_is_free_once_the_start_is_noted() -> None:
-    with pytest.raises(StoppedError, match="again"), starts.noted():
+    with pytest.raises(StoppedError, match="again"), fruitless_starts.noted():
         raise UnavailableError("run the same command again")
-    with pytest.raises(UsageError), starts.noted():
+    with pytest.raises(UsageError), fruitless_starts.noted():
         raise UsageError("no")
 
 
 @pytest.mark.parametrize("data", [b"{", b"[]", b"null", b"\xff", b'{"steps": [5], "starts": "x"}'])
 def test_a_note_that_cannot_be_read_counts_as_none(tmp_path: pathlib.Path, data: bytes) -> None:
-    (tmp_path / starts.NOTE).write_bytes(data)
-    assert starts.count(str(tmp_path), steps=[5], most=1) == 1
+    (tmp_path / fruitless_starts.NOTE).write_bytes(data)
+    assert fruitless_starts.count(str(tmp_path), steps=[5], most=1) == 1

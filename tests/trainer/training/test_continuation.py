@@ -17,11 +17,12 @@ from preprocessing.contract.errors import ConfigError, StoppedError
 from preprocessing.contract.files import storage
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import stages, training
+from trainer import stages
 from trainer.checkpoints import bundle
 from trainer.config import Config
 from trainer.job import Job
 from trainer.runfolder import notes
+from trainer.training import assembly
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +44,7 @@ def train(
         with job.runtime.strategy.scope():
             return make_tiny_model(seed=3)
 
-    monkeypatch.setattr(training, "build", build)
+    monkeypatch.setattr(assembly, "build", build)
 
     def run(output: pathlib.Path, until: int = 0, **changed: Any) -> None:
         config = small_settings()
@@ -64,7 +65,7 @@ def train(
             return next(calls) >= until
 
         with pytest.raises(StoppedError):
-            training.train(job, stop)
+            assembly.train(job, stop)
 
     return run
 
@@ -174,7 +175,7 @@ def _break_at_once(train: Train, output: pathlib.Path, **changed: Any) -> None:
         def fails(*_: object) -> None:
             raise ConfigError("fruitless")
 
-        patch.setattr(training.loop, "train", fails)
+        patch.setattr(assembly.loop, "train", fails)
         train(output, **changed)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from trainer.losses import cross_entropies
+from trainer.training.losses import cross_entropies
 
 SHAPE = (5, 3)
 

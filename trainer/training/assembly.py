@@ -11,31 +11,29 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract.files import storage
-from trainer import (
-    continuation,
-    course,
-    divergence,
-    limits,
-    loop,
-    monitor_folder,
-    multistep,
-    optimizer,
-    shortage,
-    starts,
-    step,
-)
+from trainer import course, limits, monitor_folder
 from trainer.checkpoints import bundle, checkpoints, earlier
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.data import dataset, integrity, local_copy
 from trainer.evaluation.auc import aurocs
 from trainer.job import Job
-from trainer.meter import Run, Summary
 from trainer.monitor import Monitor
 from trainer.network import model
 from trainer.network.scorer import Scorer
 from trainer.profiling import Profiler
 from trainer.runfolder import notes
+from trainer.training import (
+    continuation,
+    divergence,
+    fruitless_starts,
+    loop,
+    multistep,
+    optimizer,
+    shortage,
+    step,
+)
+from trainer.training.calls import Run, Summary
 
 # Pictures that TensorBoard shows with their scores.
 _EXAMPLES = 8
@@ -68,7 +66,7 @@ def train(job: Job, should_stop: Callable[[], bool]) -> Summary:
     config.check_replicas(job.runtime.replicas)
     progress = Progress(loss_scale=config.optimizer.loss_scale)
     fresh = continuation.announce(job)
-    with starts.noted(), shortage.named(config, job.runtime.replicas, progress):
+    with fruitless_starts.noted(), shortage.named(config, job.runtime.replicas, progress):
         parts = _parts(job, pretrained=fresh)
         before = notes.described(job.output)
         saver = Checkpoints(

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import multistep, optimizer
 from trainer.config import Config
 from trainer.data import dataset
-from trainer.optimizer import LossScale
-from trainer.step import Step
+from trainer.training import multistep, optimizer
+from trainer.training.optimizer import LossScale
+from trainer.training.step import Step
 
 
 class Calls:

@@ -9,7 +9,7 @@ one call takes. All processes of a run decide alike, from numbers that they agre
 from preprocessing.contract.errors import StoppedError
 from preprocessing.contract.process.progress import Progress as Display
 from trainer.evaluation.auc import mean_auc
-from trainer.meter import Meter, Run, Summary
+from trainer.training.calls import Meter, Run, Summary
 
 # A call should not keep the loop from answering SIGTERM: two of them and a save have 12 seconds.
 _CALL_SECONDS = 2.0

@@ -12,12 +12,12 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
-from trainer import optimizer
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
-from trainer.meter import Meter, Run
-from trainer.multistep import Measured
-from trainer.optimizer import LossScale
+from trainer.training import optimizer
+from trainer.training.calls import Meter, Run
+from trainer.training.multistep import Measured
+from trainer.training.optimizer import LossScale
 
 PER_EPOCH = 8
 
@@ -196,7 +196,7 @@ def test_the_share_of_waiting_is_that_of_the_first_step_of_each_call(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([0.0, 2.0, 10.0, 16.0])
-    monkeypatch.setattr("trainer.meter.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("trainer.training.calls.time.monotonic", lambda: next(clock))
     meter = script.meter()
     script.waited = 0.1
     meter.steps(1)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import optimizer
 from trainer.config import OptimizerConfig
+from trainer.training import optimizer
 
 PEAK = 0.02
 

@@ -4,7 +4,7 @@
 import numpy as np
 import tensorflow as tf
 
-from trainer.augment import augment
+from trainer.training.augment import augment
 
 STORED, SIDE, COUNT = 40, 35, 400
 GENERATOR = np.random.default_rng(3)

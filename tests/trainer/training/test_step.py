@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import multistep, optimizer
 from trainer.config import Config
 from trainer.data import dataset
-from trainer.losses import cross_entropies
 from trainer.network import model
-from trainer.optimizer import LossScale
-from trainer.step import Step
+from trainer.training import multistep, optimizer
+from trainer.training.losses import cross_entropies
+from trainer.training.optimizer import LossScale
+from trainer.training.step import Step
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 SCALE = LossScale(tf.constant(1.0), tf.constant(0, tf.int64), tf.constant(0, tf.int64))
 
 
@@ -104,7 +104,7 @@ def test_a_step_is_plain_gradient_descent_on_the_mean_over_known_targets(
     for variable, value in zip(made.network.trainable_variables, before, strict=True):
         variable.assign(value)
     (batch,) = itertools.islice(trainer.batches(), 1)
-    from trainer.augment import augment
+    from trainer.training.augment import augment
 
     data = trainer.config.data
     pixels = augment(
@@ -205,10 +205,12 @@ def test_an_overflow_is_skipped_and_counted(
     assert (int(measured.scale.good_steps), int(measured.scale.skipped)) == (0, 4)
     for one, other in zip(before, trainer.network.model.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert int(trainer.optimizer.iterations.numpy()) == 0
+    assert int(trainer.training.optimizer.iterations.numpy()) == 0
     measured = trainer.run(20, most)
     assert np.isfinite(measured.norms[-1])
-    assert int(trainer.optimizer.iterations.numpy()) == 20 - int(measured.scale.skipped) + 3
+    assert (
+        int(trainer.training.optimizer.iterations.numpy()) == 20 - int(measured.scale.skipped) + 3
+    )
 
 
 @pytest.mark.slow

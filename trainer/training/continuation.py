@@ -5,7 +5,7 @@ import dataclasses
 import sys
 
 from preprocessing.contract.files import probe, storage
-from trainer import course, foresight, starts
+from trainer import course, foresight
 from trainer.checkpoints import bundle, checkpoints
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
@@ -13,6 +13,7 @@ from trainer.config import Config
 from trainer.course import Course
 from trainer.job import Job
 from trainer.runfolder import notes
+from trainer.training import fruitless_starts
 
 
 def announce(job: Job) -> bool:
@@ -23,7 +24,7 @@ def announce(job: Job) -> bool:
     folder = storage.join(job.output, checkpoints.FOLDER)
     steps = [bundle.step_of(path) for path in bundle.newest_first(folder)]
     if job.runtime.is_chief:
-        starts.count(job.output, steps=steps, most=job.config.train.max_fruitless_starts)
+        fruitless_starts.count(job.output, steps=steps, most=job.config.train.max_fruitless_starts)
         probe.check(folder, tensorflow=True)
     job.runtime.agreement.barrier()
     return not steps

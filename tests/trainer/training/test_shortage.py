@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, ResourceError
-from trainer import shortage
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
+from trainer.training import shortage
 
 
 def _config(batch: int, parts: int = 1) -> Config:

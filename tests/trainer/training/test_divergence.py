@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from trainer import divergence
+from trainer.training import divergence
 
 
 def test_the_worst_examples_are_named_and_all_are_noted(tmp_path: pathlib.Path) -> None:

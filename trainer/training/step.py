@@ -13,11 +13,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer import optimizer as optimizers
-from trainer.augment import augment
 from trainer.config import Config
-from trainer.losses import cross_entropies
 from trainer.network.model import Model
+from trainer.training import optimizer as optimizers
+from trainer.training.augment import augment
+from trainer.training.losses import cross_entropies
 
 Batch = dict[str, tf.Tensor]
 

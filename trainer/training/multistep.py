@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from trainer.optimizer import LossScale, Schedule
-from trainer.step import Step
+from trainer.training.optimizer import LossScale, Schedule
+from trainer.training.step import Step
 
 
 class Measured(NamedTuple):
