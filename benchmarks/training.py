@@ -23,9 +23,9 @@ from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.data import dataset
 from trainer.distribution import runtime
-from trainer.monitor import Monitor
+from trainer.monitoring.monitor import Monitor
+from trainer.monitoring.profiling import Profiler
 from trainer.network import model
-from trainer.profiling import Profiler
 from trainer.training import loop, multistep, optimizer
 from trainer.training.calls import Run
 from trainer.training.losses import cross_entropies

@@ -73,10 +73,10 @@ def _report(parsed: ParsedFlags) -> None:
 
 def _show_report(output: str) -> None:
     # Imported here because TensorBoard takes a second, which a report alone need not wait for.
-    from trainer import report_board
+    from trainer.monitoring import report_events
 
     try:
-        report_board.log(output, os.environ)
+        report_events.log(output, os.environ)
     except (JobError, OSError) as error:
         print(f"warning: TensorBoard gets no report ({faults.line(error)})", file=sys.stderr)
 

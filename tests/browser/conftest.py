@@ -109,7 +109,7 @@ class Run:
 @pytest.fixture(scope="session")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A folder of two runs; the first was killed at step 130 and went on from step 100."""
-    from trainer.monitor import Monitor
+    from trainer.monitoring.monitor import Monitor
 
     folder = tmp_path_factory.mktemp("logs")
     records = population.draw(400, 5, "raised")[:EXAMPLES]

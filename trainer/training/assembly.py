@@ -11,17 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract.files import storage
-from trainer import course, limits, monitor_folder
+from trainer import course, limits
 from trainer.checkpoints import bundle, checkpoints, earlier
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.data import dataset, integrity, local_copy
 from trainer.evaluation.auc import aurocs
 from trainer.job import Job
-from trainer.monitor import Monitor
+from trainer.monitoring import log_folder
+from trainer.monitoring.monitor import Monitor
+from trainer.monitoring.profiling import Profiler
 from trainer.network import model
 from trainer.network.scorer import Scorer
-from trainer.profiling import Profiler
 from trainer.runfolder import notes
 from trainer.training import (
     continuation,
@@ -166,7 +167,7 @@ def _assemble(
         rate=progress.course_rate,
     )
 
-    log = monitor_folder.folder_of(job.output, os.environ) if job.runtime.is_chief else ""
+    log = log_folder.folder_of(job.output, os.environ) if job.runtime.is_chief else ""
     monitor = Monitor(log)
     monitor.begin(progress.step, config=config, manifest=job.manifest)
     batches = dataset.train_batches(

@@ -16,8 +16,8 @@ from trainer import limits
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
-from trainer.monitor import Monitor
-from trainer.profiling import Profiler
+from trainer.monitoring.monitor import Monitor
+from trainer.monitoring.profiling import Profiler
 from trainer.training.multistep import Measured, Steps
 from trainer.training.optimizer import LossScale, Schedule
 

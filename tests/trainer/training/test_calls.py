@@ -282,7 +282,7 @@ def test_the_points_of_a_run_are_those_that_tensorboard_shows(
     script: Script, tmp_path: pathlib.Path
 ) -> None:
     """Through the real monitor into a log of TensorBoard's."""
-    from trainer.monitor import Monitor
+    from trainer.monitoring.monitor import Monitor
 
     script.config.runtime.precision = "mixed_float16"
     meter = script.meter()

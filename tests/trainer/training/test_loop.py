@@ -18,9 +18,9 @@ from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.data import dataset
-from trainer.monitor import Monitor
+from trainer.monitoring.monitor import Monitor
+from trainer.monitoring.profiling import Profiler
 from trainer.network.model import Model
-from trainer.profiling import Profiler
 from trainer.training import loop, multistep, optimizer
 from trainer.training.calls import Run
 from trainer.training.optimizer import LossScale

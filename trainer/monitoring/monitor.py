@@ -28,11 +28,11 @@ from tensorboard.plugins.text import metadata as text_metadata
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.settings import settings
 from trainer.config import Config
-from trainer.event_log import EventLog, value
-from trainer.example_pictures import example_picture
-from trainer.memory import memory
-from trainer.pr_curve import pr_curve
-from trainer.run_card import config_text, data_set_text
+from trainer.monitoring.event_log import EventLog, value
+from trainer.monitoring.example_pictures import example_picture
+from trainer.monitoring.memory import memory
+from trainer.monitoring.pr_curve import pr_curve
+from trainer.monitoring.run_card import config_text, data_set_text
 
 Floats = npt.NDArray[np.floating[Any]]
 

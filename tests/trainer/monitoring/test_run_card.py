@@ -8,7 +8,7 @@ import yaml
 
 from preprocessing.contract.settings import settings
 from trainer.config import Config
-from trainer.run_card import config_text, data_set_text
+from trainer.monitoring.run_card import config_text, data_set_text
 
 
 def test_the_settings_in_the_text_are_those_of_the_run() -> None:

@@ -8,7 +8,7 @@ import psutil
 import pytest
 import tensorflow as tf
 
-from trainer.memory import MIB, memory
+from trainer.monitoring.memory import MIB, memory
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell it in /proc")

@@ -21,7 +21,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from preprocessing.contract.errors import DataError, JobError
 from preprocessing.contract.files import faults, storage, tfrecord
-from trainer import monitor_folder
+from trainer.monitoring import log_folder
 
 # An object store cannot append: each time the whole file goes up, so a long log is several files.
 _ROLL_BYTES = 8 << 20
@@ -102,7 +102,7 @@ class EventLog:
     def _head(self) -> None:
         self._rolled += 1
         suffix = f".{socket.gethostname()}.{os.getpid()}.{self._rolled:03d}"
-        name = monitor_folder.next_name(self._earlier.names, self._began, suffix)
+        name = log_folder.next_name(self._earlier.names, self._began, suffix)
         self._path, self._written = storage.join(self._folder, name), b""
         self._put(Event(file_version="brain.Event:2"))
 

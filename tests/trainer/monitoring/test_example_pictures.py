@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from trainer.example_pictures import SIDE, example_picture, listed
+from trainer.monitoring.example_pictures import SIDE, example_picture, listed
 
 FINDINGS = ("Mass", "Pleural_Thickening", "Edema")
 LABELS = np.array([0.0, 1.0, np.nan])

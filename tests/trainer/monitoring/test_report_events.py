@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 from preprocessing.contract.errors import DataError
-from trainer import report_board
+from trainer.monitoring import report_events
 
 PLOTS = ("forest.png", "roc_test.png")
 TEXT = "# AUC report\n\n- **Test**: 0.75\n\n## AUC by finding\n\n| a | b |\n\n## Card & more\n\nx\n"
@@ -61,7 +61,7 @@ def read(folder: pathlib.Path) -> EventAccumulator:
 
 
 def test_tensorboard_shows_figures_pictures_and_words(tmp_path: pathlib.Path) -> None:
-    path = report_board.log(made(tmp_path, report()), {})
+    path = report_events.log(made(tmp_path, report()), {})
     assert pathlib.Path(path).parent == tmp_path / "tensorboard"
     log = read(tmp_path / "tensorboard")
     points = {
@@ -94,9 +94,9 @@ def test_tensorboard_shows_figures_pictures_and_words(tmp_path: pathlib.Path) ->
 
 def test_the_same_report_is_written_once(tmp_path: pathlib.Path) -> None:
     output = made(tmp_path, report())
-    first = report_board.log(output, {})
+    first = report_events.log(output, {})
     before = pathlib.Path(first).stat()
-    assert report_board.log(output, {}) == first
+    assert report_events.log(output, {}) == first
     assert pathlib.Path(first).stat().st_mtime_ns == before.st_mtime_ns
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
 
@@ -106,8 +106,8 @@ def test_another_report_takes_the_place_of_the_first(tmp_path: pathlib.Path) -> 
     log.mkdir()
     training = log / "events.out.tfevents.0000000001.host.v2"
     training.write_bytes(b"")
-    first = report_board.log(made(tmp_path, report()), {})
-    second = report_board.log(made(tmp_path, report(0.8)), {})
+    first = report_events.log(made(tmp_path, report()), {})
+    second = report_events.log(made(tmp_path, report(0.8)), {})
     assert first != second and sorted(log.iterdir()) == [training, pathlib.Path(second)]
     (event,) = read(log).Tensors("test/mean_auc")
     assert float(make_ndarray(event.tensor_proto)) == pytest.approx(0.8)
@@ -115,7 +115,7 @@ def test_another_report_takes_the_place_of_the_first(tmp_path: pathlib.Path) -> 
 
 def test_the_log_may_lie_elsewhere(tmp_path: pathlib.Path) -> None:
     elsewhere = tmp_path / "logs" / "job"
-    path = report_board.log(made(tmp_path, report()), {"AIP_TENSORBOARD_LOG_DIR": f"{elsewhere}/"})
+    path = report_events.log(made(tmp_path, report()), {"AIP_TENSORBOARD_LOG_DIR": f"{elsewhere}/"})
     assert pathlib.Path(path).parent == elsewhere
 
 
@@ -123,19 +123,19 @@ def test_a_damaged_plot_is_named(tmp_path: pathlib.Path) -> None:
     output = made(tmp_path, report())
     (tmp_path / "report" / "plots" / "roc_test.png").write_bytes(b"torn")
     with pytest.raises(DataError, match="roc_test.png is damaged"):
-        report_board.log(output, {})
+        report_events.log(output, {})
     assert not (tmp_path / "tensorboard").exists()
 
 
 def test_without_a_report_it_says_what_to_do(tmp_path: pathlib.Path) -> None:
     with pytest.raises(DataError, match="--mode=report"):
-        report_board.log(str(tmp_path), {})
+        report_events.log(str(tmp_path), {})
 
 
 def test_a_report_of_anybodys_predictions_stands_at_step_0(tmp_path: pathlib.Path) -> None:
     alone = report() | {"context": {}, "baselines": {"difference": None}}
     del alone["splits"]["test"], alone["calibration"]
-    report_board.log(made(tmp_path, alone), {})
+    report_events.log(made(tmp_path, alone), {})
     log = read(tmp_path / "tensorboard")
     (event,) = log.Tensors("report/validation_mean_auc")
     assert event.step == 0
@@ -143,6 +143,8 @@ def test_a_report_of_anybodys_predictions_stands_at_step_0(tmp_path: pathlib.Pat
 
 
 def test_tensorflow_is_not_needed() -> None:
-    words = "import sys; import trainer.report_board; print('tensorflow' in sys.modules)"
+    words = (
+        "import sys; import trainer.monitoring.report_events; print('tensorflow' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -17,8 +17,8 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 from preprocessing.contract.settings import settings
 from trainer.config import Config
-from trainer.monitor import Monitor
-from trainer.monitor_folder import folder_of
+from trainer.monitoring.log_folder import folder_of
+from trainer.monitoring.monitor import Monitor
 
 AUCS = {"Mass": 0.75, "Nodule": 0.5, "Hernia": math.nan}
 LABELS = np.array([[1.0, 1.0, 0.0], [0.0, math.nan, 0.0], [0.0, 0.0, 0.0]])

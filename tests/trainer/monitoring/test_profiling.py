@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import tensorflow as tf
 
-from trainer.profiling import Profiler
+from trainer.monitoring.profiling import Profiler
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from sklearn.metrics import average_precision_score, precision_recall_curve
 from tensorboard.compat.proto.summary_pb2 import Summary
 
-from trainer.pr_curve import POINTS, counts, pr_curve
+from trainer.monitoring.pr_curve import POINTS, counts, pr_curve
 
 
 def points(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 
 import pytest
 
-from trainer.monitor_folder import folder_of
+from trainer.monitoring.log_folder import folder_of
 
 
 @pytest.mark.parametrize(

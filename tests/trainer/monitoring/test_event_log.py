@@ -12,11 +12,11 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from preprocessing.contract.files import patience
-from trainer import event_log
 from trainer.config import Config
-from trainer.event_log import EventLog
-from trainer.monitor import Monitor
-from trainer.monitor_folder import next_name
+from trainer.monitoring import event_log
+from trainer.monitoring.event_log import EventLog
+from trainer.monitoring.log_folder import next_name
+from trainer.monitoring.monitor import Monitor
 
 NOW = 1_800_000_000.0
 LABELS = np.array([[1.0], [0.0], [0.0]])
