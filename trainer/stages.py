@@ -18,11 +18,12 @@ from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import export, heat_maps, host
+from trainer import export, host
 from trainer.checkpoints import bundle, checkpoints
 from trainer.config import Config
 from trainer.data import dataset, integrity, metadata_of_shards
 from trainer.distribution import agreement, runtime
+from trainer.explanation import heat_maps
 from trainer.job import Job
 from trainer.predictions import table
 from trainer.report import serving

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from preprocessing.config import CHESTXRAY14_FINDINGS as FINDINGS
-from trainer import gallery as choosing
+from trainer.explanation import cases as choosing
 from trainer.predictions import heat_map_files
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.placement import Placement

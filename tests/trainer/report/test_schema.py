@@ -14,7 +14,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from trainer import gallery
+from trainer.explanation import cases
 from trainer.predictions import heat_map_files, metadata
 from trainer.predictions.heat_map_files import BoxedMaps, Gallery
 from trainer.predictions.metadata import Metadata
@@ -105,7 +105,7 @@ def made_boxed(rows: Predictions) -> BoxedMaps:
 
 
 def made_gallery(rows: Predictions) -> Gallery:
-    chosen = gallery.choose(rows, 1)
+    chosen = cases.choose(rows, 1)
     places = np.array([choice.row for choice in chosen])
     columns = np.array([choice.finding for choice in chosen])
     picture = bytes(cv2.imencode(".jpg", np.zeros((8, 8), np.uint8))[1])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError
-from trainer import gallery as choosing
+from trainer.explanation import cases as choosing
 from trainer.predictions import heat_map_files
 from trainer.predictions.heat_map_files import Gallery
 from trainer.predictions.placement import Placement

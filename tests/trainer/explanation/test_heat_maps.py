@@ -17,10 +17,11 @@ from preprocessing.contract.errors import DataError
 from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import gallery, heat_maps, stages, task
+from trainer import stages, task
 from trainer.checkpoints import checkpoints
 from trainer.config import Config
-from trainer.gradcam import placement
+from trainer.explanation import cases, heat_maps
+from trainer.explanation.gradcam import placement
 from trainer.job import Job
 from trainer.network import model
 from trainer.predictions import heat_map_files, table
@@ -106,7 +107,7 @@ def test_the_gallery_holds_the_chosen_images(job: Job, data_set: Any, scored: Pr
     job.config.evaluation.gallery = 2
     heat_maps.write(job, scored)
     found = heat_map_files.read_gallery(f"{job.output}/predictions/gallery.npz")
-    chosen = gallery.choose(scored, 2)
+    chosen = cases.choose(scored, 2)
     assert found.kinds.tolist() == [choice.kind for choice in chosen]
     assert found.ids.tolist() == [scored.ids[choice.row] for choice in chosen]
     assert found.label_names == scored.findings

@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from preprocessing.contract.pictures import image_graph
 from preprocessing.phantom import population, render
-from trainer import gradcam
 from trainer.config import DataConfig, ModelConfig
 from trainer.evaluation import boxes
-from trainer.gradcam import GradCam
+from trainer.explanation import gradcam
+from trainer.explanation.gradcam import GradCam
 from trainer.network import model
 from trainer.network.model import Model
 from trainer.predictions.placement import Placement, normalised

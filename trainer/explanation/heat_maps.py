@@ -13,11 +13,11 @@ from preprocessing.contract import schema
 from preprocessing.contract.files import storage
 from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.progress import Progress
-from trainer import gallery
 from trainer.checkpoints import checkpoints
 from trainer.data.order import reading
-from trainer.gallery import Choice
-from trainer.gradcam import GradCam, placement
+from trainer.explanation import cases
+from trainer.explanation.cases import Choice
+from trainer.explanation.gradcam import GradCam, placement
 from trainer.job import Job
 from trainer.network.model import Model
 from trainer.predictions import heat_map_files
@@ -66,7 +66,7 @@ def write(job: Job, predictions: Predictions) -> None:
     """
     wanted = job.config.evaluation
     folder = storage.join(job.output, notes.PREDICTIONS).rpartition("/")[0]
-    chosen = gallery.choose(predictions, wanted.gallery) if wanted.gallery else []
+    chosen = cases.choose(predictions, wanted.gallery) if wanted.gallery else []
     for name, asked in (
         (heat_map_files.LOCALISATION, wanted.localisation),
         (heat_map_files.GALLERY, bool(wanted.gallery)),

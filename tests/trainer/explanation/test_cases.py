@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.gallery import choose
+from trainer.explanation.cases import choose
 from trainer.predictions.table import Predictions
 
 
