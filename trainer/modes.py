@@ -18,11 +18,12 @@ from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process import tensorflow_notes
 from preprocessing.contract.process.stopping import StopRequests
-from trainer import course, model_folder, reporting
+from trainer import course, reporting
 from trainer.distribution import cluster, platform_restarts
 from trainer.flags import ParsedFlags
 from trainer.runfolder import notes
 from trainer.runfolder.completion import Completion
+from trainer.serving import model_folder
 
 
 def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None]) -> None:

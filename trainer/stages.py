@@ -18,7 +18,7 @@ from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import export, host
+from trainer import host
 from trainer.checkpoints import bundle, checkpoints
 from trainer.config import Config
 from trainer.data import dataset, integrity, metadata_of_shards
@@ -28,6 +28,7 @@ from trainer.job import Job
 from trainer.predictions import table
 from trainer.report import serving
 from trainer.runfolder import notes
+from trainer.serving import export
 from trainer.training import assembly, loop
 
 

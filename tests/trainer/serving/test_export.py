@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract import manifest as manifests
-from trainer import export
+from trainer.serving import export
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from preprocessing.contract.files import storage
-from trainer import model_folder
+from trainer.serving import model_folder
 
 FILES = {
     "saved_model.pb": b"graph",
