@@ -6,9 +6,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from trainer.report import curves, plots
-from trainer.report.charts import markup
 from trainer.report.contents import SECTIONS, missing
+from trainer.report.figures import curves, plots
+from trainer.report.figures.charts import markup
 from trainer.report.markdown import auc_text, flatten, headline_split
 
 SPLIT_ORDER = ("test", "validation", "train")

@@ -8,11 +8,11 @@ picture.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainer.report import curves
-from trainer.report.canvas import Canvas, Png, Svg
-from trainer.report.charts import Chart, Line, nice_ticks, tick_text
+from trainer.report.figures import curves
+from trainer.report.figures.canvas import Canvas, Png, Svg
+from trainer.report.figures.charts import Chart, Line, nice_ticks, tick_text
+from trainer.report.figures.plots import domain
 from trainer.report.markdown import auc_text, headline_split
-from trainer.report.plots import domain
 from trainer.report.sections import calibration
 
 _INK, _MUTED, _GRID, _ACCENT = "#17212b", "#54606c", "#e4e8e8", "#0b5c9e"

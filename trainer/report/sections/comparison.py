@@ -8,8 +8,8 @@ from preprocessing.contract.errors import DataError
 from trainer.evaluation.comparison import Difference, compare
 from trainer.evaluation.intervals import as_json
 from trainer.predictions.table import Predictions
+from trainer.report.figures.plots import interval_row, nice_limits, tick_row
 from trainer.report.markdown import NOT_DEFINED, difference_text, escape, pipe_lines, signed
-from trainer.report.plots import interval_row, nice_limits, tick_row
 from trainer.report.sections.pairing import aligned
 from trainer.report.source import Source
 

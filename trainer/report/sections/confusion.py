@@ -14,7 +14,7 @@ import numpy as np
 from trainer.evaluation import confusion, intervals
 from trainer.evaluation.operating_points import RULES, choose
 from trainer.predictions.table import Predictions
-from trainer.report import plots
+from trainer.report.figures import plots
 from trainer.report.markdown import NOT_DEFINED, escape, pipe_lines
 from trainer.report.source import Source
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from trainer.evaluation.applied_thresholds import PREVALENCES, apply, at_half, means
 from trainer.evaluation.operating_points import MEASURES, RULES, predictive_values
-from trainer.report import charts
+from trainer.report.figures import charts
 from trainer.report.markdown import NOT_DEFINED, escape, pipe_lines
 from trainer.report.source import Source
 

@@ -11,7 +11,7 @@ from trainer.evaluation import radiologists
 from trainer.evaluation.radiologists import REFERENCES, Readings, Reference
 from trainer.predictions.names import proven_rows
 from trainer.predictions.table import Predictions
-from trainer.report import plots
+from trainer.report.figures import plots
 from trainer.report.markdown import auc_text, difference_text, escape, pipe_lines
 from trainer.report.source import Source
 

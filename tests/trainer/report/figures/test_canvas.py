@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from trainer.report.canvas import Anchor, Canvas, Png, Svg
+from trainer.report.figures.canvas import Anchor, Canvas, Png, Svg
 
 RED = "#ff0000"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from trainer.report.charts import nice_ticks, tick_text
+from trainer.report.figures.charts import nice_ticks, tick_text
 
 _SMALL = 100
 _SHADES = 8

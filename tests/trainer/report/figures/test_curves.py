@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from trainer.predictions.table import Predictions
-from trainer.report import curves
+from trainer.report.figures import curves
 from trainer.report.report import build
 from trainer.report.source import Source
 

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from trainer.report import plots
+from trainer.report.figures import plots
 
 AREA = {"value": 0.75, "low": 0.6, "high": 0.8}
 NOTHING = {"value": None, "low": None, "high": None}

@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from trainer.report import charts
-from trainer.report.charts import Axis, Chart, Line
+from trainer.report.figures import charts
+from trainer.report.figures.charts import Axis, Chart, Line
 
 
 def chart(*lines: Line, **others: object) -> Chart:

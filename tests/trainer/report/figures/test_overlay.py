@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainer.predictions.placement import Placement
-from trainer.report import overlay
+from trainer.report.figures import overlay
 
 PLACE = Placement(first=16.5 / 256, step=32 / 256, left=16 / 256, side=224 / 256)
 

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.report.charts import Axis, Chart, Line
+from trainer.report.figures.charts import Axis, Chart, Line
 from trainer.report.markdown import auc_text
 
 
