@@ -22,9 +22,9 @@ from trainer.predictions.placement import Placement
 from trainer.predictions.table import Predictions, write
 from trainer.report import contents
 from trainer.report.inputs import Inputs
-from trainer.report.published import FINDINGS as PUBLISHED
 from trainer.report.report import build, from_files
 from trainer.report.sections import published
+from trainer.report.sections.published_tables import FINDINGS as PUBLISHED
 from trainer.report.source import Source
 
 Make = Callable[..., Predictions]

@@ -12,7 +12,7 @@ from trainer.evaluation.auc import Floats, aurocs
 from trainer.evaluation.summary import mean_of
 from trainer.report.figures import plots
 from trainer.report.markdown import auc_text, difference_text, escape, pipe_lines
-from trainer.report.metadata_lesson import Lesson, lesson_of
+from trainer.report.sections.metadata_lesson import Lesson, lesson_of
 from trainer.report.source import Source
 
 TITLES = {

@@ -14,9 +14,9 @@ from trainer.evaluation import calibration_intervals as described
 from trainer.evaluation import recalibration_effect
 from trainer.evaluation.calibration import BINS
 from trainer.evaluation.recalibration import METHODS
-from trainer.report.calibration_notes import notes_on
 from trainer.report.figures import charts, plots
 from trainer.report.markdown import NOT_DEFINED, escape, pipe_lines
+from trainer.report.sections.calibration_notes import notes_on
 from trainer.report.source import Source
 
 _FIGURES = {

@@ -10,9 +10,10 @@ from preprocessing.contract import patients as people
 from trainer.predictions import metadata
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.table import Predictions
-from trainer.report import card_facts, official_split
-from trainer.report import card_words as words
+from trainer.report import official_split
 from trainer.report.markdown import escape, flatten, pipe_lines
+from trainer.report.sections import card_facts
+from trainer.report.sections import card_words as words
 from trainer.report.source import Source
 
 _ADULT = 18

@@ -10,10 +10,10 @@ import numpy as np
 from trainer.predictions import heat_map_files
 from trainer.predictions.heat_map_files import KINDS, Gallery
 from trainer.predictions.placement import Placement
-from trainer.report import beside
-from trainer.report.card_facts import is_phantom
 from trainer.report.figures import overlay
 from trainer.report.markdown import escape, pipe_lines
+from trainer.report.sections import beside
+from trainer.report.sections.card_facts import is_phantom
 from trainer.report.source import Source
 
 SPLIT = "test"

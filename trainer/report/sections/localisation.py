@@ -11,8 +11,8 @@ from trainer.evaluation import boxes, intervals, localisation
 from trainer.evaluation.localisation import IOBB_THRESHOLDS, IOU_THRESHOLDS, Case, Measures
 from trainer.predictions import heat_map_files
 from trainer.predictions.heat_map_files import BoxedMaps
-from trainer.report import beside, localisation_notes, wang2017
 from trainer.report.markdown import escape, pipe_lines
+from trainer.report.sections import beside, localisation_notes, wang2017
 from trainer.report.source import Source
 
 SPLIT = "test"

@@ -10,7 +10,7 @@ from trainer.evaluation.auc import aurocs
 from trainer.predictions.table import Predictions
 from trainer.report import official_split
 from trainer.report.markdown import auc_text, escape, pipe_lines, signed
-from trainer.report.published import FINDINGS, LEVELS, RESULTS, TEST_POSITIVES
+from trainer.report.sections.published_tables import FINDINGS, LEVELS, RESULTS, TEST_POSITIVES
 from trainer.report.source import Source
 
 # Results with AUCs of findings that stand beside the model's, finding by finding.

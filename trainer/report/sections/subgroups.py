@@ -11,9 +11,9 @@ from trainer.evaluation.group_comparison import compare
 from trainer.evaluation.operating_points import choose
 from trainer.evaluation.subgroups import FEWEST
 from trainer.predictions import metadata
-from trainer.report import subgroup_notes
 from trainer.report.figures import plots
 from trainer.report.markdown import auc_text, difference_text, escape, pipe_lines
+from trainer.report.sections import subgroup_notes
 from trainer.report.source import Source
 
 TITLES = {

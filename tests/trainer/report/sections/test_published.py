@@ -14,8 +14,8 @@ from trainer.evaluation.auc import aurocs
 from trainer.predictions import metadata
 from trainer.predictions.table import Predictions
 from trainer.report import html
-from trainer.report.published import FINDINGS, RESULTS
 from trainer.report.sections import published
+from trainer.report.sections.published_tables import FINDINGS, RESULTS
 from trainer.report.source import Source
 
 Make = Callable[..., Predictions]

@@ -3,7 +3,7 @@
 
 import pytest
 
-from trainer.report import wang2017
+from trainer.report.sections import wang2017
 
 # BBox_List_2017.csv: boxes of each finding.
 COUNTS = {

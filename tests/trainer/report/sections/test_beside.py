@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trainer.predictions.table import Predictions
-from trainer.report import beside
+from trainer.report.sections import beside
 from trainer.report.source import Source
 
 

@@ -4,9 +4,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.report import card_words as words
 from trainer.report.markdown import flatten
 from trainer.report.official_split import list_sha256
+from trainer.report.sections import card_words as words
 from trainer.report.source import Source
 
 Facts = dict[str, Any]

@@ -4,7 +4,7 @@
 import copy
 from typing import Any
 
-from trainer.report.localisation_notes import notes
+from trainer.report.sections.localisation_notes import notes
 
 
 def gain(low: float | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.table import Predictions
-from trainer.report.metadata_lesson import Lesson, lesson_of
+from trainer.report.sections.metadata_lesson import Lesson, lesson_of
 from trainer.report.source import Source
 
 Make = Callable[..., Predictions]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from trainer.predictions import metadata
-from trainer.report import card_words
+from trainer.report.sections import card_words
 
 
 def test_counts_are_those_of_the_label_file(nih: Path) -> None:

@@ -6,7 +6,7 @@ ResNet-50 with heat maps of 32 x 32 cells. Table 7 is of the network for the eig
 ChestX-ray8, Table 19 of that for the fourteen of ChestX-ray14. Their boxes: 984 on 880 images.
 """
 
-from trainer.report.published import FINDINGS
+from trainer.report.sections.published_tables import FINDINGS
 
 SOURCE = "Wang et al., CVPR 2017 (arXiv:1705.02315v5), ResNet-50, Tables 7 (IoU) and 19 (IoBB)"
 BOXES, IMAGES = 984, 880

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trainer.report.calibration_notes import notes_on
+from trainer.report.sections.calibration_notes import notes_on
 
 
 def section(*, moved: dict[str, str], worse: list[str], clipped: int = 0) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 from collections.abc import Callable
 
 from trainer.predictions.table import Predictions
-from trainer.report import card_facts
+from trainer.report.sections import card_facts
 from trainer.report.source import Source
 
 Make = Callable[..., Predictions]

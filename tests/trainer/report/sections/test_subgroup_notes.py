@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trainer.report import subgroup_notes
+from trainer.report.sections import subgroup_notes
 
 
 def area(value: float | None, low: float | None = None, high: float | None = None) -> dict:

@@ -8,7 +8,7 @@ import pytest
 
 from preprocessing.config import CHESTXRAY14_FINDINGS
 from trainer.predictions import metadata
-from trainer.report.published import FINDINGS, LEVELS, RESULTS, TEST_POSITIVES
+from trainer.report.sections.published_tables import FINDINGS, LEVELS, RESULTS, TEST_POSITIVES
 
 
 def test_the_findings_are_those_of_the_data_set() -> None:
