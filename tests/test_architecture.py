@@ -44,7 +44,7 @@ TESTED_ELSEWHERE = {
     "preprocessing.contract.lock.heart": "contract/lock/test_bucket.py",
     "preprocessing.commands": "test_task.py",
     "preprocessing.sources.row": "shards/test_shards.py",
-    "trainer.job": "test_stages.py",
+    "trainer.run": "test_stages.py",
     "trainer.checkpoints.progress": "checkpoints/test_checkpoints.py",
     "trainer.launch.job": "launch/test_job_file.py",
     "trainer.launch.checks": "launch/test_job_file.py",

@@ -18,7 +18,7 @@ from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process import tensorflow_notes
 from preprocessing.contract.process.stopping import StopRequests
-from trainer import course, reporting
+from trainer import course, report_stage
 from trainer.distribution import cluster, platform_restarts
 from trainer.flags import ParsedFlags
 from trainer.runfolder import notes
@@ -59,7 +59,7 @@ def _run(parsed: ParsedFlags, manifest: Manifest, stages: "_Stages") -> None:
     if parsed.mode in ("evaluate", "all"):
         stages.evaluate()
     if parsed.mode == "all" and stages.is_chief:
-        reporting.on_run(parsed, manifest)
+        report_stage.on_run(parsed, manifest)
         _show_report(parsed.output)
     if parsed.mode in ("export", "all") and stages.is_chief:
         stages.export()
@@ -67,9 +67,9 @@ def _run(parsed: ParsedFlags, manifest: Manifest, stages: "_Stages") -> None:
 
 def _report(parsed: ParsedFlags) -> None:
     if parsed.predictions:
-        reporting.on_file(parsed)
+        report_stage.on_file(parsed)
     else:
-        reporting.on_run(parsed, manifests.read(parsed.data) if parsed.data else None)
+        report_stage.on_run(parsed, manifests.read(parsed.data) if parsed.data else None)
 
 
 def _show_report(output: str) -> None:

@@ -24,9 +24,9 @@ from trainer.config import Config
 from trainer.data import dataset, integrity, metadata_of_shards
 from trainer.distribution import agreement, runtime
 from trainer.explanation import heat_maps
-from trainer.job import Job
 from trainer.predictions import table
 from trainer.report import serving
+from trainer.run import Job
 from trainer.runfolder import notes
 from trainer.serving import export
 from trainer.training import assembly, loop

@@ -19,9 +19,9 @@ from trainer import stages
 from trainer.checkpoints import checkpoints
 from trainer.config import Config
 from trainer.evaluation.auc import aurocs
-from trainer.job import Job
 from trainer.network import model
 from trainer.predictions import table
+from trainer.run import Job
 from trainer.training import assembly
 
 pytestmark = pytest.mark.slow

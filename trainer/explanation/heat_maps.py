@@ -18,12 +18,12 @@ from trainer.data.order import reading
 from trainer.explanation import cases
 from trainer.explanation.cases import Choice
 from trainer.explanation.gradcam import GradCam, placement
-from trainer.job import Job
 from trainer.network.model import Model
 from trainer.predictions import heat_map_files
 from trainer.predictions.heat_map_files import BoxedMaps, Gallery
 from trainer.predictions.placement import Placement, normalised
 from trainer.predictions.table import Predictions
+from trainer.run import Job
 from trainer.runfolder import notes
 from trainer.training import assembly
 

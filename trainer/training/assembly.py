@@ -17,12 +17,12 @@ from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.data import dataset, integrity, local_copy
 from trainer.evaluation.auc import aurocs
-from trainer.job import Job
 from trainer.monitoring import log_folder
 from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.network import model
 from trainer.network.scorer import Scorer
+from trainer.run import Job
 from trainer.runfolder import notes
 from trainer.training import (
     continuation,

@@ -11,7 +11,7 @@ from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.course import Course
-from trainer.job import Job
+from trainer.run import Job
 from trainer.runfolder import notes
 from trainer.training import fruitless_starts
 

@@ -22,11 +22,11 @@ from trainer.checkpoints import checkpoints
 from trainer.config import Config
 from trainer.explanation import cases, heat_maps
 from trainer.explanation.gradcam import placement
-from trainer.job import Job
 from trainer.network import model
 from trainer.predictions import heat_map_files, table
 from trainer.predictions.placement import normalised
 from trainer.predictions.table import Predictions
+from trainer.run import Job
 
 pytestmark = pytest.mark.slow
 

@@ -20,7 +20,7 @@ from preprocessing.contract.settings import settings
 from trainer import stages
 from trainer.checkpoints import bundle
 from trainer.config import Config
-from trainer.job import Job
+from trainer.run import Job
 from trainer.runfolder import notes
 from trainer.training import assembly
 

@@ -9,7 +9,7 @@ import pytest
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.settings import settings
-from trainer import flags, reporting
+from trainer import flags, report_stage
 from trainer.runfolder import notes
 
 
@@ -30,7 +30,7 @@ def parse(folder: pathlib.Path, *more: str) -> flags.ParsedFlags:
 
 
 def test_a_report_on_a_run_states_its_settings_and_training(folder: pathlib.Path) -> None:
-    made = reporting.on_run(parse(folder), None)
+    made = report_stage.on_run(parse(folder), None)
     training = json.loads((folder / notes.TRAINING).read_text())
     assert made["context"]["training"] == training
     config = settings.to_mapping(
@@ -45,7 +45,7 @@ def test_a_report_on_a_file_claims_nothing_of_a_run(
     folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = folder / notes.PREDICTIONS
-    made = reporting.on_file(parse(folder, f"--predictions={path}", f"--compare={path}"))
+    made = report_stage.on_file(parse(folder, f"--predictions={path}", f"--compare={path}"))
     assert made["context"] == {}
     assert made["comparison"]["available"]
     assert "mean" in capsys.readouterr().out
@@ -55,9 +55,9 @@ def test_a_run_whose_predictions_were_edited_gets_no_report(folder: pathlib.Path
     path = folder / notes.PREDICTIONS
     path.write_text(path.read_text().replace("test", "validation"))
     with pytest.raises(DataError, match=r"not what the evaluation .*--mode=evaluate again"):
-        reporting.on_run(parse(folder), None)
+        report_stage.on_run(parse(folder), None)
 
 
 def test_a_run_that_was_not_evaluated_has_no_report(tmp_path: pathlib.Path) -> None:
     with pytest.raises(DataError, match="evaluate first"):
-        reporting.on_run(parse(tmp_path), None)
+        report_stage.on_run(parse(tmp_path), None)
