@@ -35,10 +35,13 @@ PARALLEL = -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 unit: .venv-dev/.installed
 	.venv-dev/bin/python -m pytest $(PARALLEL)
 
+WITH_TENSORFLOW = checkpoints data distribution explanation monitoring network predictions \
+  runfolder serving training
+
 ## test-tensorflow-io: the trainer on TensorFlow 2.16 with tensorflow-io, and shards on s3://.
 test-tensorflow-io: .venv-tensorflow-io/.installed
 	.venv-tensorflow-io/bin/python -m pytest $(PARALLEL) tests/tensorflow_io \
-	  tests/trainer/test_*.py tests/trainer/network/test_scorer.py \
+	  tests/trainer/test_*.py $(WITH_TENSORFLOW:%=tests/trainer/%) \
 	  -m "not slow and not distributed"
 
 ## golden: writes the golden files again; read the difference before you commit it.

@@ -27,7 +27,7 @@ from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.network import model
 from trainer.training import loop, multistep, optimizer
-from trainer.training.calls import Run
+from trainer.training.calls import LoopParts
 from trainer.training.losses import cross_entropies
 from trainer.training.step import Step
 
@@ -127,7 +127,7 @@ def _loop(
     batches = dataset.train_batches(
         running.strategy, folder=shards, manifest=manifest, config=config.data, seed=0, start_step=0
     )
-    run = Run(
+    run = LoopParts(
         config=config,
         steps=lambda frozen: compiled,
         batches=iter(batches),
@@ -145,7 +145,7 @@ def _loop(
     return lambda: _epoch_seconds(run)
 
 
-def _epoch_seconds(run: Run) -> float:
+def _epoch_seconds(run: LoopParts) -> float:
     run.config.train.epochs += 1
     start = time.perf_counter()
     # It says how an epoch went, which does not belong into the table.

@@ -88,7 +88,7 @@ class _Stages:
     def __init__(self, parsed: ParsedFlags, manifest: Manifest, stops: StopRequests) -> None:
         self._parsed, self._manifest, self._stops = parsed, manifest, stops
         self._whole = Completion(parsed.output, parsed.config, manifest)
-        self._job: Any = None
+        self._run: Any = None
         self._guard: Callable[[], None] = lambda: None
 
     @contextlib.contextmanager
@@ -118,9 +118,9 @@ class _Stages:
 
     def evaluate(self) -> None:
         whole = self._whole.predictions()
-        if self._job is not None:
+        if self._run is not None:
             # The others may look before the chief has noted that the training is over.
-            whole = self._stages().chiefs(self._job, whole)
+            whole = self._stages().chiefs(self._run, whole)
         if whole:
             path = storage.join(self._parsed.output, notes.PREDICTIONS)
             print(f"predictions are complete: {path}")
@@ -134,10 +134,10 @@ class _Stages:
         else:
             # The other processes may have nothing left to do, so this one works alone.
             parsed, stages = self._parsed, self._stages()
-            job = self._job or stages.alone(
+            run = self._run or stages.alone(
                 parsed.data, parsed.output, parsed.config, self._manifest, self._stops
             )
-            folder = stages.export_best(dataclasses.replace(job, guard=self._guard))
+            folder = stages.export_best(dataclasses.replace(run, guard=self._guard))
         print(f"SavedModel: {folder}", flush=True)
         if there := model_folder.fill(folder, os.environ):
             print(f"SavedModel for {model_folder.VARIABLE}: {there}", flush=True)
@@ -151,22 +151,22 @@ class _Stages:
         Raises:
             StoppedError: the chief was lost before it had written everything.
         """
-        if self._job is None:
+        if self._run is None:
             return
         try:
-            self._stages().end(self._job)
+            self._stages().end(self._run)
         except StoppedError:
             if not self.is_chief and not self._whole.of(self._parsed.mode):
                 raise
 
     def _connect(self) -> Any:
-        if self._job is None:
+        if self._run is None:
             parsed = self._parsed
-            job = self._stages().connect(
+            run = self._stages().connect(
                 parsed.data, parsed.output, parsed.config, self._manifest, self._stops
             )
-            self._job = dataclasses.replace(job, guard=self._guard)
-        return self._job
+            self._run = dataclasses.replace(run, guard=self._guard)
+        return self._run
 
     def _stages(self) -> Any:
         # Imported here because it brings TensorFlow, which --help and a finished run do not need.

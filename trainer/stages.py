@@ -2,6 +2,7 @@
 """The stages that need TensorFlow: train, evaluate, export. Each is whole or runs again."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import time
@@ -26,13 +27,14 @@ from trainer.distribution import agreement, runtime
 from trainer.explanation import heat_maps
 from trainer.predictions import table
 from trainer.report import serving
-from trainer.run import Job
+from trainer.run import Run
 from trainer.runfolder import notes
 from trainer.serving import export
-from trainer.training import assembly, loop
+from trainer.training import assembly
+from trainer.training.calls import Summary
 
 
-def connect(data: str, output: str, config: Config, manifest: Manifest, stops: StopRequests) -> Job:
+def connect(data: str, output: str, config: Config, manifest: Manifest, stops: StopRequests) -> Run:
     """Connects to the devices and checks that the data set is whole.
 
     Raises:
@@ -43,33 +45,33 @@ def connect(data: str, output: str, config: Config, manifest: Manifest, stops: S
     running = runtime.connect(config.runtime, os.environ, config.seed)
     if running.peers.hosts:
         stops.renew()
-    job = Job(data, output, config, manifest, running, stops)
+    run = Run(data, output, config, manifest, running, stops)
     with agreement.naming_lost_peers(running.peers):
         everything = f"{settings.to_yaml(config)} {manifest.identity} {output}"
         running.agreement.check_equal("settings, data or folder", everything)
     integrity.check_shards(data, manifest)
-    return job
+    return run
 
 
-def alone(data: str, output: str, config: Config, manifest: Manifest, stops: StopRequests) -> Job:
+def alone(data: str, output: str, config: Config, manifest: Manifest, stops: StopRequests) -> Run:
     """Returns what a stage works on that needs no other process and no accelerator."""
     strategy = tf.distribute.get_strategy()
     running = runtime.Runtime(runtime.Topology("one_device"), strategy, "float32")
-    return Job(data, output, config, manifest, running, stops)
+    return Run(data, output, config, manifest, running, stops)
 
 
 @contextlib.contextmanager
-def _watched(job: Job) -> Iterator[None]:
+def _watched(run: Run) -> Iterator[None]:
     """Gives names to what can go wrong while shards are read and peers are waited for."""
     with (
-        agreement.naming_lost_peers(job.runtime.peers),
-        integrity.naming_damage(job.data, job.manifest, job.config.data.cache),
+        agreement.naming_lost_peers(run.runtime.peers),
+        integrity.naming_damage(run.data, run.manifest, run.config.data.cache),
         faults.told(),
     ):
         yield
 
 
-def train(job: Job) -> loop.Summary:
+def train(run: Run) -> Summary:
     """Trains a run to its end, from its newest checkpoint if it has one.
 
     Raises:
@@ -78,26 +80,26 @@ def train(job: Job) -> loop.Summary:
         StoppedError: SIGTERM, after everything was saved; or another process was lost.
     """
     started = time.time()
-    if not bundle.newest_first(storage.join(job.output, checkpoints.FOLDER)):
-        _check_contents(job)
-    with _watched(job), job.stops.held() as should_stop:
-        summary = assembly.train(job, should_stop)
-    if job.runtime.is_chief:
-        job.guard()
-        notes.write_note(job.output, notes.TRAINING, _training_note(job, summary, started))
+    if not bundle.newest_first(storage.join(run.output, checkpoints.FOLDER)):
+        _check_contents(run)
+    with _watched(run), run.stops.held() as should_stop:
+        summary = assembly.train(run, should_stop)
+    if run.runtime.is_chief:
+        run.guard()
+        notes.write_note(run.output, notes.TRAINING, _training_note(run, summary, started))
     return summary
 
 
-def _check_contents(job: Job) -> None:
+def _check_contents(run: Run) -> None:
     """Reads the whole data set once a run, which a restart should not wait for."""
-    own = job.runtime.topology
-    integrity.check_contents(job.data, job.manifest, process=own.worker, processes=own.workers)
-    if job.runtime.is_chief:
-        with integrity.naming_damage(job.data, job.manifest):
-            dataset.read_truth(job.data, job.manifest, "validation")
+    own = run.runtime.topology
+    integrity.check_contents(run.data, run.manifest, process=own.worker, processes=own.workers)
+    if run.runtime.is_chief:
+        with integrity.naming_damage(run.data, run.manifest):
+            dataset.read_truth(run.data, run.manifest, "validation")
 
 
-def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
+def evaluate(run: Run, splits: tuple[str, ...] = ("validation", "test")) -> str:
     """Scores validation and test with the best network and writes the predictions file.
 
     Beside it lies what the settings ask for: heat maps and pictures of test images.
@@ -105,71 +107,71 @@ def evaluate(job: Job, splits: tuple[str, ...] = ("validation", "test")) -> str:
     Returns:
         The path of the predictions file.
     """
-    with _watched(job):
-        network = assembly.build(job, pretrained=False)
-        step, auc = checkpoints.restore_best(job.output, network.network)
+    with _watched(run):
+        network = run.build(pretrained=False)
+        step, auc = checkpoints.restore_best(run.output, network.network)
         print(f"best network: step {step}, validation mean AUC {auc:.4f}", flush=True)
-        scorer = assembly.scorer(job, network.network)
+        scorer = run.scorer(network.network)
         parts = [scorer.predictions(split) for split in splits]
-    path = storage.join(job.output, notes.PREDICTIONS)
-    if job.runtime.is_chief:
+    path = storage.join(run.output, notes.PREDICTIONS)
+    if run.runtime.is_chief:
         made = _concatenate(parts)
-        job.guard()
+        run.guard()
         table.write(path, made)
-        metadata_of_shards.write(job.data, job.manifest, job.output)
-        _explain(job, made.select("test"))
-        note = notes.predictions_note(job.config, job.manifest, step)
+        metadata_of_shards.write(run.data, run.manifest, run.output)
+        _explain(run, made.select("test"))
+        note = notes.predictions_note(run.config, run.manifest, step)
         note[notes.SHA256] = storage.sha256_of(path)
-        notes.write_note(job.output, notes.PREDICTIONS_NOTE, note)
+        notes.write_note(run.output, notes.PREDICTIONS_NOTE, note)
     return path
 
 
-def _explain(job: Job, scored: table.Predictions) -> None:
+def _explain(run: Run, scored: table.Predictions) -> None:
     """Leaves heat maps beside the predictions, by a network of this process alone in float32."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        with integrity.naming_damage(job.data, job.manifest):
-            heat_maps.write(job, scored)
+        with integrity.naming_damage(run.data, run.manifest):
+            heat_maps.write(run, scored)
     finally:
         keras.config.set_dtype_policy(before)
 
 
-def export_best(job: Job) -> str:
+def export_best(run: Run) -> str:
     """Exports the best network with what belongs to it.
 
     Returns:
         The SavedModel's folder.
     """
     keras.config.set_dtype_policy("float32")
-    network = assembly.build(job, pretrained=False, distributed=False)
-    step, auc = checkpoints.restore_best(job.output, network.network)
+    network = run.build(pretrained=False, distributed=False)
+    step, auc = checkpoints.restore_best(run.output, network.network)
     served = export.Serving(
         network.network,
-        findings=job.manifest.findings,
-        stored_size=job.manifest.stored_size,
-        data=job.config.data,
+        findings=run.manifest.findings,
+        stored_size=run.manifest.stored_size,
+        data=run.config.data,
     )
     assets = {
-        manifests.NAME: manifests.to_json(job.manifest),
-        notes.CONFIG: settings.to_yaml(job.config),
+        manifests.NAME: manifests.to_json(run.manifest),
+        notes.CONFIG: settings.to_yaml(run.config),
     }
-    report = storage.join(job.output, notes.REPORT)
+    report = storage.join(run.output, notes.REPORT)
     if storage.exists(report):
         try:
             text = storage.read_text(report)
             assets |= {"report.json": text, **serving.assets(json.loads(text))}
         except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{report} is damaged: make it again (--mode=report)") from error
-    job.guard()
-    folder = export.export(job.output, served, assets=assets)
+    run.guard()
+    folder = export.export(run.output, served, assets=assets)
     notes.write_note(
-        job.output,
+        run.output,
         notes.EXPORT_NOTE,
         {
             "step": step,
             "validation_mean_auc": auc,
-            "identity": job.identity,
+            "identity": run.identity,
             "report_sha256": storage.sha256_of(report) if storage.exists(report) else "",
         },
     )
@@ -178,13 +180,15 @@ def export_best(job: Job) -> str:
 
 def _concatenate(parts: list[table.Predictions]) -> table.Predictions:
     columns = ("ids", "patients", "splits", "labels", "scores")
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
-    return table.Predictions(findings=parts[0].findings, **joined)
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in columns
+    }
+    return dataclasses.replace(parts[0], **joined)
 
 
-def _training_note(job: Job, summary: loop.Summary, started: float) -> dict[str, Any]:
+def _training_note(run: Run, summary: Summary, started: float) -> dict[str, Any]:
     return {
-        "identity": job.identity,
+        "identity": run.identity,
         "steps": summary.step,
         "epochs": summary.epochs,
         "best_step": summary.best_step,
@@ -193,20 +197,20 @@ def _training_note(job: Job, summary: loop.Summary, started: float) -> dict[str,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seconds_since_last_start": round(time.time() - started, 1),
         "images_per_second": round(summary.images_per_second, 2) if len(summary.losses) else None,
-        "strategy": job.runtime.topology.strategy,
-        "replicas": job.runtime.replicas,
-        "precision": job.runtime.precision,
+        "strategy": run.runtime.topology.strategy,
+        "replicas": run.runtime.replicas,
+        "precision": run.runtime.precision,
         **host.describe(),
     }
 
 
-def chiefs(job: Job, answer: bool) -> bool:
+def chiefs(run: Run, answer: bool) -> bool:
     """Returns what the chief of the run answered."""
-    with agreement.naming_lost_peers(job.runtime.peers):
-        return bool(job.runtime.agreement.chiefs(int(answer)))
+    with agreement.naming_lost_peers(run.runtime.peers):
+        return bool(run.runtime.agreement.chiefs(int(answer)))
 
 
-def end(job: Job) -> None:
+def end(run: Run) -> None:
     """Returns when every process of the run has come here."""
-    with agreement.naming_lost_peers(job.runtime.peers):
-        job.runtime.agreement.barrier()
+    with agreement.naming_lost_peers(run.runtime.peers):
+        run.runtime.agreement.barrier()

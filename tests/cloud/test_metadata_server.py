@@ -15,7 +15,7 @@ import pytest
 
 PROGRAM = """
 import sys
-from preprocessing.contract import patience, storage
+from preprocessing.contract.files import patience, storage
 from preprocessing.contract.errors import JobError
 patience.SECONDS, patience.FIRST_PAUSE_S = float(sys.argv[1]), 0.2
 try:

@@ -21,15 +21,14 @@ from trainer.config import Config
 from trainer.evaluation.auc import aurocs
 from trainer.network import model
 from trainer.predictions import table
-from trainer.run import Job
-from trainer.training import assembly
+from trainer.run import Run
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def job(finished_run: Any, data_set: Any, one_device: Any) -> Job:
-    return Job(
+def job(finished_run: Any, data_set: Any, one_device: Any) -> Run:
+    return Run(
         data=data_set.folder,
         output=finished_run.output,
         config=settings.from_yaml(Config, f"{finished_run.output}/config.yaml"),
@@ -55,7 +54,7 @@ def test_the_training_note_says_what_was_done_and_where(finished_run: Any) -> No
 
 @pytest.mark.parametrize("content", [b"[]", b"null", b"{", b"\xff"])
 def test_an_export_beside_a_damaged_report_is_refused_in_one_sentence(
-    job: Job, tmp_path: pathlib.Path, content: bytes
+    job: Run, tmp_path: pathlib.Path, content: bytes
 ) -> None:
     output = tmp_path / "copy"
     shutil.copytree(pathlib.Path(job.output) / "checkpoints", output / "checkpoints")
@@ -78,7 +77,7 @@ def test_predictions_hold_both_splits_and_give_the_auc_that_chose_the_network(
 
 
 def test_a_run_that_lost_its_note_takes_no_step_and_writes_it_again(
-    job: Job, finished_run: Any, tmp_path: pathlib.Path
+    job: Run, finished_run: Any, tmp_path: pathlib.Path
 ) -> None:
     output = tmp_path / "copy"
     shutil.copytree(job.output, output)
@@ -95,16 +94,16 @@ def test_a_run_that_lost_its_note_takes_no_step_and_writes_it_again(
     assert after == {name: value for name, value in before.items() if name in after}
 
 
-def test_the_best_network_of_a_run_scores_as_its_predictions_file(job: Job) -> None:
+def test_the_best_network_of_a_run_scores_as_its_predictions_file(job: Run) -> None:
     built = model.build(job.config.model, image_size=32, findings=3, pretrained=False)
     step, _ = checkpoints.restore_best(job.output, built.network)
     assert step == 7
-    scores = assembly.scorer(job, built.network).score("test")
+    scores = job.scorer(built.network).score("test")
     written = table.read(f"{job.output}/predictions/predictions.csv").select("test").scores
     np.testing.assert_allclose(scores, written, atol=1e-6)
 
 
-def test_batch_statistics_are_trained_and_restored(job: Job, resnet: model.Model) -> None:
+def test_batch_statistics_are_trained_and_restored(job: Run, resnet: model.Model) -> None:
     built = model.build(job.config.model, image_size=32, findings=3, pretrained=False)
     checkpoints.restore_best(job.output, built.network)
     fresh, trained = (
@@ -115,7 +114,7 @@ def test_batch_statistics_are_trained_and_restored(job: Job, resnet: model.Model
     assert all(not np.allclose(a, b) for a, b in zip(fresh, trained, strict=True))
 
 
-def test_a_checkpoint_of_a_wider_head_is_refused(job: Job) -> None:
+def test_a_checkpoint_of_a_wider_head_is_refused(job: Run) -> None:
     config = settings.from_mapping(Config, settings.to_mapping(job.config), origin="test")
     config.model.hidden_units = 9
     wider = model.build(config.model, image_size=32, findings=3, pretrained=False)

@@ -6,6 +6,8 @@ from s * global batch on, whatever the number of replicas.
 """
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -219,7 +221,14 @@ def _evaluation_example(manifest: Manifest):  # type: ignore[no-untyped-def]
     return example
 
 
-def _batches(pairs, example, manifest, *, size, deterministic=True):  # type: ignore[no-untyped-def]
+def _batches(
+    pairs: tf.data.Dataset,
+    example: Callable[..., Any],
+    manifest: Manifest,
+    *,
+    size: int,
+    deterministic: bool = True,
+) -> tf.data.Dataset:
     calls = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": deterministic}
     if manifest.encoding == "raw":
         # One call a batch: to decode a raw record costs less than to hand it over.

@@ -23,9 +23,8 @@ from trainer.predictions import heat_map_files
 from trainer.predictions.heat_map_files import BoxedMaps, Gallery
 from trainer.predictions.placement import Placement, normalised
 from trainer.predictions.table import Predictions
-from trainer.run import Job
+from trainer.run import Run
 from trainer.runfolder import notes
-from trainer.training import assembly
 
 _SPLIT = "test"
 _THUMBNAIL_PX = 128
@@ -54,18 +53,18 @@ class Image:
         return np.asarray(self.boxes[self.box_findings == finding])
 
 
-def write(job: Job, predictions: Predictions) -> None:
+def write(run: Run, predictions: Predictions) -> None:
     """Writes localisation.npz and gallery.npz as the settings ask; removes what they do not.
 
     The best network is built anew, of this process alone: the others of the run need not wait for
     it step by step. Keras's policy should be float32.
 
     Args:
-        job: the run.
+        run: the run.
         predictions: what its best network said of the test split, in the order of the shards.
     """
-    wanted = job.config.evaluation
-    folder = storage.join(job.output, notes.PREDICTIONS).rpartition("/")[0]
+    wanted = run.config.evaluation
+    folder = storage.join(run.output, notes.PREDICTIONS).rpartition("/")[0]
     chosen = cases.choose(predictions, wanted.gallery) if wanted.gallery else []
     for name, asked in (
         (heat_map_files.LOCALISATION, wanted.localisation),
@@ -76,11 +75,11 @@ def write(job: Job, predictions: Predictions) -> None:
             storage.delete(path)
     if not (wanted.localisation or wanted.gallery):
         return
-    network = assembly.build(job, pretrained=False, distributed=False)
-    checkpoints.restore_best(job.output, network.network)
-    work = _Work(job, network, predictions, chosen)
+    network = run.build(pretrained=False, distributed=False)
+    checkpoints.restore_best(run.output, network.network)
+    work = _Work(run, network, predictions, chosen)
     with Progress("heat maps", len(predictions.ids), unit="images") as progress:
-        for images in _in_parts(_images(job, work.rows, boxed=wanted.localisation)):
+        for images in _in_parts(_images(run, work.rows, boxed=wanted.localisation)):
             work.add(images)
             progress.reach(images[-1].row + 1)
         progress.reach(len(predictions.ids))
@@ -95,12 +94,12 @@ class _Work:
     """Collects the rows of both files while the images pass by."""
 
     def __init__(
-        self, job: Job, network: Model, predictions: Predictions, chosen: list[Choice]
+        self, run: Run, network: Model, predictions: Predictions, chosen: list[Choice]
     ) -> None:
-        stored, data = job.manifest.stored_size, job.config.data
+        stored, data = run.manifest.stored_size, run.config.data
         self._gradcam = GradCam(network, stored_size=stored, data=data)
         self._placement: Placement = placement(stored, data)
-        self._localises = job.config.evaluation.localisation
+        self._localises = run.config.evaluation.localisation
         self._predictions, self._chosen = predictions, chosen
         self._maps: dict[tuple[int, int], npt.NDArray[np.float32]] = {}
         self._boxed: list[tuple[int, int, npt.NDArray[np.float64]]] = []
@@ -175,11 +174,11 @@ class _Work:
         return np.stack([self._maps[pair] for pair in pairs])
 
 
-def _images(job: Job, wanted: npt.NDArray[np.bool_], *, boxed: bool) -> Iterator[Image]:
+def _images(run: Run, wanted: npt.NDArray[np.bool_], *, boxed: bool) -> Iterator[Image]:
     """Reads the wanted images of the test split, and with `boxed` those with boxes too."""
-    manifest = job.manifest
+    manifest = run.manifest
     shards = manifest.splits[_SPLIT].shards
-    files = [storage.join(job.data, shard.name) for shard in shards]
+    files = [storage.join(run.data, shard.name) for shard in shards]
     attributes = ("image", "box_findings", "boxes")
 
     def parsed(row: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:

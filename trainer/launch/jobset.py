@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Renders a job of several replicas as a JobSet: pods that train together and restart together.
 
-A worker that is taken away ends all others (exit code 75, `trainer.distribution.agreement`), so the JobSet makes
-all of them anew; they find each other by the host names that JobSet gives (`trainer.distribution.cluster`).
+A worker that is taken away ends all others (exit code 75, `distribution.agreement`), so the JobSet
+makes all of them anew; they find each other by the host names that JobSet gives
+(`distribution.cluster`).
 
 JobSet has no time limit over all attempts and no bound on uncounted restarts. The time limit is one
 of each attempt and ends the JobSet; the pods learn how often it restarted, and end it for good

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 
-class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
+class BatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation (Ioffe and Szegedy, 2015) over the last axis, under any strategy.
 
     Keras's own layer sums x and x squared when it synchronises, and where it does not, replicas end

@@ -86,8 +86,8 @@ def seeded(seed: int) -> Iterator[None]:
     """
     own, here, shared = random.Random(seed), threading.get_ident(), random.randint
 
-    def draw(low: int, high: int) -> int:
-        return own.randint(low, high) if threading.get_ident() == here else shared(low, high)
+    def draw(a: int, b: int) -> int:
+        return own.randint(a, b) if threading.get_ident() == here else shared(a, b)
 
     random.randint = draw
     try:

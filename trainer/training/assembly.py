@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from preprocessing.contract.files import storage
 from trainer import course, limits
-from trainer.checkpoints import bundle, checkpoints, earlier
+from trainer.checkpoints import bundle, checkpoints
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.data import dataset, integrity, local_copy
@@ -22,7 +22,7 @@ from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.network import model
 from trainer.network.scorer import Scorer
-from trainer.run import Job
+from trainer.run import Run
 from trainer.runfolder import notes
 from trainer.training import (
     continuation,
@@ -34,7 +34,7 @@ from trainer.training import (
     shortage,
     step,
 )
-from trainer.training.calls import Run, Summary
+from trainer.training.calls import LoopParts, Summary
 
 # Pictures that TensorBoard shows with their scores.
 _EXAMPLES = 8
@@ -54,7 +54,7 @@ class _Parts:
         return self.network.network if self.average is None else self.average
 
 
-def train(job: Job, should_stop: Callable[[], bool]) -> Summary:
+def train(run: Run, should_stop: Callable[[], bool]) -> Summary:
     """Trains to the end of the run.
 
     Raises:
@@ -62,104 +62,68 @@ def train(job: Job, should_stop: Callable[[], bool]) -> Summary:
         ResourceError: no disk or memory, or a store that failed before the start was noted.
         StoppedError: `should_stop`, everything was saved; or a store failed for too long.
     """
-    config = job.config
-    integrity.check_validation(job.manifest)
-    config.check_replicas(job.runtime.replicas)
+    config = run.config
+    integrity.check_validation(run.manifest)
+    config.check_replicas(run.runtime.replicas)
     progress = Progress(loss_scale=config.optimizer.loss_scale)
-    fresh = continuation.announce(job)
-    with fruitless_starts.noted(), shortage.named(config, job.runtime.replicas, progress):
-        parts = _parts(job, pretrained=fresh)
-        before = notes.described(job.output)
+    fresh = continuation.announce(run)
+    with fruitless_starts.noted(), shortage.named(config, run.runtime.replicas, progress):
+        parts = _parts(run, pretrained=fresh)
+        before = notes.described(run.output)
         saver = Checkpoints(
-            output=job.output,
+            output=run.output,
             network=parts.network.network,
             optimizer=parts.optimizer,
             average=parts.average,
             progress=progress,
-            record=job.record,
+            record=run.record,
             vouched=before is not None,
             keep=config.train.keep_checkpoints,
             keep_best=config.train.keep_best,
-            writes=job.runtime.is_chief,
-            guard=job.guard,
+            writes=run.runtime.is_chief,
+            guard=run.guard,
         )
-        continuation.restore(job, saver)
-        continuation.begin(job, progress, before)
-        run = _assemble(job, parts, progress, saver, should_stop)
+        continuation.restore(run, saver)
+        continuation.begin(run, progress, before)
+        loop_parts = _assemble(run, parts, progress, saver, should_stop)
         try:
-            summary = loop.train(run)
+            summary = loop.train(loop_parts)
             # Nobody may look for the best network before the chief has written it.
-            job.runtime.agreement.barrier()
+            run.runtime.agreement.barrier()
             best = {"best/mean_auc": summary.best_auc, "best/step": float(summary.best_step)}
-            run.monitor.end(summary.step, best)
-            if job.runtime.is_chief:
-                notes.declare(job.output, config, job.manifest)
+            loop_parts.monitor.end(summary.step, best)
+            if run.runtime.is_chief:
+                notes.declare(run.output, config, run.manifest)
             return summary
         finally:
-            run.profiler.close()
+            loop_parts.profiler.close()
             # A run that is stopped or fails is the one whose last points somebody will look at.
-            run.monitor.flush()
+            loop_parts.monitor.flush()
 
 
-def build(job: Job, *, pretrained: bool, distributed: bool = True) -> model.Model:
-    """Builds the network of a run.
-
-    Args:
-        job: the run.
-        pretrained: whether to load the weights that training starts from.
-        distributed: False for a network of this process alone.
-    """
-    prevalence = job.manifest.splits["train"].prevalence
-    from_run = earlier.is_run(job.config.model.weights)
-    with model.seeded(job.config.seed):
-        built = model.build(
-            job.config.model,
-            image_size=job.config.data.image_size,
-            findings=len(job.manifest.findings),
-            pretrained=pretrained and not from_run,
-            prevalence=[prevalence[name] for name in job.manifest.findings],
-            strategy=job.runtime.strategy if distributed else None,
-        )
-    if pretrained and from_run:
-        print(earlier.fill(built.network, job.config.model, job.manifest), flush=True)
-    return built
-
-
-def scorer(job: Job, network: keras.Model, folder: str = "") -> Scorer:
-    """Returns what scores splits, which lie in the data set or in a copy of it."""
-    return Scorer(
-        job.runtime,
-        network,
-        folder=folder or job.data,
-        manifest=job.manifest,
-        data=job.config.data,
-        global_batch=job.config.evaluation_batch_size,
-    )
-
-
-def _parts(job: Job, *, pretrained: bool) -> _Parts:
-    network = build(job, pretrained=pretrained)
+def _parts(run: Run, *, pretrained: bool) -> _Parts:
+    network = run.build(pretrained=pretrained)
     average = None
-    if job.config.optimizer.ema_decay:
-        average = build(job, pretrained=False).network
+    if run.config.optimizer.ema_decay:
+        average = run.build(pretrained=False).network
         average.set_weights(network.network.get_weights())
-    with job.runtime.strategy.scope():
-        chosen = optimizer.build(job.config.optimizer)
+    with run.runtime.strategy.scope():
+        chosen = optimizer.build(run.config.optimizer)
         chosen.build(network.network.trainable_variables)
     return _Parts(network, average, chosen)
 
 
 def _assemble(
-    job: Job,
+    run: Run,
     parts: _Parts,
     progress: Progress,
     saver: Checkpoints,
     should_stop: Callable[[], bool],
-) -> Run:
-    config, strategy = job.config, job.runtime.strategy
-    folder = local_copy.local_copy(job.data, job.manifest, config.data.cache)
+) -> LoopParts:
+    config, strategy = run.config, run.runtime.strategy
+    folder = local_copy.local_copy(run.data, run.manifest, config.data.cache)
     size = config.data.global_batch_size
-    per_epoch = course.steps_per_epoch(job.manifest, size)
+    per_epoch = course.steps_per_epoch(run.manifest, size)
     schedule = optimizer.Schedule(
         config.optimizer,
         progress.course_end,
@@ -167,21 +131,21 @@ def _assemble(
         rate=progress.course_rate,
     )
 
-    log = log_folder.folder_of(job.output, os.environ) if job.runtime.is_chief else ""
+    log = log_folder.folder_of(run.output, os.environ) if run.runtime.is_chief else ""
     monitor = Monitor(log)
-    monitor.begin(progress.step, config=config, manifest=job.manifest)
+    monitor.begin(progress.step, config=config, manifest=run.manifest)
     batches = dataset.train_batches(
         strategy,
         folder=folder,
-        manifest=job.manifest,
+        manifest=run.manifest,
         config=config.data,
         seed=config.seed,
         start_step=progress.step,
         parts=config.train.accumulation_steps,
     )
-    return Run(
+    return LoopParts(
         config=config,
-        steps=functools.cache(functools.partial(_steps, job, parts, schedule)),
+        steps=functools.cache(functools.partial(_steps, run, parts, schedule)),
         batches=iter(batches),
         per_epoch=per_epoch,
         schedule=schedule,
@@ -189,15 +153,15 @@ def _assemble(
         checkpoints=saver,
         monitor=monitor,
         profiler=Profiler(log, limits.span(config.train.profile_steps)),
-        evaluate=_validation(job, scorer(job, parts.scored, folder), monitor, folder),
-        explain=functools.partial(_explain, job, saver),
+        evaluate=_validation(run, run.scorer(parts.scored, folder), monitor, folder),
+        explain=functools.partial(_explain, run, saver),
         should_stop=should_stop,
-        alone=job.runtime.topology.workers == 1,
+        alone=run.runtime.topology.workers == 1,
     )
 
 
-def _steps(job: Job, parts: _Parts, schedule: optimizer.Schedule, frozen: bool) -> multistep.Steps:
-    strategy, config = job.runtime.strategy, job.config
+def _steps(run: Run, parts: _Parts, schedule: optimizer.Schedule, frozen: bool) -> multistep.Steps:
+    strategy, config = run.runtime.strategy, run.config
     one = step.Step(
         strategy, parts.network, parts.optimizer, config, average=parts.average, frozen=frozen
     )
@@ -205,21 +169,21 @@ def _steps(job: Job, parts: _Parts, schedule: optimizer.Schedule, frozen: bool) 
 
 
 def _validation(
-    job: Job, scored: Scorer, monitor: Monitor, folder: str
+    run: Run, scored: Scorer, monitor: Monitor, folder: str
 ) -> Callable[[int], Mapping[str, float]]:
     """Returns what scores the validation split, logs it, and gives each finding's AUC."""
-    findings = job.manifest.findings
+    findings = run.manifest.findings
 
     @functools.cache
     def pictures() -> npt.NDArray[np.uint8]:
-        return dataset.read_pictures(folder, job.manifest, "validation", _EXAMPLES)
+        return dataset.read_pictures(folder, run.manifest, "validation", _EXAMPLES)
 
     def evaluate(at: int) -> Mapping[str, float]:
         truth = scored.truth("validation")
         labels = np.where(truth.targets >= 0, truth.targets, np.nan)
         scores = scored.score("validation")
         aucs = dict(zip(findings, aurocs(labels, scores), strict=True))
-        if job.runtime.is_chief:
+        if run.runtime.is_chief:
             count = len(pictures())
             monitor.examples(
                 at,
@@ -237,19 +201,19 @@ def _validation(
 
 
 def _explain(
-    job: Job, saver: Checkpoints, at: int, loss: float, losses: npt.NDArray[np.float32]
+    run: Run, saver: Checkpoints, at: int, loss: float, losses: npt.NDArray[np.float32]
 ) -> Exception:
     saver.wait()
-    kept = bundle.newest_first(storage.join(job.output, checkpoints.FOLDER))
+    kept = bundle.newest_first(storage.join(run.output, checkpoints.FOLDER))
     ids = dataset.ids_of_step(
-        job.data, job.manifest, job.config.data, seed=job.config.seed, step=at
+        run.data, run.manifest, run.config.data, seed=run.config.seed, step=at
     )
     return divergence.explain(
-        job.output,
+        run.output,
         step=at,
         loss=loss,
         ids=ids,
         losses=losses,
         checkpoint=kept[0] if kept else "",
-        writes=job.runtime.is_chief,
+        writes=run.runtime.is_chief,
     )

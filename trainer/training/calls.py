@@ -48,7 +48,7 @@ class Summary:
 
 
 @dataclasses.dataclass
-class Run:
+class LoopParts:
     """The parts that the loop drives.
 
     Attributes:
@@ -83,7 +83,7 @@ class Run:
     alone: bool = True
 
 
-class Meter:
+class Calls:
     """Runs steps, measures them, and learns what the other processes want.
 
     Attributes:
@@ -92,8 +92,8 @@ class Meter:
         loss: mean of the last call, in nats.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._run, self._first = run, run.progress.step
+    def __init__(self, parts: LoopParts) -> None:
+        self._parts, self._first = parts, parts.progress.step
         self._losses: list[npt.NDArray[np.float32]] = []
         self._stretch: list[tuple[Measured, int, float]] = []  # since the last log
         self._seconds, self._own = 0.0, 0.0
@@ -105,28 +105,28 @@ class Meter:
         Raises:
             ConfigError: the loss is no longer a number, or too large.
         """
-        run, step = self._run, self._run.progress.step
-        frozen = step < run.config.train.frozen_epochs * run.per_epoch
-        run.profiler.before(step)
+        parts, step = self._parts, self._parts.progress.step
+        frozen = step < parts.config.train.frozen_epochs * parts.per_epoch
+        parts.profiler.before(step)
         start = time.monotonic()
-        measured = run.steps(frozen)(
-            run.batches,
+        measured = parts.steps(frozen)(
+            parts.batches,
             tf.constant(step, tf.int64),
             tf.constant(count),
-            tf.constant(run.progress.rate_factor, tf.float32),
-            _scale(run.progress),
-            tf.constant([float(run.should_stop()), self._own], tf.float32),
+            tf.constant(parts.progress.rate_factor, tf.float32),
+            _scale(parts.progress),
+            tf.constant([float(parts.should_stop()), self._own], tf.float32),
         )
         measured = tf.nest.map_structure(lambda one: one.numpy(), measured)
         seconds = time.monotonic() - start
-        run.profiler.after(step + count)
+        parts.profiler.after(step + count)
         self._check(step, measured)
         self._remember(measured, count, seconds)
-        if run.progress.step % run.config.train.log_every_steps == 0:
+        if parts.progress.step % parts.config.train.log_every_steps == 0:
             self._log()
 
     def _remember(self, measured: Measured, count: int, seconds: float) -> None:
-        progress = self._run.progress
+        progress = self._parts.progress
         progress.step += count
         progress.loss_scale = float(measured.scale.value)
         progress.good_steps = int(measured.scale.good_steps)
@@ -140,11 +140,11 @@ class Meter:
         self.loss = float(np.mean(measured.loss))
 
     def _check(self, step: int, measured: Measured) -> None:
-        limit = self._run.config.train.max_loss or math.inf
+        limit = self._parts.config.train.max_loss or math.inf
         loss = np.asarray(measured.loss)
         bad = ~np.isfinite(loss) | (loss > limit)
         overflow = ~np.isfinite(measured.norms)
-        if self._run.config.runtime.precision != "mixed_float16":
+        if self._parts.config.runtime.precision != "mixed_float16":
             bad |= overflow
         elif overflow.any() and measured.scale.value <= 1:
             raise ConfigError(
@@ -154,39 +154,39 @@ class Meter:
             )
         if bad.any():
             at = int(np.argmax(bad))
-            raise self._run.explain(step + at, float(measured.loss[at]), measured.losses[at])
+            raise self._parts.explain(step + at, float(measured.loss[at]), measured.losses[at])
 
     def _log(self) -> None:
-        run, stretch = self._run, self._stretch
+        parts, stretch = self._parts, self._stretch
         self._stretch = []
-        step = run.progress.step
+        step = parts.progress.step
         count = sum(steps for _, steps, _ in stretch)
         seconds = sum(part for _, _, part in stretch)
         norms = np.concatenate([measured.norms for measured, _, _ in stretch])
         waited = sum(float(measured.waited) for measured, _, _ in stretch) / len(stretch)
-        rate = float(run.schedule(step - 1)) * run.progress.rate_factor
+        rate = float(parts.schedule(step - 1)) * parts.progress.rate_factor
         scalars = {
             "train/loss": float(np.mean(np.concatenate(self._losses)[-count:])),
             "train/learning_rate": rate,
             "train/gradient_norm": float(np.mean(norms[np.isfinite(norms)]))
             if np.isfinite(norms).any()
             else math.nan,
-            "train/images_per_second": count * run.config.data.global_batch_size / seconds,
+            "train/images_per_second": count * parts.config.data.global_batch_size / seconds,
             "train/steps_per_second": count / seconds,
             "train/input_wait_share": min(1.0, waited * count / seconds),
         }
-        if run.config.runtime.precision == "mixed_float16":
-            scalars["train/loss_scale"] = run.progress.loss_scale
-            scalars["train/skipped_steps"] = run.progress.skipped_steps
-        run.monitor.training(step, scalars)
+        if parts.config.runtime.precision == "mixed_float16":
+            scalars["train/loss_scale"] = parts.progress.loss_scale
+            scalars["train/skipped_steps"] = parts.progress.skipped_steps
+        parts.monitor.training(step, scalars)
 
     def summary(self) -> Summary:
         """Returns what was measured since the beginning."""
-        progress = self._run.progress
-        images = (progress.step - self._first) * self._run.config.data.global_batch_size
+        progress = self._parts.progress
+        images = (progress.step - self._first) * self._parts.config.data.global_batch_size
         return Summary(
             step=progress.step,
-            epochs=progress.step // self._run.per_epoch,
+            epochs=progress.step // self._parts.per_epoch,
             best_auc=progress.best_auc,
             best_step=progress.best_step,
             stale_epochs=progress.stale_epochs,

@@ -11,46 +11,46 @@ from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.course import Course
-from trainer.run import Job
+from trainer.run import Run
 from trainer.runfolder import notes
 from trainer.training import fruitless_starts
 
 
-def announce(job: Job) -> bool:
+def announce(run: Run) -> bool:
     """Notes the start, and tries the folder once; returns whether the run has no checkpoint yet.
 
     From here on a restart is counted by the note.
     """
-    folder = storage.join(job.output, checkpoints.FOLDER)
+    folder = storage.join(run.output, checkpoints.FOLDER)
     steps = [bundle.step_of(path) for path in bundle.newest_first(folder)]
-    if job.runtime.is_chief:
-        fruitless_starts.count(job.output, steps=steps, most=job.config.train.max_fruitless_starts)
+    if run.runtime.is_chief:
+        fruitless_starts.count(run.output, steps=steps, most=run.config.train.max_fruitless_starts)
         probe.check(folder, tensorflow=True)
-    job.runtime.agreement.barrier()
+    run.runtime.agreement.barrier()
     return not steps
 
 
-def restore(job: Job, saver: Checkpoints) -> None:
+def restore(run: Run, saver: Checkpoints) -> None:
     """Restores the checkpoint that the chief chose: each for itself might choose another one."""
     newest = -1
-    if job.runtime.is_chief:
+    if run.runtime.is_chief:
         saver.clean()
         newest = saver.newest()
-    newest = job.runtime.agreement.chiefs(newest)
+    newest = run.runtime.agreement.chiefs(newest)
     if newest >= 0:
         print(f"going on from {saver.restore(newest)}", flush=True)
 
 
-def begin(job: Job, progress: Progress, before: Config | None) -> None:
+def begin(run: Run, progress: Progress, before: Config | None) -> None:
     """Plans the course of the run, and writes what the run is, now that all has been checked.
 
     Args:
-        job: the run.
+        run: the run.
         progress: where it stands; the course goes into it.
         before: the settings of the start before this one, if there is a checkpoint.
     """
-    config = job.config
-    per_epoch = course.steps_per_epoch(job.manifest, config.data.global_batch_size)
+    config = run.config
+    per_epoch = course.steps_per_epoch(run.manifest, config.data.global_batch_size)
     was = None
     if progress.course_end:
         was = Course(progress.course_start, progress.course_end, progress.course_rate)
@@ -63,11 +63,11 @@ def begin(job: Job, progress: Progress, before: Config | None) -> None:
     if told := now.describe(was, config.optimizer.schedule):
         print(told, flush=True)
     progress.course_start, progress.course_end, progress.course_rate = dataclasses.astuple(now)
-    if job.runtime.is_chief:
-        if line := foresight.warning(config, per_epoch, job.manifest.stored_size):
+    if run.runtime.is_chief:
+        if line := foresight.warning(config, per_epoch, run.manifest.stored_size):
             print(line, file=sys.stderr, flush=True)
         # What is under way is not whole.
-        storage.delete(storage.join(job.output, notes.TRAINING))
+        storage.delete(storage.join(run.output, notes.TRAINING))
         # Until a checkpoint tells the course, config.yaml alone does.
         if known:
-            notes.declare(job.output, config, job.manifest)
+            notes.declare(run.output, config, run.manifest)

@@ -9,77 +9,77 @@ one call takes. All processes of a run decide alike, from numbers that they agre
 from preprocessing.contract.errors import StoppedError
 from preprocessing.contract.process.progress import Progress as Display
 from trainer.evaluation.auc import mean_auc
-from trainer.training.calls import Meter, Run, Summary
+from trainer.training.calls import Calls, LoopParts, Summary
 
 # A call should not keep the loop from answering SIGTERM: two of them and a save have 12 seconds.
 _CALL_SECONDS = 2.0
 
 
-def train(run: Run) -> Summary:
+def train(parts: LoopParts) -> Summary:
     """Trains from where the run stands to its end.
 
     Raises:
         ConfigError: the loss is no longer a number, or too large.
         StoppedError: `should_stop`; everything was saved.
     """
-    progress, settings = run.progress, run.config.train
-    total = settings.epochs * run.per_epoch
-    meter = Meter(run)
+    progress, settings = parts.progress, parts.config.train
+    total = settings.epochs * parts.per_epoch
+    calls = Calls(parts)
     with Display("training", total, unit="steps", done=progress.step) as display:
         while True:
-            if progress.step and progress.step % run.per_epoch == 0:
-                _end_epoch(run)
-            if progress.step >= total or _is_stale(run):
+            if progress.step and progress.step % parts.per_epoch == 0:
+                _end_epoch(parts)
+            if progress.step >= total or _is_stale(parts):
                 break
-            meter.steps(_steps_until_next_duty(run, meter.seconds_per_step, total))
-            display.reach(progress.step, f"loss {meter.loss:.4f}")
+            calls.steps(_steps_until_next_duty(parts, calls.seconds_per_step, total))
+            display.reach(progress.step, f"loss {calls.loss:.4f}")
             every = settings.checkpoint_every_steps
-            if progress.step % run.per_epoch == 0 or (every and progress.step % every == 0):
-                run.checkpoints.save()
-            if meter.stop or (run.alone and run.should_stop()):
-                _stop(run, total)
-    run.checkpoints.wait()
-    return meter.summary()
+            if progress.step % parts.per_epoch == 0 or (every and progress.step % every == 0):
+                parts.checkpoints.save()
+            if calls.stop or (parts.alone and parts.should_stop()):
+                _stop(parts, total)
+    parts.checkpoints.wait()
+    return calls.summary()
 
 
-def _stop(run: Run, total: int) -> None:
-    run.checkpoints.save()
-    run.checkpoints.wait()
+def _stop(parts: LoopParts, total: int) -> None:
+    parts.checkpoints.save()
+    parts.checkpoints.wait()
     raise StoppedError(
-        f"stopped and saved at step {run.progress.step} of {total}: the same command goes on from "
-        "there"
+        f"stopped and saved at step {parts.progress.step} of {total}: the same command goes on "
+        "from there"
     )
 
 
-def _steps_until_next_duty(run: Run, seconds: float, total: int) -> int:
+def _steps_until_next_duty(parts: LoopParts, seconds: float, total: int) -> int:
     """Returns how many steps the next host call may take without passing anything to do."""
-    settings, step = run.config.train, run.progress.step
-    every = [run.per_epoch, settings.log_every_steps, settings.checkpoint_every_steps]
+    settings, step = parts.config.train, parts.progress.step
+    every = [parts.per_epoch, settings.log_every_steps, settings.checkpoint_every_steps]
     duties = [total, *(step - step % interval + interval for interval in every if interval)]
-    duties += [duty for duty in run.profiler.duties if duty > step]
+    duties += [duty for duty in parts.profiler.duties if duty > step]
     most = max(1, int(_CALL_SECONDS / seconds)) if seconds else 1
     return min(settings.steps_per_call, most, min(duties) - step)
 
 
-def _is_stale(run: Run) -> bool:
-    patience = run.config.train.patience_epochs
-    return bool(patience and run.progress.stale_epochs >= patience)
+def _is_stale(parts: LoopParts) -> bool:
+    patience = parts.config.train.patience_epochs
+    return bool(patience and parts.progress.stale_epochs >= patience)
 
 
-def _end_epoch(run: Run) -> None:
+def _end_epoch(parts: LoopParts) -> None:
     """Scores the validation split and keeps the network if it is the best so far.
 
     The checkpoint of this step was taken before, so that a process that is ended in here repeats
     the scoring and nothing else.
     """
-    progress, settings = run.progress, run.config.optimizer
-    step, epoch = progress.step, progress.step // run.per_epoch
-    mean = mean_auc(run.evaluate(step)).value
+    progress, settings = parts.progress, parts.config.optimizer
+    step, epoch = progress.step, progress.step // parts.per_epoch
+    mean = mean_auc(parts.evaluate(step)).value
     print(f"epoch {epoch}, step {step}: validation mean AUC {mean:.4f}", flush=True)
     if mean > progress.best_auc:
         progress.best_auc, progress.best_step = mean, step
         progress.stale_epochs = progress.plateau_epochs = 0
-        run.checkpoints.save_best()
+        parts.checkpoints.save_best()
         return
     progress.stale_epochs += 1
     progress.plateau_epochs += 1

@@ -45,7 +45,7 @@ class Schedule:
         return rate
 
 
-class Adam(keras.optimizers.Adam):  # type: ignore[misc]
+class Adam(keras.optimizers.Adam):
     """Keras's Adam (Kingma and Ba, 2015), with each variable updated by one kernel.
 
     No weight moves before the norm of all gradients is known to be finite, so the update cannot

@@ -164,19 +164,21 @@ class Step:
             steps = self._optimizer.iterations.value
             strategy.extended.update(steps, lambda own: own.assign_add(1), group=False)
             if self._average is not None:
-                self._follow(strategy, tf.cast(steps, tf.float32))
+                self._follow(strategy, self._average, tf.cast(steps, tf.float32))
             return tf.constant(True)
 
         # Equal on all replicas, since it was computed from sums over all of them.
         tf.cond(strategy.experimental_local_results(finite)[0], apply, lambda: tf.constant(False))
 
-    def _follow(self, strategy: tf.distribute.Strategy, steps: tf.Tensor) -> None:
+    def _follow(
+        self, strategy: tf.distribute.Strategy, average: keras.Model, steps: tf.Tensor
+    ) -> None:
         """Moves the average towards the weights; at first faster, or it would keep its start."""
         decay = tf.minimum(self._config.optimizer.ema_decay, (1.0 + steps) / (10.0 + steps))
-        pairs = zip(self._average.weights, self._model.network.weights, strict=True)
-        for average, weight in pairs:
+        pairs = zip(average.weights, self._model.network.weights, strict=True)
+        for mean, weight in pairs:
             strategy.extended.update(
-                average.value,
+                mean.value,
                 lambda own, new: own.assign_sub((1.0 - decay) * (own - new)),
                 args=(weight.value,),
                 group=False,

@@ -245,16 +245,17 @@ def test_the_size_of_the_picture_stands_in_where_the_index_has_none(task: ShardT
 
 _STOPS_IN_ITS_MIDDLE = """
 import sys, time
-from preprocessing import pictures, shards
+from preprocessing.contract import radiographs
+from preprocessing.shards import shards
 
-read_all = pictures.read_all
+read_all = radiographs.read_all
 def slowly(uris):
     for at, data in enumerate(read_all(uris)):
         if at == 4:
             time.sleep(600)
         yield data
 
-pictures.read_all = slowly
+radiographs.read_all = slowly
 shards.write(shards.ShardTask.from_json(sys.argv[1]))
 """
 

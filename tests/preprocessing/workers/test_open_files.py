@@ -8,7 +8,7 @@ import pytest
 
 _PROGRAM = """
 import resource, sys
-from preprocessing import open_files
+from preprocessing.workers import open_files
 from preprocessing.contract.errors import ResourceError
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, int(sys.argv[1])))
 try:

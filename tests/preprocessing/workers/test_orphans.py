@@ -19,11 +19,11 @@ ROOT = pathlib.Path(__file__).parents[3]
 # A job that starts a worker through a shell, as Beam does, and tells the worker's number.
 _JOB = """
 import subprocess, sys, time
-from preprocessing import orphans
+from preprocessing.workers import orphans
 orphans.mark()
 orphans.watch_parent()
 worker = (
-    "import os, time; from preprocessing import orphans; "
+    "import os, time; from preprocessing.workers import orphans; "
     "[orphans.watch_parent() for _ in range(3)]; print(os.getpid(), flush=True); time.sleep(600)"
 )
 subprocess.Popen(f'{sys.executable} -c "{worker}"; true', shell=True)

@@ -84,7 +84,7 @@ def test_a_defect_stays_what_it_is() -> None:
 
 _PROGRAM = """
 import os, subprocess, sys
-from preprocessing import worker_errors
+from preprocessing.workers import worker_errors
 from preprocessing.contract.errors import UsageError
 with worker_errors.told(processes=True):
     subprocess.run(["sh", "-c", "echo of a worker >&2"])

@@ -29,7 +29,7 @@ ROOT = pathlib.Path(__file__).parents[3]
 
 PROGRAM = """
 import keras
-from trainer.checkpoints import Checkpoints
+from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 
 def made(output):

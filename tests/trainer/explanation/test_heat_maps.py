@@ -26,19 +26,19 @@ from trainer.network import model
 from trainer.predictions import heat_map_files, table
 from trainer.predictions.placement import normalised
 from trainer.predictions.table import Predictions
-from trainer.run import Job
+from trainer.run import Run
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def job(finished_run: Any, data_set: Any, one_device: Any, tmp_path: pathlib.Path) -> Iterator[Job]:
+def job(finished_run: Any, data_set: Any, one_device: Any, tmp_path: pathlib.Path) -> Iterator[Run]:
     """The finished run in a folder of its own, its network on pictures of 96 px: 3 x 3 cells."""
     output = tmp_path / "out"
     shutil.copytree(finished_run.output, output)
     config = settings.from_yaml(Config, f"{finished_run.output}/config.yaml")
     config.data.image_size = 96
-    yield Job(
+    yield Run(
         str(data_set.folder), str(output), config, data_set.manifest, one_device, StopRequests()
     )
 
@@ -58,7 +58,7 @@ def boxes_of(data_set: Any, ids: list[str]) -> list[tuple[str, str, list[float]]
     ]
 
 
-def slow_map(job: Job, pixels: np.ndarray, finding: int) -> np.ndarray:
+def slow_map(job: Run, pixels: np.ndarray, finding: int) -> np.ndarray:
     """Grad-CAM of one picture with nothing of the code under test."""
     built = model.build(job.config.model, image_size=96, findings=3, pretrained=False)
     checkpoints.restore_best(job.output, built.network)
@@ -91,7 +91,7 @@ def test_a_run_leaves_maps_of_all_boxes_and_the_report_uses_them(
 
 
 def test_maps_are_those_of_the_formula_at_the_right_picture(
-    job: Job, data_set: Any, scored: Predictions
+    job: Run, data_set: Any, scored: Predictions
 ) -> None:
     heat_maps.write(job, scored)
     found = heat_map_files.read_boxed(f"{job.output}/predictions/localisation.npz")
@@ -103,7 +103,7 @@ def test_maps_are_those_of_the_formula_at_the_right_picture(
         np.testing.assert_allclose(found.maps[row], normalised(heat[None])[0], atol=2e-3)
 
 
-def test_the_gallery_holds_the_chosen_images(job: Job, data_set: Any, scored: Predictions) -> None:
+def test_the_gallery_holds_the_chosen_images(job: Run, data_set: Any, scored: Predictions) -> None:
     job.config.evaluation.gallery = 2
     heat_maps.write(job, scored)
     found = heat_map_files.read_gallery(f"{job.output}/predictions/gallery.npz")
@@ -123,7 +123,7 @@ def test_the_gallery_holds_the_chosen_images(job: Job, data_set: Any, scored: Pr
         np.testing.assert_allclose(found.boxes[row], np.reshape(own, (-1, 4)), atol=1e-7)
 
 
-def test_what_is_not_asked_for_is_removed(job: Job, scored: Predictions) -> None:
+def test_what_is_not_asked_for_is_removed(job: Run, scored: Predictions) -> None:
     folder = pathlib.Path(job.output, "predictions")
     job.config.evaluation.localisation, job.config.evaluation.gallery = False, 0
     heat_maps.write(job, scored)
@@ -154,7 +154,7 @@ def test_asking_for_more_evaluates_again_and_asking_for_the_same_does_not(
 
 
 def test_the_precision_of_the_run_stays_and_a_damaged_shard_is_named(
-    job: Job, scored: Predictions, tmp_path: pathlib.Path, precision: Any
+    job: Run, scored: Predictions, tmp_path: pathlib.Path, precision: Any
 ) -> None:
     data = tmp_path / "data"
     shutil.copytree(job.data, data)

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 _SHOW = """
-from trainer import keras_home
+from trainer.network import keras_home
 keras_home.ignore()
 import keras
 print(keras.config.backend(), keras.config.image_data_format(), keras.config.floatx())

@@ -15,7 +15,7 @@ from preprocessing.contract.errors import ConfigError
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.training import optimizer
-from trainer.training.calls import Meter, Run
+from trainer.training.calls import Calls, LoopParts
 from trainer.training.multistep import Measured
 from trainer.training.optimizer import LossScale
 
@@ -81,10 +81,10 @@ class Script:
     def after(self, step: int) -> None:
         self.profiled.append(("after", step))
 
-    def meter(self, progress: Progress | None = None) -> Meter:
+    def meter(self, progress: Progress | None = None) -> Calls:
         """Returns a meter over these steps."""
         schedule = optimizer.Schedule(self.config.optimizer, 100)
-        self.run = Run(
+        self.run = LoopParts(
             config=self.config,
             steps=self.steps,
             batches=iter(()),
@@ -98,7 +98,7 @@ class Script:
             explain=self.explain,
             should_stop=lambda: self.stop,
         )
-        return Meter(self.run)
+        return Calls(self.run)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from preprocessing.contract.settings import settings
 from trainer import stages
 from trainer.checkpoints import bundle
 from trainer.config import Config
-from trainer.run import Job
+from trainer.run import Run
 from trainer.runfolder import notes
 from trainer.training import assembly
 
@@ -40,7 +40,7 @@ def train(
 ) -> Train:
     """Trains a folder's run by the given settings, until a step if that is given."""
 
-    def build(job: Job, **_: object) -> Any:
+    def build(job: Run, **_: object) -> Any:
         with job.runtime.strategy.scope():
             return make_tiny_model(seed=3)
 
@@ -52,7 +52,7 @@ def train(
         for name, value in changed.items():
             section, _, last = name.partition("__")
             setattr(getattr(config, section), last, value)
-        job = Job(
+        job = Run(
             data_set.folder, str(output), config, data_set.manifest, one_device, StopRequests()
         )
         notes.check(job.output, config, job.manifest)

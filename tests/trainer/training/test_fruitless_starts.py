@@ -35,9 +35,8 @@ def test_without_a_limit_it_never_ends(tmp_path: pathlib.Path) -> None:
 
 def test_progress_before_a_damaged_checkpoint_counts(tmp_path: pathlib.Path) -> None:
     output = str(tmp_path)
-    assert [fruitless_starts.count(output, steps=steps, most=2) for steps in ([40], [40, 30], [40, 30])] == [
-        1, 1, 2,
-    ]  # fmt: skip
+    kept = ([40], [40, 30], [40, 30])
+    assert [fruitless_starts.count(output, steps=steps, most=2) for steps in kept] == [1, 1, 2]
 
 
 def test_what_passes_is_free_once_the_start_is_noted() -> None:

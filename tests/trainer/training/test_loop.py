@@ -22,7 +22,7 @@ from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.network.model import Model
 from trainer.training import loop, multistep, optimizer
-from trainer.training.calls import Run
+from trainer.training.calls import LoopParts
 from trainer.training.optimizer import LossScale
 from trainer.training.step import Step
 
@@ -36,7 +36,7 @@ class Harness:
         self.data_set, self.runtime, self.tiny, self.config = data_set, runtime, tiny, config
         self.explained: list[tuple[int, float, np.ndarray]] = []
 
-    def start(self, output: pathlib.Path, **more: Any) -> tuple[Run, Any]:
+    def start(self, output: pathlib.Path, **more: Any) -> tuple[LoopParts, Any]:
         """Returns a run that goes on from the newest checkpoint, and its network.
 
         Keywords take the place of the run's parts.
@@ -76,7 +76,7 @@ class Harness:
             "explain": self.explain,
             "should_stop": lambda: False,
         }
-        return Run(**{**parts, **more}), model.network
+        return LoopParts(**{**parts, **more}), model.network
 
     def batches(self, start_step: int = 0) -> Any:
         return dataset.train_batches(
@@ -94,7 +94,7 @@ class Harness:
         return ConfigError(f"the loss of step {at} is {loss:g}")
 
 
-def take(run: Run, first: int, batches: Any = None) -> multistep.Measured:
+def take(run: LoopParts, first: int, batches: Any = None) -> multistep.Measured:
     """Takes one step as the loop would."""
     zero = tf.constant(0, tf.int64)
     return run.steps(False)(
@@ -107,7 +107,7 @@ def take(run: Run, first: int, batches: Any = None) -> multistep.Measured:
     )
 
 
-def observe(run: Run, look: Callable[..., None]) -> None:
+def observe(run: LoopParts, look: Callable[..., None]) -> None:
     """Has the run's compiled steps tell what they are called with, and what they return."""
     original = run.steps
 
@@ -196,7 +196,7 @@ def test_steps_per_call_changes_nothing(harness: Harness, tmp_path: pathlib.Path
     assert_equal(results[0], results[2])
 
 
-def calls_of(run: Run, seconds: float) -> list[tuple[int, int]]:
+def calls_of(run: LoopParts, seconds: float) -> list[tuple[int, int]]:
     """Trains with steps that say they take so long; returns first step and count of each call."""
     calls = []
     original = run.steps
@@ -262,7 +262,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
         run, network = harness.start(tmp_path / "cut")
         starts.append(run.progress.step)
 
-        def stop_dead(run: Run = run, dies_at: int = dies_at) -> bool:
+        def stop_dead(run: LoopParts = run, dies_at: int = dies_at) -> bool:
             if run.progress.step >= dies_at:
                 raise KeyboardInterrupt
             return False
@@ -374,7 +374,7 @@ def test_a_plateau_lowers_the_rate_and_a_restart_does_not_lower_it_twice(
         for step in range(int(arguments[1]), int(arguments[1]) + int(arguments[2])):
             factors[step] = float(arguments[3])
 
-    def start(evaluate: Callable[[int], Mapping[str, float]]) -> Run:
+    def start(evaluate: Callable[[int], Mapping[str, float]]) -> LoopParts:
         run, _ = harness.start(tmp_path, evaluate=evaluate)
         observe(run, look)
         return run

@@ -97,7 +97,7 @@ def test_a_step_is_plain_gradient_descent_on_the_mean_over_known_targets(
     trainer = tiny(
         make_tiny_model, data_set, small_settings, data__crop_fraction=0.8, data__flip=False
     )
-    made = trainer.network.model
+    made = trainer.model
     before = [variable.numpy() for variable in made.network.trainable_variables]
     measured = trainer.run(1)
     after = [variable.numpy() for variable in made.network.trainable_variables]
@@ -150,12 +150,12 @@ def test_clipping_bounds_the_step_by_the_norm_of_the_whole_gradient(
     make_tiny_model: Callable[..., Any], data_set: Any, small_settings: Callable[[], Config]
 ) -> None:
     trainer = tiny(make_tiny_model, data_set, small_settings, optimizer__clip_norm=0.01)
-    before = trainer.network.model.network.get_weights()
+    before = trainer.model.network.get_weights()
     measured = trainer.run(1)
     assert float(measured.norms[0]) > 0.01
     moved = [
         float(np.sum((one - other) ** 2))
-        for one, other in zip(before, trainer.network.model.network.get_weights(), strict=True)
+        for one, other in zip(before, trainer.model.network.get_weights(), strict=True)
     ]
     assert np.sqrt(sum(moved)) == pytest.approx(0.1 * 0.01, rel=1e-3)
 
@@ -164,26 +164,26 @@ def test_a_frozen_backbone_stays_and_the_head_learns(
     make_tiny_model: Callable[..., Any], data_set: Any, small_settings: Callable[[], Config]
 ) -> None:
     trainer = tiny(make_tiny_model, data_set, small_settings, frozen=True)
-    backbone = trainer.network.model.backbone.get_weights()
-    head = trainer.network.model.head.get_weights()
+    backbone = trainer.model.backbone.get_weights()
+    head = trainer.model.head.get_weights()
     trainer.run(3)
-    for one, other in zip(backbone, trainer.network.model.backbone.get_weights(), strict=True):
+    for one, other in zip(backbone, trainer.model.backbone.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert any(
         (one != other).any()
-        for one, other in zip(head, trainer.network.model.head.get_weights(), strict=True)
+        for one, other in zip(head, trainer.model.head.get_weights(), strict=True)
     )
-    assert trainer.network.model.backbone.trainable
+    assert trainer.model.backbone.trainable
 
 
 def test_the_average_follows_the_weights(
     make_tiny_model: Callable[..., Any], data_set: Any, small_settings: Callable[[], Config]
 ) -> None:
     trainer = tiny(make_tiny_model, data_set, small_settings, optimizer__ema_decay=0.5)
-    start = trainer.network.model.network.get_weights()
+    start = trainer.model.network.get_weights()
     trainer.run(1)
     # After the first step: decay min(0.5, 2 / 11).
-    new = trainer.network.model.network.get_weights()
+    new = trainer.model.network.get_weights()
     for old, moved, average in zip(start, new, trainer.average.get_weights(), strict=True):
         np.testing.assert_allclose(average, old * 2 / 11 + moved * 9 / 11, rtol=1e-5, atol=1e-6)
 
@@ -196,21 +196,19 @@ def test_an_overflow_is_skipped_and_counted(
 ) -> None:
     precision("mixed_float16")
     trainer = tiny(make_tiny_model, data_set, small_settings, runtime__precision="mixed_float16")
-    before = trainer.network.model.network.get_weights()
+    before = trainer.model.network.get_weights()
     most = LossScale(tf.constant(2.0**24), tf.constant(9, tf.int64), tf.constant(3, tf.int64))
     measured = trainer.run(1, most)
     assert not np.isfinite(measured.norms[0])
     assert np.isfinite(measured.loss[0])
     assert float(measured.scale.value) == 2.0**23
     assert (int(measured.scale.good_steps), int(measured.scale.skipped)) == (0, 4)
-    for one, other in zip(before, trainer.network.model.network.get_weights(), strict=True):
+    for one, other in zip(before, trainer.model.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert int(trainer.training.optimizer.iterations.numpy()) == 0
+    assert int(trainer.optimizer.iterations.numpy()) == 0
     measured = trainer.run(20, most)
     assert np.isfinite(measured.norms[-1])
-    assert (
-        int(trainer.training.optimizer.iterations.numpy()) == 20 - int(measured.scale.skipped) + 3
-    )
+    assert int(trainer.optimizer.iterations.numpy()) == 20 - int(measured.scale.skipped) + 3
 
 
 @pytest.mark.slow

@@ -27,7 +27,8 @@ except JobError as error:
 # Holds a lease, and removes a file of the run for each line that it reads.
 _RUN = """
 import os, sys
-from preprocessing.contract import lock, storage
+from preprocessing.contract import lock
+from preprocessing.contract.files import storage
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.lock import holder
 from preprocessing.contract.process.stopping import StopRequests

@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).parents[4]
 COMMANDS = ["trainer.task", "preprocessing.task", "trainer.launch.task"]
 PROGRAM = """
 import os, sys
-from preprocessing.contract import streams
+from preprocessing.contract.process import streams
 streams.settle()
 for number in range(20000):
     print("line", number)
@@ -75,7 +75,7 @@ def test_all_lines_arrive_where_somebody_reads(tmp_path: pathlib.Path) -> None:
 def test_a_closed_stream_is_not_mistaken_for_a_file(tmp_path: pathlib.Path, closed: str) -> None:
     program = f"""
 import os, sys
-from preprocessing.contract import streams
+from preprocessing.contract.process import streams
 streams.settle()
 with open({str(tmp_path / "file")!r}, "w") as file:
     print("printed", flush=True)
@@ -91,8 +91,6 @@ with open({str(tmp_path / "file")!r}, "w") as file:
 
 
 def test_a_name_that_is_no_text_is_printed_all_the_same() -> None:
-    program = (
-        "from preprocessing.contract import streams; streams.settle(); print('caf\\udce9.png')"
-    )
+    program = "from preprocessing.contract.process import streams; streams.settle(); print('caf\\udce9.png')"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)
     assert (done.returncode, done.stdout) == (0, b"caf\\udce9.png\n")

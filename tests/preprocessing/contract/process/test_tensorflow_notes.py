@@ -39,7 +39,7 @@ config = SimpleNamespace(list_physical_devices=list_physical_devices)
 """
 PROGRAM = """
 import sys
-from preprocessing.contract import streams, tensorflow_notes
+from preprocessing.contract.process import streams, tensorflow_notes
 streams.settle()
 tensorflow_notes._DEVICES = (sys.argv[1],)
 if sys.argv[2]:
@@ -121,7 +121,7 @@ def test_the_real_tensorflow_says_nothing_on_a_machine_without_a_gpu(
     if tensorflow_notes._gpu_is_near():
         pytest.skip("this machine has a driver of NVIDIA, whose notes are kept")
     program = (
-        "from preprocessing.contract import tensorflow_notes; tensorflow_notes.load(); "
+        "from preprocessing.contract.process import tensorflow_notes; tensorflow_notes.load(); "
         "import tensorflow as tf; print((tf.constant(1) + 1).numpy())"
     )
     done = subprocess.run(
