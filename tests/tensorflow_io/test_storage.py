@@ -113,7 +113,7 @@ def test_a_bucket_that_is_not_there_is_one_sentence(s3: Any) -> None:
 def test_a_process_cleans_up_and_keeps_its_exit_code(folder: str) -> None:
     program = (
         "import sys, atexit\n"
-        "from preprocessing.contract import storage\n"
+        "from preprocessing.contract.files import storage\n"
         "atexit.register(lambda: print('cleaned up'))\n"
         f"storage.write_bytes({folder + '/x'!r}, b'1')\n"
         "sys.exit(75)\n"

@@ -358,7 +358,7 @@ def test_without_any_login_a_process_ends_with_64_and_one_sentence(gcs: Any, tmp
     environment |= {"HOME": str(tmp_path), "CLOUDSDK_CONFIG": str(tmp_path)}
     program = (
         "import sys\n"
-        "from preprocessing.contract import storage\n"
+        "from preprocessing.contract.files import storage\n"
         "from preprocessing.contract.errors import JobError\n"
         "try:\n"
         "    storage.read_bytes('gs://bucket/x')\n"

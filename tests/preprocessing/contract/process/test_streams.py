@@ -91,6 +91,7 @@ with open({str(tmp_path / "file")!r}, "w") as file:
 
 
 def test_a_name_that_is_no_text_is_printed_all_the_same() -> None:
-    program = "from preprocessing.contract.process import streams; streams.settle(); print('caf\\udce9.png')"
+    code = "from preprocessing.contract.process import streams; streams.settle()"
+    program = f"{code}; print('caf\\udce9.png')"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)
     assert (done.returncode, done.stdout) == (0, b"caf\\udce9.png\n")
