@@ -13,7 +13,7 @@ from preprocessing.config import Config
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths, storage
 from preprocessing.contract.manifest import Manifest
-from preprocessing.contract.settings import command_line, settings
+from preprocessing.contract.settings import command_line, declaration, settings
 
 _BEAMS_PATHS = (
     "--dataflow_job_file",
@@ -42,6 +42,9 @@ _HELP = """cxr14-preprocess: radiographs and their index -> shards and manifest
   and --test_list), by a column of the label file, or at random by patient.
   --config may be given more than once: each file is read over the ones before it. Of two
   --config.NAME=VALUE the later counts; every other flag is given once.
+
+Settings with their defaults, as for a YAML file; in brackets: what is allowed, and whether the
+setting may change when an unfinished job is started again.
 """
 
 
@@ -54,7 +57,7 @@ def do(argv: Sequence[str]) -> int:
     command = argv[1] if len(argv) > 1 and argv[1] in _COMMANDS else "run"
     rest = [argument for at, argument in enumerate(argv) if at != 1 or argument != command]
     if {"--help", "-h", "--helpfull"} & set(rest):
-        print(f"{_HELP}\nSettings and their defaults:\n\n{settings.to_yaml(Config())}")
+        print(f"{_HELP}\n{declaration.described(Config())}")
         return 0
     return _COMMANDS[command](rest)
 

@@ -15,6 +15,7 @@ from preprocessing.contract.errors import ConfigError, DataError
 from preprocessing.contract.files import probe, storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.radiographs import Recipe
+from preprocessing.contract.settings import declaration
 from preprocessing.index import Index, Inputs
 from preprocessing.locate import Located
 from preprocessing.shards import finalize, shards
@@ -27,8 +28,10 @@ from preprocessing.workers import runner
 WRITER = "cxr14-preprocess 0.1.0"
 
 _JOB = "job.json"
-# Settings that decide whether a data set may be made, not what is in a shard.
-_FREE = ("parameters.allow_missing", "parameters.max_rejected_fraction")
+# What decides whether a data set may be made, not what is in a shard.
+_FREE = ("parameters.allow_missing",) + tuple(
+    f"parameters.{name}" for name in declaration.named(Config(), declaration.FREE)
+)
 
 
 @dataclasses.dataclass(frozen=True)

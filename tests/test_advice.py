@@ -24,8 +24,6 @@ WHERE = "in a new --output"
 # Texts about a setting that a run keeps: file, how the text begins, and why it need not say where.
 BEFORE_THE_FIRST_CHECKPOINT = {
     ("trainer/limits.py", "{name} {size} does not divide over"): "`where` says it; test_limits.py",
-    ("trainer/limits.py", "{name} is {value!r}: use one of"): "no run began with such a value",
-    ("trainer/limits.py", "{name} is {value}: use {low} to"): "no run began with such a value",
     ("trainer/course.py", "data.global_batch_size {global_batch} is larger"): (
         "no step was ever taken with such a batch on these data"
     ),

@@ -1,196 +1,187 @@
 # SPDX-License-Identifier: MIT
-"""Every knob of a training run, typed, with its unit and effect; imports no TensorFlow.
+"""Every setting of a training run, declared once, with its unit and effect; no TensorFlow.
 
 What a run needs to know about the data (finding names, sizes, counts) is not here: it comes from
-the data set's manifest.
+the data set's manifest. FREE is where a run executes, how fast and by which kernels (that decides
+roundings alone), what is kept, logged and checked, when the run is over, and what is made of the
+best network. All that decides the weights is FIXED from the first checkpoint on.
 """
 
 import dataclasses
 
 from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.settings import declaration
+from preprocessing.contract.settings.declaration import FIRST, FIXED, FREE, setting
 from trainer import limits
+
+_MOST = 2**31 - 1
 
 
 @dataclasses.dataclass
 class RuntimeConfig:
-    """Where the run executes.
+    """Where the run executes."""
 
-    Attributes:
-        strategy: auto | one_device | mirrored | multi_worker | tpu. auto takes tpu if `tpu` is set,
-            multi_worker if TF_CONFIG names more than one task, mirrored if there is more than one
-            GPU, else one_device.
-        precision: float32 | mixed_float16 (with dynamic loss scaling) | mixed_bfloat16.
-        accelerator: any, or gpu to refuse a machine on which TensorFlow sees no GPU.
-        tpu: name or address of a TPU, or "local" for the one attached; empty for none.
-        logical_cpus: split the CPU into this many devices, to try mirrored without GPUs; 0 for no.
-        deterministic: bit-identical repeats at some cost in speed; always given on a CPU.
-        xla: compile the step with XLA; on one device (a TPU compiles it anyway).
-        communication: auto | ring | nccl, how the processes of multi_worker add up gradients.
-        formation_seconds: how long a process of multi_worker waits for the others to come up.
-    """
-
-    strategy: str = "auto"
-    precision: str = "float32"
-    accelerator: str = "any"
-    tpu: str = ""
-    logical_cpus: int = 0
-    deterministic: bool = False
-    xla: bool = False
-    communication: str = "auto"
-    formation_seconds: int = 900
+    strategy: str = setting(
+        "auto", FREE, choices=("auto", "one_device", "mirrored", "multi_worker", "tpu")
+    )
+    """How replicas share the work. auto takes tpu if `tpu` is set, multi_worker if TF_CONFIG names
+    more than one task, mirrored if there is more than one GPU, else one_device."""
+    precision: str = setting(
+        "float32", FIXED, choices=("float32", "mixed_float16", "mixed_bfloat16")
+    )
+    """Number format of the network; mixed_float16 has dynamic loss scaling."""
+    accelerator: str = setting("any", FREE, choices=("any", "gpu"))
+    """gpu refuses a machine on which TensorFlow sees no GPU."""
+    tpu: str = setting("", FREE)
+    """Name or address of a TPU, or "local" for the one attached; empty for none."""
+    logical_cpus: int = setting(0, FREE, ge=0, le=64, unit="devices")
+    """Split the CPU into this many devices, to try mirrored without GPUs; 0 for no."""
+    deterministic: bool = setting(False, FREE)
+    """Bit-identical repeats at some cost in speed; a CPU always repeats bit by bit."""
+    xla: bool = setting(False, FREE)
+    """Compile the step with XLA; on one device (a TPU compiles it anyway)."""
+    communication: str = setting("auto", FREE, choices=("auto", "ring", "nccl"))
+    """How the processes of multi_worker add up gradients."""
+    formation_seconds: int = setting(900, FREE, ge=1, le=86_400, unit="seconds")
+    """How long a process of multi_worker waits for the others to come up, in seconds."""
 
 
 @dataclasses.dataclass
 class DataConfig:
-    """How batches are made.
+    """How batches are made."""
 
-    Attributes:
-        global_batch_size: examples in one optimiser step, over all replicas.
-        image_size: side in pixels of the model's input.
-        crop_fraction: side of the centre square that evaluation and serving look at, as a share of
-            the stored picture; 0.875 is 224 of 256. Training crops the same size anywhere.
-        flip: mirror half of the training pictures left to right.
-        shuffle_buffer: records mixed at a time; each costs the size of a stored picture in memory.
-        open_shards: streams of records read side by side. A process reads only its own if their
-            number divides by that of the processes; 24 does by 2, 3, 4, 6, 8, 12 and 24.
-        cache: "memory" or a local folder, where a process keeps a copy of the train and validation
-            shards; empty to read them where they are in every epoch.
-        deterministic: False hands out records in the order in which they happen to be ready, for
-            speed; the run cannot be repeated then, nor go on as if nothing had happened.
-    """
-
-    global_batch_size: int = 64
-    image_size: int = 224
-    crop_fraction: float = 0.875
-    flip: bool = True
-    shuffle_buffer: int = 4096
-    open_shards: int = 24
-    cache: str = ""
-    deterministic: bool = True
+    global_batch_size: int = setting(64, FIXED, ge=1, le=2**20, unit="examples")
+    """Examples in one optimiser step, over all replicas."""
+    image_size: int = setting(224, FIXED, ge=32, le=2048, unit="pixels")
+    """Side in pixels of the model's input."""
+    crop_fraction: float = setting(0.875, FIXED, ge=0.25, le=1.0)
+    """Side of the centre square that evaluation and serving look at, as a share of the stored
+    picture; 0.875 is 224 of 256. Training crops the same size anywhere."""
+    flip: bool = setting(True, FIXED)
+    """Mirror half of the training pictures left to right."""
+    shuffle_buffer: int = setting(4096, FIXED, ge=1, le=_MOST, unit="records")
+    """Records mixed at a time; each costs the size of a stored picture in memory."""
+    open_shards: int = setting(24, FIXED, ge=1, le=1024, unit="streams")
+    """Streams of records read side by side. A process reads only its own if their number divides by
+    that of the processes; 24 does by 2, 3, 4, 6, 8, 12 and 24."""
+    cache: str = setting("", FREE, path=("memory",))
+    """"memory" or a local folder, where a process keeps a copy of the train and validation shards;
+    empty to read them where they are in every epoch."""
+    deterministic: bool = setting(True, FIXED)
+    """False takes records in the order in which they happen to be ready, for speed; the run cannot
+    be repeated then, nor go on as if nothing had happened."""
 
 
 @dataclasses.dataclass
 class ModelConfig:
-    """ResNet-50 -> GlobalAveragePooling -> Dense ReLU -> Dropout -> Dense sigmoid.
+    """ResNet-50 -> GlobalAveragePooling -> Dense ReLU -> Dropout -> Dense sigmoid."""
 
-    Attributes:
-        weights: imagenet (downloaded once by Keras), none, the path of a Keras weights file
-            (*.weights.h5 or *.h5) of the backbone, or the folder of an earlier run, whose best
-            network is taken whole if the findings are the same; local or gs://. Read by the start
-            that finds no checkpoint.
-        weights_sha256: refuse a weights file, or the .data file of a run's checkpoint, with another
-            SHA-256; empty to accept any.
-        hidden_units: width of the dense layer.
-        dropout: share of hidden units dropped in training, 0 to below 1.
-        batch_norm_momentum: memory of the batch statistics; runs of a few hundred steps need 0.9.
-        batch_norm: synchronized (statistics of the global batch: the result does not depend on the
-            number of replicas) | per_replica (faster between machines).
-    """
-
-    weights: str = "imagenet"
-    weights_sha256: str = ""
-    hidden_units: int = 256
-    dropout: float = 0.3
-    batch_norm_momentum: float = 0.99
-    batch_norm: str = "synchronized"
+    weights: str = setting("imagenet", FIRST, path=("imagenet", "none"))
+    """imagenet (downloaded once by Keras), none, the path of a Keras weights file (*.weights.h5 or
+    *.h5) of the backbone, or the folder of an earlier run, whose best network is taken whole if the
+    findings are the same; local or gs://. Read by the start that finds no checkpoint."""
+    weights_sha256: str = setting("", FIRST)
+    """Refuse a weights file, or the .data file of a run's checkpoint, with another SHA-256; empty
+    to accept any."""
+    hidden_units: int = setting(256, FIXED, ge=1, le=2**16, unit="units")
+    """Width of the dense layer."""
+    dropout: float = setting(0.3, FIXED, ge=0.0, le=0.99)
+    """Share of hidden units dropped in training."""
+    batch_norm_momentum: float = setting(0.99, FIXED, ge=0.0, le=0.9999)
+    """Memory of the batch statistics; runs of a few hundred steps need 0.9."""
+    batch_norm: str = setting("synchronized", FIXED, choices=("synchronized", "per_replica"))
+    """synchronized takes the statistics of the global batch: the result does not depend on the
+    number of replicas. per_replica is faster between machines."""
 
 
 @dataclasses.dataclass
 class OptimizerConfig:
-    """The optimiser and its learning rate.
+    """The optimiser and its learning rate."""
 
-    Attributes:
-        name: adam | sgd (plain, for comparisons).
-        learning_rate: peak rate.
-        schedule: constant | cosine (down to zero at the last step) | plateau (times
-            `plateau_factor` after `plateau_epochs` epochs without a better validation AUC).
-        plateau_factor: see `schedule`.
-        plateau_epochs: see `schedule`.
-        restart_rate: learning rate from which a new cosine falls when a run whose cosine has come
-            to zero is given more `train.epochs`; 0 for `learning_rate`.
-        warmup_steps: steps over which the rate rises linearly from zero.
-        epsilon: Adam's denominator guard.
-        clip_norm: longest global gradient that is applied as it is, a longer one is scaled down to
-            it; 0 for no limit.
-        ema_decay: validate, keep and export a moving average of the weights with this decay per
-            step, as 0.999; 0 for the weights themselves.
-        loss_scale: first loss scale of mixed_float16; it adapts by factors of two.
-    """
-
-    name: str = "adam"
-    learning_rate: float = 1e-4
-    schedule: str = "cosine"
-    plateau_factor: float = 0.1
-    plateau_epochs: int = 1
-    restart_rate: float = 0.0
-    warmup_steps: int = 0
-    epsilon: float = 1e-7
-    clip_norm: float = 0.0
-    ema_decay: float = 0.0
-    loss_scale: float = 32768.0
+    name: str = setting("adam", FIXED, choices=("adam", "sgd"))
+    """Optimiser; sgd is plain, for comparisons."""
+    learning_rate: float = setting(1e-4, FIXED, ge=1e-12, le=1e3)
+    """Peak learning rate."""
+    schedule: str = setting("cosine", FIXED, choices=("constant", "cosine", "plateau"))
+    """How the rate goes on after the warm-up: cosine falls to zero at the last step, plateau
+    goes down in steps, by `plateau_factor`."""
+    plateau_factor: float = setting(0.1, FIXED, ge=1e-6, le=0.999999)
+    """What plateau multiplies the rate by."""
+    plateau_epochs: int = setting(1, FIXED, ge=1, le=100_000, unit="epochs")
+    """Epochs without a better validation AUC after which plateau lowers the rate."""
+    restart_rate: float = setting(0.0, FREE, ge=0.0, le=1e3)
+    """Learning rate from which a new cosine falls when a run whose cosine has come to zero is given
+    more `train.epochs`; 0 for `learning_rate`."""
+    warmup_steps: int = setting(0, FIXED, ge=0, le=_MOST, unit="steps")
+    """Steps over which the rate rises linearly from zero."""
+    epsilon: float = setting(1e-7, FIXED, ge=1e-12, le=1.0)
+    """Adam's denominator guard."""
+    clip_norm: float = setting(0.0, FIXED, ge=0.0, le=1e6)
+    """Longest global gradient that is applied as it is, a longer one is scaled down to it; 0 for no
+    limit."""
+    ema_decay: float = setting(0.0, FIXED, ge=0.0, le=0.999999)
+    """Validate, keep and export a moving average of the weights with this decay per step, as 0.999;
+    0 for the weights themselves."""
+    loss_scale: float = setting(32768.0, FIRST, ge=1.0, le=2.0**24)
+    """First loss scale of mixed_float16; it adapts by factors of two."""
 
 
 @dataclasses.dataclass
 class TrainConfig:
-    """How long to train and when to save.
+    """How long to train and when to save."""
 
-    Attributes:
-        epochs: passes over the train split; a run that is over goes on when it is given more.
-        steps_per_call: optimiser steps per host call, at most; slow steps are called for singly.
-        accumulation_steps: parts in which a replica works off its share of the global batch, to fit
-            it into memory; batch statistics are those of a part.
-        frozen_epochs: epochs at the start in which only the head learns and the backbone, with its
-            batch statistics, stays as it was loaded.
-        checkpoint_every_steps: steps between saves inside an epoch; 0 saves at the ends of epochs.
-        keep_checkpoints: newest checkpoints kept.
-        keep_best: best networks kept, by validation mean AUC.
-        patience_epochs: stop after so many epochs without a better validation AUC; 0 for never.
-        max_loss: stop when the loss of a step exceeds this, in nats per finding; 0 for never.
-        max_fruitless_starts: give up when so many starts in a row got to no new checkpoint; 0 for
-            never.
-        log_every_steps: steps between points in TensorBoard and lines in the log.
-        profile_steps: "first,last" step to trace for TensorBoard's profiler; empty for none.
-    """
-
-    epochs: int = 10
-    steps_per_call: int = 10
-    accumulation_steps: int = 1
-    frozen_epochs: int = 0
-    checkpoint_every_steps: int = 500
-    keep_checkpoints: int = 3
-    keep_best: int = 1
-    patience_epochs: int = 0
-    max_loss: float = 20.0
-    max_fruitless_starts: int = 10
-    log_every_steps: int = 50
-    profile_steps: str = ""
+    epochs: int = setting(10, FREE, ge=1, le=100_000, unit="epochs")
+    """Passes over the train split; a run that is over goes on when it is given more. Fewer than
+    were done, and another end for a cosine that is under way, are refused."""
+    steps_per_call: int = setting(10, FREE, ge=1, le=100_000, unit="steps")
+    """Optimiser steps per host call, at most; slow steps run one per call."""
+    accumulation_steps: int = setting(1, FIXED, ge=1, le=2**20, unit="parts")
+    """Parts in which a replica computes its share of the global batch, to fit it into memory; batch
+    statistics are those of a part."""
+    frozen_epochs: int = setting(0, FIXED, ge=0, le=100_000, unit="epochs")
+    """Epochs at the start in which only the head learns and the backbone, with its batch
+    statistics, stays as it was loaded."""
+    checkpoint_every_steps: int = setting(500, FREE, ge=0, le=_MOST, unit="steps")
+    """Steps between saves inside an epoch; 0 saves at the ends of epochs."""
+    keep_checkpoints: int = setting(3, FREE, ge=1, le=1000, unit="checkpoints")
+    """Newest checkpoints kept."""
+    keep_best: int = setting(1, FREE, ge=1, le=1000, unit="networks")
+    """Best networks kept, by validation mean AUC."""
+    patience_epochs: int = setting(0, FREE, ge=0, le=100_000, unit="epochs")
+    """Stop after so many epochs without a better validation AUC; 0 for never."""
+    max_loss: float = setting(20.0, FREE, ge=0.0, le=1e9)
+    """Stop when the loss of a step exceeds this, in nats per finding; 0 for never."""
+    max_fruitless_starts: int = setting(10, FREE, ge=0, le=100_000, unit="starts")
+    """Give up when so many starts in a row got to no new checkpoint; 0 for never."""
+    log_every_steps: int = setting(50, FREE, ge=1, le=_MOST, unit="steps")
+    """Steps between points in TensorBoard and lines in the log."""
+    profile_steps: str = setting("", FREE)
+    """"first,last" step to trace for TensorBoard's profiler; empty for none."""
 
 
 @dataclasses.dataclass
 class EvaluationConfig:
-    """How checkpoints are scored.
+    """How checkpoints are scored."""
 
-    Attributes:
-        global_batch_size: examples per step, over all replicas; 0 takes the training batch size.
-        bootstrap_resamples: patient-level resamples behind each interval of the report.
-        localisation: leave heat maps (Grad-CAM) of the test images with boxes beside the
-            predictions, for the report to hold against the boxes.
-        gallery: pictures that evaluation leaves for the report with their heat maps, so many false
-            alarms, misses and hits of each finding of the test split; 0 for none, as for pictures
-            that must not leave the data set.
-    """
-
-    global_batch_size: int = 0
-    bootstrap_resamples: int = 1000
-    localisation: bool = False
-    gallery: int = 3
+    global_batch_size: int = setting(0, FREE, ge=0, le=2**20, unit="examples")
+    """Examples per step, over all replicas; 0 takes the training batch size."""
+    bootstrap_resamples: int = setting(1000, FREE, ge=1, le=100_000, unit="resamples")
+    """Patient-level resamples behind each interval of the report."""
+    localisation: bool = setting(False, FREE)
+    """Leave heat maps (Grad-CAM) of the test images with boxes beside the predictions, for the
+    report to compare with the boxes."""
+    gallery: int = setting(3, FREE, ge=0, le=20, unit="pictures")
+    """Pictures that evaluation leaves for the report with their heat maps, so many false alarms,
+    misses and hits of each finding of the test split; 0 for none, as for pictures that must not
+    leave the data set."""
 
 
 @dataclasses.dataclass
 class Config:
-    """All settings of a run; `seed` decides initial weights, data order and augmentation."""
+    """All settings of a run."""
 
-    seed: int = 0
+    seed: int = setting(0, FIXED, ge=0, le=_MOST)
+    """Decides initial weights, data order and augmentation."""
     runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -209,7 +200,8 @@ class Config:
         Raises:
             ConfigError: the first setting that cannot work, in one sentence.
         """
-        limits.check(self)
+        declaration.check(self)
+        limits.span(self.train.profile_steps)
 
     def check_replicas(self, replicas: int) -> None:
         """Checks what depends on the number of replicas, before a network is built.

@@ -9,7 +9,7 @@ from absl import flags
 
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths
-from preprocessing.contract.settings import settings
+from preprocessing.contract.settings import declaration, settings
 from trainer.config import Config
 
 MODES = ("train", "evaluate", "report", "export", "all")
@@ -19,8 +19,12 @@ _REPORT_FLAGS = {
     "compare": "Predictions file of another model on the same images, for the report.",
     "radiologists": "CSV of radiologists' labels of some of the images, for the report.",
 }
-# Settings that hold a path, and the words that are none.
-PATH_SETTINGS = {"data.cache": ("memory",), "model.weights": ("imagenet", "none")}
+# Settings that hold a path, and the words that they may hold instead.
+PATH_SETTINGS = {
+    name: declared.path
+    for name, declared, _ in declaration.walk(Config())
+    if declared.path is not None
+}
 PATH_FLAGS = ("data", "output", "predictions", *_REPORT_FLAGS)
 
 
@@ -119,11 +123,9 @@ def _check(parsed: ParsedFlags) -> None:
 
 
 def _check_path_settings(config: Config) -> None:
-    for name, words in PATH_SETTINGS.items():
-        section, key = name.split(".")
-        holder = getattr(config, section)
-        if getattr(holder, key) not in words:
-            setattr(holder, key, given_paths.checked(name, getattr(holder, key)))
+    for name, declared, value in declaration.walk(config):
+        if declared.path is not None and value not in declared.path:
+            declaration.assign(config, name, given_paths.checked(name, value))
 
 
 def _help(values: flags.FlagValues) -> str:
@@ -140,8 +142,10 @@ def _help(values: flags.FlagValues) -> str:
             "Paths are local or gs://; ~ is your home. Every flag is given once, but --config more",
             "than once: each file is read over the ones before it, and --config.NAME over all.",
             "",
-            "Settings (for --config.section.name=value) and their defaults:",
+            "Settings and their defaults as in a YAML file; --config.section.name=value sets one.",
+            "In brackets: what is allowed, and whether it may change between starts of a run, once",
+            "that has a checkpoint.",
             "",
-            settings.to_yaml(Config()),
+            declaration.described(Config()),
         ]
     )

@@ -6,19 +6,13 @@ import dataclasses
 import pytest
 
 from preprocessing.contract.errors import ConfigError
-from preprocessing.contract.settings import settings
-from trainer import limits
+from preprocessing.contract.settings import declaration, settings
 from trainer.config import Config
 
 
 def changed(name: str, value: object) -> Config:
-    config: object = Config()
-    target = config
-    *sections, last = name.split(".")
-    for section in sections:
-        target = getattr(target, section)
-    setattr(target, last, value)
-    assert isinstance(config, Config)
+    config = Config()
+    declaration.assign(config, name, value)
     return config
 
 
@@ -78,7 +72,10 @@ def test_a_setting_that_cannot_work_is_refused_by_name(name: str, value: object)
     assert "\n" not in sentence
 
 
-@pytest.mark.parametrize(("name", "values"), limits.CHOICES.items())
+CHOICES = {name: one.choices for name, one, _ in declaration.walk(Config()) if one.choices}
+
+
+@pytest.mark.parametrize(("name", "values"), CHOICES.items())
 def test_every_listed_choice_is_valid(name: str, values: tuple[str, ...]) -> None:
     for value in values:
         changed(name, value).validate()

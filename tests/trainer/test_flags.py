@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Tests of the trainer's command line: defaults, file, overrides, refusals."""
 
-import dataclasses
 import pathlib
 
 import pytest
 
 from preprocessing.contract.errors import ConfigError, JobError, UsageError
-from trainer import flags, limits
+from preprocessing.contract.settings import declaration
+from trainer import flags
 from trainer.config import Config
 
 BASE = ["cxr14-train", "--data=/data", "--output=/run"]
@@ -45,6 +45,7 @@ def test_help_needs_no_other_flag_and_lists_flags_and_settings() -> None:
         text = flags.parse(["cxr14-train", flag], {}).help
         for word in ("--mode", "--data", "--output", "--predictions", "--config", "learning_rate"):
             assert word in text
+        assert declaration.described(Config()) in text
 
 
 @pytest.mark.parametrize(
@@ -119,13 +120,12 @@ def test_the_home_folder_is_expanded_everywhere(monkeypatch: pytest.MonkeyPatch)
 
 def test_every_setting_that_is_a_path_is_known() -> None:
     texts = {
-        f"{section.name}.{field.name}"
-        for section in dataclasses.fields(Config)
-        if dataclasses.is_dataclass(section.type)
-        for field in dataclasses.fields(section.type)
-        if field.type is str
+        name
+        for name, declared, value in declaration.walk(Config())
+        if isinstance(value, str) and not declared.choices
     }
-    assert texts - set(limits.CHOICES) - NEITHER == set(flags.PATH_SETTINGS)
+    assert texts - NEITHER == set(flags.PATH_SETTINGS)
+    assert flags.PATH_SETTINGS["model.weights"] == ("imagenet", "none")
 
 
 def test_a_second_file_does_not_drop_the_first(tmp_path: pathlib.Path) -> None:

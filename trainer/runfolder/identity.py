@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Says what identifies a run: the settings that may not change between its starts, and the data.
 
-A checkpoint carries this record, so that it can be compared setting by setting, also by a later
-version that has more settings or frees some. Imports no TensorFlow.
+`trainer.config` declares which those are. A checkpoint has this record, so that it can be compared
+setting by setting, also by a later version that has more settings or frees some. Imports no
+TensorFlow.
 """
 
 import hashlib
@@ -10,28 +11,13 @@ import json
 from typing import Any
 
 from preprocessing.contract.manifest import Manifest
-from preprocessing.contract.settings import settings
+from preprocessing.contract.settings import declaration, settings
+from preprocessing.contract.settings.declaration import Change
 from trainer.config import Config
 
-# Where a run executes, how fast, and which kernels compute it: that decides roundings alone.
-_PLACE = (
-    *("runtime.accelerator", "runtime.communication", "runtime.deterministic"),
-    *("runtime.formation_seconds", "runtime.logical_cpus", "runtime.strategy", "runtime.tpu"),
-    *("runtime.xla", "data.cache", "train.steps_per_call"),
-)
-# What is kept, logged and checked, and what is made of the best network.
-_RECORDS = (
-    *("train.checkpoint_every_steps", "train.keep_best", "train.keep_checkpoints"),
-    *("train.log_every_steps", "train.max_fruitless_starts", "train.max_loss"),
-    *("train.profile_steps", "evaluation.bootstrap_resamples", "evaluation.gallery"),
-    *("evaluation.global_batch_size", "evaluation.localisation"),
-)
-# When a run is over; `course.plan` refuses what would bend a schedule under way.
-_LENGTH = ("train.epochs", "train.patience_epochs", "optimizer.restart_rate")
-# Read by the start that finds no checkpoint, and by no later one.
-FIRST_START = ("model.weights", "model.weights_sha256", "optimizer.loss_scale")
-
-FREE = frozenset((*_PLACE, *_RECORDS, *_LENGTH, *FIRST_START))
+# Settings that later starts read, but need not keep, and those that they do not read at all.
+FREE = declaration.named(Config(), Change.FREE, Change.FIRST)
+FIRST_START = declaration.named(Config(), Change.FIRST)
 
 
 def record(config: Config, manifest: Manifest) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
-from preprocessing.contract.settings import settings
+from preprocessing.contract.settings import declaration, settings
 from trainer.config import Config
 from trainer.runfolder import identity
 
@@ -70,7 +70,7 @@ def check(output: str, config: Config, manifest: Manifest) -> None:
         raise ConfigError(
             f"{output} holds a run with {changed}: restore it, or train in a new --output"
         )
-    for name in identity.FIRST_START:
+    for name in sorted(identity.FIRST_START):
         old, new = settings.flat(before)[name], settings.flat(config)[name]
         if old != new:
             print(
@@ -95,8 +95,7 @@ def declare(output: str, config: Config, manifest: Manifest) -> None:
         # A run goes on being what it began with.
         config = copy.deepcopy(config)
         for name in identity.FIRST_START:
-            section, _, last = name.partition(".")
-            setattr(getattr(config, section), last, settings.flat(before)[name])
+            declaration.assign(config, name, settings.flat(before)[name])
     if before != config:
         storage.write_text(storage.join(output, _DATA), manifest.identity)
         storage.write_text(storage.join(output, CONFIG), settings.to_yaml(config))

@@ -2,6 +2,8 @@
 """Tests of what identifies a run: records compare by name, across versions with other settings."""
 
 import json
+import types
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,17 @@ def text(data: str = "a", **changed: object) -> str:
     given = {**FLAT, **{name.replace("__", "."): value for name, value in changed.items()}}
     kept = {name: value for name, value in given.items() if value is not None}
     return json.dumps({"settings": kept, "data": data})
+
+
+def test_runs_of_earlier_versions_keep_their_identity() -> None:
+    """The records are in their checkpoints and notes: equal settings must give equal records."""
+    manifest: Any = types.SimpleNamespace(identity="0" * 64, findings=["Mass", "Nodule"])
+    found = identity.of(Config(), manifest)
+    assert found == "0e54e91eb26f99110ad7c1b9de19b396af0989f8b803845fefd5ff95a6b24757"
+    other = Config(seed=3)
+    other.model.dropout, other.train.epochs, other.optimizer.loss_scale = 0.5, 2, 2.0
+    found = identity.of(other, manifest)
+    assert found == "f15ccdee4daeb4460472069cb3bae273887cfedb56d74d7a2e634fd53f3046cf"
 
 
 def test_free_settings_exist_and_are_no_section() -> None:
