@@ -42,6 +42,7 @@ setup(
         "dacite>=1.9,<2",
         "PyYAML>=6.0.2,<7",
         "Jinja2>=3.1.6,<4",
+        "MarkupSafe>=2.1.5,<4",
         "tqdm>=4.67,<5",
     ],
     extras_require={

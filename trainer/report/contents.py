@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The sections that a report may hold beside its findings, in the order in which they are read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from trainer.report import parts
 from trainer.report.sections import (
     baselines,
     calibration,
@@ -27,6 +28,16 @@ class Room(Protocol):
     def build(self, source: Source, /) -> dict[str, Any]:
         """Returns the section as data: `available`, and then its figures or the `reason`."""
 
+    def parts(self, section: dict[str, Any], report: dict[str, Any], /) -> Sequence[parts.Part]:
+        """Returns what the page and report.md show of the section, below its heading."""
+
+
+class TemplatedRoom(Protocol):
+    """A section that still writes its page and its Markdown apart."""
+
+    def build(self, source: Source, /) -> dict[str, Any]:
+        """Returns the section as data: `available`, and then its figures or the `reason`."""
+
     def markdown(self, section: dict[str, Any], report: dict[str, Any], /) -> str:
         """Returns the section as Markdown, with its own heading of the second level."""
 
@@ -39,16 +50,18 @@ class Section(NamedTuple):
 
     Attributes:
         title: in the table of contents, in few words.
-        module: that makes its text; its template is called like its key in the report.
+        module: that makes its text; a template is called like its key in the report.
+        heading: of the section.
     """
 
     title: str
-    module: Room
+    module: Room | TemplatedRoom
+    heading: str = ""
 
 
 # A report holds section X as report["X"].
 SECTIONS: Mapping[str, Section] = {
-    "discrimination": Section("Discrimination", discrimination),
+    "discrimination": Section("Discrimination", discrimination, "Discrimination in detail"),
     "comparison": Section("Comparison of models", comparison),
     "operating_points": Section("Operating points", operating_points),
     "calibration": Section("Calibration", calibration),
@@ -61,6 +74,14 @@ SECTIONS: Mapping[str, Section] = {
     "confusion": Section("Confusion", confusion),
     "card": Section("Model card", card),
 }
+
+
+def as_markdown(name: str, report: dict[str, Any]) -> str:
+    """Returns a section of report.md."""
+    _, module, heading = SECTIONS[name]
+    if hasattr(module, "markdown"):
+        return module.markdown(report[name], report)
+    return parts.markdown(heading, module.parts(report[name], report))
 
 
 def present(report: Mapping[str, Any]) -> list[str]:

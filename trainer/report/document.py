@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from trainer.report.contents import SECTIONS, missing, present
+from trainer.report.contents import SECTIONS, as_markdown, missing, present
 from trainer.report.markdown import (
     auc_text,
     escape,
@@ -25,7 +25,7 @@ def render(report: dict[str, Any], figures: Iterable[str] = ()) -> str:
     """
     parts = ["# AUC report", _summary(report), "## AUC by finding", _finding_table(report)]
     parts += ["## Images", _split_table(report)]
-    parts += [SECTIONS[name].module.markdown(report[name], report) for name in present(report)]
+    parts += [as_markdown(name, report) for name in present(report)]
     if pictures := [f"![{_title(path)}]({path})" for path in figures]:
         parts += ["## Figures", "\n\n".join(pictures)]
     parts += ["## How to read this", _bullets(note["text"] for note in report["notes"])]

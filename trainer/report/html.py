@@ -30,6 +30,7 @@ from markupsafe import Markup
 from trainer.report import frame
 from trainer.report.contents import SECTIONS, present
 from trainer.report.markdown import NOT_DEFINED, auc_text, sentence
+from trainer.report.parts import html as as_html
 
 _BEFORE = ("headline", "cautions", "findings", "certainty", "curves")
 _AFTER_DISCRIMINATION = ("validation", "counts")
@@ -56,12 +57,14 @@ def render(report: dict[str, Any]) -> str:
     shared = frame.variables(report)
     parts = []
     for name in _reading_order(report):
-        if name in SECTIONS:
-            section = report[name]
-            variables = {"section": section, "page": SECTIONS[name].module.page(section, report)}
+        module, heading = SECTIONS[name][1:] if name in SECTIONS else (None, "")
+        if module is not None and hasattr(module, "parts"):
+            text: str = as_html(name, heading, module.parts(report[name], report))
         else:
             variables = shared
-        text = environment.get_template(f"{name}.html.j2").render(report=report, **variables)
+            if module is not None:
+                variables = {"section": report[name], "page": module.page(report[name], report)}
+            text = environment.get_template(f"{name}.html.j2").render(report=report, **variables)
         # A part may be left out by its own template, for want of a second split for example.
         if text.strip():
             title = SECTIONS[name].title if name in SECTIONS else _TITLES.get(name)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Text for Markdown, and the table that a terminal shows at the end of a run."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-NOT_DEFINED = "not defined"
+from preprocessing.contract.wording import NOT_DEFINED as NOT_DEFINED
+from preprocessing.contract.wording import escape as escape
 
 
 def auc_text(area: Mapping[str, Any] | None, *, with_interval: bool) -> str:
@@ -63,16 +63,6 @@ def table(report: Mapping[str, Any]) -> str:
         lines.append("  ".join([name, *numbers]).rstrip())
     rule = "-" * max(len(line) for line in lines)
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
-
-
-def escape(text: str) -> str:
-    r"""Makes text stand in Markdown as it is: no markup, no HTML, no new cell or line.
-
-    >>> print(escape("a|b_c <i>"))
-    a\|b\_c &lt;i&gt;
-    """
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_|\[\]])", r"\\\1", " ".join(text.split()))
 
 
 def sentence(text: str) -> str:

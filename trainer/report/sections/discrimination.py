@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
+from preprocessing.contract.wording import ends
 from trainer.evaluation.intervals import LEVEL
 from trainer.evaluation.one_per_patient import CHOICES
-from trainer.report.markdown import NOT_DEFINED, escape, headline_split, pipe_lines
+from trainer.report.markdown import headline_split
+from trainer.report.parts import Heading, Notes, Part, Words, finding_cell
 from trainer.report.source import Source
 from trainer.report.statements import FEW_POSITIVES
 
@@ -37,47 +40,19 @@ def build(source: Source) -> dict[str, Any]:
     }
 
 
-def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Returns the section as Markdown."""
+def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
+    """Returns the section's words and its two tables."""
     split = headline_split(report)
-    entry = report["splits"][split]
-    lines = [*observed(entry, split), *section["notes"]]
-    kinds = [*(f"{name} [95%]" for name in _KINDS.values()), "ratio to images", "ratio to DeLong"]
-    return "\n\n".join(
-        [
-            "## Discrimination in detail",
-            "\n".join(f"- {escape(line)}" for line in lines),
-            f"### Three intervals of the same AUC, {split}",
-            pipe_lines(["finding", "AUC", *kinds], _interval_rows(entry)),
-            f"### Average precision, {split}",
-            pipe_lines(
-                ["finding", "positives", "prevalence", "average precision [95%]"],
-                _precision_rows(entry),
-            ),
-            f"### One image of each patient, {split}",
-            pipe_lines(
-                ["finding", "patients", "AUC of all images", "AUC of one image a patient [95%]"],
-                _single_rows(entry),
-            ),
-        ]
-    )
-
-
-def page(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the rows of the three tables, those of the findings and those at the foot."""
-    split = headline_split(report)
-    entry = report["splits"][split]
-    return {
-        "split": split,
-        "entry": entry,
-        "observed": observed(entry, split),
-        "kinds": _KINDS,
-        "rows": [{"name": name, **finding} for name, finding in entry["findings"].items()],
-        "foot": [
-            {"name": title, **{key: entry[f"{prefix}_{key}"] for key in (*_KINDS, "width_ratios")}}
-            for prefix, title in (("mean", "Mean"), ("micro", "Micro"))
-        ],
-    }
+    entry, notes = report["splits"][split], section["notes"]
+    return [
+        *(Words(line, "plain") for line in observed(entry, split)),
+        Heading("Three intervals of the same AUC"),
+        _intervals(entry, split, report["few_positives_below"]),
+        Notes(notes[:4], "columns"),
+        Heading("Average precision, and one image of each patient"),
+        _precision(entry, split, report["few_positives_below"]),
+        Notes(notes[4:], "columns"),
+    ]
 
 
 def observed(entry: Mapping[str, Any], split: str) -> list[str]:
@@ -143,74 +118,60 @@ def _notes(resamples: int) -> list[str]:
     ]
 
 
-def _interval_rows(entry: Mapping[str, Any]) -> list[list[str]]:
-    rows = [
-        _interval_row(_marked(name, finding), {key: finding[key] for key in _KINDS}, finding)
-        for name, finding in entry["findings"].items()
-    ]
-    for prefix in ("mean", "micro"):
-        areas = {key: entry[f"{prefix}_{key}"] for key in _KINDS}
-        rows.append(_interval_row(prefix, areas, {"width_ratios": entry[f"{prefix}_width_ratios"]}))
-    return rows
+def _intervals(entry: Mapping[str, Any], split: str, few: int) -> Table:
+    kinds = [Column(f"{title[0].upper()}{title[1:]}") for title in _KINDS.values()]
 
-
-def _interval_row(
-    name: str, areas: Mapping[str, Mapping[str, Any]], owner: Mapping[str, Any]
-) -> list[str]:
-    ratios = [owner["width_ratios"][key] for key in ("image_level", "delong")]
-    return [
-        name,
-        _number(areas["auc"]["value"]),
-        *(_ends(area) for area in areas.values()),
-        *("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios),
-    ]
-
-
-def _precision_rows(entry: Mapping[str, Any]) -> list[list[str]]:
-    rows = []
-    for name, finding in entry["findings"].items():
-        prevalence = finding["prevalence"]
-        rows.append(
-            [
-                _marked(name, finding),
-                f"{finding['positives']:,}",
-                "-" if prevalence is None else f"{prevalence:.1%}",
-                _with_ends(finding["average_precision"]),
-            ]
-        )
-    for prefix in ("mean", "micro"):
-        prevalence = entry[f"{prefix}_prevalence"]
-        share = "-" if prevalence is None else f"{prevalence:.1%}"
-        rows.append([prefix, "", share, _with_ends(entry[f"{prefix}_average_precision"])])
-    return rows
-
-
-def _single_rows(entry: Mapping[str, Any]) -> list[list[str]]:
-    rows = [
-        [
-            _marked(name, finding),
-            f"{finding['patients']:,}",
-            _number(finding["auc"]["value"]),
-            _with_ends(finding["auc_one_per_patient"]),
+    def row(areas: Mapping[str, Any]) -> list[Cell]:
+        return [
+            numeric(areas["auc"]["value"]),
+            *(Cell(ends(areas[key]), value=areas[key]["low"]) for key in _KINDS),
+            *(numeric(areas["width_ratios"][key], ".2f") for key in ("image_level", "delong")),
         ]
-        for name, finding in entry["findings"].items()
-    ]
-    means = [_number(entry["mean_auc"]["value"]), _with_ends(entry["mean_auc_one_per_patient"])]
-    return [*rows, ["mean", f"{entry['patients']:,}", *means]]
+
+    return Table(
+        f"95% intervals on the {split} split. The last two columns: how many times as wide the "
+        "interval from resampled patients is as that of resampled images and that of DeLong.",
+        ["Finding", Column("AUC", css="strong"), *kinds, "Times images", "Times DeLong"],
+        [
+            [finding_cell(name, finding, few), *row(finding)]
+            for name, finding in entry["findings"].items()
+        ],
+        [[prefix.capitalize(), *row(_pooled(entry, prefix))] for prefix in ("mean", "micro")],
+        sortable=True,
+    )
 
 
-def _marked(name: str, finding: Mapping[str, Any]) -> str:
-    return f"{name} *" if finding["few_positives"] else name
+def _precision(entry: Mapping[str, Any], split: str, few: int) -> Table:
+    micro = _pooled(entry, "micro")
+
+    def row(areas: Mapping[str, Any]) -> list[Cell | str]:
+        return [
+            numeric(areas["positives"], ",") if "positives" in areas else "",
+            numeric(areas["prevalence"], ".1%"),
+            interval(areas["average_precision"]),
+            numeric(areas["patients"], ",") if areas is not micro else "",
+            numeric(areas["auc"]["value"]),
+            interval(areas["auc_one_per_patient"]) if areas is not micro else "",
+        ]
+
+    mean = _pooled(entry, "mean") | {"patients": entry["patients"]}
+    return Table(
+        f"{split.capitalize()} split, with 95% intervals from resampled patients. Average "
+        "precision is read against the prevalence, which a score without information reaches.",
+        [
+            *("Finding", "Positives", "Prevalence", Column("Average precision", css="strong")),
+            *("Patients", "AUC, all images", "AUC, one image a patient"),
+        ],
+        [
+            [finding_cell(name, finding, few), *row(finding)]
+            for name, finding in entry["findings"].items()
+        ],
+        [["Mean", *row(mean)], ["Micro", *row(micro)]],
+        sortable=True,
+    )
 
 
-def _number(value: float | None) -> str:
-    return NOT_DEFINED if value is None else f"{value:.3f}"
-
-
-def _ends(area: Mapping[str, Any]) -> str:
-    return "none" if area["low"] is None else f"{area['low']:.3f} to {area['high']:.3f}"
-
-
-def _with_ends(area: Mapping[str, Any]) -> str:
-    value = _number(area["value"])
-    return value if area["low"] is None else f"{value} [{area['low']:.3f}, {area['high']:.3f}]"
+def _pooled(entry: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The means over findings, or the figures of all pairs, under the keys of one finding."""
+    start = f"{prefix}_"
+    return {key.removeprefix(start): value for key, value in entry.items() if key.startswith(start)}

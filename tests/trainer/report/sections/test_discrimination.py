@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from preprocessing.contract.tables import Table
 from trainer.predictions.table import Predictions
-from trainer.report import html
+from trainer.report import parts
 from trainer.report.sections import discrimination
 from trainer.report.source import Source
 from trainer.report.splits import numbers_of
@@ -56,25 +57,26 @@ def test_nothing_is_observed_where_nothing_is_defined(make: Make) -> None:
     assert discrimination.observed(entry, "test") == []
 
 
-def test_markdown_holds_three_tables_of_every_finding(report: dict[str, Any]) -> None:
-    text = discrimination.markdown(report["discrimination"], report)
-    assert text.startswith("## ") and text.count("\n### ") == 3
+def test_both_forms_hold_every_finding_in_two_tables(report: dict[str, Any]) -> None:
+    made = discrimination.parts(report["discrimination"], report)
+    text, page = parts.markdown("Title", made), parts.html("discrimination", "Title", made)
+    assert text.startswith("## ") and text.count("\n### ") == 2
     mass = report["splits"]["test"]["findings"]["Mass"]
     for kind in ("auc", "auc_image_level", "auc_delong"):
-        assert f"| {mass[kind]['low']:.3f} to {mass[kind]['high']:.3f} |" in text
-    assert text.count("\n| Mass |") == 3 and text.count("| Hernia \\* |") == 3
-    assert "| Hernia \\* | not defined | none | none | none | - | - |" in text
+        assert f"[{mass[kind]['low']:.3f}, {mass[kind]['high']:.3f}]" in page
+        assert f"| \\[{mass[kind]['low']:.3f}, {mass[kind]['high']:.3f}\\] |" in text
+    assert text.count("\n| Mass |") == 2 and text.count("| Hernia (under 100 positives) |") == 2
+    assert f"| Hernia (under 100 positives) |{' not defined |' * 6}" in text
 
 
 def test_page_flags_rare_findings_and_says_what_is_not_defined(report: dict[str, Any]) -> None:
-    section = report["discrimination"]
-    page = discrimination.page(section, report)
-    template = html._environment().get_template("discrimination.html.j2")
-    text = template.render(section=section, page=page, report=report)
+    made = discrimination.parts(report["discrimination"], report)
+    text = parts.html("discrimination", "Title", made)
     assert text.count("<table") == text.count("<caption") == 2
     # Edema and Hernia have fewer than 100 positives, in two tables each.
     assert text.count("under 100 positives") == 4
     assert "not defined" in text and "style=" not in text
-    assert [row["name"] for row in page["foot"]] == ["Mean", "Micro"]
+    for table in (part for part in made if isinstance(part, Table)):
+        assert [row[0] for row in table.foot] == ["Mean", "Micro"]
     micro = report["splits"]["test"]["micro_auc"]
-    assert f"{micro['low']:.3f} to {micro['high']:.3f}" in text
+    assert f"[{micro['low']:.3f}, {micro['high']:.3f}]" in text

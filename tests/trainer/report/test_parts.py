@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Parts of a section become page and Markdown, with every region named once."""
+
+import re
+
+from markupsafe import Markup
+
+from preprocessing.contract.tables import Table
+from trainer.report import parts
+from trainer.report.parts import Drawn, Fold, Group, Heading, Notes, Words
+
+TABLE = Table("caption", ["Finding", "AUC"], [["Mass", "0.812"]])
+SECTION = [
+    Notes(["one <i>", "two"]),
+    Heading("First"),
+    TABLE,
+    TABLE,
+    Fold("Folded", [TABLE, Heading("Inner"), TABLE], opened=True),
+    Group([Words("beside"), Drawn("<svg></svg>")]),
+    Notes(["three"], "columns"),
+]
+
+
+def test_no_two_regions_have_one_name() -> None:
+    text = parts.html("x", "A & B", SECTION)
+    assert text.startswith('<section aria-labelledby="h-x">\n<h2 id="h-x">A &amp; B</h2>')
+    names = re.findall(r'role="region" aria-labelledby="([^"]+)"', text)
+    assert names == ["h-x-1", "h-x-2", "h-x-3", "h-x-3 h-x-4"]
+    assert set(" ".join(names).split()) <= set(re.findall(r' id="([^"]+)"', text))
+    assert text.count("<details open>") == 1 and '<caption id="h-x-2">' in text
+
+
+def test_markdown_has_the_same_parts_but_the_drawings() -> None:
+    text = parts.markdown("A_B", SECTION)
+    heads = [line for line in text.splitlines() if line.startswith("#")]
+    assert heads == ["## A\\_B", "### First", "### Folded", "#### Inner"]
+    assert text.count("| Mass | 0.812 |") == 4 and "svg" not in text
+    assert "- one &lt;i&gt;\n- two" in text and "- three" in text and "\n\nbeside" in text
+
+
+def test_words_are_escaped_and_drawings_are_not() -> None:
+    text = parts.html("x", "t", SECTION)
+    assert "<li>one &lt;i&gt;</li>" in text and "<svg></svg>" in text
+    assert '<div class="figure">\n<p class="aside">beside</p>' in text
+    assert '<div class="columns">\n<p class="aside">three</p>\n</div>' in text
+
+
+def test_drawn_intervals_have_an_axis_that_is_named() -> None:
+    made = parts.forest("c", ("Name", "AUC, drawn", "AUC"), Markup("<svg/>"), [["a", "", "1"]])
+    assert '<span class="hidden">AUC, drawn</span><svg/>' in made.html
+    assert '<td class="plot"></td><td class="value">1</td>' in made.html
+    assert 'class="rows"' in made.html and "region" not in parts.html("x", "t", [made])

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""What a section of the report is made of, and how the page and report.md show it.
+
+A section is written once, as a list of parts that its function `parts` returns:
+
+    def parts(section, report):
+        return [
+            Notes(section["notes"]),
+            Heading("Pointing game"),
+            Table(caption, columns, rows, foot, sortable=True),
+            Fold("False positives", [Table(...)]),
+            Drawn(charts.markup(chart)),
+        ]
+
+Drawings and controls (`Drawn`, and `forest` for drawn intervals) are for the page alone, everything
+else is in both. The title of the section is in `trainer.report.contents`; anchors and the names of
+scrolling regions follow from the order of headings. `preprocessing.contract.tables` and
+`preprocessing.contract.wording` say how cells, intervals and what is not defined are written.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from markupsafe import Markup
+
+from preprocessing.contract.tables import Cell, Column, Table
+from preprocessing.contract.wording import escape, words
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """A paragraph; `css` is "aside" for remarks below a table, "plain" for what comes first."""
+
+    text: str
+    css: str = "aside"
+
+
+@dataclasses.dataclass(frozen=True)
+class Notes:
+    """Statements as a list, or side by side where `css` is "columns"."""
+
+    lines: Sequence[str]
+    css: str = "limits"
+
+
+@dataclasses.dataclass(frozen=True)
+class Heading:
+    """A heading below that of the section."""
+
+    title: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Fold:
+    """Parts under a title that the page folds away, open or closed at first."""
+
+    title: str
+    parts: Sequence["Part"]
+    opened: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Parts that the page lays out together, such as a table with a remark beside it."""
+
+    parts: Sequence["Part"]
+    css: str = "figure"
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """HTML that only the page shows, such as a chart; what it says is in a table too."""
+
+    html: str
+
+
+Part: TypeAlias = Words | Notes | Heading | Fold | Group | Drawn | Table
+
+
+def forest(
+    caption: str,
+    heads: tuple[str, str, str],
+    ticks: str,
+    rows: Sequence[Sequence[Cell | str]],
+    foot: Sequence[Sequence[Cell | str]] = (),
+    *,
+    hide_caption: bool = False,
+) -> Drawn:
+    """Returns drawn intervals, one below another; the figures are in a table of their own.
+
+    Args:
+        caption: of the drawing.
+        heads: of the names, the drawings and the figures.
+        ticks: the axis.
+        rows: a name, a drawing and a figure each.
+        foot: rows of means.
+        hide_caption: whether a heading says it already.
+    """
+    name, drawn, value = heads
+    columns: list[Column | str] = [
+        name,
+        Column(drawn, "plot", drawing=ticks),
+        Column(value, css="value"),
+    ]
+    return Drawn(Table(caption, columns, rows, foot, "rows", hide_caption=hide_caption).html())
+
+
+def finding_cell(name: str, finding: Mapping[str, Any], few: int) -> Cell:
+    """Returns the name of a finding, flagged where it has fewer positives than `few`."""
+    return Cell(words(name), flag=f"under {few} positives" if finding["few_positives"] else "")
+
+
+def markdown(title: str, parts: Iterable[Part]) -> str:
+    """Returns a section of report.md."""
+    return "\n\n".join([f"## {escape(title)}", *_markdown(parts, "###")])
+
+
+def html(name: str, title: str, parts: Iterable[Part]) -> Markup:
+    """Returns a section of the page; the id of its heading is h-NAME."""
+    anchors = (f"h-{name}-{number}" for number in itertools.count(1))
+    content = Markup("\n").join(_html(parts, anchors))
+    return Markup(
+        '<section aria-labelledby="h-{0}">\n<h2 id="h-{0}">{1}</h2>\n{2}\n</section>'
+    ).format(name, title, content)
+
+
+def _markdown(parts: Iterable[Part], level: str) -> Iterator[str]:
+    for part in parts:
+        match part:
+            case Table():
+                yield part.markdown()
+            case Words():
+                yield escape(part.text)
+            case Notes():
+                yield "\n".join(f"- {escape(line)}" for line in part.lines)
+            case Heading():
+                yield f"{level} {escape(part.title)}"
+            case Fold():
+                yield f"{level} {escape(part.title)}"
+                yield from _markdown(part.parts, f"{level}#")
+            case Group():
+                yield from _markdown(part.parts, level)
+
+
+def _html(parts: Iterable[Part], anchors: Iterator[str], outer: str = "") -> Iterator[Markup]:
+    label = outer  # of the next region; no two regions may have one name
+    for part in parts:
+        match part:
+            case Table():
+                yield _scrolled(part, label, anchors)
+                label = ""
+            case Words():
+                yield Markup('<p class="{}">{}</p>').format(part.css, part.text)
+            case Notes(css="columns"):
+                yield _block(
+                    part.css,
+                    (Markup('<p class="aside">{}</p>').format(line) for line in part.lines),
+                )
+            case Notes():
+                lines = Markup("\n").join(Markup("<li>{}</li>").format(line) for line in part.lines)
+                yield Markup('<ul class="{}">\n{}\n</ul>').format(part.css, lines)
+            case Heading():
+                anchor = next(anchors)
+                label = f"{outer} {anchor}".strip()
+                yield Markup('<h3 id="{}">{}</h3>').format(anchor, part.title)
+            case Fold():
+                yield _folded(part, anchors)
+            case Group():
+                yield _block(part.css, _html(part.parts, anchors))
+            case Drawn():
+                yield Markup(part.html)  # made by this package, not input
+
+
+def _scrolled(table: Table, labels: str, anchors: Iterator[str]) -> Markup:
+    """A table of figures in a region of its own, which scrolls where it is wider than the page."""
+    if not table.css.startswith("numbers"):
+        return table.html()
+    caption = "" if labels else next(anchors)
+    return Markup(
+        '<div class="scroll" role="region" aria-labelledby="{}" tabindex="0">\n{}\n</div>'
+    ).format(labels or caption, table.html(caption))
+
+
+def _folded(fold: Fold, anchors: Iterator[str]) -> Markup:
+    anchor = next(anchors)
+    content = Markup("\n").join(_html(fold.parts, anchors, anchor))
+    return Markup('<details{}>\n<summary id="{}">{}</summary>\n{}\n</details>').format(
+        " open" if fold.opened else "", anchor, fold.title, content
+    )
+
+
+def _block(css: str, parts: Iterable[Markup]) -> Markup:
+    return Markup('<div class="{}">\n{}\n</div>').format(css, Markup("\n").join(parts))
