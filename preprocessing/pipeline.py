@@ -205,11 +205,9 @@ def _find_made(output: str, read: Index) -> Manifest | None:
     parts = {name: getattr(made, name) for name in read.identity}
     _refuse_differences(output, "a data set", parts, read)
     there = storage.sizes(output)
-    for split in made.splits.values():
-        for shard in split.shards:
-            if there.get(storage.join(output, shard.name)) != shard.bytes:
-                storage.delete(path)
-                return None
+    if any(there.get(storage.join(output, one.name)) != one.bytes for one in made.shards):
+        storage.delete(path)
+        return None
     finalize.remove_progress(output)
     return made
 

@@ -50,6 +50,10 @@ class Split:
     prevalence: dict[str, float]
     shards: list[Shard]
 
+    def paths(self, folder: str) -> list[str]:
+        """Returns the path of each shard in the data set's folder, in the order of `shards`."""
+        return [storage.join(folder, shard.name) for shard in self.shards]
+
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
@@ -84,6 +88,11 @@ class Manifest:
     writer: str
     split_method: str = ""
     phantom: str = ""
+
+    @property
+    def shards(self) -> list[Shard]:
+        """The shards of all splits, split by split."""
+        return [shard for split in self.splits.values() for shard in split.shards]
 
     @property
     def identity(self) -> str:

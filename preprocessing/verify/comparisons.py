@@ -177,7 +177,7 @@ def strangers(manifest: Manifest, there: Iterable[str]) -> tuple[list[str], list
     Returns:
         Problems, and remarks on files of which this program knows nothing.
     """
-    shards = {shard.name for split in manifest.splits.values() for shard in split.shards}
+    shards = (shard.name for shard in manifest.shards)
     known = {manifests.NAME, REJECTED, WARNINGS, DUPLICATES, *CARD_FILES, *shards}
     problems, remarks, progress = [], [], 0
     for name in there:

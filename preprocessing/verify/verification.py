@@ -131,7 +131,7 @@ def read_manifest(folder: str) -> Manifest:
         )
     if manifest.stored_size < 1 or not manifest.findings:
         raise DataError(f"{path} states no size or no findings: preprocess the data again")
-    names = [shard.name for split in manifest.splits.values() for shard in split.shards]
+    names = [shard.name for shard in manifest.shards]
     strange = [name for name in names if not name or "/" in name]
     if strange or len(set(names)) != len(names):
         raise DataError(

@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from preprocessing.contract import schema
 from preprocessing.contract.errors import DataError
-from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.pictures import image_graph
 from trainer import course, limits
@@ -92,10 +91,10 @@ def ids_of_step(
 
 
 def _order(folder: str, manifest: Manifest, config: DataConfig, seed: int) -> Order:
-    shards = manifest.splits["train"].shards
+    train = manifest.splits["train"]
     return Order(
-        files=tuple(storage.join(folder, shard.name) for shard in shards),
-        examples=tuple(shard.examples for shard in shards),
+        files=tuple(train.paths(folder)),
+        examples=tuple(shard.examples for shard in train.shards),
         per_epoch=course.steps_per_epoch(manifest, config.global_batch_size)
         * config.global_batch_size,
         streams=config.open_shards,
@@ -126,9 +125,8 @@ def evaluation_batches(
     """
     replicas = strategy.num_replicas_in_sync
     replica = limits.share("evaluation.global_batch_size", global_batch, replicas)
-    shards, examples = manifest.splits[split].shards, manifest.splits[split].examples
-    files = [storage.join(folder, shard.name) for shard in shards]
-    counts = [shard.examples for shard in shards]
+    files, examples = manifest.splits[split].paths(folder), manifest.splits[split].examples
+    counts = [shard.examples for shard in manifest.splits[split].shards]
     steps = -(-examples // global_batch)
 
     def make(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -152,7 +150,7 @@ def read_truth(folder: str, manifest: Manifest, split: str) -> Truth:
         DataError: the shards hold another number of examples or of positives than the manifest, or
             an id twice.
     """
-    files = [storage.join(folder, shard.name) for shard in manifest.splits[split].shards]
+    files = manifest.splits[split].paths(folder)
     wanted = ("id", "patient", "targets")
     records = (
         tf.data.TFRecordDataset(files, buffer_size=READ_BYTES)
@@ -190,9 +188,8 @@ def _check_labels(folder: str, manifest: Manifest, split: str, targets: np.ndarr
 
 def read_pictures(folder: str, manifest: Manifest, split: str, count: int) -> np.ndarray:
     """Returns the first pictures of a split, uint8 [count or fewer, stored, stored]."""
-    shards = manifest.splits[split].shards
-    files = [storage.join(folder, shard.name) for shard in shards]
-    records = reading(files, [shard.examples for shard in shards], 0, count)
+    counts = [shard.examples for shard in manifest.splits[split].shards]
+    records = reading(manifest.splits[split].paths(folder), counts, 0, count)
     example = _evaluation_example(manifest)
     pictures = records.map(lambda record: example(record, np.int64(0))["pixels"])
     return np.stack(list(pictures.as_numpy_iterator()))

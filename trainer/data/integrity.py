@@ -21,7 +21,7 @@ def check_shards(folder: str, manifest: Manifest) -> None:
     Raises:
         DataError: a shard that is absent or of another size.
     """
-    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    shards = manifest.shards
     paths = [storage.join(folder, shard.name) for shard in shards]
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         sizes = list(pool.map(lambda path: faults.insist(lambda: _size(path)), paths))
@@ -50,8 +50,7 @@ def check_contents(folder: str, manifest: Manifest, *, process: int, processes: 
     Raises:
         DataError: a shard whose bytes are not what the manifest says.
     """
-    shards = [shard for split in manifest.splits.values() for shard in split.shards]
-    own = shards[process::processes]
+    own = manifest.shards[process::processes]
 
     def check(shard: Shard) -> None:
         path = storage.join(folder, shard.name)
@@ -85,11 +84,10 @@ def naming_damage(folder: str, manifest: Manifest, copy: str = "") -> Iterator[N
     try:
         yield
     except tf.errors.DataLossError as error:
-        for split in manifest.splits.values():
-            for shard in split.shards:
-                path = storage.join(folder, shard.name)
-                if storage.sha256_of(path) != shard.sha256:
-                    raise _foreign(path) from error
+        for shard in manifest.shards:
+            path = storage.join(folder, shard.name)
+            if storage.sha256_of(path) != shard.sha256:
+                raise _foreign(path) from error
         if removed := local_copy.drop_damaged(manifest, copy):
             raise UnavailableError(
                 f"the copy {removed[0]} of a shard was damaged and is removed: run the same "

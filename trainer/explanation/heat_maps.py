@@ -177,8 +177,7 @@ class _Work:
 def _images(run: Run, wanted: npt.NDArray[np.bool_], *, boxed: bool) -> Iterator[Image]:
     """Reads the wanted images of the test split, and with `boxed` those with boxes too."""
     manifest = run.manifest
-    shards = manifest.splits[_SPLIT].shards
-    files = [storage.join(run.data, shard.name) for shard in shards]
+    test = manifest.splits[_SPLIT]
     attributes = ("image", "box_findings", "boxes")
 
     def parsed(row: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -192,7 +191,8 @@ def _images(run: Run, wanted: npt.NDArray[np.bool_], *, boxed: bool) -> Iterator
         pixels = image_graph.stored(one.pop("image"), manifest.stored_size, manifest.encoding)
         return {**one, "pixels": pixels}
 
-    records = reading(files, [shard.examples for shard in shards], 0, len(wanted))
+    counts = [shard.examples for shard in test.shards]
+    records = reading(test.paths(run.data), counts, 0, len(wanted))
     images = records.enumerate().map(parsed).filter(is_wanted).map(decoded).prefetch(2)
     for one in images.as_numpy_iterator():
         yield Image(

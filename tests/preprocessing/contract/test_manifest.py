@@ -47,6 +47,13 @@ def test_a_manifest_reads_back_equal(tmp_path: pathlib.Path) -> None:
     assert manifests.read(str(tmp_path)) == _manifest()
 
 
+def test_shards_are_named_split_by_split_with_their_paths() -> None:
+    manifest = _manifest()
+    assert len(manifest.shards) == len(manifests.SPLITS)
+    (path,) = manifest.splits["train"].paths("gs://bucket/data/")
+    assert path == f"gs://bucket/data/{manifest.shards[0].name}"
+
+
 def test_identity_is_of_the_content(tmp_path: pathlib.Path) -> None:
     manifests.write(str(tmp_path), _manifest())
     assert manifests.read(str(tmp_path)).identity == _manifest().identity
