@@ -32,12 +32,10 @@ TESTED_ELSEWHERE = {
     # The parts of one picture are tested by what is seen on it.
     **{
         f"preprocessing.phantom.{part}": "phantom/test_render.py"
-        for part in ("airspace", "anatomy", "extras", "findings", "focal", "frame", "lesion")
-        + ("outlines", "pleura", "raster", "skeleton")
+        for part in ("anatomy", "body", "drawing", "findings", "lesion")
     },
     "preprocessing.phantom.labels": "phantom/test_files.py",
     "preprocessing.phantom.notes": "phantom/test_files.py",
-    "preprocessing.phantom.prevalence": "phantom/test_population.py",
     # Only ever reached through the module whose tests are named.
     "preprocessing.contract.files.google_errors": "contract/files/test_google_storage.py",
     "preprocessing.staging.staging": "staging/test_unpacking.py",

@@ -19,8 +19,7 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.process import stopping
 from preprocessing.phantom import labels, notes, population, render
 from preprocessing.phantom.notes import Parameters
-from preprocessing.phantom.population import Record
-from preprocessing.phantom.prevalence import Prevalence
+from preprocessing.phantom.population import Prevalence, Record
 
 _FIRST_FOLDER, _OTHER_FOLDERS = 4_999, 10_000
 # Under this many pictures, starting processes costs more than it saves.
@@ -97,9 +96,10 @@ def _make(output: str, parameters: Parameters, processes: int) -> dict[str, Any]
     records = population.draw(parameters.images, parameters.seed, parameters.prevalence)
     by_name = sorted(records, key=lambda record: record.name)[: parameters.image_files]
     _write_pictures(output, by_name, parameters, processes)
-    boxes = labels.box_rows(records, parameters.seed)
-    _write_labels(output, records, boxes)
-    counts = _counts(records, by_name, len(boxes))
+    texts = labels.texts(records, parameters.seed)
+    for name, text in texts.items():
+        storage.write_text(storage.join(output, name), text)
+    counts = _counts(records, by_name, boxes=texts[labels.BOXES].count("\n") - 1)
     notes.finish(output, parameters, counts)
     return counts
 
@@ -123,13 +123,9 @@ def _check(parameters: Parameters) -> None:
 
 
 def folder_of(position: int) -> str:
-    """Names the folder of a picture.
+    """Names the folder of a picture by its position among all names in order, from 0.
 
-    Args:
-        position: its position among all names in order, from 0.
-
-    Returns:
-        images_001 for the first 4,999, then the next for each 10,000, as in ChestX-ray14.
+    It is images_001 for the first 4,999, then the next for each 10,000, as in ChestX-ray14.
 
     >>> [folder_of(position) for position in (0, 4998, 4999, 14999)]
     ['images_001', 'images_001', 'images_002', 'images_003']
@@ -155,7 +151,7 @@ def _write_pictures(
             tasks.append((path, record, parameters.seed, parameters.size_px))
     if processes == 1 or len(tasks) < _WORTH_PROCESSES:
         for task in tasks:
-            write_picture(task)
+            _write_picture(task)
         return
     # A forked process would inherit the locks of threads which it does not have.
     spawn = multiprocessing.get_context("spawn")
@@ -166,7 +162,7 @@ def _write_pictures(
     with stopping.unheard_by_children():
         started = spawn.Pool(processes, cv2.setNumThreads, (1,))
     with started as pool:
-        for _ in pool.imap_unordered(write_picture, tasks, chunksize=8):
+        for _ in pool.imap_unordered(_write_picture, tasks, chunksize=8):
             pass
 
 
@@ -178,46 +174,20 @@ def _finished(folder: str) -> set[str]:
     return {storage.basename(path) for path in paths if not storage.is_temporary(path)}
 
 
-def write_picture(task: _Task) -> None:
-    """Makes and writes one picture; runs in the processes of the pool.
-
-    Args:
-        task: path, record, seed, side in pixels.
-    """
+def _write_picture(task: _Task) -> None:
+    """Makes and writes one picture; runs in the processes of the pool."""
     path, record, seed, size_px = task
-    storage.write_bytes(path, encode(render.picture(record, seed, size_px), rgba=record.rgba))
-
-
-def encode(picture: np.ndarray, *, rgba: bool) -> bytes:
-    """Encodes a grey picture as PNG.
-
-    Args:
-        picture: uint8 [side, side].
-        rgba: whether to store it as three equal channels and an opaque fourth one.
-
-    Returns:
-        The bytes of the file.
-    """
-    if rgba:
+    picture = render.picture(record, seed, size_px)
+    if record.rgba:
         picture = np.stack([picture, picture, picture, np.full_like(picture, 255)], axis=-1)
     # OpenCV's default is its fastest setting for such pictures, 2-3 times faster than level 1.
     encoded, data = cv2.imencode(".png", picture)
     if not encoded:
         raise RuntimeError("OpenCV could not encode a picture as PNG")
-    return bytes(data)
+    storage.write_bytes(path, bytes(data))
 
 
-def _write_labels(output: str, records: list[Record], boxes: list[str]) -> None:
-    """Writes the label files, Data_Entry last."""
-    storage.write_text(storage.join(output, labels.BOXES), labels.box_file(boxes))
-    for split in ("train_val", "test"):
-        text = labels.list_file(records, split)
-        storage.write_text(storage.join(output, f"{split}_list.txt"), text)
-    table = labels.data_entry_file(records)
-    storage.write_text(storage.join(output, labels.DATA_ENTRY), table)
-
-
-def _counts(records: list[Record], by_name: list[Record], boxes: int) -> dict[str, Any]:
+def _counts(records: list[Record], by_name: list[Record], *, boxes: int) -> dict[str, Any]:
     """Counts what `PhantomSummary` holds of a phantom, but not where it lies."""
     parts = {s: [r for r in records if r.split == s] for s in ("train_val", "test")}
     return {

@@ -10,8 +10,9 @@ import functools
 import numpy as np
 
 from preprocessing.config import CHESTXRAY14_FINDINGS
+from preprocessing.phantom import drawing
 from preprocessing.phantom.anatomy import FINDING, Anatomy, stream
-from preprocessing.phantom.frame import cage
+from preprocessing.phantom.drawing import cage
 from preprocessing.phantom.population import Record
 
 # u0, v0, u1, v1 in the coordinates of the chest.
@@ -47,11 +48,6 @@ class Lesion:
     def random(self) -> np.random.Generator:
         """Random numbers for the details, the same on every call."""
         return stream(*self.texture)
-
-    @property
-    def sides(self) -> tuple[int, ...]:
-        """The lungs that it lies in."""
-        return (self.side,) if self.side else (-1, 1)
 
 
 @dataclasses.dataclass
@@ -97,6 +93,33 @@ class Scene:
         distance: np.ndarray = cage(v).astype(np.float32) - np.float32(0.035) - np.abs(u)
         return distance
 
+    def half(self, side: int) -> np.ndarray:
+        """1 in one half of the soft layers and 0 in the other, float32."""
+        return (self.grid[0] * side > 0).astype(np.float32)
+
+    def distance(self, cu: float, cv: float, ru: float, rv: float) -> np.ndarray:
+        """Squared distance from the centre of an ellipse, 1 on the ellipse."""
+        u, v = self.grid
+        squared: np.ndarray = ((u - cu) / ru) ** 2 + ((v - cv) / rv) ** 2
+        return squared
+
+    def polar(self, cu: float, cv: float) -> tuple[np.ndarray, np.ndarray]:
+        """Distance in fractions of the picture's side, and direction, from a point of the chest."""
+        u, v = self.grid
+        frame = self.anatomy.frame
+        x, y = (u - cu) * np.float32(frame.half_width), (v - cv) * np.float32(frame.height)
+        return np.sqrt(x * x + y * y), np.arctan2(y, x)
+
+    def round_extent(self, cu: float, cv: float, radius: float) -> Extent:
+        """The rectangle round a circle of a radius in fractions of the picture's side."""
+        frame = self.anatomy.frame
+        return around(cu, cv, radius / frame.half_width, radius / frame.height)
+
+    def noise(self, lesion: Lesion, grain: float) -> np.ndarray:
+        """Smooth noise whose grains keep their size in the chest, whatever the picture's size."""
+        side = self.aeration.shape[0]
+        return drawing.noise(lesion.random(), 1 + round(grain * 1000), side, grain * side)
+
     def fill_air(self, mask: np.ndarray, strength: float) -> None:
         """Replaces a share of the air under a mask (0 to 1) with tissue or fluid."""
         self.aeration *= 1.0 - np.float32(min(strength, 0.97)) * mask
@@ -109,9 +132,15 @@ def step(x: np.ndarray) -> np.ndarray:
     return risen
 
 
-def on_side(scene: Scene, side: int) -> np.ndarray:
-    """1 in one half of the picture and 0 in the other, float32."""
-    return (scene.grid[0] * side > 0).astype(np.float32)
+def around(cu: float, cv: float, ru: float, rv: float) -> Extent:
+    """The rectangle round an ellipse of a centre and two radii."""
+    return (cu - ru, cv - rv, cu + ru, cv + rv)
+
+
+def beside(side: int, inner_outer: tuple[float, float], top_low: tuple[float, float]) -> Extent:
+    """The rectangle on one side between two distances from the midline and two heights."""
+    left, right = sorted((inner_outer[0] * side, inner_outer[1] * side))
+    return (left, top_low[0], right, top_low[1])
 
 
 def plan(record: Record, seed: int) -> list[Lesion]:

@@ -13,7 +13,7 @@ from typing import Any
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
 from preprocessing.phantom.labels import DATA_ENTRY
-from preprocessing.phantom.prevalence import Prevalence
+from preprocessing.phantom.population import Prevalence
 
 NOTES = "phantom.json"
 # Raise it when the same parameters begin to give other bytes.
@@ -42,17 +42,13 @@ class Parameters:
 
 
 def claim(output: str, parameters: Parameters) -> dict[str, Any] | None:
-    """Makes a folder the phantom's own.
-
-    Args:
-        output: the folder.
-        parameters: of the phantom that is to lie there.
+    """Makes the output folder the phantom's own.
 
     Returns:
-        The counts of this very phantom if it lies there complete, else None.
+        The counts of a phantom of these parameters if it is there complete, else None.
 
     Raises:
-        UsageError: something else lies there.
+        UsageError: something else is there.
     """
     path, table = storage.join(output, NOTES), storage.join(output, DATA_ENTRY)
     if not storage.exists(path):
@@ -81,26 +77,13 @@ def claim(output: str, parameters: Parameters) -> dict[str, Any] | None:
 
 
 def finish(output: str, parameters: Parameters, counts: dict[str, Any]) -> None:
-    """Notes that the phantom is complete.
-
-    Args:
-        output: the folder, with all other files in it.
-        parameters: of the phantom.
-        counts: what `claim` is to return for it.
-    """
+    """Notes that the phantom is complete, with the counts that `claim` will return for it."""
     sha256 = storage.sha256_of(storage.join(output, DATA_ENTRY))
     _write(output, parameters, sha256=sha256, counts=counts)
 
 
 def made_from(folders: Iterable[str]) -> str:
-    """Tells whether files are a phantom's, by the notes that it leaves beside them.
-
-    Args:
-        folders: that may hold its notes.
-
-    Returns:
-        How it was made, in words; empty where no folder is a phantom's.
-    """
+    """Says how the phantom in one of the folders was made, by its notes; "" if none is there."""
     for folder in folders:
         try:
             notes = _read(storage.join(folder, NOTES))

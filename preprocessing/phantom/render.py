@@ -11,13 +11,15 @@ import cv2
 import numpy as np
 
 from preprocessing.phantom import anatomy as anatomies
-from preprocessing.phantom import extras, findings, lesion, outlines, raster, skeleton
+from preprocessing.phantom import body, drawing, findings, lesion
 from preprocessing.phantom.anatomy import Anatomy
-from preprocessing.phantom.lesion import Lesion, Scene, step
+from preprocessing.phantom.drawing import Frame, curve
+from preprocessing.phantom.lesion import Lesion, Scene
 from preprocessing.phantom.population import Record
 
 BOX_SIDE = 1024
 _GRAIN_LEVELS = 4
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
 # In a smaller picture lines would be thinner than a pixel, so a small one is a larger one shrunk.
 _LEAST_SIDE = 256
 
@@ -40,32 +42,27 @@ def picture(record: Record, seed: int, size_px: int) -> np.ndarray:
     film = _develop(_density(scene, record, seed, side), anatomy)
     how = cv2.INTER_AREA if size_px < side else cv2.INTER_CUBIC
     film = cv2.resize(film, (size_px, size_px), interpolation=how)
-    extras.add(film, record, anatomy, seed)
+    _add_extras(film, record, anatomy, seed)
     return _grain(film, record, anatomy, seed)
 
 
 def boxes(record: Record, seed: int) -> dict[str, tuple[float, float, float, float]]:
     """Finds the rectangles round the findings of a record, without making the picture.
 
-    Args:
-        record: the picture.
-        seed: seed of the phantom.
-
     Returns:
         By finding (x, y, width, height) in pixels of the 1024x1024 picture, inside of it.
     """
     anatomy, lesions = _prepare(record, seed)
     found = {}
-    for one in lesions:
-        extent = findings.FINDINGS[one.finding].extent
-        rectangle = extent(anatomy, one) if extent else None
-        if rectangle:
-            u0, v0, u1, v1 = rectangle
-            corners = np.array([(u0, v0), (u1, v0), (u1, v1), (u0, v1)])
-            placed = np.clip(anatomy.frame.place(corners), 0.0, 1.0) * BOX_SIDE
-            x, y = placed.min(axis=0)
-            width, height = placed.max(axis=0) - (x, y)
-            found[one.finding] = (float(x), float(y), float(width), float(height))
+    # Where a finding lies does not depend on the size of what it is painted on.
+    extents = findings.paint(Scene.of(anatomy, 8), lesions)
+    for finding in filter(extents.__contains__, findings.BOXED):
+        u0, v0, u1, v1 = extents[finding]
+        corners = np.array([(u0, v0), (u1, v0), (u1, v1), (u0, v1)])
+        placed = np.clip(anatomy.frame.place(corners), 0.0, 1.0) * BOX_SIDE
+        x, y = placed.min(axis=0)
+        width, height = placed.max(axis=0) - (x, y)
+        found[finding] = (float(x), float(y), float(width), float(height))
     return found
 
 
@@ -81,94 +78,29 @@ def _density(scene: Scene, record: Record, seed: int, side: int) -> np.ndarray:
     anatomy, frame = scene.anatomy, scene.anatomy.frame
     lungs = np.zeros((side, side), np.uint8)
     for half in (-1, 1):
-        raster.fill(frame, outlines.lung(anatomy, half), side, into=lungs)
-    depth = _depth(lungs)
-    lungs_soft = raster.blur(lungs, 0.0022)
-    heart = raster.blur(raster.fill(frame, outlines.heart(anatomy), side), 0.0035)
-    centre = raster.blur(raster.fill(frame, outlines.mediastinum(anatomy), side), 0.005)
+        drawing.fill(frame, anatomies.lung(anatomy, half), side, into=lungs)
+    depth = body.depth(lungs)
+    lungs_soft = drawing.blur(lungs, 0.0022)
+    heart = drawing.blur(drawing.fill(frame, anatomies.heart(anatomy), side), 0.0035)
+    centre = drawing.blur(drawing.fill(frame, anatomies.mediastinum(anatomy), side), 0.005)
     open_lung = lungs_soft * (1.0 - 0.93 * np.maximum(heart, centre))
-    aeration = raster.resize(scene.aeration, side)
+    aeration = drawing.resize(scene.aeration, side)
     air = open_lung * depth * aeration
-    density = raster.resize(_soft_parts(scene) + scene.dense, side)
+    density = drawing.resize(body.soft_parts(scene) + scene.dense, side)
     density -= np.float32(anatomy.air) * air
     density += np.float32(0.07) * heart + np.float32(0.07) * centre
-    marks = skeleton.vessels(anatomy, seed, record.patient, side)
-    marks *= raster.resize(scene.markings, side)
+    marks = body.vessels(anatomy, seed, record.patient, side)
+    marks *= drawing.resize(scene.markings, side)
     density += np.float32(0.19) * marks * air
     # Bones show less against thick tissue, because scattered radiation fogs it.
     fog = (
         1.0
         - 0.55 * np.maximum(heart, centre)
-        - 0.6 * raster.resize(_belly(scene), side) * (1.0 - lungs_soft)
+        - 0.6 * drawing.resize(body.belly(scene), side) * (1.0 - lungs_soft)
     )
-    density += fog * skeleton.bones(anatomy, seed, record.patient, side)
-    density += np.float32(0.20) * raster.blur(scene.lines, 0.0012) * lungs_soft
+    density += fog * body.bones(anatomy, seed, record.patient, side)
+    density += np.float32(0.20) * drawing.blur(scene.lines, 0.0012) * lungs_soft
     return density
-
-
-def _depth(lungs: np.ndarray) -> np.ndarray:
-    """Thickness of the lungs along the beam, 0.5 at the edge rising to 1."""
-    side = lungs.shape[0]
-    small = cv2.resize(lungs, (side // 4, side // 4), interpolation=cv2.INTER_AREA)
-    distance = cv2.distanceTransform((small > 100).astype(np.uint8), cv2.DIST_L2, 3)
-    depth = 1.0 - 0.5 * np.exp(-distance / np.float32(0.055 * side / 4))
-    return raster.resize(raster.blur(depth, 0.006), side)
-
-
-def _soft_parts(scene: Scene) -> np.ndarray:
-    """Density of the chest wall, the arms, the spine, the windpipe, the abdomen; half the side."""
-    anatomy, frame = scene.anatomy, scene.anatomy.frame
-    u, v = scene.grid
-    side = u.shape[0]
-    away = np.abs(u)
-    trunk = _rounded(raster.fill(frame, outlines.torso(anatomy), side), 0.035)
-    density = np.float32(anatomy.soft) * trunk
-    for half in (-1, 1):
-        limb = _rounded(raster.fill(frame, outlines.arm(anatomy, half), side), 0.03)
-        np.maximum(density, np.float32(0.72 * anatomy.soft) * limb, out=density)
-    density += 0.30 * _belly(scene) * step((1.12 - away) / 0.22) * trunk
-    density += 0.10 * step((0.30 - v) / 0.5) * step((1.15 - away) / 0.5) * trunk
-    spine = step((0.105 - away) / 0.03)
-    density += spine * (0.05 + 0.03 * np.sin(v * (6.2832 / 0.088)))
-    if anatomy.breast:
-        for half in (-1, 1):
-            round_ = np.sqrt(((u - 0.58 * half) / 0.46) ** 2 + ((v - 0.80) / 0.34) ** 2)
-            lower = 0.35 + 0.65 * step((v - 0.55) / 0.35)
-            density += np.float32(anatomy.breast) * step((1.05 - round_) / 0.30) * lower
-    airway = np.zeros((side, side), np.uint8)
-    for number, line in enumerate(outlines.trachea(anatomy)):
-        width, grey = (0.034, 255) if number == 0 else (0.020, 120)
-        raster.stroke(airway, frame, line, width=width, value=grey)
-    density -= np.float32(0.24) * raster.blur(airway, 0.004)
-    if anatomy.bubble:
-        density -= np.float32(0.36) * _bubble(scene)
-    return density
-
-
-def _belly(scene: Scene) -> np.ndarray:
-    """Rises from 0 over the diaphragm to 1 in the abdomen; half the side."""
-    base = 0.5 * (scene.anatomy.dome[-1] + scene.anatomy.dome[1])
-    return step((scene.grid[1] - base + 0.05) / 0.30)
-
-
-def _rounded(mask: np.ndarray, skin: float) -> np.ndarray:
-    """Thickness of a rounded body part: thin at the skin, even inside; `skin` of the side deep."""
-    distance = cv2.distanceTransform((mask > 127).astype(np.uint8), cv2.DIST_L2, 5)
-    # Of a mask without an edge the distance is infinite.
-    distance = np.minimum(distance, mask.shape[0])
-    thick = 1.0 - 0.62 * np.exp(-distance / np.float32(skin * mask.shape[0]))
-    return raster.blur(thick * (mask * np.float32(1 / 255)), 0.004)
-
-
-def _bubble(scene: Scene) -> np.ndarray:
-    """Gas in the stomach, under the left dome, with a level below."""
-    anatomy = scene.anatomy
-    u, v = scene.grid
-    size = anatomy.bubble
-    middle = anatomy.dome[1] + 0.05 + 0.42 * size
-    round_ = np.sqrt(((u - 0.48) / size) ** 2 + ((v - middle) / (0.50 * size)) ** 2)
-    gas: np.ndarray = step((1.0 - round_) / 0.22) * step((middle + 0.28 * size - v) / 0.03)
-    return gas
 
 
 def _develop(density: np.ndarray, anatomy: Anatomy) -> np.ndarray:
@@ -177,6 +109,85 @@ def _develop(density: np.ndarray, anatomy: Anatomy) -> np.ndarray:
     grey = 262.0 / (1.0 + np.exp(-exposure)) - 4.0
     film: np.ndarray = np.clip(grey, 3, 253).astype(np.uint8)
     return film
+
+
+def _add_extras(picture: np.ndarray, record: Record, anatomy: Anatomy, seed: int) -> None:
+    """Draws, in place, what lies on a film beside the patient; never depends on the findings."""
+    rng = anatomies.stream(seed, anatomies.DEVICES, record.patient, record.number)
+    ap = record.view == "AP"
+    if ap:
+        over = np.zeros_like(picture)
+        _leads(over, anatomy.frame, rng)
+        if rng.random() < 0.35:
+            _tubes(over, anatomy.frame, rng)
+        cv2.add(picture, over, dst=picture)
+    if rng.random() < 0.06:
+        _pacemaker(picture, anatomy.frame, rng)
+    if rng.random() < (0.25 if ap else 0.15):
+        _beam_edge(picture, rng)
+    _marker(picture, rng, ap=ap)
+
+
+def _marker(picture: np.ndarray, rng: np.random.Generator, *, ap: bool) -> None:
+    side = picture.shape[0]
+    scale, thick = side / 1024, max(1, round(side / 340))
+    x, y = int(side * rng.uniform(0.86, 0.92)), int(side * rng.uniform(0.07, 0.16))
+    if ap and rng.random() < 0.5:
+        for grey, line in ((12, -1), (235, thick)):
+            cv2.circle(picture, (x + 3, y), round(25 * scale), grey, line, cv2.LINE_AA)
+        letter = (x - round(6 * scale), y + round(12 * scale))
+        cv2.putText(picture, "L", letter, _FONT, scale, 235, thick, cv2.LINE_AA)
+    else:
+        cv2.putText(picture, "L", (x, y), _FONT, 1.6 * scale, 245, thick + 1, cv2.LINE_AA)
+    if ap and rng.random() < 0.6:
+        corner = (round(70 * scale), round(40 * scale))
+        cv2.putText(picture, "PORTABLE", corner, _FONT, 0.7 * scale, 240, thick, cv2.LINE_AA)
+
+
+def _leads(over: np.ndarray, frame: Frame, rng: np.random.Generator) -> None:
+    for _ in range(int(rng.integers(1, 4))):
+        side = rng.choice((-1, 1))
+        end = np.array([side * rng.uniform(0.5, 1.0), rng.uniform(0.1, 0.9)])
+        way = [(side * 1.35, end[1] + rng.uniform(0.3, 0.7)), end + (0.1 * side, 0.2), end]
+        drawing.stroke(over, frame, curve(way), width=0.003, value=42)
+        centre = tuple(int(x) for x in frame.place(end[None])[0] * over.shape[0])
+        cv2.circle(over, centre, round(0.012 * over.shape[0]), 48, -1, cv2.LINE_AA)
+        cv2.circle(over, centre, round(0.005 * over.shape[0]), 110, -1, cv2.LINE_AA)
+
+
+def _tubes(over: np.ndarray, frame: Frame, rng: np.random.Generator) -> None:
+    if rng.random() < 0.6:
+        airway = [(0.03, -0.3), (0.01, -0.1), (0.0, 0.1), (-0.01, rng.uniform(0.2, 0.28))]
+        drawing.stroke(over, frame, curve(airway), width=0.008, value=26)
+        drawing.stroke(over, frame, curve(airway) + (0.012, 0), width=0.002, value=70)
+    if rng.random() < 0.7:
+        side = rng.choice((-1, 1))
+        line = [(side * 0.75, 0.0), (side * 0.4, 0.07), (-0.06, 0.15), (-0.12, 0.32), (-0.11, 0.5)]
+        drawing.stroke(over, frame, curve(line), width=0.0035, value=60)
+
+
+def _pacemaker(picture: np.ndarray, frame: Frame, rng: np.random.Generator) -> None:
+    at = (0.68 + 0.08 * rng.random(), 0.16 + 0.06 * rng.random())
+    side = picture.shape[0]
+    lead = [at, (0.35, 0.09), (0.0, 0.14), (-0.12, 0.4), (-0.08, 0.78), (0.22, 0.95)]
+    over = np.zeros_like(picture)
+    drawing.stroke(over, frame, curve(lead), width=0.0035, value=75)
+    x, y = (int(value) for value in frame.place(np.array([at]))[0] * side)
+    for share, grey in ((1.0, 130), (0.6, 190)):
+        size = (round(0.045 * share * side), round(0.036 * share * side))
+        cv2.ellipse(over, (x, y), size, 20, 0, 360, grey, -1, cv2.LINE_AA)
+    cv2.add(picture, over, dst=picture)
+
+
+def _beam_edge(picture: np.ndarray, rng: np.random.Generator) -> None:
+    """Blackens what the collimator kept from the beam, outside a slightly tilted rectangle."""
+    side = picture.shape[0]
+    centre = (side * (0.5 + rng.normal(0, 0.01)), side * (0.5 + rng.normal(0, 0.01)))
+    size = (side * rng.uniform(0.93, 1.04), side * rng.uniform(0.95, 1.06))
+    corners = cv2.boxPoints((centre, size, float(rng.normal(0, 1.2))))
+    inside = np.zeros_like(picture)
+    cv2.fillPoly(inside, [np.round(corners * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    np.copyto(picture, np.uint8(7), where=inside < 128)
 
 
 def _grain(film: np.ndarray, record: Record, anatomy: Anatomy, seed: int) -> np.ndarray:
@@ -193,5 +204,5 @@ def _grain(film: np.ndarray, record: Record, anatomy: Anatomy, seed: int) -> np.
 @functools.lru_cache(maxsize=16)
 def _grain_tile(side: int, level: int) -> np.ndarray:
     """Grain of one strength, int16 [side, side], made once for each process."""
-    tile = raster.noise_tile(0, side, 0.5) * (level / _GRAIN_LEVELS)
+    tile = drawing.noise_tile(0, side, 0.5) * (level / _GRAIN_LEVELS)
     return np.round(tile).astype(np.int16)

@@ -52,6 +52,12 @@ def rows(folder: pathlib.Path) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text)))[1:]
 
 
+def test_the_bytes_are_those_of_this_version_of_the_drawing_code(folder):
+    """Where they change, the version in phantom.json must be raised, or old phantoms are reused."""
+    found = hashlib.sha256(json.dumps(digest(folder), sort_keys=True).encode()).hexdigest()
+    assert found == "307c930508e07fd43310709a8c216fa7d78873b68fafaf388a38164ac4f5e2ca"
+
+
 def test_the_tree_is_that_of_chestxray14(folder):
     assert sorted(os.listdir(folder)) == [
         "BBox_List_2017.csv",
