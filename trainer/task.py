@@ -34,13 +34,16 @@ def main(
     # Set before TensorFlow is imported: its start-up notes bury what the run says.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     keras_home.ignore()
-    from trainer import flags, modes
+    from trainer import flags
 
     try:
         parsed = flags.parse(list(sys.argv if argv is None else argv))
         if parsed.help:
             print(parsed.help, flush=True)
             return 0
+        # Behind the help, which need not wait for what a report is made with.
+        from trainer import modes
+
         with faults.told():
             modes.run(parsed, stops, finish)
         return 0

@@ -18,7 +18,8 @@ from preprocessing.contract.errors import DataError
 from trainer.evaluation import intervals
 from trainer.evaluation.auc import Floats, auroc
 from trainer.evaluation.intervals import Resamples
-from trainer.predictions import data_entry, given_file
+from trainer.predictions import data_entry, given_file, rules
+from trainer.predictions.formats import first, texts
 from trainer.predictions.names import image_stems
 
 _ANSWERS = {"YES": 1.0, "NO": 0.0, "": np.nan}
@@ -80,26 +81,25 @@ def read(path: str) -> Readings:
         path: local or gs://.
 
     Raises:
-        DataError: the file is missing or another one, an image stands in it twice, or an answer is
+        DataError: the file is missing or another one, an image is in it twice, or an answer is
             neither YES nor NO.
     """
     data = given_file.read(path, "file of radiologists' labels")
-    columns = data_entry.columns_of(path, data, [one.column for one in REFERENCES])
-    ids = columns["id"]
-    unique, counts = np.unique(image_stems(ids), return_counts=True)
-    if len(unique) < len(ids):
-        raise DataError(
-            f"{path}: image {str(unique[counts > 1][0])!r} is in more than one row; keep one"
-        )
+    frame = data_entry.frame_of(path, data, [one.column for one in REFERENCES])
+    ids, patients = texts(frame, "id"), texts(frame, "patient")
+    splits = np.full(len(ids), "")
+    for problem in rules.rows(ids, patients, splits, images=image_stems(ids), unknown_split=True):
+        raise DataError(f"{path}: {problem}")
     labels = np.empty((len(ids), len(REFERENCES)))
     for at, one in enumerate(REFERENCES):
-        for row, answer in enumerate(columns[one.column].tolist()):
-            if answer.upper() not in _ANSWERS:
-                raise DataError(
-                    f"{path}: {one.column} of image {str(ids[row])!r} is {answer!r}, not YES or NO"
-                )
-            labels[row, at] = _ANSWERS[answer.upper()]
-    return Readings(ids, people.values(columns["patient"]), labels)
+        answers = frame[one.column].str.upper()
+        if (row := first(~answers.isin(list(_ANSWERS)))) is not None:
+            raise DataError(
+                f"{path}: {one.column} of image {str(ids[row])!r} is "
+                f"{frame[one.column][row]!r}, not YES or NO"
+            )
+        labels[:, at] = answers.map(_ANSWERS)
+    return Readings(ids, people.values(patients), labels)
 
 
 def combined_scores(scores: Floats, rule: str) -> npt.NDArray[Any]:

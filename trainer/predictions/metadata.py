@@ -12,15 +12,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from preprocessing.contract import patients as people
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
-from trainer.predictions import data_entry, given_file, metadata_columns, patient_rules
-from trainer.predictions.formats import at, columns_of, encode, first
-from trainer.predictions.metadata_columns import LABEL_PREFIX, UNKNOWN
-from trainer.predictions.names import image_stems, proven_rows, rows_of
-from trainer.predictions.table import SPLITS
+from trainer.predictions import data_entry, given_file, rules
+from trainer.predictions.formats import encode, frame_of, names, texts
+from trainer.predictions.metadata_columns import (
+    LABEL_PREFIX,
+    UNKNOWN,
+    coded,
+    integers,
+    labels,
+)
+from trainer.predictions.names import image_stems, proven_rows
 
 NAME = "metadata.csv"
 
@@ -80,16 +86,17 @@ def read(path: str) -> Metadata:
     """
     data = given_file.read(path, "metadata file")
     if data_entry.is_one(data):
-        columns = data_entry.columns_of(path, data)
-    else:
-        columns = columns_of(path, data, kind="csv")
+        return _metadata(path, data_entry.frame_of(path, data))
+    frame = frame_of(path, data, kind="csv")
     for name in ("id", "patient"):
-        if name not in columns:
+        if name not in frame:
             raise DataError(
                 f"{path}: there is no column {name!r}; give ChestX-ray14's "
                 f"Data_Entry_2017_v2020.csv or the {NAME} that evaluation writes"
             )
-    return _metadata(path, columns)
+    if not len(frame):
+        raise DataError(f"{path}: there is a header but no row; give the complete file")
+    return _metadata(path, frame)
 
 
 def write(path: str, metadata: Metadata) -> None:
@@ -144,14 +151,10 @@ def sex_of_patients(metadata: Metadata, patients: Texts) -> Texts:
     Returns:
         "M", "F" or "", str [n]; "" too where images of the patient name both.
     """
-    known = metadata.sex != ""
-    pairs = np.unique(
-        np.stack([people.values(metadata.patients[known]), metadata.sex[known]]), axis=1
-    )
-    named, counts = np.unique(pairs[0], return_counts=True)
-    certain = np.isin(pairs[0], named[counts == 1])
-    rows = rows_of(pairs[0][certain], people.values(patients))
-    return np.append(pairs[1][certain], "")[rows].astype("<U1")
+    known = pd.DataFrame({"patient": people.values(metadata.patients), "sex": metadata.sex})
+    known = known[known["sex"] != ""].drop_duplicates()
+    certain = known.drop_duplicates("patient", keep=False).set_index("patient")["sex"]
+    return certain.reindex(people.values(patients), fill_value="").to_numpy().astype("<U1")
 
 
 def label_disagreements(
@@ -185,43 +188,25 @@ def label_disagreements(
     return differing
 
 
-def _metadata(path: str, columns: dict[str, npt.NDArray[Any]]) -> Metadata:
-    ids = columns["id"] = columns["id"].astype(np.str_)
-    patients = columns["patient"].astype(np.str_)
-    if not len(ids):
-        raise DataError(f"{path}: there is a header but no row; give the complete file")
-    for name, values in (("id", ids), ("patient", patients)):
-        if (row := first(np.char.strip(values) == "")) is not None:
-            raise DataError(f"{path}: column {name} is empty in row {row + 1}; every image has one")
-    for problem in patient_rules.nobodies(ids, patients):
+def _metadata(path: str, frame: pd.DataFrame) -> Metadata:
+    if "split" not in frame:
+        frame["split"] = ""
+    ids, patients, splits = (texts(frame, name) for name in ("id", "patient", "split"))
+    for problem in rules.rows(ids, patients, splits, images=image_stems(ids), unknown_split=True):
         raise DataError(f"{path}: {problem}")
-    unique, counts = np.unique(image_stems(ids), return_counts=True)
-    if len(unique) < len(ids):
-        raise DataError(
-            f"{path}: image {str(unique[counts > 1][0])!r} is in more than one row "
-            f"({len(ids) - len(unique)} repeated row(s) in all); keep one row an image"
-        )
-    findings = tuple(
-        name.removeprefix(LABEL_PREFIX) for name in columns if name.startswith(LABEL_PREFIX)
-    )
-    splits = columns.get("split", np.full(len(ids), "")).astype(np.str_)
-    if (row := first(~np.isin(splits, (*SPLITS, "")))) is not None:
-        raise DataError(
-            f"{path}: column split: {str(splits[row])!r} in {at(ids, row)} is not a split; use "
-            f"{', '.join(SPLITS)} or leave it empty for unknown"
-        )
+    findings = names(frame, LABEL_PREFIX)
     refused: dict[str, int] = {}
     return Metadata(
         ids=ids,
         patients=patients,
         splits=splits,
-        sex=metadata_columns.coded("sex", columns, refused),
-        view=metadata_columns.coded("view", columns, refused),
-        age=metadata_columns.integers(path, "age", columns, refused),
-        follow_up=metadata_columns.integers(path, "follow_up", columns, refused),
-        width=metadata_columns.integers(path, "width", columns, refused),
-        height=metadata_columns.integers(path, "height", columns, refused),
-        labels=metadata_columns.labels(path, columns, findings),
+        sex=coded("sex", frame, refused),
+        view=coded("view", frame, refused),
+        age=integers(path, "age", frame, refused),
+        follow_up=integers(path, "follow_up", frame, refused),
+        width=integers(path, "width", frame, refused),
+        height=integers(path, "height", frame, refused),
+        labels=labels(path, frame, findings),
         findings=findings,
         refused=refused,
     )

@@ -3,6 +3,7 @@
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from preprocessing.contract import patients as people
 from preprocessing.contract.errors import DataError
@@ -21,20 +22,19 @@ def image_stems(ids: Texts) -> Texts:
 
 
 def rows_of(known: Texts, wanted: Texts) -> npt.NDArray[np.intp]:
-    """Returns where each wanted name stands among the known ones, [n]; -1 for nowhere.
+    """Returns the row of each wanted name among the known ones, [n]; -1 for none.
 
     Args:
         known: str [m], unique.
         wanted: str [n].
     """
-    places = {name: row for row, name in enumerate(known.tolist())}
-    return np.array([places.get(name, -1) for name in wanted.tolist()], dtype=np.intp)
+    return np.asarray(pd.Index(known.astype(object)).get_indexer(wanted.astype(object)))
 
 
 def proven_rows(
     known: tuple[Texts, Texts], wanted: tuple[Texts, Texts], source: str
 ) -> npt.NDArray[np.intp]:
-    """Finds images by their names, and proves it: the same image is of the same patient.
+    """Finds images by their names, and proves each match: the same image is of the same patient.
 
     Args:
         known: ids and patients of a file, str [m] each; the ids are unique.

@@ -7,26 +7,28 @@ or `.parquet`. Everything statistical reads this file and nothing else, so a rep
 again from it alone, and of anybody's model.
 """
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
-from trainer.predictions import given_file, patient_rules
-from trainer.predictions.formats import at, columns_of, encode, first, numbers
+from trainer.predictions import given_file, rules
+from trainer.predictions.formats import at, encode, first, frame_of, names, numbers, texts
+from trainer.predictions.rules import SPLITS
 
-SPLITS = ("train", "validation", "test")
 LABEL_PREFIX = "label:"
 SCORE_PREFIX = "score:"
+_PREFIXES = (LABEL_PREFIX, SCORE_PREFIX)
 _KEYS = ("id", "patient", "split")
 _WHAT = ("predictions file", "evaluate first or name another")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Predictions:
     """Scores and labels of n images for L findings, one row an image.
 
@@ -64,14 +66,13 @@ class Predictions:
     def select(self, split: str) -> "Predictions":
         """Returns the rows of one split, in the order of the file; none for an absent split."""
         rows = self.splits == split
-        return Predictions(
+        return dataclasses.replace(
+            self,
             ids=self.ids[rows],
             patients=self.patients[rows],
             splits=self.splits[rows],
             labels=self.labels[rows],
             scores=self.scores[rows],
-            findings=self.findings,
-            ignored_columns=self.ignored_columns,
         )
 
 
@@ -84,27 +85,22 @@ def read(path: str) -> Predictions:
     Raises:
         DataError: the file is missing, unreadable or breaks a rule of the format; the text names
             the file, the column, the row and what to do.
-        UsageError: the file is Parquet and pyarrow is not installed.
     """
-    columns = columns_of(path, given_file.read(path, *_WHAT))
-    findings = _findings(path, columns)
-    keys = [np.asarray(columns[name]).astype(np.str_) for name in _KEYS]
-    if not len(keys[0]):
+    frame = frame_of(path, given_file.read(path, *_WHAT))
+    findings = _findings(path, frame)
+    if not len(frame):
         raise DataError(f"{path}: there are no rows; write at least one image")
-    labels = [numbers(path, LABEL_PREFIX + name, columns, empty_is_nan=True) for name in findings]
-    scores = [numbers(path, SCORE_PREFIX + name, columns, empty_is_nan=False) for name in findings]
-    used = {
-        *_KEYS,
-        *(prefix + name for name in findings for prefix in (LABEL_PREFIX, SCORE_PREFIX)),
-    }
+    labels = [numbers(path, LABEL_PREFIX + name, frame, empty_is_nan=True) for name in findings]
+    scores = [numbers(path, SCORE_PREFIX + name, frame, empty_is_nan=False) for name in findings]
+    used = {*_KEYS, *(prefix + name for name in findings for prefix in _PREFIXES)}
     predictions = Predictions(
-        ids=keys[0],
-        patients=keys[1],
-        splits=keys[2],
+        ids=texts(frame, "id"),
+        patients=texts(frame, "patient"),
+        splits=texts(frame, "split"),
         labels=np.stack(labels, axis=1).astype(np.float32),
         scores=np.stack(scores, axis=1),
         findings=findings,
-        ignored_columns=tuple(name for name in columns if name not in used),
+        ignored_columns=tuple(name for name in names(frame) if name not in used),
     )
     check(predictions, source=path)
     return predictions
@@ -123,7 +119,6 @@ def write(path: str, predictions: Predictions) -> None:
     Raises:
         DataError: the predictions break a rule of the format, as by a NaN score, or the suffix is
             not one of the three.
-        UsageError: the file is Parquet and pyarrow is not installed.
     """
     check(predictions, source=path)
     columns: dict[str, npt.NDArray[Any]] = {
@@ -158,52 +153,28 @@ def check(predictions: Predictions, *, source: str) -> None:
 
 
 def _problems(predictions: Predictions) -> Iterator[str]:
-    ids = predictions.ids
-    for name, values in zip(_KEYS, (ids, predictions.patients, predictions.splits), strict=True):
-        if (row := first(np.char.strip(values) == "")) is not None:
-            yield f"column {name} is empty in row {row + 1}; every image needs one"
-    yield from patient_rules.nobodies(ids, predictions.patients)
-    unique, kept = np.unique(ids, return_index=True)
-    if len(unique) < len(ids):
-        row = int(np.setdiff1d(np.arange(len(ids)), kept)[0])
-        extra = len(ids) - len(unique)
-        yield (
-            f"column id: {str(ids[row])!r} is in more than one row (row {row + 1} repeats it; "
-            f"{extra} repeated row(s) in all); keep one row an image"
-        )
-    if (row := first(~np.isin(predictions.splits, SPLITS))) is not None:
-        yield (
-            f"column split: {str(predictions.splits[row])!r} in {at(ids, row)} is not a split; "
-            f"use {', '.join(SPLITS)}"
-        )
-    for position, name in enumerate(predictions.findings):
-        labels, scores = predictions.labels[:, position], predictions.scores[:, position]
-        if (row := first(~np.isin(labels, (0.0, 1.0)) & ~np.isnan(labels))) is not None:
-            yield (
-                f"column {LABEL_PREFIX}{name}: {labels[row]:g} in {at(ids, row)} is not a label; "
-                "use 0, 1 or leave it empty for unknown"
-            )
+    ids, findings = predictions.ids, predictions.findings
+    yield from rules.rows(ids, predictions.patients, predictions.splits)
+    yield from rules.labels(predictions.labels, findings, ids)
+    for name, scores in zip(findings, predictions.scores.T, strict=True):
         if (row := first(~((scores >= 0) & (scores <= 1)))) is not None:
             yield (
                 f"column {SCORE_PREFIX}{name}: {scores[row]:g} in {at(ids, row)} is not a "
                 "probability from 0 to 1; apply the sigmoid to logits, and repair or leave out "
                 "images without a score"
             )
-    yield from patient_rules.leaks(predictions.patients, predictions.splits)
+    yield from rules.leaks(predictions.patients, predictions.splits)
 
 
-def _findings(path: str, columns: dict[str, npt.NDArray[Any]]) -> tuple[str, ...]:
+def _findings(path: str, frame: pd.DataFrame) -> tuple[str, ...]:
     """The finding names in the order of their label columns; every one has both columns."""
     for name in _KEYS:
-        if name not in columns:
+        if name not in frame:
             raise DataError(
                 f"{path}: column {name} is missing; the columns must be id, patient, split and "
                 "label:NAME and score:NAME for each finding"
             )
-    labels, scores = (
-        tuple(name.removeprefix(prefix) for name in columns if name.startswith(prefix))
-        for prefix in (LABEL_PREFIX, SCORE_PREFIX)
-    )
+    labels, scores = (names(frame, prefix) for prefix in _PREFIXES)
     for present, absent, prefix, other in (
         (labels, scores, LABEL_PREFIX, SCORE_PREFIX),
         (scores, labels, SCORE_PREFIX, LABEL_PREFIX),

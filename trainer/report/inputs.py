@@ -56,7 +56,6 @@ class Inputs:
 
         Raises:
             DataError: one of them cannot be used; the text says why.
-            UsageError: Parquet without pyarrow.
         """
         path = self.metadata or self._beside(metadata.NAME)
         return Source(

@@ -134,7 +134,7 @@ def from_files(
 
     Raises:
         DataError: a file cannot be used; the text says why.
-        UsageError: `resamples` is below 1, or Parquet without pyarrow.
+        UsageError: `resamples` is below 1.
     """
     hashes = inputs.hashes()
     request = _request(plain(dict(context)), resamples, seed, hashes)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Tests of reading ChestX-ray14's Data_Entry file in its variants."""
 
+import pandas as pd
 import pytest
 
 from preprocessing.contract.errors import DataError
@@ -14,8 +15,8 @@ ROWS = (
 )
 
 
-def columns(text: str, *further: str) -> data_entry.Columns:
-    return data_entry.columns_of("entry.csv", text.encode(), further)
+def columns(text: str, *further: str) -> pd.DataFrame:
+    return data_entry.frame_of("entry.csv", text.encode(), further)
 
 
 @pytest.mark.parametrize("sex", ["Patient Gender", "Patient Sex"])
@@ -74,7 +75,7 @@ def test_a_file_that_is_not_whole_is_named(text: str, sentence: str) -> None:
 
 def test_a_file_that_is_no_text_is_named() -> None:
     with pytest.raises(DataError, match=r"entry\.csv: not a CSV file"):
-        data_entry.columns_of("entry.csv", b"Image Index\n\xff\xfe\n")
+        data_entry.frame_of("entry.csv", b"Image Index\n\xff\xfe\n")
 
 
 def test_a_column_that_stands_there_twice_is_named() -> None:
@@ -86,3 +87,14 @@ def test_a_column_that_stands_there_twice_is_named() -> None:
 def test_lines_end_at_cr_or_lf_alone(mark: str) -> None:
     found = columns(f"Image Index,Finding Labels,Patient ID\na{mark}b.png,Mass,1\n")
     assert found["id"].tolist() == [f"a{mark}b.png"]
+
+
+def test_a_line_has_the_number_of_the_file_where_cells_hold_line_breaks() -> None:
+    text = 'Image Index,Finding Labels,Patient ID\n"a\n\n.png",Mass,1\nb.png,,1\n'
+    with pytest.raises(DataError, match="line 5: Finding Labels is empty"):
+        columns(text)
+
+
+def test_findings_are_split_whatever_blanks_are_round_them() -> None:
+    found = columns("Image Index,Finding Labels,Patient ID\na,Mass | Edema,1\nb,Edema,1\n")
+    assert found["label:Edema"].tolist() == [1, 1] and found["label:Mass"].tolist() == [1, 0]

@@ -62,8 +62,6 @@ def test_what_a_parser_raises_becomes_a_sentence_and_a_sentence_stays() -> None:
 def test_damage_anywhere_is_a_sentence_or_other_values_but_never_a_crash(
     suffix: str, tmp_path: Path
 ) -> None:
-    if suffix == "parquet":
-        pytest.importorskip("pyarrow")
     path = tmp_path / f"p.{suffix}"
     table.write(str(path), _predictions())
     whole = path.read_bytes()

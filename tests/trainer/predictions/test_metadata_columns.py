@@ -2,6 +2,7 @@
 """Tests of turning text columns into sexes, views, numbers and labels."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from preprocessing.contract.errors import DataError
@@ -10,8 +11,8 @@ from trainer.predictions import metadata_columns
 IDS = np.array(["a", "b", "c", "d"])
 
 
-def columns(name: str, *values: str) -> dict[str, np.ndarray]:
-    return {"id": IDS, name: np.array(values)}
+def columns(name: str, *values: str) -> pd.DataFrame:
+    return pd.DataFrame({"id": IDS, name: values}, dtype=object)
 
 
 def test_codes_are_read_in_any_case_and_others_counted() -> None:
@@ -30,9 +31,15 @@ def test_views_are_read_by_the_words_of_preprocessing() -> None:
 
 def test_a_column_that_is_not_there_is_unknown() -> None:
     refused: dict[str, int] = {}
-    assert metadata_columns.coded("view", {"id": IDS}, refused).tolist() == [""] * 4
-    assert metadata_columns.integers("f", "age", {"id": IDS}, refused).tolist() == [-1] * 4
-    assert metadata_columns.integers("f", "width", {"id": IDS}, refused).tolist() == [0] * 4
+    assert metadata_columns.coded("view", pd.DataFrame({"id": IDS}), refused).tolist() == [""] * 4
+    assert (
+        metadata_columns.integers("f", "age", pd.DataFrame({"id": IDS}), refused).tolist()
+        == [-1] * 4
+    )
+    assert (
+        metadata_columns.integers("f", "width", pd.DataFrame({"id": IDS}), refused).tolist()
+        == [0] * 4
+    )
     assert refused == {}
 
 
@@ -77,4 +84,4 @@ def test_labels_are_0_1_or_unknown() -> None:
     np.testing.assert_array_equal(found, [[1], [np.nan], [0], [1]])
     with pytest.raises(DataError, match=r"label:Mass: 2 in row 3 \(id 'c'\) is not a label"):
         metadata_columns.labels("f", columns("label:Mass", "1", "0", "2", "0"), ("Mass",))
-    assert metadata_columns.labels("f", {"id": IDS}, ()) is None
+    assert metadata_columns.labels("f", pd.DataFrame({"id": IDS}), ()) is None

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Predictions come back as they were written, and a bad file is refused in one clear sentence."""
 
-import builtins
 import dataclasses
 import hashlib
 from pathlib import Path
@@ -11,7 +10,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from preprocessing.contract.errors import DataError, UsageError
+from preprocessing.contract.errors import DataError
 from trainer.predictions.table import Predictions, fingerprint, read, write
 
 GOOD = (
@@ -112,12 +111,15 @@ BAD = {
     "score above 1": (("0.125", "1.5"), "score:Mass: 1.5 in row 2"),
     "score NaN": (("0.125", "NaN"), "score:Mass: 'NaN' in row 2"),
     "score empty": (("0.125", ""), "score:Mass: an empty cell in row 2"),
-    "duplicate id": (("c.png", "b.png"), r"column id: 'b.png' .*row 3.*1 repeated"),
+    "duplicate id": (("c.png", "b.png"), r"image 'b.png' .*row 3.*1 repeated"),
     "unknown split": (("a.png,1,validation", "a.png,1,val"), "column split: 'val' in row 1"),
     "empty id": (("a.png,", ","), "column id is empty in row 1"),
     "leak": (("a.png,1,", "a.png,2,"), r"1 patient\(s\).*2 \(test and validation\)"),
     "leak by value": (("a.png,1,", "a.png,002.0,"), r"'002.0' or '2' \(test and validation\)"),
-    "nobody": (("a.png,1,", "a.png,NaN,"), r"patient: 'NaN' in row 1 \(id 'a.png'\) names no pat"),
+    "nobody": (
+        ("a.png,1,", "a.png,NaN,"),
+        r"patient: 'NaN' in row 1 \(id 'a.png'\) does not name a pat",
+    ),
     "no rows": ((GOOD[GOOD.index("a.png") :], ""), "no rows"),
     "empty file": ((GOOD, ""), "the file is empty"),
     "cut off": ((",1,0,0,0.75\n", ",1,0"), r"row 3 \(id 'c.png'\) has 5 cells.* 7"),
@@ -203,17 +205,35 @@ def test_nan_scores_are_not_written(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_parquet_without_pyarrow_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    genuine = builtins.__import__
+ODD = ["00000013_005.png", "007", "NA", "nan", "1e5", "", "None", "-0", "1.0", "TRUE", "2020-01-01"]
 
-    def without_pyarrow(name: str, *arguments: object, **named: object) -> object:
-        if name.partition(".")[0] == "pyarrow":
-            raise ImportError(name)
-        return genuine(name, *arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(builtins, "__import__", without_pyarrow)
-    with pytest.raises(UsageError, match="pip install pyarrow"):
-        write(f"{tmp_path}/p.parquet", make())
-    write(f"{tmp_path}/p.csv", make())
+@pytest.mark.parametrize("suffix", ["csv", "npz", "parquet"])
+def test_a_name_never_becomes_a_number_and_is_never_missing(tmp_path: Path, suffix: str) -> None:
+    path, ids = f"{tmp_path}/p.{suffix}", [name or 'a\n"b"' for name in ODD]
+    patients = np.array(["007", "1e5", "P\xe4", "a,b", "c\nd", *map(str, range(6))])
+    written = dataclasses.replace(make(11), ids=np.array(ids), patients=patients)
+    write(path, written)
+    found = read(path)
+    assert found.ids.tolist() == ids and found.patients.tolist() == patients.tolist()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz", "parquet"])
+def test_every_bit_of_a_score_comes_back(tmp_path: Path, suffix: str) -> None:
+    path, rows = f"{tmp_path}/p.{suffix}", 20_000
+    bits = np.random.default_rng(5).integers(0, 0x3FF0_0000_0000_0001, (rows, 2))
+    scores = bits.view(np.float64)
+    scores[:4, 0] = [5e-324, 1 - 2**-53, 0.1 + 0.2, 8.5e-2]
+    written = dataclasses.replace(make(rows), scores=scores, splits=np.array(["test"] * rows))
+    write(path, written)
+    np.testing.assert_array_equal(read(path).scores.view(np.int64), bits)
+
+
+def test_a_row_is_counted_and_not_a_line_where_cells_hold_line_breaks(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(GOOD.replace("a.png", '"a\n\nb"').replace("0.125", "x"))
+    with pytest.raises(DataError, match=r"score:Mass: 'x' in row 2 \(id 'b.png'\)"):
+        read(str(path))
+    path.write_text(GOOD.replace("a.png", '"a\n\nb"') + "d,3,test,1\n")
+    with pytest.raises(DataError, match=r"row 4 \(id 'd'\) has 4 cells where the header has 7"):
+        read(str(path))

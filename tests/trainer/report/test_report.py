@@ -183,4 +183,4 @@ def test_report_imports_no_tensorflow() -> None:
     imported = {
         line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
     }
-    assert "jinja2" in imported and not imported & {"tensorflow", "keras", "apache_beam", "pyarrow"}
+    assert "jinja2" in imported and not imported & {"tensorflow", "keras", "apache_beam"}

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The patients of a file of images are somebody, and nobody is in two splits."""
+"""Every image has one row and a patient, and no patient is in two splits."""
 
 import numpy as np
 import pytest
 
-from trainer.predictions import patient_rules
+from trainer.predictions import rules
 
 
 def _leaks(*patients: str) -> list[str]:
     splits = np.array((["validation", "test"] * len(patients))[: len(patients)])
-    return list(patient_rules.leaks(np.array(patients), splits))
+    return list(rules.leaks(np.array(patients), splits))
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,17 @@ def test_patients_of_one_split_each_are_no_leak() -> None:
 
 def test_rows_without_a_patient_are_counted_and_the_first_named() -> None:
     ids = np.array(["a", "b", "c"])
-    (problem,) = patient_rules.nobodies(ids, np.array(["P1", "nan", " "]))
+    splits = np.array(["test"] * 3)
+    (problem,) = rules.rows(ids, np.array(["P1", "nan", "null"]), splits)
     assert problem.startswith(
-        "column patient: 'nan' in row 2 (id 'b') names no patient (2 such row"
+        "column patient: 'nan' in row 2 (id 'b') does not name a patient (2 such row"
     )
-    assert not list(patient_rules.nobodies(ids, np.array(["0", "nana", "P1"])))
+    assert not list(rules.rows(ids, np.array(["0", "nana", "P1"]), splits))
+
+
+def test_only_a_file_that_may_say_less_may_leave_the_split_empty() -> None:
+    ids, patients, splits = np.array(["a", "b"]), np.array(["1", "2"]), np.array(["test", ""])
+    assert not list(rules.rows(ids, patients, splits, unknown_split=True))
+    empty, other = rules.rows(ids, patients, splits)
+    assert empty == "column split is empty in row 2; every image needs one"
+    assert other.endswith("(id 'b') is not a split; use train, validation, test")
