@@ -21,6 +21,7 @@ PAGES = ("docs/data.md", "docs/training.md", "docs/report.md", "docs/jobs.md", "
 ALL_PAGES = sorted(
     [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *(ROOT / "docs").glob("*.md")]
 )
+PYTHON = "python"
 NOT_RUN = "# not run here: "
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What the pages set beside each other as MESSAGE | what to do.
@@ -97,7 +98,9 @@ def test_every_command_of_a_page_works(page: str, folder: pathlib.Path) -> None:
     path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
     programs = [["bash", "-c", line] for line in commands(ROOT / page)]
-    programs += [[sys.executable, "-c", text] for kind, text in blocks(ROOT / page) if kind == "python"]
+    programs += [
+        [sys.executable, "-c", text] for kind, text in blocks(ROOT / page) if kind == PYTHON
+    ]
     assert programs
     for program in programs:
         if program[-1].startswith("make "):
@@ -118,12 +121,14 @@ def test_every_page_with_commands_is_run() -> None:
 
 @pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_to_a_file(page: pathlib.Path) -> None:
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    prose = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", prose)
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
 def test_every_message_of_the_troubleshooting_page_is_one_of_the_product() -> None:
-    texts = [path.read_text() for job in ("trainer", "preprocessing") for path in (ROOT / job).rglob("*.py")]
+    jobs = (ROOT / "trainer", ROOT / "preprocessing")
+    texts = [path.read_text(encoding="utf-8") for job in jobs for path in job.rglob("*.py")]
     said = "\n".join(re.sub(r'"\n\s*f?"', "", text) for text in texts)
     messages = MESSAGE.findall((ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8"))
     assert len(messages) > 20
