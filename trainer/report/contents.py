@@ -51,7 +51,7 @@ class Section(NamedTuple):
     Attributes:
         title: in the table of contents, in few words.
         module: that makes its text; a template is called like its key in the report.
-        heading: of the section.
+        heading: of the section, where it says more.
     """
 
     title: str
@@ -62,12 +62,12 @@ class Section(NamedTuple):
 # A report holds section X as report["X"].
 SECTIONS: Mapping[str, Section] = {
     "discrimination": Section("Discrimination", discrimination, "Discrimination in detail"),
-    "comparison": Section("Comparison of models", comparison),
+    "comparison": Section("Comparison of models", comparison, "Comparison with another model"),
     "operating_points": Section("Operating points", operating_points),
     "calibration": Section("Calibration", calibration),
     "subgroups": Section("Subgroups", subgroups),
-    "baselines": Section("Context", baselines),
-    "published": Section("Published results", published),
+    "baselines": Section("Context", baselines, "What needs no image"),
+    "published": Section("Published results", published, "Beside published results"),
     "radiologists": Section("Radiologists' labels", radiologists),
     "localisation": Section("Localisation", localisation),
     "gallery": Section("Cases", gallery),
@@ -78,10 +78,10 @@ SECTIONS: Mapping[str, Section] = {
 
 def as_markdown(name: str, report: dict[str, Any]) -> str:
     """Returns a section of report.md."""
-    _, module, heading = SECTIONS[name]
+    title, module, heading = SECTIONS[name]
     if hasattr(module, "markdown"):
         return module.markdown(report[name], report)
-    return parts.markdown(heading, module.parts(report[name], report))
+    return parts.markdown(heading or title, module.parts(report[name], report))
 
 
 def present(report: Mapping[str, Any]) -> list[str]:

@@ -59,7 +59,9 @@ def render(report: dict[str, Any]) -> str:
     for name in _reading_order(report):
         module, heading = SECTIONS[name][1:] if name in SECTIONS else (None, "")
         if module is not None and hasattr(module, "parts"):
-            text: str = as_html(name, heading, module.parts(report[name], report))
+            text: str = as_html(
+                name, heading or SECTIONS[name].title, module.parts(report[name], report)
+            )
         else:
             variables = shared
             if module is not None:

@@ -71,9 +71,15 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """HTML that only the page shows, such as a chart; what it says is in a table too."""
+    """HTML that only the page shows, such as a chart; what it says is in a table too.
+
+    Attributes:
+        html: made by this package, not input.
+        title: of a heading above it; empty for none.
+    """
 
     html: str
+    title: str = ""
 
 
 Part: TypeAlias = Words | Notes | Heading | Fold | Group | Drawn | Table
@@ -170,7 +176,9 @@ def _html(parts: Iterable[Part], anchors: Iterator[str], outer: str = "") -> Ite
             case Group():
                 yield _block(part.css, _html(part.parts, anchors))
             case Drawn():
-                yield Markup(part.html)  # made by this package, not input
+                if part.title:
+                    yield Markup('<h3 id="{}">{}</h3>').format(next(anchors), part.title)
+                yield Markup(part.html)
 
 
 def _scrolled(table: Table, labels: str, anchors: Iterator[str]) -> Markup:

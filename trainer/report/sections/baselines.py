@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: MIT
 """The section on what needs no image: metadata alone, the view alone, labels dealt at random."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
+from preprocessing.contract.wording import estimate, words
 from trainer.evaluation import baselines, intervals
 from trainer.evaluation.auc import Floats, aurocs
 from trainer.evaluation.summary import mean_of
 from trainer.report.figures import plots
-from trainer.report.markdown import auc_text, difference_text, escape, pipe_lines
+from trainer.report.parts import Drawn, Heading, Notes, Part, forest
 from trainer.report.sections.metadata_lesson import Lesson, lesson_of
 from trainer.report.source import Source
 
@@ -191,54 +193,65 @@ def _on_difference(difference: Mapping[str, Any] | None) -> str:
     mean, names = difference["mean_auc"], difference["not_clearly_above"]
     text = (
         f"Mean AUC of the model minus that of the best baseline of metadata: "
-        f"{difference_text(mean)}, from the same resamples of patients."
+        f"{estimate(mean, '+.3f')}, from the same resamples of patients."
     )
     if mean["low"] is None or mean["low"] <= 0:
         return f"{text} A model that does not beat this has learned the ward, not the lungs."
     if names:
-        return (
-            f"{text} Not clearly above it: {', '.join(name.replace('_', ' ') for name in names)}."
-        )
+        return f"{text} Not clearly above it: {', '.join(map(words, names))}."
     return f"{text} Every finding lies clearly above it."
 
 
-def markdown(section: dict[str, Any], report: dict[str, Any]) -> str:
-    """Returns the section as Markdown."""
-    table = _table(section)
-    header = ["finding", *(cell["title"] for cell in table["columns"])]
-    rows = [
-        [name, *(auc_text(area, with_interval=True) for area in areas)]
-        for name, areas in [*table["rows"], ("mean", table["means"])]
-    ]
-    notes = "\n".join(f"- {escape(note)}" for note in section["notes"])
-    title = f"AUC, {section['split']} split, {section['images']:,} images."
-    return f"## What needs no image\n\n{title}\n\n{pipe_lines(header, rows)}\n\n{notes}"
-
-
-def page(section: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
-    """Returns the table's columns and rows, and a row of the figure for each mean."""
-    table = _table(section)
-    limits = plots.domain(table["means"])
-    kinds = [section["split"], *("mean" for _ in section["baselines"])]
-    figure = [
-        (column["title"], area, plots.interval_row(area, limits, kind))
-        for column, area, kind in zip(table["columns"], table["means"], kinds, strict=True)
-    ]
-    return {**table, "figure": figure, "ticks": plots.tick_row(limits)}
-
-
-def _table(section: Mapping[str, Any]) -> dict[str, Any]:
-    """The model first, then the baselines from the simplest to the strongest, then chance."""
+def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
+    """Returns the means drawn, and the model beside the baselines, finding by finding."""
+    # The model first, then the baselines from the simplest to the strongest, then chance.
     entries = [section["model"], *section["baselines"]]
-    difference = section["difference"]
-    return {
-        "columns": [
-            {"key": entry["key"], "title": TITLES.get(entry["key"], "Model")} for entry in entries
-        ],
-        "rows": [
-            (name, [entry["findings"][name] for entry in entries])
+    difference = section["difference"] or {"not_clearly_above": []}
+    table = Table(
+        f"AUC of the model and of what needs no image, on the same {section['images']:,} images of "
+        f"the {section['split']} split, with 95% intervals.",
+        ["Finding", *(Column(_title(entry), css=_strong(entry)) for entry in entries)],
+        [
+            [
+                Cell(
+                    words(name),
+                    flag="not clearly above metadata"
+                    if name in difference["not_clearly_above"]
+                    else "",
+                ),
+                *(interval(entry["findings"][name]) for entry in entries),
+            ]
             for name in section["model"]["findings"]
         ],
-        "means": [entry["mean_auc"] for entry in entries],
-        "unclear": difference["not_clearly_above"] if difference else [],
-    }
+        [["Mean", *(interval(entry["mean_auc"]) for entry in entries)]],
+        sortable=True,
+    )
+    drawn = _drawn(section, entries)
+    return [Notes(section["notes"]), drawn, Heading("Without image, finding by finding"), table]
+
+
+def _drawn(section: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Drawn:
+    limits = plots.domain([entry["mean_auc"] for entry in entries])
+    kinds = [section["split"], *("mean" for _ in section["baselines"])]
+    return forest(
+        f"Mean AUC with its 95% interval, {section['split']} split, {section['images']:,} images. "
+        "0.5 is guessing.",
+        ("Scores from", "mean AUC with interval", "Mean AUC"),
+        plots.tick_row(limits),
+        [
+            [
+                _title(entry),
+                plots.interval_row(entry["mean_auc"], limits, kind),
+                numeric(entry["mean_auc"]["value"]),
+            ]
+            for entry, kind in zip(entries, kinds, strict=True)
+        ],
+    )
+
+
+def _title(entry: Mapping[str, Any]) -> str:
+    return TITLES.get(entry["key"], "Model")
+
+
+def _strong(entry: Mapping[str, Any]) -> str:
+    return "strong" if entry["key"] == "model" else ""

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
+from preprocessing.contract.wording import ends, number, words
 from trainer.evaluation.comparison import Difference, compare
 from trainer.evaluation.intervals import as_json
 from trainer.predictions.table import Predictions
 from trainer.report.figures.plots import interval_row, nice_limits, tick_row
-from trainer.report.markdown import NOT_DEFINED, difference_text, escape, pipe_lines, signed
+from trainer.report.parts import Drawn, Heading, Notes, Part, Words, forest
 from trainer.report.sections.pairing import aligned
 from trainer.report.source import Source
 
@@ -54,39 +56,17 @@ def build(source: Source) -> dict[str, Any]:
     }
 
 
-def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Returns the section as Markdown."""
-    header = ["finding", "AUC here", "AUC there", "there minus here [95%]"]
-    header += ["p", "p (Holm)", "p (DeLong)"]
-    parts = ["## Comparison with another model"]
-    for split, entry in reversed(section["splits"].items()):
-        rows = [_texts(name, each) for name, each in entry["findings"].items()]
-        lines = pipe_lines(header, [*rows, _texts("mean", entry["mean"])])
-        parts += [f"### {split.capitalize()} split", escape(summary(section, split)), lines]
-    return "\n\n".join([*parts, "\n".join(f"- {escape(note)}" for note in section["notes"])])
-
-
-def page(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns, for every split, its rows with a drawn interval each."""
-    if not section["available"]:
-        return {}
-    splits = []
-    for split, entry in reversed(section["splits"].items()):
-        named = [*entry["findings"].items(), ("Mean", entry["mean"])]
-        limits = nice_limits([each["difference"] for _, each in named], include=[0])
-        rows = [
-            {
-                "name": name,
-                **each,
-                "plot": interval_row(
-                    each["difference"], limits, "mean" if name == "Mean" else split, reference=0.0
-                ),
-            }
-            for name, each in named
+def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
+    """Returns, for every split, what was found, the figures, and the differences drawn."""
+    shown: list[Part] = []
+    for split in reversed(section["splits"]):
+        shown += [
+            Heading(f"{split.capitalize()} split"),
+            Words(summary(section, split), "plain"),
+            _table(section, split),
+            _drawn(section["splits"][split], split),
         ]
-        told = {"name": split, "summary": summary(section, split), "ticks": tick_row(limits)}
-        splits.append({**told, "rows": rows[:-1], "mean": rows[-1]})
-    return {"splits": splits}
+    return [*shown, Notes(section["notes"], "columns")]
 
 
 def summary(section: Mapping[str, Any], split: str) -> str:
@@ -106,8 +86,7 @@ def summary(section: Mapping[str, Any], split: str) -> str:
         "report"
     )
     if difference["low"] is not None:
-        ends = f"{signed(difference['low'])} to {signed(difference['high'])}"
-        sentence += f" (95% interval {ends}, p {_p(p)})"
+        sentence += f" (95% interval {ends(difference, '+.3f')}, p {_p(p)})"
     clear = [
         name
         for name, each in entry["findings"].items()
@@ -170,23 +149,58 @@ def _notes(name: str, resamples: int, left_out: Sequence[str]) -> list[str]:
     return notes
 
 
-def _texts(name: str, each: Mapping[str, Any]) -> list[str]:
-    area = each["difference"]
-    areas = [
-        NOT_DEFINED if value is None else f"{value:.3f}"
-        for value in (each["first"], each["second"])
+def _table(section: Mapping[str, Any], split: str) -> Table:
+    entry = section["splits"][split]
+    return Table(
+        f"AUC here, AUC of {section['other']}, and the second minus the first with its 95% "
+        "interval from resampled patients.",
+        [
+            *("Finding", "Here", "There", Column("Difference", css="strong")),
+            *("p", "p (Holm)", "p (DeLong)"),
+        ],
+        [[words(name), *_cells(each)] for name, each in entry["findings"].items()],
+        [["Mean", *_cells(entry["mean"])]],
+        sortable=True,
+    )
+
+
+def _cells(each: Mapping[str, Any]) -> list[Cell]:
+    chances = each["p_value"], each["p_holm"], (each["delong"] or {"p_value": None})["p_value"]
+    return [
+        numeric(each["first"]),
+        numeric(each["second"]),
+        interval(each["difference"], "+.3f"),
+        *(Cell(_p(chance), value=chance) for chance in chances),
     ]
-    delong = None if each["delong"] is None else each["delong"]["p_value"]
-    chances = [_p(p) for p in (each["p_value"], each["p_holm"], delong)]
-    return [name, *areas, difference_text(area), *chances]
+
+
+def _drawn(entry: Mapping[str, Any], split: str) -> Drawn:
+    named = {**entry["findings"], "Mean": entry["mean"]}
+    limits = nice_limits([each["difference"] for each in named.values()], include=[0])
+    rows: list[list[Cell | str]] = [
+        [
+            words(name),
+            interval_row(
+                each["difference"], limits, "mean" if name == "Mean" else split, reference=0.0
+            ),
+            numeric(each["difference"]["value"], "+.3f"),
+        ]
+        for name, each in named.items()
+    ]
+    return forest(
+        "Differences of AUC drawn with their intervals; the table before holds the numbers.",
+        ("Finding", "Difference, drawn", "Difference"),
+        tick_row(limits),
+        rows[:-1],
+        rows[-1:],
+        hide_caption=True,
+    )
 
 
 def _p(value: float | None) -> str:
     """A p-value as publications print it.
 
     >>> _p(0.04), _p(0.0001), _p(None)
-    ('0.040', 'below 0.001', '-')
+    ('0.040', '< 0.001', 'not defined')
     """
-    if value is None:
-        return "-"
-    return "below 0.001" if value < 0.001 else f"{value:.3f}"
+    return "< 0.001" if value is not None and value < 0.001 else number(value)

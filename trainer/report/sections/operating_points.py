@@ -12,21 +12,24 @@ from typing import Any
 
 import numpy as np
 
+from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
+from preprocessing.contract.wording import number, words
 from trainer.evaluation.applied_thresholds import PREVALENCES, apply, at_half, means
 from trainer.evaluation.operating_points import MEASURES, RULES, predictive_values
+from trainer.report import controls
 from trainer.report.figures import charts
-from trainer.report.markdown import NOT_DEFINED, escape, pipe_lines
+from trainer.report.parts import Fold, Heading, Notes, Part
 from trainer.report.source import Source
 
 _COLUMNS = {
-    "sensitivity": ("Sensitivity", 3),
-    "specificity": ("Specificity", 3),
-    "ppv": ("PPV", 3),
-    "npv": ("NPV", 3),
-    "f1": ("F1", 3),
-    "lr_positive": ("LR+", 2),
-    "lr_negative": ("LR\N{MINUS SIGN}", 2),
-    "alerts_per_1000": ("Alerts per 1,000", 0),
+    "sensitivity": ("Sensitivity", ".3f"),
+    "specificity": ("Specificity", ".3f"),
+    "ppv": ("PPV", ".3f"),
+    "npv": ("NPV", ".3f"),
+    "f1": ("F1", ".3f"),
+    "lr_positive": ("LR+", ".2f"),
+    "lr_negative": ("LR\N{MINUS SIGN}", ".2f"),
+    "alerts_per_1000": ("Alerts per 1,000", ".0f"),
 }
 # The rule whose PPV is drawn: its sensitivity and specificity weigh alike.
 _DRAWN_RULE = "youden"
@@ -81,36 +84,20 @@ def build(source: Source) -> dict[str, Any]:
     return section | {"notes": [*_found(section), *_FIXED]}
 
 
-def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Returns the section as Markdown."""
-    parts = ["## Operating points", _bullets(section["notes"])]
-    for rule, title in section["rules"].items():
-        parts += [f"### Threshold: {title}", _measure_table(section, rule)]
-        parts += ["PPV / NPV if this share of the images had the finding:"]
-        parts += [_prevalence_table(section, rule)]
-    return "\n\n".join(parts)
-
-
-def page(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the tables of each rule and the chart of PPV against prevalence."""
-    rules = [
-        {
-            "key": rule,
-            "title": title,
-            "rows": [
-                {"name": name, **entry["rules"][rule], "counts": entry["test"]}
-                for name, entry in section["findings"].items()
-            ],
-            "mean": section["mean"][rule],
-        }
-        for rule, title in section["rules"].items()
-    ]
-    return {
-        "rules": rules,
-        "columns": [(key, *_COLUMNS[key]) for key in section["measures"]],
-        "chart": charts.markup(ppv_chart(section)),
-        "drawn_rule": section["rules"][_DRAWN_RULE],
-    }
+def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
+    """Returns the tables of each rule, and the chart of PPV against prevalence."""
+    shown: list[Part] = [Notes([words(note) for note in section["notes"]])]
+    for at, (rule, title) in enumerate(section["rules"].items()):
+        inner: list[Part] = [_measures(section, rule), Heading("At other prevalences")]
+        inner.append(_prevalences(section, rule))
+        shown.append(Fold(f"Threshold: {title}", inner, opened=not at))
+    chart = controls.figure(
+        charts.markup(ppv_chart(section)),
+        f"PPV at the thresholds for {section['rules'][_DRAWN_RULE]}. Each line supposes that "
+        "sensitivity and specificity are those of the test split.",
+    )
+    title = "How often a call is right, by prevalence"
+    return [*shown, controls.explorer(report["findings"], chart, title=title)]
 
 
 def ppv_chart(section: Mapping[str, Any]) -> charts.Chart:
@@ -186,43 +173,56 @@ def _below_target(entry: Mapping[str, Any]) -> bool:
     return high is not None and high < 0.9
 
 
-def _bullets(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {escape(line)}" for line in lines)
+def _measures(section: Mapping[str, Any], rule: str) -> Table:
+    before = [
+        Column(f"{each}, validation", css="validation") for each in ("Sensitivity", "Specificity")
+    ]
+    return Table(
+        f"Thresholds for {section['rules'][rule]}, chosen on validation, and what they do on test, "
+        "with 95% intervals.",
+        [
+            *("Finding", "Positives", "Threshold"),
+            *before,
+            *(_COLUMNS[key][0] for key in section["measures"]),
+        ],
+        [
+            [
+                Cell(
+                    words(name),
+                    flag="calls every image" if entry["rules"][rule]["calls_every_image"] else "",
+                ),
+                numeric(entry["test"]["positives"], ","),
+                numeric(entry["rules"][rule]["threshold"], "#.4g"),
+                *_cells(entry["rules"][rule], section["measures"]),
+            ]
+            for name, entry in section["findings"].items()
+        ],
+        [["Mean", "", "", *_cells(section["mean"][rule], section["measures"])]],
+        sortable=True,
+    )
 
 
-def _measure_table(section: Mapping[str, Any], rule: str) -> str:
-    header = ["finding", "threshold", "validation sensitivity", "validation specificity"]
-    header += [f"{_COLUMNS[key][0]} (95% interval)" for key in section["measures"]]
-    rows = []
-    for name, entry in section["findings"].items():
-        found = entry["rules"][rule]
-        threshold = NOT_DEFINED if found["threshold"] is None else f"{found['threshold']:.4g}"
-        rows.append([name, threshold, *_cells(found, section["measures"])])
-    rows.append(["mean", "", *_cells(section["mean"][rule], section["measures"])])
-    return pipe_lines(header, rows)
-
-
-def _cells(found: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
+def _cells(found: Mapping[str, Any], keys: Sequence[str]) -> list[Cell]:
     before = found["validation"] or {}
-    cells = [_number(before.get(key), 3) for key in ("sensitivity", "specificity")]
-    for key in keys:
-        area, digits = found["test"][key], _COLUMNS[key][1]
-        text = _number(area["value"], digits)
-        if area["low"] is not None:
-            text += f" ({area['low']:.{digits}f} to {area['high']:.{digits}f})"
-        cells.append(text)
-    return cells
+    return [
+        *(numeric(before.get(key)) for key in ("sensitivity", "specificity")),
+        *(interval(found["test"][key], _COLUMNS[key][1]) for key in keys),
+    ]
 
 
-def _number(value: float | None, digits: int) -> str:
-    return NOT_DEFINED if value is None else f"{value:.{digits}f}"
-
-
-def _prevalence_table(section: Mapping[str, Any], rule: str) -> str:
-    header = ["finding", *(f"{share:.1%}" for share in section["prevalences"])]
-    rows = []
+def _prevalences(section: Mapping[str, Any], rule: str) -> Table:
+    columns: list[Column | str] = ["Finding"]
+    for share in (number(share, ".1%") for share in section["prevalences"]):
+        columns += [Column(name, group=share, of=f"at {share}") for name in ("PPV", "NPV")]
+    rows: list[list[Cell | str]] = []
     for name, entry in section["findings"].items():
         found = entry["rules"][rule]["at_prevalence"]
         pairs = zip(found["ppv"]["value"], found["npv"]["value"], strict=True)
-        rows.append([name, *(f"{_number(ppv, 3)} / {_number(npv, 3)}" for ppv, npv in pairs)])
-    return pipe_lines(header, rows)
+        rows.append([words(name), *(numeric(value) for pair in pairs for value in pair)])
+    title = section["rules"][rule]
+    return Table(
+        "PPV and NPV if the finding were in this share of the images, at the thresholds for "
+        f"{title}.",
+        columns,
+        rows,
+    )

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
+from preprocessing.contract.wording import NOT_DEFINED, ends, estimate, words
 from trainer.evaluation.auc import aurocs
 from trainer.predictions.table import Predictions
 from trainer.report import official_split
-from trainer.report.markdown import auc_text, escape, pipe_lines, signed
+from trainer.report.parts import Fold, Heading, Notes, Part
 from trainer.report.sections.published_tables import FINDINGS, LEVELS, RESULTS, TEST_POSITIVES
 from trainer.report.source import Source
 
@@ -79,7 +81,7 @@ def _notes(section: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]
     notes = [identity["statement"]]
     if section["other_labels"]:
         named = ", ".join(
-            f"{name.replace('_', ' ')} {counts['positives']:,} instead of {counts['published']:,}"
+            f"{words(name)} {counts['positives']:,} instead of {counts['published']:,}"
             + (f" and {counts['unknown']:,} unknown" if counts["unknown"] else "")
             for name, counts in section["other_labels"].items()
         )
@@ -88,7 +90,7 @@ def _notes(section: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]
             f"2020 (positives: {named}). For these findings the comparison does not hold."
         )
     if section["mean_auc"] is None:
-        missing = [name.replace("_", " ") for name in FINDINGS if name not in section["findings"]]
+        missing = [words(name) for name in FINDINGS if name not in section["findings"]]
         lack = f"{', '.join(missing)} missing" if missing else "a finding has no AUC"
         notes.append(
             f"Published means are over 14 findings; here {lack}, so no means are compared."
@@ -106,80 +108,85 @@ def _notes(section: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]
     ]
 
 
-def markdown(section: dict[str, Any], report: dict[str, Any]) -> str:
-    """Returns the section as Markdown."""
-    parts = ["## Beside published results"]
-    parts.append("\n".join(f"- {escape(note)}" for note in section["notes"]))
-    shown = page(section, report)
-    header = ["model", "year", "pixels", "mean AUC", "ours minus theirs", "chosen on", "source"]
-    rows = [
-        [row["name"], row["year"], row["pixels"], _with_ends(row), row["minus"], row["chosen_on"]]
-        + [f"{row['source']}{'; ' if row['remark'] else ''}{row['remark']}"]
-        for row in shown["results"]
-    ]
-    parts.append(pipe_lines(header, rows, numbers=False))
-    head = ["finding", "this model", *(f"{column.name}" for column in _BY_FINDING)]
-    lines = [
-        [name, auc_text(area, with_interval=True), *others]
-        for name, area, others in _rows(section, report)
-    ]
-    parts.append(pipe_lines(head, lines))
-    levels = [
-        [f"{level['mean_auc']:.3f}", level["meaning"], _yes(level["reached"])]
-        for level in section["levels"]
-    ]
-    parts.append(pipe_lines(["mean AUC of at least", "is", "reached"], levels, numbers=False))
-    return "\n\n".join(parts)
-
-
-def page(section: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
-    """Returns the rows of the three tables as texts."""
-    return {
-        "ours": _our_mean(section, report),
-        "results": [_result(row, section["mean_auc"]) for row in section["results"]],
-        "columns": [{"name": result.name, "year": result.year} for result in _BY_FINDING],
-        "rows": _rows(section, report),
-        "levels": [{**level, "reached": _yes(level["reached"])} for level in section["levels"]],
-    }
-
-
-def _result(row: Mapping[str, Any], mean: float | None) -> dict[str, Any]:
-    published = f"{row['mean_auc']:.4f}"
-    if row["spread"] is None and row["low"] is None:
-        # Three decimals where no more were published.
-        published = published.removesuffix("0")
-    if row["spread"] is not None:
-        published += f" \N{PLUS-MINUS SIGN} {row['spread']:.4f}"
-    minus = None if mean is None else mean - row["mean_auc"]
-    return {
-        **row,
-        "year": str(row["year"]),
-        "pixels": "none" if row["pixels"] is None else str(row["pixels"]),
-        "mean": published,
-        "difference": minus,
-        "minus": "-" if minus is None else signed(minus),
-        "chosen_on": row["chosen_on"] or "not stated",
-    }
-
-
-def _with_ends(row: Mapping[str, Any]) -> str:
-    ends = "" if row["low"] is None else f" [{row['low']:.4f}, {row['high']:.4f}]"
-    return f"{row['mean']}{ends}"
-
-
-def _rows(
-    section: Mapping[str, Any], report: Mapping[str, Any]
-) -> list[tuple[str, Mapping[str, Any], list[str]]]:
-    """For each finding the model's AUC and the published ones as texts."""
-    ours = report["splits"]["test"]["findings"]
+def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
+    """Returns published means, their sources, the findings side by side, and what a mean means."""
+    results = section["results"]
+    sources = [f"{each['name']}: {'; '.join(_source(each))}." for each in results]
     return [
-        (
-            name,
-            ours[name]["auc"],
-            [f"{result.findings[FINDINGS.index(name)]:.3f}" for result in _BY_FINDING],
-        )
-        for name in section["findings"]
+        Notes(section["notes"]),
+        Heading("Means over the 14 findings"),
+        _means(section, _our_mean(section, report)),
+        Fold("Sources", [Notes(sources)]),
+        Heading("Published AUCs, finding by finding"),
+        _findings(section, report["splits"]["test"]["findings"]),
+        Heading("What a mean AUC is worth here"),
+        Table(
+            "Levels of the mean AUC on the official test list, from what is published.",
+            ["It takes", "Mean AUC of at least", "Reached"],
+            [
+                [level["meaning"], numeric(level["mean_auc"]), _yes(level["reached"])]
+                for level in section["levels"]
+            ],
+        ),
     ]
+
+
+def _source(result: Mapping[str, Any]) -> list[str]:
+    return [text for text in (result["source"], result["remark"]) if text]
+
+
+def _means(section: Mapping[str, Any], ours: Mapping[str, Any] | None) -> Table:
+    distance = f", and how far this model's {estimate(ours)} lies from them" if ours else ""
+    mean = section["mean_auc"]
+    return Table(
+        f"Published mean AUCs on the official test list{distance}. An interval or a spread is "
+        "given where it is published.",
+        [
+            *("Model", Column("Mean AUC", css="strong"), "Ours minus theirs", "Chosen on"),
+            *("Pixels", "Year"),
+        ],
+        [
+            [
+                Cell(each["name"], flag="chosen on test" if each["chosen_on"] == "test" else ""),
+                _mean_cell(each),
+                numeric(None if mean is None else mean - each["mean_auc"], "+.3f"),
+                each["chosen_on"] or "not stated",
+                Cell("none") if each["pixels"] is None else numeric(each["pixels"], "d"),
+                numeric(each["year"], "d"),
+            ]
+            for each in section["results"]
+        ],
+        sortable=True,
+    )
+
+
+def _mean_cell(result: Mapping[str, Any]) -> Cell:
+    value, spread = result["mean_auc"], result["spread"]
+    text = f"{value:.4f}"
+    if spread is None and result["low"] is None:
+        # Three decimals where no more were published.
+        text = text.removesuffix("0")
+    if spread is not None:
+        text += f" \N{PLUS-MINUS SIGN} {spread:.4f}"
+    return Cell(text, below="" if result["low"] is None else ends(result, ".4f"), value=value)
+
+
+def _findings(section: Mapping[str, Any], ours: Mapping[str, Any]) -> Table:
+    heads = [f"{result.name}, {result.year}" for result in _BY_FINDING]
+    return Table(
+        "AUC of this model on the official test list with its 95% interval, and published ones "
+        "where every finding is known here.",
+        ["Finding", Column("This model", css="strong"), *heads],
+        [
+            [
+                Cell(words(name), flag="other labels" if name in section["other_labels"] else ""),
+                interval(ours[name]["auc"]),
+                *(numeric(result.findings[FINDINGS.index(name)]) for result in _BY_FINDING),
+            ]
+            for name in section["findings"]
+        ],
+        sortable=True,
+    )
 
 
 def _our_mean(section: Mapping[str, Any], report: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -193,4 +200,4 @@ def _our_mean(section: Mapping[str, Any], report: Mapping[str, Any]) -> Mapping[
 
 
 def _yes(reached: bool | None) -> str:
-    return "-" if reached is None else "yes" if reached else "no"
+    return NOT_DEFINED if reached is None else "yes" if reached else "no"

@@ -4,9 +4,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from preprocessing.contract.wording import estimate, words
 from trainer.evaluation.grouping import UNKNOWN
 from trainer.predictions.metadata_columns import AGE_BOUNDS
-from trainer.report.markdown import difference_text
 
 _CHILDREN = "under 18 years"
 _FACTS = {"age": "ages", "sex": "sexes", "view": "views", "width": "widths", "height": "heights"}
@@ -63,15 +63,13 @@ def notes_on(section: Mapping[str, Any]) -> list[str]:
 
 def averaged(division: Mapping[str, Any], section: Mapping[str, Any]) -> str:
     """Says which findings the means of a division are over."""
-    names = [name.replace("_", " ") for name in division["averaged"]]
+    names = [words(name) for name in division["averaged"]]
     total = len(section["overall"])
     small = [group["name"] for group in division["groups"] if _is_small(group)]
     if not names:
         return "No finding has enough images in every group, so that no mean is defined."
     text = f"All means are over the same {len(names)} of {total} findings"
-    left = [
-        name.replace("_", " ") for name in section["overall"] if name not in division["averaged"]
-    ]
+    left = [words(name) for name in section["overall"] if name not in division["averaged"]]
     text += f", without {', '.join(left)}." if left else "."
     if small:
         text += f" Too small for a mean: {', '.join(small)}."
@@ -83,8 +81,7 @@ def too_few(division: Mapping[str, Any]) -> str:
     parts = []
     for group in division["groups"]:
         named = [
-            f"{name.replace('_', ' ')} ({entry['positives']:,} with it, "
-            f"{entry['negatives']:,} without)"
+            f"{words(name)} ({entry['positives']:,} with it, {entry['negatives']:,} without)"
             for name, entry in group["findings"].items()
             if entry["too_few"]
         ]
@@ -152,7 +149,7 @@ def _widest(section: Mapping[str, Any]) -> Iterator[str]:
         _, gap, finding, group, reference = max(gaps, key=lambda item: item[0])
         yield (
             f"The widest difference in TPR that its interval sets apart from 0: "
-            f"{finding.replace('_', ' ')}, {group} minus {reference}, {difference_text(gap)}. "
+            f"{words(finding)}, {group} minus {reference}, {estimate(gap, '+.3f')}. "
             "It was picked as the widest of many: new patients would on average show a smaller one."
         )
 

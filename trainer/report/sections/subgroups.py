@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The section on groups of images: by sex, age, view, follow-up number and detector."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
+from preprocessing.contract.wording import number, words
 from trainer.evaluation import grouping
 from trainer.evaluation.group_comparison import compare
 from trainer.evaluation.operating_points import choose
 from trainer.evaluation.subgroups import FEWEST
 from trainer.predictions import metadata
 from trainer.report.figures import plots
-from trainer.report.markdown import auc_text, difference_text, escape, pipe_lines
+from trainer.report.parts import Drawn, Fold, Group, Heading, Notes, Part, Words, forest
 from trainer.report.sections import subgroup_notes
 from trainer.report.source import Source
 
@@ -73,69 +75,102 @@ def build(source: Source) -> dict[str, Any]:
     return section | {"notes": subgroup_notes.notes_on(section)}
 
 
-def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Returns the section as Markdown; the single findings of the groups are in report.json."""
-    parts = ["## Subgroups", "\n".join(f"- {escape(note)}" for note in section["notes"])]
-    for division in section["divisions"]:
-        header = ["group", "images", "patients", "mean AUC [95% interval]"]
-        header += [f"minus {division['reference']}", "mean TPR", "mean FPR"]
-        rows = [
-            [
-                _marked(group["name"], group["outside"]),
-                f"{group['images']:,}",
-                f"{group['patients']:,}",
-                auc_text(group["mean"]["auc"], with_interval=True),
-                _gap_text(group["mean_minus_reference"], "auc"),
-                *(auc_text(group["mean"][name], with_interval=False) for name in ("tpr", "fpr")),
-            ]
-            for group in division["groups"]
-        ]
-        parts += [f"### {TITLES[division['name']]}", pipe_lines(header, rows)]
-        parts.append(escape(subgroup_notes.averaged(division, section)))
-    parts.append(escape("* The interval of the mean AUC leaves out that of all images."))
-    rows = [
-        [TITLES[kind], group, finding, auc_text(own, with_interval=True), f"{overall:.3f}"]
-        for kind, group, finding, own, overall in _outside(section)
-    ]
-    if rows:
-        parts.append("### AUC intervals that leave out the AUC of all images")
-        parts.append(pipe_lines(["division", "group", "finding", "AUC", "all images"], rows))
-    return "\n\n".join(parts)
-
-
-def page(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the rows of the tables and of the forest plots."""
+def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
+    """Returns the means and their drawing of each division, and each finding folded away."""
     areas = [
         area
         for division in section["divisions"]
         for area in [division["overall"]["auc"], *(g["mean"]["auc"] for g in division["groups"])]
     ]
     limits = plots.nice_limits(areas)
-    return {
-        "ticks": plots.tick_row(limits),
-        "measures": _MEASURES,
-        "has_rates": section["thresholds"]["reason"] is None,
-        "divisions": [
-            {
-                **division,
-                "title": TITLES[division["name"]],
-                "key": division["name"],
-                "averaged_text": subgroup_notes.averaged(division, section),
-                "too_few_text": subgroup_notes.too_few(division),
-                "forest": [
-                    plots.interval_row(
-                        group["mean"]["auc"],
-                        limits,
-                        section["split"],
-                        reference=division["overall"]["auc"]["value"],
-                    )
-                    for group in division["groups"]
-                ],
-                "details": _details(division, section["overall"]),
-            }
-            for division in section["divisions"]
+    shown: list[Part] = [Notes(section["notes"])]
+    for division in section["divisions"]:
+        title = TITLES[division["name"]]
+        averaged: Part = Words(subgroup_notes.averaged(division, section))
+        if division["averaged"]:
+            averaged = Group([_drawn(division, section["split"], limits), averaged])
+        too_few = subgroup_notes.too_few(division)
+        findings: list[Part] = [_findings(division, section)]
+        findings += [Words(too_few)] if too_few else []
+        shown += [Heading(title), _means(division, section), averaged]
+        shown.append(Fold(f"Each finding by {title[0].lower()}{title[1:]}", findings))
+    return shown
+
+
+def _measures(section: Mapping[str, Any]) -> list[str]:
+    return [key for key in _MEASURES if key == "auc" or section["thresholds"]["reason"] is None]
+
+
+def _columns(section: Mapping[str, Any], strong: str = "") -> list[Column]:
+    columns = []
+    for key in _measures(section):
+        columns += [Column(_MEASURES[key], css=strong if key == "auc" else "")]
+        columns += [Column("Difference", of=f"of {_MEASURES[key]}")]
+    return columns
+
+
+def _means(division: Mapping[str, Any], section: Mapping[str, Any]) -> Table:
+    keys = _measures(section)
+    rows: list[list[Cell | str]] = []
+    for at, group in enumerate(division["groups"]):
+        flag = "leaves out all images" if "auc" in group["outside"] else ""
+        counts = [numeric(group[key], ",") for key in ("images", "patients")]
+        rows.append([Cell(group["name"], flag=flag, value=at), *counts])
+        for key in keys:
+            rows[-1] += [interval(group["mean"][key]), _gap(group["mean_minus_reference"], key)]
+    overall = [cell for key in keys for cell in (interval(division["overall"][key]), "")]
+    return Table(
+        f"Means over the findings of each group, {section['split']} split, with 95% intervals; "
+        f"differences are from {division['reference']}, the largest group.",
+        ["Group", "Images", "Patients", *_columns(section, "strong")],
+        rows,
+        [["All images", "", "", *overall]],
+        sortable=True,
+    )
+
+
+def _drawn(division: Mapping[str, Any], split: str, limits: tuple[float, float]) -> Drawn:
+    whole = division["overall"]["auc"]["value"]
+    means = [(group["name"], group["mean"]["auc"]) for group in division["groups"]]
+    return forest(
+        "Mean AUC of each group with its 95% interval. The heavy line is the mean of all images "
+        "over the same findings.",
+        ("Group", "Mean AUC with interval", "AUC"),
+        plots.tick_row(limits),
+        [
+            [
+                name,
+                plots.interval_row(area, limits, split, reference=whole),
+                numeric(area["value"]),
+            ]
+            for name, area in means
         ],
-    }
+    )
+
+
+def _findings(division: Mapping[str, Any], section: Mapping[str, Any]) -> Table:
+    """One row a finding and group that is large enough, findings together."""
+    rows: list[list[Cell | str]] = []
+    for finding, overall in section["overall"].items():
+        for group in division["groups"]:
+            entry = group["findings"][finding]
+            if entry["too_few"]:
+                continue
+            rows.append([words(finding), group["name"], numeric(entry["positives"], ",")])
+            for key in _measures(section):
+                flag = f"all: {number(overall[key]['value'])}" if key in entry["outside"] else ""
+                rows[-1] += [interval(entry[key], flag=flag), _gap(entry["minus_reference"], key)]
+    return Table(
+        "Figures of each finding in each group. A mark says that the interval leaves out the value "
+        f"of all images; differences are from {division['reference']}.",
+        ["Finding", "Group", "Positives", *_columns(section)],
+        rows,
+        sortable=True,
+    )
+
+
+def _gap(gaps: Mapping[str, Any] | None, key: str) -> Cell:
+    return Cell("largest", value=0) if gaps is None else interval(gaps[key], "+.3f")
 
 
 def _absent(reason: str) -> dict[str, Any]:
@@ -199,37 +234,3 @@ def _thresholds(source: Source) -> tuple[list[float | None], str | None]:
     chosen_on = source.rows("validation")
     columns = zip(chosen_on.labels.T, chosen_on.scores.T, strict=True)
     return [choose(labels, scores, RULE) for labels, scores in columns], None
-
-
-def _details(division: Mapping[str, Any], overall: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row a finding and group that is large enough, findings together."""
-    return [
-        {
-            "finding": finding,
-            "group": group["name"],
-            "overall": overall[finding],
-            **group["findings"][finding],
-        }
-        for finding in overall
-        for group in division["groups"]
-        if not group["findings"][finding]["too_few"]
-    ]
-
-
-def _outside(section: Mapping[str, Any]) -> list[tuple[str, str, str, Any, float]]:
-    return [
-        (division["name"], row["group"], row["finding"], row["auc"], row["overall"]["auc"]["value"])
-        for division in section["divisions"]
-        for row in _details(division, section["overall"])
-        if "auc" in row["outside"]
-    ]
-
-
-def _marked(name: str, outside: Sequence[str]) -> str:
-    return f"{name} *" if "auc" in outside else name
-
-
-def _gap_text(gap: Mapping[str, Any] | None, name: str) -> str:
-    if gap is None:
-        return "-"
-    return difference_text(gap[name])

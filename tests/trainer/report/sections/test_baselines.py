@@ -14,7 +14,7 @@ from trainer.evaluation import baselines as reference
 from trainer.evaluation.auc import aurocs
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.table import Predictions
-from trainer.report import html
+from trainer.report import parts
 from trainer.report.sections import baselines
 from trainer.report.source import Source
 
@@ -186,18 +186,22 @@ def test_constant_scores_lie_at_a_half(make: Make) -> None:
         assert entry["mean_auc"] == {"value": 0.5, "low": 0.5, "high": 0.5, "dropped_resamples": 0}
 
 
-def test_words_and_page_show_every_row(make: Make) -> None:
+def test_both_forms_show_every_row(make: Make) -> None:
     section = built(make(), metadata_of(make()))
-    text = baselines.markdown(section, {})
-    assert text.startswith("## What needs no image")
-    page = baselines.page(section, {})
-    for title in [column["title"] for column in page["columns"]]:
-        assert title in text
-    assert [name for name, _ in page["rows"]] == ["Mass", "Edema", "Hernia"]
-    assert len(page["figure"]) == len(page["means"]) == 5
+    text = parts.markdown("Title", baselines.parts(section, {}))
+    heads = [entry["key"] for entry in section["baselines"]]
+    for title in ["Model", *(baselines.TITLES[key] for key in heads)]:
+        assert f" {title} |" in text
+    rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ")]
+    assert [row.partition(" (")[0] for row in rows[2:]] == [
+        "| Mass",
+        "| Edema",
+        "| Hernia",
+        "| Mean",
+    ]
     assert "not defined" in text
-    template = html._environment().get_template("baselines.html.j2")
     for shown in (section, built(make(), None)):
-        drawn = template.render(section=shown, page=baselines.page(shown, {}), report={})
+        drawn = parts.html("baselines", "Title", baselines.parts(shown, {}))
         assert drawn.count("<tr>") == 2 * 1 + 3 + 1 + len(shown["baselines"]) + 1
+        assert drawn.count('class="mark"') == len(shown["baselines"]) + 1
         assert ("not clearly above metadata" in drawn) == (shown is section)

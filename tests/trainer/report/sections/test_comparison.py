@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from preprocessing.contract.errors import DataError
 from trainer.evaluation.comparison import compare
 from trainer.predictions.table import Predictions
-from trainer.report import html
+from trainer.report import parts
+from trainer.report.parts import Part
 from trainer.report.sections import comparison
 from trainer.report.source import Source
 
@@ -97,36 +99,38 @@ def test_nothing_to_compare_is_said(make: Make) -> None:
     unknown = dataclasses.replace(first, labels=np.full_like(first.labels, np.nan))
     section = comparison.build(source_of(unknown, unknown))
     assert "nothing can be compared" in comparison.summary(section, "test")
-    assert "not defined" in comparison.markdown(section, {})
+    assert "not defined" in parts.markdown("Title", comparison.parts(section, {}))
 
 
 def test_markdown_holds_every_finding_and_the_mean_of_every_split(make: Make) -> None:
     first = make()
     section = comparison.build(source_of(first, worse(first)))
-    text = comparison.markdown(section, {})
-    assert text.startswith("## Comparison with another model")
+    text = parts.markdown("Title", comparison.parts(section, {}))
     assert text.index("### Test split") < text.index("### Validation split")
-    for name in (*first.findings, "mean"):
+    for name in (*first.findings, "Mean"):
         assert text.count(f"\n| {name} |") == 2
     value = section["splits"]["test"]["findings"]["Mass"]["first"]
     assert f"| Mass | {value:.3f} |" in text
 
 
-def test_page_draws_and_tells_every_difference(make: Make) -> None:
-    first = make()
-    section = comparison.build(source_of(first, worse(first)))
-    page = comparison.page(section, {})
-    assert [split["name"] for split in page["splits"]] == ["test", "validation"]
-    for split in page["splits"]:
-        assert [row["name"] for row in split["rows"]] == list(first.findings)
-        assert 'class="mark"' in split["rows"][0]["plot"]
-    assert comparison.page({"available": False, "reason": "none"}, {}) == {}
-
-
-def test_template_renders_from_the_json_alone(make: Make) -> None:
+def test_page_draws_and_says_every_difference_from_the_json_alone(make: Make) -> None:
     first = make()
     section = json.loads(json.dumps(comparison.build(source_of(first, worse(first)))))
-    template = html._environment().get_template("comparison.html.j2")
-    text = template.render(section=section, page=comparison.page(section, {}), report={})
+    made: list[Part] = comparison.parts(section, {})
+    text = parts.html("comparison", "Title", made)
+    assert text.index('<h3 id="h-comparison-1">Test split') < text.index("Validation split")
     assert text.count("<table") == text.count("<caption") == 4
+    drawn = [part.html for part in made if isinstance(part, parts.Drawn)]
+    assert len(drawn) == 2
+    for each, split in zip(drawn, ("test", "validation"), strict=True):
+        names = re.findall(r'<th scope="row">([^<]+)</th>', each)
+        assert names == [*first.findings, "Mean"]
+        assert (
+            each.count('class="mark"')
+            == sum(
+                entry["difference"]["value"] is not None
+                for entry in section["splits"][split]["findings"].values()
+            )
+            + 1
+        )
     assert 'id="h-comparison"' in text and "b.csv" in text and "style=" not in text

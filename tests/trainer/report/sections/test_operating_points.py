@@ -11,7 +11,7 @@ import pytest
 
 from trainer.evaluation.operating_points import MEASURES, RULES, choose
 from trainer.predictions.table import Predictions
-from trainer.report import html
+from trainer.report import parts
 from trainer.report.sections import operating_points
 from trainer.report.source import Source
 
@@ -27,11 +27,16 @@ def section(make: Make) -> dict[str, Any]:
     return built(make())
 
 
+def made(section: dict[str, Any]) -> list[parts.Part]:
+    return operating_points.parts(section, {"findings": list(section["findings"])})
+
+
 def rendered(section: dict[str, Any]) -> str:
-    report = {"findings": list(section["findings"])}
-    template = html._environment().get_template("operating_points.html.j2")
-    page = operating_points.page(section, report)
-    return template.render(section=section, page=page, report=report)
+    return parts.html("operating_points", "Title", made(section))
+
+
+def written(section: dict[str, Any]) -> str:
+    return parts.markdown("Title", made(section))
 
 
 def test_section_is_strict_json(section: dict[str, Any]) -> None:
@@ -88,17 +93,16 @@ def test_a_finding_that_validation_never_shows_is_not_defined(make: Make) -> Non
     assert section["findings"]["Hernia"]["rules"]["youden"]["threshold"] is None
     assert any("Hernia" in note and "to have the finding" in note for note in section["notes"])
     assert section["mean"]["youden"]["findings"]["specificity"] == 2
-    text = operating_points.markdown(section, {})
-    assert "| Hernia | not defined |" in text
+    text = written(section)
+    assert "| Hernia | 0 | not defined |" in text
     assert "not defined" in rendered(section)
 
 
 def test_markdown_holds_two_tables_a_rule(section: dict[str, Any]) -> None:
-    text = operating_points.markdown(section, {})
-    assert text.startswith("## Operating points")
+    text = written(section)
     assert text.count("\n| Mass |") == 2 * len(RULES)
     area = section["findings"]["Mass"]["rules"]["youden"]["test"]["ppv"]
-    assert f"{area['value']:.3f} ({area['low']:.3f} to {area['high']:.3f})" in text
+    assert rf"{area['value']:.3f} \[{area['low']:.3f}, {area['high']:.3f}\]" in text
     assert "None" not in text and "nan" not in text
 
 
@@ -106,7 +110,7 @@ def test_page_shows_every_threshold_and_a_line_a_finding(section: dict[str, Any]
     text = rendered(section)
     for entry in section["findings"].values():
         for rule in RULES:
-            assert f">{entry['rules'][rule]['threshold']:.4f}</td>" in text
+            assert f">{entry['rules'][rule]['threshold']:#.4g}</td>" in text
     assert text.count('scope="row"') == 2 * len(RULES) * 3 + len(RULES)
     assert "None" not in text
     chart = operating_points.ppv_chart(section)
@@ -126,5 +130,5 @@ def test_line_of_the_chart_goes_through_the_values_of_the_table(section: dict[st
 def test_few_images_and_one_patient_are_no_error(make: Make, rows: int) -> None:
     section = built(make(rows=rows))
     json.dumps(section, allow_nan=False)
-    operating_points.markdown(section, {})
+    written(section)
     rendered(section)

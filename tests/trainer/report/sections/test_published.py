@@ -13,7 +13,7 @@ import pytest
 from trainer.evaluation.auc import aurocs
 from trainer.predictions import metadata
 from trainer.predictions.table import Predictions
-from trainer.report import html
+from trainer.report import parts
 from trainer.report.sections import published
 from trainer.report.sections.published_tables import FINDINGS, RESULTS
 from trainer.report.source import Source
@@ -64,11 +64,8 @@ def report_on(predictions: Predictions) -> dict[str, Any]:
 def shown(section: dict[str, Any], predictions: Predictions) -> tuple[str, str]:
     """The section as Markdown and as HTML."""
     report = report_on(predictions)
-    template = html._environment().get_template("published.html.j2")
-    page = published.page(section, report)
-    return published.markdown(section, report), template.render(
-        section=section, page=page, report=report
-    )
+    made = published.parts(section, report)
+    return parts.markdown("Title", made), parts.html("published", "Title", made)
 
 
 def test_other_test_images_are_not_compared(make: Make) -> None:
@@ -76,8 +73,6 @@ def test_other_test_images_are_not_compared(make: Make) -> None:
         section = built(predictions, manifest={"official_split": True})
         assert section["available"] is False and len(section) == 2
         assert "compared" in section["reason"]
-        template = html._environment().get_template("published.html.j2")
-        assert section["reason"][:20] in template.render(section=section, page={}, report={})
 
 
 def test_on_the_official_list_every_result_stands_beside_the_model(official: Predictions) -> None:
@@ -126,7 +121,7 @@ def test_fewer_findings_leave_the_means_alone(official: Predictions) -> None:
     assert section["mean_auc"] is None and section["findings"] == list(FINDINGS[:3])
     assert {level["reached"] for level in section["levels"]} == {None}
     markdown, _ = shown(section, few)
-    assert "Infiltration" in section["notes"][1] and "| - | validation |" in markdown
+    assert "Infiltration" in section["notes"][1] and "| not defined | validation |" in markdown
     others = dataclasses.replace(few, findings=("a", "b", "c"))
     assert "None of the findings" in built(others)["reason"]
 
@@ -141,4 +136,4 @@ def test_a_finding_more_does_not_enter_the_mean(official: Predictions) -> None:
     section = built(more)
     assert section["mean_auc"] == pytest.approx(aurocs(official.labels, official.scores).mean())
     assert "Fracture" not in section["findings"]
-    assert published.page(section, report_on(more))["ours"]["value"] == section["mean_auc"]
+    assert f"this model's {section['mean_auc']:.3f} lies" in shown(section, more)[0]
