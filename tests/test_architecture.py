@@ -45,7 +45,6 @@ TESTED_ELSEWHERE = {
     "trainer.run": "test_stages.py",
     "trainer.checkpoints.progress": "checkpoints/test_checkpoints.py",
     "trainer.launch.job": "launch/test_job_file.py",
-    "trainer.launch.checks": "launch/test_job_file.py",
     "trainer.predictions.formats": "predictions/test_table.py",
 }
 

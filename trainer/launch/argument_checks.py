@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths, storage
 from trainer import flags
-from trainer.launch.job import Job, Problem
+from trainer.launch.job import Job
 
 _FLAG = re.compile(r"--[A-Za-z_][A-Za-z0-9_.]*(=.*)?", re.DOTALL)
 _ADDRESS = re.compile(r"[a-z][a-z0-9]*://[^/]+/.+", re.DOTALL)
@@ -17,27 +17,27 @@ _ONE_PROCESS = ("one_device", "mirrored", "tpu")
 _PATHS = {f"config.{name}": words for name, words in flags.PATH_SETTINGS.items()}
 
 
-def problems(job: Job) -> Iterator[Problem]:
-    """Yields what is wrong with the arguments, each as the key in the job file and a sentence."""
+def problems(job: Job) -> Iterator[str]:
+    """Yields what is wrong with the arguments, each time the key in the job file first."""
     given: dict[str, str] = {}
     for argument in job.arguments()[:-1]:
         name, _, value = argument.removeprefix("--").partition("=")
         given[name] = value
         if not _FLAG.fullmatch(argument):
-            yield "args", f"holds {argument!r}, but every argument must read --flag=value"
+            yield f"args holds {argument!r}, but every argument must read --flag=value"
         elif name == "output":
-            yield "args", "holds --output, which the key output of the job file already sets"
+            yield "args holds --output, which the key output of the job file already sets"
         elif name in ("help", "h", "flagfile"):
-            yield "args", f"holds --{name}, with which nothing would be trained: leave it out"
+            yield f"args holds --{name}, with which nothing would be trained: leave it out"
         else:
             yield from _path(name, value)
     yield from _devices(job, given)
 
 
 def address_problem(path: str) -> str:
-    """Returns why a path is none that a container can reach; empty if it is one."""
+    """Returns why a container cannot reach a path; empty if it can."""
     try:
-        given_paths.checked("", path)
+        given_paths.checked("", path, local=False)
     except UsageError as error:
         return str(error).removeprefix("=")
     if not _ADDRESS.fullmatch(path):
@@ -51,51 +51,46 @@ def address_problem(path: str) -> str:
     return ""
 
 
-def _path(name: str, value: str) -> Iterator[Problem]:
+def _path(name: str, value: str) -> Iterator[str]:
     """Refuses paths of the machine that sends the job, of which the container sees nothing."""
     if name == "config.data.cache":
         if value not in ("", "memory") and not value.startswith("/tmp/"):
             yield (
-                "args",
-                f"holds --{name}={value}, but the container can write below /tmp only: use memory "
-                "or /tmp/cache",
+                f"args holds --{name}={value}, but the container can write below /tmp only: use "
+                "memory or /tmp/cache"
             )
         return
     if name not in (*flags.PATH_FLAGS, "config", *_PATHS) or value in _PATHS.get(name, ()):
         return
     if problem := address_problem(value):
         yield (
-            "args",
-            f"holds --{name}={value}, but the container sees no file of this machine: {problem}",
+            f"args holds --{name}={value}, but the container sees no file of this machine: "
+            f"{problem}"
         )
 
 
-def _devices(job: Job, given: dict[str, str]) -> Iterator[Problem]:
+def _devices(job: Job, given: dict[str, str]) -> Iterator[str]:
     """Compares what the trainer is asked to run on with what the job gives it."""
     strategy = given.get("config.runtime.strategy", "auto")
     cpus = given.get("config.runtime.logical_cpus", "")
     gpus = job.accelerator.count if job.accelerator is not None else 0
     if strategy == "tpu" or given.get("config.runtime.tpu"):
-        yield "args", "asks for a TPU, which a job file cannot describe: start it on a TPU VM"
+        yield "args asks for a TPU, which a job file cannot describe: start it on a TPU VM"
     elif job.replicas > 1 and strategy in _ONE_PROCESS:
         yield (
-            "replicas",
-            f"is {job.replicas}, but runtime.strategy={strategy} trains in one process: set "
-            "multi_worker, or replicas to 1",
+            f"replicas is {job.replicas}, but runtime.strategy={strategy} trains in one process: "
+            "set multi_worker, or replicas to 1"
         )
     elif job.replicas == 1 and strategy == "multi_worker":
-        yield (
-            "replicas",
-            "is 1, but runtime.strategy=multi_worker needs at least 2: change one of them",
-        )
+        yield "replicas is 1, but runtime.strategy=multi_worker needs at least 2: change one"
     elif gpus > 1 and strategy == "one_device":
         yield (
-            "accelerator.count",
-            f"is {gpus}, but runtime.strategy=one_device trains on one: set mirrored, or 1 here",
+            f"accelerator.count is {gpus}, but runtime.strategy=one_device trains on one: set "
+            "mirrored, or 1 here"
         )
     elif not gpus and strategy == "mirrored" and cpus in ("", "0", "1"):
-        yield "accelerator", "is missing, but runtime.strategy=mirrored needs GPUs: use one_device"
+        yield "accelerator is missing, but runtime.strategy=mirrored needs GPUs: use one_device"
     if not gpus and given.get("config.runtime.accelerator") == "gpu":
-        yield "accelerator", "is missing, but runtime.accelerator=gpu refuses to train without one"
+        yield "accelerator is missing, but runtime.accelerator=gpu refuses to train without one"
     if job.replicas > 1 and given.get("mode") == "report":
-        yield "replicas", f"is {job.replicas}, but a report is made by one process: set it to 1"
+        yield f"replicas is {job.replicas}, but a report is made by one process: set it to 1"

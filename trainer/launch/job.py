@@ -1,115 +1,158 @@
 # SPDX-License-Identifier: MIT
 """Describes a cloud training job: the typed form of a job file for `cxr14-launch`.
 
-One description serves both platforms; what only one of them knows stands in its own section.
+One description serves both platforms; what only one of them knows has its own section. Where one
+key serves both, the stricter rule holds: a name is a Kubernetes object name (RFC 1123 label), a
+label is a Google Cloud label that Kubernetes takes too.
 """
 
 import dataclasses
 
+from preprocessing.contract.settings.declaration import FREE, REQUIRED, setting
+
 ArgumentValue = str | int | float | bool
-# A key of the job file, and what is wrong with its value and what to do about it.
-Problem = tuple[str, str]
+
+_WORD = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+# A moved tag would let a restart resume with another program than the one that saved.
+_IMAGE = (
+    r"([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*"
+    r"(?=@|:(?!latest$))(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Accelerator:
-    """The GPUs of each replica.
+    """The GPUs of each replica; leave the section out to train on CPU."""
 
-    Attributes:
-        type: name in Vertex AI's spelling, such as NVIDIA_L4; Kubernetes asks for `nvidia.com/gpu`
-            and leaves the choice of the GPU model to `machine_type` and `kubernetes.node_selector`.
-        count: GPUs per replica, at least 1.
-    """
-
-    type: str
-    count: int
+    type: str = setting(REQUIRED, FREE)
+    """Name in Vertex AI's spelling, such as NVIDIA_L4; Kubernetes asks for `nvidia.com/gpu` and
+    leaves the choice of the GPU model to `machine_type` and `kubernetes.node_selector`."""
+    count: int = setting(REQUIRED, FREE, ge=1)
+    """GPUs per replica."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Vertex:
-    """What only Vertex AI needs to know.
+    """What only Vertex AI needs to know."""
 
-    Attributes:
-        project: Google Cloud project that pays for the job.
-        region: location of the job, such as us-central1; the bucket should lie in it too.
-        service_account: e-mail that the containers act as; None takes Vertex AI's default.
-        tensorboard: projects/P/locations/R/tensorboards/ID to stream to; needs `service_account`.
-        boot_disk_type: disk type that the machine type allows, such as pd-ssd.
-        boot_disk_gb: size of the boot disk in GiB; holds the image and /tmp.
-    """
-
-    project: str
-    region: str
-    service_account: str | None = None
-    tensorboard: str | None = None
-    boot_disk_type: str = "pd-ssd"
-    boot_disk_gb: int = 200
+    project: str = setting(
+        REQUIRED,
+        FREE,
+        # Also as a number, or within a domain as example.com:my-project.
+        pattern=r"([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]|[0-9]{6,}",
+        form="a project's ID, 6 to 30 lower-case letters, digits and inner hyphens, or its number; "
+        "`gcloud projects list` shows them",
+    )
+    """Google Cloud project that pays for the job."""
+    region: str = setting(
+        REQUIRED,
+        FREE,
+        pattern=r"[a-z]+(-[a-z]+)+[0-9]{1,2}",
+        form="a region such as us-central1, without the letter of a zone",
+    )
+    """Location of the job; the bucket should lie in it too."""
+    service_account: str | None = setting(
+        None,
+        FREE,
+        pattern=r"[^@\s]+@[^@\s]+\.gserviceaccount\.com",
+        form="a service account's e-mail, NAME@PROJECT.iam.gserviceaccount.com",
+    )
+    """E-mail that the containers act as; none takes Vertex AI's default."""
+    tensorboard: str | None = setting(
+        None,
+        FREE,
+        pattern=r"projects/[^/]+/locations/[^/]+/tensorboards/[^/]+",
+        form="projects/PROJECT/locations/REGION/tensorboards/ID",
+    )
+    """TensorBoard to stream to; needs `service_account`."""
+    boot_disk_type: str = setting(
+        "pd-ssd", FREE, choices=("pd-ssd", "pd-standard", "pd-balanced", "hyperdisk-balanced")
+    )
+    """Disk type, of those that the machine type allows."""
+    boot_disk_gb: int = setting(200, FREE, ge=100, le=64_000, unit="GiB")
+    """Size of the boot disk in GiB; holds the image and /tmp."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Kubernetes:
-    """What only Kubernetes needs to know.
+    """What only Kubernetes needs to know."""
 
-    Attributes:
-        namespace: where the Job is made; it must exist.
-        service_account: Kubernetes service account, on GKE bound to one that may use the bucket;
-            None takes the namespace's default.
-        cpu: CPU request, a Kubernetes quantity.
-        memory: memory request and limit; `shared_memory` counts against it.
-        shared_memory: size limit of /dev/shm, which NCCL needs between the GPUs of one host.
-        scratch: size limit of /tmp, the only other place that the container can write to.
-        grace_seconds: time between SIGTERM and SIGKILL; GKE Spot nodes give 15 s whatever it says.
-        node_selector: labels that a node must have, such as cloud.google.com/gke-accelerator.
-    """
-
-    namespace: str = "default"
-    service_account: str | None = None
-    cpu: str = "4"
-    memory: str = "16Gi"
-    shared_memory: str = "2Gi"
-    scratch: str = "20Gi"
-    grace_seconds: int = 60
-    node_selector: dict[str, str] = dataclasses.field(default_factory=dict)
+    namespace: str = setting(
+        "default",
+        FREE,
+        pattern=rf"(?=.{{1,63}}\Z){_WORD}",
+        form="a namespace's name, at most 63 lower-case letters, digits and inner hyphens",
+    )
+    """Where the Job is made; it must exist."""
+    service_account: str | None = setting(
+        None,
+        FREE,
+        pattern=rf"(?=.{{1,253}}\Z){_WORD}(\.{_WORD})*",
+        form="a service account's name in the namespace, not an e-mail",
+    )
+    """Kubernetes service account, on GKE bound to one that may use the bucket; none takes the
+    namespace's default."""
+    cpu: str = setting(
+        "4",
+        FREE,
+        pattern=r"(?=.*[1-9])([0-9]+(\.[0-9]+)?|[0-9]+m)",
+        form="a quantity of cores such as 500m or 8",
+    )
+    """CPU request, a Kubernetes quantity."""
+    memory: str = setting("16Gi", FREE)
+    """Memory request and limit; `shared_memory` counts against it."""
+    shared_memory: str = setting("2Gi", FREE)
+    """Size limit of /dev/shm, which NCCL needs between the GPUs of one host."""
+    scratch: str = setting("20Gi", FREE)
+    """Size limit of /tmp, the only other place that the container can write to."""
+    grace_seconds: int = setting(60, FREE, ge=15, unit="seconds, which the trainer needs to save")
+    """Time between SIGTERM and SIGKILL; GKE Spot nodes give 15 s whatever it says."""
+    node_selector: dict[str, str] = setting({}, FREE)
+    """Labels that a node must have, such as cloud.google.com/gke-accelerator."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-    """A run of the trainer's image on a cloud.
+    """A run of the trainer's image on a cloud."""
 
-    Attributes:
-        name: name of the job, and what a person looks for in a list of jobs.
-        image: container image with a tag or, better, a digest.
-        args: the trainer's flags but --output, as a list of `--flag=value` or as a mapping of flag
-            names to values.
-        output: folder of the run in a bucket, passed to the trainer as --output.
-        machine_type: machine type of each replica; Vertex AI cannot do without.
-        accelerator: GPUs of each replica; None trains on CPU.
-        replicas: number of machines.
-        spot: take spare machines, cheaper, that the cloud may reclaim at any time.
-        restarts: how often a failed replica is started again; Vertex AI knows only never (0) or its
-            own number. A reclaimed machine does not count on Kubernetes, where a JobSet ends after
-            100 such restarts all the same.
-        timeout_hours: the job is stopped and fails after this time, waiting for machines included.
-            With several replicas on Kubernetes it counts for each attempt: a restart begins anew.
-        labels: labels of the job, within the rules of both platforms.
-        env: environment variables of the container; never secrets, anyone who sees the job sees
-            them.
-        vertex: what Vertex AI needs; required to launch there.
-        kubernetes: what Kubernetes needs; required to launch there.
-    """
-
-    name: str
-    image: str
-    args: list[str] | dict[str, ArgumentValue]
-    output: str
-    machine_type: str | None = None
+    name: str = setting(
+        REQUIRED,
+        FREE,
+        pattern=r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?",
+        form="at most 63 lower-case letters, digits and inner hyphens, a letter first",
+    )
+    """Name of the job, and what a person looks for in a list of jobs."""
+    image: str = setting(
+        REQUIRED,
+        FREE,
+        pattern=_IMAGE,
+        form="REGISTRY/NAME in lower case, pinned by @sha256:DIGEST or a tag other than latest, so "
+        "that a restart runs the same program",
+    )
+    """Container image with a tag or, better, a digest."""
+    args: list[str] | dict[str, ArgumentValue] = setting(REQUIRED, FREE)
+    """The trainer's flags but --output, as a list of `--flag=value` or as a mapping of flag names
+    to values."""
+    output: str = setting(REQUIRED, FREE)
+    """Folder of the run in a bucket, passed to the trainer as --output."""
+    machine_type: str | None = setting(None, FREE)
+    """Machine type of each replica; Vertex AI cannot do without."""
     accelerator: Accelerator | None = None
-    replicas: int = 1
-    spot: bool = False
-    restarts: int = 6
-    timeout_hours: float = 24.0
-    labels: dict[str, str] = dataclasses.field(default_factory=dict)
-    env: dict[str, str] = dataclasses.field(default_factory=dict)
+    replicas: int = setting(1, FREE, ge=1)
+    """Number of machines."""
+    spot: bool = setting(False, FREE)
+    """Take spare machines, cheaper, that the cloud may reclaim at any time."""
+    restarts: int = setting(6, FREE, ge=0)
+    """How often a failed replica is started again, 0 for never; Vertex AI knows only never or its
+    own number. A reclaimed machine does not count on Kubernetes, where a JobSet ends after 100 such
+    restarts all the same."""
+    timeout_hours: float = setting(24.0, FREE, ge=0.017, le=28 * 24, unit="hours, from a minute on")
+    """The job is stopped and fails after this time, waiting for machines included. With several
+    replicas on Kubernetes it counts for each attempt: a restart begins again."""
+    labels: dict[str, str] = setting({}, FREE)
+    """Labels of the job, within the rules of both platforms."""
+    env: dict[str, str] = setting({}, FREE)
+    """Environment variables of the container; never secrets, anyone who sees the job sees them."""
     vertex: Vertex | None = None
     kubernetes: Kubernetes | None = None
 
@@ -129,3 +172,15 @@ class Job:
 
 def _spelled(value: ArgumentValue) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+EXAMPLE = Job(
+    name="chest-1",
+    image="REGION-docker.pkg.dev/PROJECT/cxr14/trainer@sha256:DIGEST",
+    args={"data": "gs://BUCKET/chestxray14"},
+    output="gs://BUCKET/runs/1",
+    machine_type="g2-standard-12",
+    accelerator=Accelerator(type="NVIDIA_L4", count=1),
+    vertex=Vertex(project="PROJECT", region="REGION"),
+    kubernetes=Kubernetes(),
+)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Reads a job file into a checked `Job`."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 from preprocessing.contract.errors import ConfigError, JobError
 from preprocessing.contract.files import given_paths
-from preprocessing.contract.settings import settings
+from preprocessing.contract.settings import declaration, settings
 from trainer import flags
 from trainer.config import Config
 from trainer.launch import checks, placeholders
@@ -24,13 +26,24 @@ def load(path: str) -> Job:
     job = settings.from_yaml(Job, path)
     # What is still to be replaced is checked as if it were, for a dry run.
     filled = settings.from_mapping(Job, placeholders.fill(dataclasses.asdict(job)), origin=path)
-    for key, problem in checks.problems(filled):
-        raise ConfigError(f"{path}: {key} {problem}")
-    _check_with_trainer(filled, path)
+    with blaming(path):
+        declaration.check(filled)
+        for problem in checks.problems(filled):
+            raise ConfigError(problem)
+        _check_with_trainer(filled)
     return job
 
 
-def _check_with_trainer(job: Job, path: str) -> None:
+@contextlib.contextmanager
+def blaming(path: str) -> Iterator[None]:
+    """Names the job file in front of what is wrong with the job."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _check_with_trainer(job: Job) -> None:
     """Refuses now what the trainer would refuse after hours of waiting for a machine."""
     arguments = job.arguments()
     if any(argument.startswith("--config=") for argument in arguments):
@@ -39,7 +52,7 @@ def _check_with_trainer(job: Job, path: str) -> None:
         parsed = flags.parse(["cxr14-train", *arguments], environ={})
         _check_devices(parsed.config, job)
     except JobError as error:
-        raise ConfigError(f"{path}: args would be refused by the trainer: {error}") from error
+        raise ConfigError(f"args would be refused by the trainer: {error}") from error
 
 
 def _check_devices(config: Config, job: Job) -> None:

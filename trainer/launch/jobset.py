@@ -2,7 +2,7 @@
 """Renders a job of several replicas as a JobSet: pods that train together and restart together.
 
 A worker that is taken away ends all others (exit code 75, `distribution.agreement`), so the JobSet
-makes all of them anew; they find each other by the host names that JobSet gives
+makes all of them again; they find each other by the host names that JobSet gives
 (`distribution.cluster`).
 
 JobSet has no time limit over all attempts and no bound on uncounted restarts. The time limit is one
@@ -10,7 +10,7 @@ of each attempt and ends the JobSet; the pods learn how often it restarted, and 
 after too many (`trainer.distribution.platform_restarts`).
 """
 
-from preprocessing.contract.errors import ConfigError, StoppedError
+from preprocessing.contract.errors import ConfigError
 from trainer.launch import pod
 from trainer.launch.job import Job, Kubernetes
 from trainer.launch.pod import Spec
@@ -42,11 +42,12 @@ def render(job: Job, kubernetes: Kubernetes) -> Spec:
             f"name is {job.name!r}, but the host {host} would have a name of {len(host)} "
             f"characters, and JobSet takes {_LONGEST}; choose a shorter name"
         )
-    labels = {**pod.LABELS, **job.labels}
+    # The child Job: one pod a worker; the first that fails fails it.
+    workers = pod.job_spec(job, kubernetes, on_stop="FailJob", restarts=0, env=_environment(job))
     return {
         "apiVersion": API,
         "kind": "JobSet",
-        "metadata": {"name": job.name, "namespace": kubernetes.namespace, "labels": labels},
+        "metadata": pod.metadata(job, kubernetes),
         "spec": {
             # Workers look each other up before any of them is ready.
             "network": {"enableDNSHostnames": True, "publishNotReadyAddresses": True},
@@ -60,26 +61,9 @@ def render(job: Job, kubernetes: Kubernetes) -> Spec:
                 {
                     "name": _WORKER,
                     "replicas": 1,
-                    "template": {"spec": _workers(job, kubernetes, labels)},
+                    "template": {"spec": {"completionMode": "Indexed", **workers}},
                 }
             ],
-        },
-    }
-
-
-def _workers(job: Job, kubernetes: Kubernetes, labels: dict[str, str]) -> Spec:
-    """The child Job: one pod a worker; the first that fails fails it."""
-    return {
-        "completionMode": "Indexed",
-        "completions": job.replicas,
-        "parallelism": job.replicas,
-        "activeDeadlineSeconds": job.timeout_seconds,
-        "backoffLimit": 0,
-        "podReplacementPolicy": "Failed",
-        "podFailurePolicy": {"rules": _failure_rules()},
-        "template": {
-            "metadata": {"labels": labels},
-            "spec": pod.spec(job, kubernetes, _environment(job)),
         },
     }
 
@@ -103,20 +87,8 @@ def _from_annotation(name: str, key: str) -> Spec:
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
-def _failure_rules() -> list[Spec]:
-    """Why the child Job fails by rule; the JobSet tells the rules apart by their order."""
-    return [
-        {"action": "FailJob", "onExitCodes": pod.on_exit_codes(pod.HOPELESS)},
-        {
-            "action": "FailJob",
-            "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
-        },
-        {"action": "FailJob", "onExitCodes": pod.on_exit_codes([StoppedError.exit_code])},
-    ]
-
-
 def _restart_rules() -> list[Spec]:
-    """Whether all start anew; the first match wins, and what matches none counts as a restart.
+    """Whether all start again; the first match wins, and what matches none counts as a restart.
 
     The pattern is of the message that the Job controller of Kubernetes writes.
     """
@@ -134,7 +106,7 @@ def _restart_rules() -> list[Spec]:
             "onJobFailureReasons": ["DeadlineExceeded"],
         },
         {
-            # Pre-empted, or stopped after saving: no fault of the program, and it goes on.
+            # Pre-empted, or stopped after saving: not a fault of the program, and it goes on.
             "name": "disruption",
             "action": "RestartJobSetAndIgnoreMaxRestarts",
             "onJobFailureReasons": ["PodFailurePolicy"],

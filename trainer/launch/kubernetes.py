@@ -8,10 +8,10 @@ import logging
 import os
 from typing import Any
 
-from preprocessing.contract.errors import ConfigError, StoppedError, UsageError
+from preprocessing.contract.errors import ConfigError, UsageError
 from preprocessing.contract.files import faults
 from trainer.launch import jobset, pod
-from trainer.launch.job import Job, Kubernetes
+from trainer.launch.job import Job
 from trainer.launch.pod import Spec
 from trainer.launch.service import KUBERNETES_PACKAGES, ServiceError, installing
 
@@ -25,36 +25,14 @@ def render(job: Job) -> Spec:
     Raises:
         ConfigError: the job has no section for Kubernetes, or a name too long for its pods.
     """
-    kubernetes = section(job)
-    if job.replicas > 1:
-        return jobset.render(job, kubernetes)
-    labels = {**pod.LABELS, **job.labels}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": job.name, "namespace": kubernetes.namespace, "labels": labels},
-        "spec": {
-            "completions": 1,
-            "parallelism": 1,
-            "activeDeadlineSeconds": job.timeout_seconds,
-            "backoffLimit": job.restarts,
-            # Never two writers on one checkpoint folder: the next pod waits for the last to end.
-            "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {"rules": _failure_rules()},
-            "template": {"metadata": {"labels": labels}, "spec": pod.spec(job, kubernetes)},
-        },
-    }
-
-
-def section(job: Job) -> Kubernetes:
-    """Returns the job's `kubernetes` section.
-
-    Raises:
-        ConfigError: it has none.
-    """
     if job.kubernetes is None:
         raise ConfigError("kubernetes is missing: the section names the namespace and the memory")
-    return job.kubernetes
+    if job.replicas > 1:
+        return jobset.render(job, job.kubernetes)
+    # What is ignored ends with activeDeadlineSeconds, one time limit over all pods of a Job.
+    spec = pod.job_spec(job, job.kubernetes, on_stop="Ignore", restarts=job.restarts)
+    metadata = pod.metadata(job, job.kubernetes)
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
 
 
 def submit(job: Job) -> str:
@@ -144,20 +122,3 @@ def _explain(error: Any, kind: str, where: str) -> None:
     if 400 <= error.status < 500:
         raise ConfigError(f"the cluster refused the {kind} {where}: {said}") from error
     raise ServiceError(f"the cluster failed to make the {kind} {where}: {said}") from error
-
-
-def _failure_rules() -> list[Spec]:
-    """Decides by exit code and cause whether a failed pod is tried again; the first match wins.
-
-    Whatever matches none, as a crash or 74 for a full disk, counts against backoffLimit. What is
-    ignored ends with activeDeadlineSeconds, which is one time limit over all pods of a Job.
-    """
-    return [
-        {"action": "FailJob", "onExitCodes": pod.on_exit_codes(pod.HOPELESS)},
-        {
-            # Preempted, drained or evicted: no fault of the program, and it resumes.
-            "action": "Ignore",
-            "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
-        },
-        {"action": "Ignore", "onExitCodes": pod.on_exit_codes([StoppedError.exit_code])},
-    ]

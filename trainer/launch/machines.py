@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterator
 
-from trainer.launch.job import Accelerator, Problem
+from trainer.launch.job import Accelerator
 
 # Those that Vertex AI knows by name.
 VERTEX = (
@@ -72,7 +72,7 @@ _WITH_BUILT_IN = re.compile(r"(a2|a3|a4x?|g2|g4)-.+")
 
 def problems(
     machine: str | None, accelerator: Accelerator | None, *, all_of_them: bool
-) -> Iterator[Problem]:
+) -> Iterator[str]:
     """Yields why a machine type and its accelerator cannot be had together.
 
     Args:
@@ -84,58 +84,37 @@ def problems(
         return
     if _TPU.fullmatch(machine):
         yield (
-            "machine_type",
-            f"is {machine!r}, a machine with TPUs, whose topology a job file cannot give: take one "
-            "with GPUs, or start cxr14-train on a TPU VM",
+            f"machine_type is {machine!r}, a machine with TPUs, whose topology a job file cannot "
+            "give: take one with GPUs, or start cxr14-train on a TPU VM"
         )
     elif _WITH_BUILT_IN.fullmatch(machine):
         yield from _built_in(machine, accelerator, all_of_them=all_of_them)
-    elif accelerator is not None and _WITHOUT.fullmatch(machine):
-        yield (
-            "machine_type",
-            f"is {machine!r}, which takes no {accelerator.type}: choose one with that GPU, such as "
-            f"{_example(accelerator.type)}",
-        )
-    elif accelerator is not None and machine.startswith("n1-"):
-        yield from _attached(machine, accelerator)
+    elif accelerator is not None and (machine.startswith("n1-") or _WITHOUT.fullmatch(machine)):
+        counts = _ATTACHED.get(accelerator.type) if machine.startswith("n1-") else None
+        if counts is None:
+            fitting = [name for name, (gpu, _) in _BUILT_IN.items() if gpu == accelerator.type]
+            yield (
+                f"machine_type is {machine!r}, which takes no {accelerator.type}: choose one with "
+                f"that GPU, such as {(*fitting, 'n1-standard-8')[0]}"
+            )
+        elif accelerator.count not in counts:
+            yield (
+                f"accelerator.count is {accelerator.count}, and {machine} takes {accelerator.type} "
+                f"in numbers of {', '.join(map(str, counts))}: use one of them"
+            )
 
 
-def _built_in(
-    machine: str, accelerator: Accelerator | None, *, all_of_them: bool
-) -> Iterator[Problem]:
+def _built_in(machine: str, accelerator: Accelerator | None, *, all_of_them: bool) -> Iterator[str]:
     if machine not in _BUILT_IN:
         near = [name for name in _BUILT_IN if name.startswith(machine.rpartition("-")[0] + "-")]
-        yield (
-            "machine_type",
-            f"is {machine!r}, which Google Cloud does not have: {', '.join(near or _BUILT_IN)}",
-        )
+        has = ", ".join(near or _BUILT_IN)
+        yield f"machine_type is {machine!r}, which Google Cloud does not have: {has}"
         return
     kind, count = _BUILT_IN[machine]
     has = f"and the machine {machine} has {count} {kind}"
     if accelerator is None:
-        yield "accelerator", f"is missing, {has}: name them, or take a machine without"
+        yield f"accelerator is missing, {has}: name them, or take a machine without"
     elif accelerator.type != kind:
-        yield "accelerator.type", f"is {accelerator.type}, {has}: change one of them"
+        yield f"accelerator.type is {accelerator.type}, {has}: change one of them"
     elif accelerator.count > count or (all_of_them and accelerator.count != count):
-        yield "accelerator.count", f"is {accelerator.count}, {has}: change one of them"
-
-
-def _attached(machine: str, accelerator: Accelerator) -> Iterator[Problem]:
-    counts = _ATTACHED.get(accelerator.type)
-    if counts is None:
-        yield (
-            "machine_type",
-            f"is {machine!r}, which takes no {accelerator.type}: choose one with that GPU, such as "
-            f"{_example(accelerator.type)}",
-        )
-    elif accelerator.count not in counts:
-        yield (
-            "accelerator.count",
-            f"is {accelerator.count}, and {machine} takes {accelerator.type} in numbers of "
-            f"{', '.join(map(str, counts))}: use one of them",
-        )
-
-
-def _example(kind: str) -> str:
-    fitting = [name for name, (gpu, _) in _BUILT_IN.items() if gpu == kind]
-    return fitting[0] if fitting else "n1-standard-8"
+        yield f"accelerator.count is {accelerator.count}, {has}: change one of them"

@@ -5,7 +5,7 @@ Cloud names are lower case, so that these words in capitals cannot be meant.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 # Each with a name that could stand in its place.
@@ -28,7 +28,14 @@ def find(value: Any) -> list[str]:
     >>> find({"env": {"BUCKET": "of-mine"}})
     []
     """
-    return sorted({word for text in _texts(value) for word in _WORD.findall(text)})
+    found: list[str] = []
+
+    def note(word: re.Match[str]) -> str:
+        found.append(word[0])
+        return word[0]
+
+    _replaced(value, note)
+    return sorted(set(found))
 
 
 def fill(value: Any) -> Any:
@@ -37,19 +44,12 @@ def fill(value: Any) -> Any:
     >>> fill({"args": ["--output=gs://BUCKET/run"], "replicas": 2})
     {'args': ['--output=gs://my-bucket/run'], 'replicas': 2}
     """
+    return _replaced(value, lambda word: _EXAMPLES[word[0]])
+
+
+def _replaced(value: Any, by: Callable[[re.Match[str]], str]) -> Any:
     if isinstance(value, str):
-        return _WORD.sub(lambda found: _EXAMPLES[found[0]], value)
+        return _WORD.sub(by, value)
     if isinstance(value, dict):
-        return {key: fill(item) for key, item in value.items()}
-    return [fill(item) for item in value] if isinstance(value, list) else value
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
+        return {key: _replaced(item, by) for key, item in value.items()}
+    return [_replaced(item, by) for item in value] if isinstance(value, list) else value

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The pod that trains, as a Job and a JobSet of Kubernetes have it: what it may, needs and gets."""
+"""The Job of Kubernetes that trains, alone or as part of a JobSet, and the pod that it makes."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from preprocessing.contract.errors import ConfigError, DataError, UsageError
+from preprocessing.contract.errors import ConfigError, DataError, StoppedError, UsageError
 from trainer.launch.job import Job, Kubernetes
 
 Spec = dict[str, Any]
@@ -18,19 +19,61 @@ HOPELESS = sorted(error.exit_code for error in (UsageError, DataError, ConfigErr
 _USER = 10001
 
 
-def on_exit_codes(codes: list[int]) -> Spec:
-    """Returns the condition of a failure rule that the trainer ended with one of some codes."""
+def metadata(job: Job, kubernetes: Kubernetes) -> Spec:
+    """Returns the metadata of what is made for a job."""
+    labels = {**LABELS, **job.labels}
+    return {"name": job.name, "namespace": kubernetes.namespace, "labels": labels}
+
+
+def job_spec(
+    job: Job, kubernetes: Kubernetes, *, on_stop: str, restarts: int, env: Sequence[Spec] = ()
+) -> Spec:
+    """Returns the spec of a batch/v1 Job with one pod for each replica.
+
+    Args:
+        job: what runs in the pods.
+        kubernetes: the job's section of that name.
+        on_stop: action of the failure rules where a pod was taken away, or stopped after saving.
+        restarts: how many failed pods are replaced.
+        env: variables that the platform decides, before the job's own.
+    """
+    return {
+        "completions": job.replicas,
+        "parallelism": job.replicas,
+        "activeDeadlineSeconds": job.timeout_seconds,
+        "backoffLimit": restarts,
+        # Never two writers on one checkpoint folder: the next pod waits for the last to end.
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": _failure_rules(on_stop)},
+        "template": {
+            "metadata": {"labels": {**LABELS, **job.labels}},
+            "spec": _pod(job, kubernetes, env),
+        },
+    }
+
+
+def _failure_rules(on_stop: str) -> list[Spec]:
+    """Decides by exit code and cause what a failed pod means; the first match wins.
+
+    Whatever matches none, as a crash or 74 for a full disk, counts against backoffLimit. A JobSet
+    tells the rules apart by their order.
+    """
+    return [
+        {"action": "FailJob", "onExitCodes": _on_exit_codes(HOPELESS)},
+        {
+            # Preempted, drained or evicted: not a fault of the program, and it resumes.
+            "action": on_stop,
+            "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+        },
+        {"action": on_stop, "onExitCodes": _on_exit_codes([StoppedError.exit_code])},
+    ]
+
+
+def _on_exit_codes(codes: list[int]) -> Spec:
     return {"containerName": CONTAINER, "operator": "In", "values": codes}
 
 
-def spec(job: Job, kubernetes: Kubernetes, env: list[Spec] | None = None) -> Spec:
-    """Returns the spec of a pod.
-
-    Args:
-        job: what runs in it.
-        kubernetes: the job's section of that name.
-        env: variables that the platform decides, before the job's own.
-    """
+def _pod(job: Job, kubernetes: Kubernetes, env: Sequence[Spec]) -> Spec:
     pod: Spec = {
         "restartPolicy": "Never",  # what podFailurePolicy requires
         "terminationGracePeriodSeconds": kubernetes.grace_seconds,
@@ -49,7 +92,7 @@ def spec(job: Job, kubernetes: Kubernetes, env: list[Spec] | None = None) -> Spe
         pod["nodeSelector"] = selector
     if tolerations := _tolerations(job):
         pod["tolerations"] = tolerations
-    pod["containers"] = [_container(job, kubernetes, env or [])]
+    pod["containers"] = [_container(job, kubernetes, env)]
     pod["volumes"] = [
         {"name": "tmp", "emptyDir": {"sizeLimit": kubernetes.scratch}},
         {
@@ -60,7 +103,7 @@ def spec(job: Job, kubernetes: Kubernetes, env: list[Spec] | None = None) -> Spe
     return pod
 
 
-def _container(job: Job, kubernetes: Kubernetes, env: list[Spec]) -> Spec:
+def _container(job: Job, kubernetes: Kubernetes, env: Sequence[Spec]) -> Spec:
     limits: dict[str, str] = {"memory": kubernetes.memory}
     if job.accelerator is not None:
         limits["nvidia.com/gpu"] = str(job.accelerator.count)

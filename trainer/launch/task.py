@@ -7,21 +7,23 @@ With --dry_run, exactly what would be sent goes to standard output and nothing i
 that is said about it goes to standard error.
 """
 
-import contextlib
 import ipaddress
 import sys
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
 
 from preprocessing.contract.errors import ConfigError, JobError, UsageError
 from preprocessing.contract.process import streams
-from preprocessing.contract.settings import command_line
+from preprocessing.contract.settings import command_line, declaration
 from trainer.launch import job_file, kubernetes, placeholders, plain_yaml, vertex
-from trainer.launch.job import Job
+from trainer.launch.job import EXAMPLE, Job
 
+_KEYS = """A job file, with an example or the default of each key, and what is allowed:
+
+"""
 _USAGE = "cxr14-launch vertex|kubernetes --job=YAML [--dry_run]"
 
 
@@ -53,7 +55,7 @@ def _launch(argv: Sequence[str]) -> None:
     values = _flags()
     positional = command_line.parse(argv, values=values)[1:]
     if values.help:
-        print(f"{__doc__}\nFlags:{values.get_help()}")
+        print(f"{__doc__}\nFlags:{values.get_help()}\n\n{_KEYS}{declaration.described(EXAMPLE)}")
         return
     if len(positional) != 1 or positional[0] not in ("vertex", "kubernetes"):
         raise UsageError(f"name one platform, vertex or kubernetes; usage: {_USAGE}")
@@ -104,7 +106,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _vertex(job: Job, values: flags.FlagValues) -> None:
-    with _blaming(values.job):
+    with job_file.blaming(values.job):
         spec, envelope = vertex.render(job), vertex.envelope(job)
     labels = ", ".join(f"{key}={value}" for key, value in envelope["labels"].items())
     about = f"the jobSpec of {job.name} (labels {labels}) for {envelope['parent']}"
@@ -113,22 +115,13 @@ def _vertex(job: Job, values: flags.FlagValues) -> None:
 
 
 def _kubernetes(job: Job, values: flags.FlagValues) -> None:
-    with _blaming(values.job):
+    with job_file.blaming(values.job):
         manifest = kubernetes.render(job)
     about = f"the {manifest['kind']} {manifest['metadata']['namespace']}/{job.name}"
     if manifest["kind"] == "JobSet":
         about += f", whose {job.timeout_hours:g} hours count for each attempt"
     if _to_be_sent(manifest, manifest, about, values):
         print(kubernetes.submit(job))
-
-
-@contextlib.contextmanager
-def _blaming(job_path: str) -> Iterator[None]:
-    """Names the job file in front of what is wrong with the job."""
-    try:
-        yield
-    except ConfigError as error:
-        raise ConfigError(f"{job_path}: {error}") from error
 
 
 def _to_be_sent(spec: Any, filled_in: Any, about: str, values: flags.FlagValues) -> bool:

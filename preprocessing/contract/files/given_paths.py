@@ -18,7 +18,7 @@ _STORES = {"abfs", "abfss", "az", "gcs", "gs", "hdfs", "s3", "s3a", "s3n", "wasb
 _WITH_DEFAULT_HOST = {"hdfs", "viewfs"}
 
 
-def checked(name: str, path: str) -> str:
+def checked(name: str, path: str, *, local: bool = True) -> str:
     """Returns a path with `~` expanded; an empty path stays empty.
 
     >>> checked("--output", "gs://bucket/runs/1")
@@ -27,6 +27,7 @@ def checked(name: str, path: str) -> str:
     Args:
         name: the flag or setting, for the sentence.
         path: local, or an address such as gs://BUCKET/FOLDER.
+        local: whether a local path would do; where not, `~` stays and no sentence advises one.
 
     Raises:
         UsageError: it cannot be what was meant.
@@ -38,30 +39,33 @@ def checked(name: str, path: str) -> str:
             f"{name}={path!r} begins or ends with a blank, or holds a line break or tab: remove it"
         )
     if address := _SCHEME.match(path):
-        _check_address(f"{name}={path}", address)
+        _check_address(f"{name}={path}", address, local)
     elif _VARIABLE.search(path) and not os.path.lexists(path):
         raise UsageError(
             f"{name}={path} holds a shell variable that no shell replaced: write it out"
         )
-    return _at_home(name, path) if path.startswith("~") else path
+    return _at_home(name, path) if local and path.startswith("~") else path
 
 
-def _check_address(given: str, address: re.Match[str]) -> None:
+def _check_address(given: str, address: re.Match[str], local: bool) -> None:
     scheme, slashes, rest = address["scheme"], address["slashes"], address["rest"]
     store = scheme.lower()
     if not slashes and store not in _STORES:
         return  # a local name with a colon in it
     if store == "file":
-        raise UsageError(f"{given} is written as an address: give the plain path, as /data/x")
+        right = "the plain path, as /data/x" if local else "gs://BUCKET/..."
+        raise UsageError(f"{given} is the address of a local file: give {right}")
     if store in ("http", "https"):
-        raise UsageError(f"{given} is a web address: give a local path or gs://BUCKET/...")
+        right = "a local path or gs://BUCKET/..." if local else "gs://BUCKET/..."
+        raise UsageError(f"{given} is a web address: give {right}")
     right = "gs" if store == "gcs" else store
     if scheme != right:
         raise UsageError(f"{given} is not how such an address is written: use {right}://")
     if len(slashes) < 2:
+        meant = f", or ./{scheme}:{slashes}{rest} if you mean that path" if local else ""
         raise UsageError(
-            f"{given} would be a path on this machine: write {scheme}://{rest}, with two slashes, "
-            f"or ./{scheme}:{slashes}{rest} if you mean that path"
+            f"{given} would be a path on this machine: write {scheme}://{rest}, with two slashes"
+            f"{meant}"
         )
     bucket, _, below = rest.partition("/")
     if (len(slashes) > 2 or not bucket) and scheme not in _WITH_DEFAULT_HOST:

@@ -11,6 +11,7 @@ import dataclasses
 import enum
 import inspect
 import itertools
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, cast
@@ -33,6 +34,8 @@ class Change(enum.Enum):
     FIRST = "read by the first start only"
 
 
+# In the place of a default.
+REQUIRED: Any = dataclasses.MISSING
 FIXED, FREE, FIRST = Change.FIXED, Change.FREE, Change.FIRST
 
 
@@ -43,6 +46,8 @@ class Declaration:
     change: Change
     choices: tuple[str, ...]
     path: tuple[str, ...] | None
+    pattern: str
+    form: str
     unit: str
     ge: float | None
     gt: float | None
@@ -56,6 +61,8 @@ class Declaration:
             return f"one of {', '.join(choice or 'nothing' for choice in self.choices)}"
         if self.path is not None:
             return " or ".join(("a path", *self.path))
+        if self.pattern:
+            return self.form
         if (self.ge, self.gt) == (None, None):
             return ""
         low = f"{self.ge}" if self.gt is None else f"more than {self.gt}"
@@ -68,6 +75,7 @@ class Declaration:
         """Tells whether a value is among the choices or in the range; NaN is in no range."""
         return (
             (not self.choices or value in self.choices)
+            and (not self.pattern or re.fullmatch(self.pattern, value) is not None)
             and (self.ge is None or value >= self.ge)
             and (self.gt is None or value > self.gt)
             and (self.le is None or value <= self.le)
@@ -81,6 +89,8 @@ def setting(
     *,
     choices: Sequence[str] = (),
     path: Sequence[str] | None = None,
+    pattern: str = "",
+    form: str = "",
     unit: str = "",
     ge: float | None = None,
     gt: float | None = None,
@@ -90,10 +100,12 @@ def setting(
     """Declares a field of a settings dataclass; the string under it says what it is and does.
 
     Args:
-        default: its value where nobody gives another; a list or mapping is copied.
+        default: its value where nobody gives another, or REQUIRED; a list or mapping is copied.
         change: whether it may change between starts.
         choices: the texts that it may be; empty for any.
         path: given for a path, local or in a bucket: the words that it may be instead.
+        pattern: regular expression of what it may be.
+        form: the same in words, after "use".
         unit: for the sentence that names the range, such as "pixels".
         ge: least value.
         gt: the value must be greater.
@@ -101,7 +113,7 @@ def setting(
         lt: the value must be less.
     """
     words = None if path is None else tuple(path)
-    facts = Declaration(change, tuple(choices), words, unit, ge, gt, le, lt)
+    facts = Declaration(change, tuple(choices), words, pattern, form, unit, ge, gt, le, lt)
     made: Any = (
         dataclasses.field(default_factory=lambda: copy.copy(default), metadata={_KEY: facts})
         if isinstance(default, (list, dict))
@@ -111,12 +123,15 @@ def setting(
 
 
 def walk(settings: Any, prefix: str = "") -> Iterator[tuple[str, Declaration, Any]]:
-    """Yields section.name, declaration and value of every setting, in the order of the fields."""
+    """Yields section.name, declaration and value of every setting, in the order of the fields.
+
+    A section that may be missing, and is, has no settings.
+    """
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if dataclasses.is_dataclass(value):
             yield from walk(value, f"{prefix}{field.name}.")
-        else:
+        elif value is not None or _KEY in field.metadata:
             yield prefix + field.name, field.metadata[_KEY], value
 
 
@@ -140,8 +155,8 @@ def check(settings: Any) -> None:
         ConfigError: the first one outside its range or choices, in one sentence.
     """
     for name, declared, value in walk(settings):
-        if not declared.takes(value):
-            shown = repr(value) if declared.choices else value
+        if value is not None and not declared.takes(value):
+            shown = repr(value) if isinstance(value, str) else value
             raise ConfigError(f"{name} is {shown}: use {declared.allowed}")
 
 

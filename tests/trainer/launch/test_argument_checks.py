@@ -117,6 +117,15 @@ def test_an_address_that_leads_nowhere_is_explained(path: str, part: str) -> Non
     assert part in argument_checks.address_problem(path)
 
 
+@pytest.mark.parametrize(
+    "path", ["gs:/bucket/x", "gs:bucket", "file:///x", "https://h/x", "~nobody-here/x", "~/x", "x"]
+)
+def test_no_sentence_advises_a_path_that_a_container_does_not_have(path: str) -> None:
+    problem = argument_checks.address_problem(path)
+    assert "gs://" in problem
+    assert "./" not in problem and "local path" not in problem and "plain path" not in problem
+
+
 @pytest.mark.parametrize("path", ["gs://my-bucket/x", "gs://a.b_c-1/x/y z", "s3://B/x"])
 def test_an_address_that_can_be_reached_passes(path: str) -> None:
     assert argument_checks.address_problem(path) == ""

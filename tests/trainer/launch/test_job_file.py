@@ -75,7 +75,7 @@ BAD = {
     "label in capitals": ({"labels": {"team": "A"}}, "labels holds team"),
     "environment name": ({"env": {"1st": "a"}}, "env holds '1st'"),
     "environment number": ({"env": {"LEVEL": 2}}, "env"),
-    "empty project": ({"vertex": {**VERTEX, "project": ""}}, "vertex.project is empty"),
+    "empty project": ({"vertex": {**VERTEX, "project": ""}}, "vertex.project is '': use a project"),
     "small disk": ({"vertex": {**VERTEX, "boot_disk_gb": 10}}, "vertex.boot_disk_gb is 10"),
     "tensorboard that is no resource": (
         {"vertex": {**VERTEX, "tensorboard": "7", "service_account": ACCOUNT}},

@@ -40,8 +40,7 @@ BAD = [
 
 def found(machine: str | None, kind: str | None, count: int, all_of_them: bool = True) -> list[str]:
     accelerator = None if kind is None else Accelerator(type=kind, count=count)
-    problems = machines.problems(machine, accelerator, all_of_them=all_of_them)
-    return [" ".join(problem) for problem in problems]
+    return list(machines.problems(machine, accelerator, all_of_them=all_of_them))
 
 
 @pytest.mark.parametrize(("machine", "kind", "count"), GOOD)

@@ -15,6 +15,7 @@ import yaml
 
 from trainer.launch import job_file as reader
 from trainer.launch import kubernetes, task, vertex
+from trainer.launch.job import EXAMPLE
 
 ROOT = pathlib.Path(__file__).parents[3]
 MADE = "projects/my-project/locations/us-central1/customJobs/7"
@@ -66,9 +67,16 @@ def test_a_bad_job_file_exits_78_with_one_sentence(
     assert shown.err.count("\n") == 1 and shown.out == ""
 
 
-def test_help_lists_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_the_flags_and_a_job_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: pathlib.Path
+) -> None:
     assert task.run(["cxr14-launch", "--help"]) == 0
-    assert "--[no]dry_run" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "--[no]dry_run" in text
+    path = tmp_path / "job.yaml"
+    path.write_text("# " + text[text.index("A job file") :])
+    assert reader.load(str(path)) == EXAMPLE
+    assert task.run(["cxr14-launch", "kubernetes", f"--job={path}", "--dry_run"]) == 0
 
 
 def test_dry_run_talks_to_nobody(job_file: Callable[..., str], stand_in: Any) -> None:
