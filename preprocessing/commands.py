@@ -13,6 +13,7 @@ from preprocessing.config import Config
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths, storage
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.process import log
 from preprocessing.contract.settings import command_line, declaration, settings
 
 _BEAMS_PATHS = (
@@ -40,6 +41,7 @@ _HELP = """cxr14-preprocess: radiographs and their index -> shards and manifest
   --images is a folder, however nested, or archives (.tar.gz, .tar, .zip) as downloaded, or both.
   A split is made by lists (--train_val_list and --test_list, or --train_list, --validation_list
   and --test_list), by a column of the label file, or at random by patient.
+  --log_format=json writes every line of the log as one JSON object, as log services read it.
   --config may be given more than once: each file is read over the ones before it. Of two
   --config.NAME=VALUE the later counts; every other flag is given once.
 
@@ -57,7 +59,7 @@ def do(argv: Sequence[str]) -> int:
     command = argv[1] if len(argv) > 1 and argv[1] in _COMMANDS else "run"
     rest = [argument for at, argument in enumerate(argv) if at != 1 or argument != command]
     if {"--help", "-h", "--helpfull"} & set(rest):
-        print(f"{_HELP}\n{declaration.described(Config())}")
+        log.show(f"{_HELP}\n{declaration.described(Config())}")
         return 0
     return _COMMANDS[command](rest)
 
@@ -68,6 +70,7 @@ def _run(argv: Sequence[str]) -> int:
     from preprocessing import index, pipeline
 
     values = flags.FlagValues()
+    log.define_flag(values)
     flags.DEFINE_enum("source", "nih", index.SOURCES, "Kind of data set.", flag_values=values)
     names = [field.name for field in dataclasses.fields(index.Inputs) if field.type in ("str", str)]
     paths = [name for name in names if name != "source"]
@@ -88,7 +91,7 @@ def _run(argv: Sequence[str]) -> int:
     _check_beams_paths(left[1:])
     manifest, fresh = pipeline.run(inputs, values.config, left[1:])
     output = storage.shown(inputs.output)
-    print(_summary(output, manifest) if fresh else f"{output} is complete already")
+    log.show(_summary(output, manifest) if fresh else f"{output} is complete already")
     return 0
 
 
@@ -96,7 +99,7 @@ def _verify(argv: Sequence[str]) -> int:
     folder, _, left = _folder("verify", argv)
     from preprocessing import verify
 
-    print(verify.command(folder, left))
+    log.show(verify.command(folder, left))
     return 0
 
 
@@ -104,7 +107,7 @@ def _describe(argv: Sequence[str]) -> int:
     folder, output, left = _folder("describe", argv)
     from preprocessing import card
 
-    print(card.command(folder, output or folder, left))
+    log.show(card.command(folder, output or folder, left))
     return 0
 
 
@@ -113,6 +116,7 @@ def _folder(command: str, argv: Sequence[str]) -> tuple[str, str, list[str]]:
     _prepare_for_beam()
     values = flags.FlagValues()
     values.set_gnu_getopt(True)
+    log.define_flag(values)
     flags.DEFINE_string("output", "", "Folder of the description.", flag_values=values)
     left = command_line.parse(argv, values=values, known_only=True)[1:]
     folders = [argument for argument in left if not argument.startswith("-")]
@@ -146,6 +150,7 @@ def _prepare_for_beam() -> None:
 
 def _phantom(argv: Sequence[str]) -> int:
     values = flags.FlagValues()
+    log.define_flag(values)
     flags.DEFINE_string("output", "", "Folder of the phantom.", flag_values=values)
     flags.DEFINE_integer("images", None, "How many pictures.", lower_bound=1, flag_values=values)
     flags.DEFINE_integer("seed", 0, "Decides everything.", lower_bound=0, flag_values=values)
@@ -167,7 +172,7 @@ def _phantom(argv: Sequence[str]) -> int:
         output, images=values.images, seed=values.seed, prevalence=values.prevalence
     )
     made = "made" if summary.written else "complete already"
-    print(
+    log.show(
         f"{summary.output}: {summary.images} pictures of {summary.patients} patients, "
         f"{summary.train_val} in train_val and {summary.test} in test, {made}"
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.files import faults
-from preprocessing.contract.process import streams
+from preprocessing.contract.process import log
 from preprocessing.contract.process.processes import end_descendants
 from preprocessing.contract.process.stopping import StopRequests, tidied
 
@@ -24,20 +24,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     nothing that is half written counts.
     """
     if argv is None:
-        streams.settle()
+        log.begin(sys.argv)
+    argv = list(sys.argv if argv is None else argv)
     # Set before TensorFlow is imported, which only paths such as s3:// need.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with StopRequests(program=_PROGRAM).listening(), tidied(end_descendants):
         from preprocessing import commands
         from preprocessing.contract.files import storage
 
+        log.configure(argv)
         try:
             with faults.told():
-                code = commands.do(list(sys.argv if argv is None else argv))
-                sys.stdout.flush()
+                code = commands.do(argv)
+                log.end()
                 return code
         except JobError as error:
-            print(storage.shown(f"{_PROGRAM}: {error}"), file=sys.stderr)
+            log.say(_PROGRAM, storage.shown(str(error)), error.exit_code)
+            log.end()
             return error.exit_code
 
 

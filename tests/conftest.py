@@ -9,6 +9,8 @@ import sys
 import cv2
 import pytest
 
+from preprocessing.contract.process import log
+
 # Before anything imports TensorFlow: its start-up notes would drown what tests print.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Its gs:// reads these when it is imported: ten tries, whose pauses would take three minutes.
@@ -28,7 +30,8 @@ SHARED = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes those files importable by these names, and their fixtures known to all tests."""
+    """Makes those files importable, their fixtures known to all tests, and the log speak."""
+    log.configure([])
     for name, path in SHARED.items():
         file = ROOT / "tests" / path
         specification = importlib.util.spec_from_file_location(name, file)

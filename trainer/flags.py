@@ -9,6 +9,7 @@ from absl import flags
 
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths
+from preprocessing.contract.process import log
 from preprocessing.contract.settings import declaration, settings
 from trainer.config import Config
 
@@ -74,6 +75,7 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
     )
     for name, text in _REPORT_FLAGS.items():
         flags.DEFINE_string(name, "", text, flag_values=values)
+    log.define_flag(values)
     flags.DEFINE_bool("help", False, "Print this text.", short_name="h", flag_values=values)
     return values
 
@@ -129,7 +131,7 @@ def _check_path_settings(config: Config) -> None:
 
 
 def _help(values: flags.FlagValues) -> str:
-    names = ("mode", "data", "output", "predictions", *_REPORT_FLAGS, "config")
+    names = ("mode", "data", "output", "predictions", *_REPORT_FLAGS, "log_format", "config")
     listed = [values[name] for name in names]
     rows = [f"  --{flag.name}: {flag.help} (default {flag.default!r})" for flag in listed[:-1]]
     rows.append(f"  --config: {listed[-1].help}")

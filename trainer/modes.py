@@ -7,16 +7,17 @@ TensorFlow is imported only by the stages that need it, and only if they have so
 import contextlib
 import dataclasses
 import os
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from absl import logging
 
 from preprocessing.contract import lock
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import JobError, StoppedError
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
-from preprocessing.contract.process import tensorflow_notes
+from preprocessing.contract.process import log, tensorflow_notes
 from preprocessing.contract.process.stopping import StopRequests
 from trainer import course, report_stage
 from trainer.distribution import cluster, platform_restarts
@@ -79,7 +80,7 @@ def _show_report(output: str) -> None:
     try:
         report_events.log(output, os.environ)
     except (JobError, OSError) as error:
-        print(f"warning: TensorBoard gets no report ({faults.line(error)})", file=sys.stderr)
+        logging.warning(f"TensorBoard gets no report ({faults.line(error)})")
 
 
 class _Stages:
@@ -112,7 +113,7 @@ class _Stages:
 
     def train(self) -> None:
         if self._whole.training_is_over():
-            print(course.describe_end(self._whole.training(), self._parsed.config))
+            log.show(course.describe_end(self._whole.training(), self._parsed.config))
             return
         self._stages().train(self._connect())
 
@@ -123,10 +124,10 @@ class _Stages:
             whole = self._stages().chiefs(self._run, whole)
         if whole:
             path = storage.join(self._parsed.output, notes.PREDICTIONS)
-            print(f"predictions are complete: {path}")
+            log.show(f"predictions are complete: {path}")
             return
         path = self._stages().evaluate(self._connect())
-        print(f"predictions: {path}")
+        log.show(f"predictions: {path}")
 
     def export(self) -> None:
         if self._whole.export():
@@ -138,9 +139,9 @@ class _Stages:
                 parsed.data, parsed.output, parsed.config, self._manifest, self._stops
             )
             folder = stages.export_best(dataclasses.replace(run, guard=self._guard))
-        print(f"SavedModel: {folder}", flush=True)
+        log.show(f"SavedModel: {folder}")
         if there := model_folder.fill(folder, os.environ):
-            print(f"SavedModel for {model_folder.VARIABLE}: {there}", flush=True)
+            log.show(f"SavedModel for {model_folder.VARIABLE}: {there}")
 
     def end(self) -> None:
         """Waits for all: a process that ended before the chief would look like a lost one.

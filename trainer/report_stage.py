@@ -7,6 +7,7 @@ from typing import Any
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.process import log
 from preprocessing.contract.settings import settings
 from trainer.config import Config
 from trainer.flags import ParsedFlags
@@ -60,8 +61,8 @@ def _report(parsed: ParsedFlags, path: str, *, context: dict[str, Any]) -> repor
         resamples=parsed.config.evaluation.bootstrap_resamples,
         seed=parsed.config.seed,
     )
-    print(f"\n{markdown.table(made)}\n")
-    print(f"report: {storage.join(parsed.output, 'report', 'report.html')}")
+    log.show(f"\n{markdown.table(made)}\n")
+    log.show(f"report: {storage.join(parsed.output, 'report', 'report.html')}")
     return made
 
 

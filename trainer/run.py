@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable
 
 import keras
+from absl import logging
 
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process.stopping import StopRequests
@@ -67,7 +68,7 @@ class Run:
                 strategy=self.runtime.strategy if distributed else None,
             )
         if pretrained and from_run:
-            print(earlier.fill(built.network, self.config.model, self.manifest), flush=True)
+            logging.info(earlier.fill(built.network, self.config.model, self.manifest))
         return built
 
     def scorer(self, network: keras.Model, folder: str = "") -> Scorer:

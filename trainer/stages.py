@@ -12,11 +12,13 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.process import log
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
 from trainer import host
@@ -45,6 +47,10 @@ def connect(data: str, output: str, config: Config, manifest: Manifest, stops: S
     running = runtime.connect(config.runtime, os.environ, config.seed)
     if running.peers.hosts:
         stops.renew()
+        logging.info(
+            f"{running.topology.workers} workers came together, with {running.replicas} replicas",
+            extra=log.EVERYONE,
+        )
     run = Run(data, output, config, manifest, running, stops)
     with agreement.naming_lost_peers(running.peers):
         everything = f"{settings.to_yaml(config)} {manifest.identity} {output}"
@@ -84,6 +90,7 @@ def train(run: Run) -> Summary:
         _check_contents(run)
     with _watched(run), run.stops.held() as should_stop:
         summary = assembly.train(run, should_stop)
+    log.at_step(None)
     if run.runtime.is_chief:
         run.guard()
         notes.write_note(run.output, notes.TRAINING, _training_note(run, summary, started))
@@ -110,7 +117,7 @@ def evaluate(run: Run, splits: tuple[str, ...] = ("validation", "test")) -> str:
     with _watched(run):
         network = run.build(pretrained=False)
         step, auc = checkpoints.restore_best(run.output, network.network)
-        print(f"best network: step {step}, validation mean AUC {auc:.4f}", flush=True)
+        logging.info(f"best network: step {step}, validation mean AUC {auc:.4f}")
         scorer = run.scorer(network.network)
         parts = [scorer.predictions(split) for split in splits]
     path = storage.join(run.output, notes.PREDICTIONS)

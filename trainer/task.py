@@ -4,16 +4,19 @@
 What takes time to import is imported after SIGTERM and Ctrl-C are heard.
 """
 
+import contextlib
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.files import faults
-from preprocessing.contract.process import streams
+from preprocessing.contract.process import log
 from preprocessing.contract.process.stopping import StopRequests, tidied
+from trainer.distribution import cluster
 from trainer.network import keras_home
+
+_PROGRAM = "cxr14-train"
 
 
 def main(
@@ -36,10 +39,12 @@ def main(
     keras_home.ignore()
     from trainer import flags
 
+    argv = list(sys.argv if argv is None else argv)
+    _name_worker(argv)
     try:
-        parsed = flags.parse(list(sys.argv if argv is None else argv))
+        parsed = flags.parse(argv)
         if parsed.help:
-            print(parsed.help, flush=True)
+            log.show(parsed.help)
             return 0
         # Behind the help, which need not wait for what a report is made with.
         from trainer import modes
@@ -48,14 +53,14 @@ def main(
             modes.run(parsed, stops, finish)
         return 0
     except JobError as error:
-        _say(error)
+        log.fail(_PROGRAM, error)
         finish(error.exit_code)
         return error.exit_code
 
 
 def console() -> None:
     """Entry point of the console script."""
-    streams.settle()
+    log.begin(sys.argv)
     with StopRequests().listening() as stops:
         from trainer.scratch import Scratch
 
@@ -63,12 +68,11 @@ def console() -> None:
             with faults.told():
                 scratch = Scratch()
         except JobError as error:
-            _say(error)
+            log.fail(_PROGRAM, error)
             sys.exit(error.exit_code)
 
         def finish(code: int) -> None:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            log.end()
             scratch.remove()
             # Not sys.exit, and not later: TensorFlow's servers wait at the interpreter's end for
             # peers that are gone, and so do its iterators and strategies when they are let go of.
@@ -78,13 +82,17 @@ def console() -> None:
             with tidied(scratch.remove):
                 code = main(stops=stops, finish=finish)
         except Exception:
-            traceback.print_exc()
+            sys.excepthook(*sys.exc_info())
             finish(1)
         finish(code)
 
 
-def _say(error: JobError) -> None:
-    print(f"cxr14-train: {' '.join(str(error).split())}", file=sys.stderr)
+def _name_worker(argv: Sequence[str]) -> None:
+    """Lets the log say which worker this is, as far as the environment can be read."""
+    peers = cluster.Cluster()
+    with contextlib.suppress(JobError):
+        peers = cluster.find(os.environ)
+    log.configure(argv, worker=peers.number, workers=len(peers.tasks))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ import contextlib
 import os
 import re
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
 
 from preprocessing.contract.errors import ResourceError
+from preprocessing.contract.process import log
 from preprocessing.contract.process.processes import end_descendants
 
 _END = re.compile(r"Worker subprocess exited with return code (-?\d+)")
@@ -36,8 +36,9 @@ def watched() -> Iterator[None]:
             before(said)
             return
         time.sleep(_LAST_WORDS_S if -int(found.group(1)) == signal.SIGTERM else 0.0)
-        print(f"cxr14-preprocess: {sentence(int(found.group(1)))}", file=sys.stderr, flush=True)
+        log.say("cxr14-preprocess", sentence(int(found.group(1))), ResourceError.exit_code)
         end_descendants()
+        log.end()
         os._exit(ResourceError.exit_code)
 
     threading.excepthook = hook

@@ -24,11 +24,12 @@ def whole_run(
     run_module: Callable[..., subprocess.CompletedProcess[str]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[pathlib.Path, str]:
-    """Output folder and printed text of `--mode=all`."""
+    """Output folder and log of `--mode=all`, whose lines are all JSON."""
     output = tmp_path_factory.mktemp("end_to_end") / "out"
-    done = run_module("trainer.task", "--mode=all", *train_flags(str(output), train__epochs=2))
+    flags = ["--mode=all", "--log_format=json", *train_flags(str(output), train__epochs=2)]
+    done = run_module("trainer.task", *flags)
     assert done.returncode == 0, done.stderr
-    return output, done.stdout
+    return output, done.stdout + done.stderr
 
 
 def rows_of_index(raw_tree: pathlib.Path) -> dict[str, set[str]]:
@@ -98,7 +99,14 @@ def test_every_image_is_scored_once_with_its_label(whole_run: Any, raw_tree: pat
 
 
 def test_the_command_prints_the_table_and_where_things_lie(whole_run: Any) -> None:
-    output, text = whole_run
+    output, log = whole_run
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert all(set(line) >= {"severity", "message", "time", "logger"} for line in lines)
+    assert "ERROR" not in {line["severity"] for line in lines}
+    (epoch,) = (line for line in lines if line["message"].startswith("epoch 2, step "))
+    assert (epoch["severity"], epoch["logger"]) == ("INFO", "trainer.training.loop")
+    assert f"epoch 2, step {epoch['step']}: validation mean AUC 0." in epoch["message"]
+    text = "\n".join(line["message"] for line in lines if line["severity"] == "INFO")
     for name in (*FINDINGS, "mean", "validation AUC", "test AUC"):
         assert name in text
     assert f"report: {output}/report/report.html" in text

@@ -254,9 +254,10 @@ def test_too_many_bad_images_exit_65_and_end_with_one_sentence(
 ) -> None:
     tree.find(tree.names[0]).write_bytes(b"text")
     assert task.main(tree.argv()) == 65
-    *progress, last = capsys.readouterr().err.splitlines()
-    assert last.startswith("cxr14-preprocess: 1 of 40 images cannot be used")
-    assert all(line.startswith("preprocessing: ") for line in progress)
+    printed = capsys.readouterr()
+    (sentence,) = printed.err.splitlines()
+    assert sentence.startswith("cxr14-preprocess: 1 of 40 images cannot be used")
+    assert all(" INFO preprocessing: " in line for line in printed.out.splitlines())
 
 
 def test_another_setting_at_a_finished_output_exits_78(

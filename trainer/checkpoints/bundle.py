@@ -7,7 +7,6 @@ for every array.
 
 import contextlib
 import re
-import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -16,6 +15,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from absl import logging
 
 from preprocessing.contract.errors import ConfigError, JobError, ResourceError, UsageError
 from preprocessing.contract.files import faults, storage
@@ -144,7 +144,7 @@ def discard(path: str) -> None:
     try:
         storage.delete(path)
     except (OSError, JobError, tf.errors.OpError) as error:
-        print(f"warning: {' '.join(str(error).split())[:300]}", file=sys.stderr, flush=True)
+        logging.warning(" ".join(str(error).split())[:300])
 
 
 def read(path: str) -> Arrays:

@@ -8,12 +8,12 @@ written by a thread of its own, so that training need not wait for a disk or a b
 
 import concurrent.futures
 import dataclasses
-import sys
 from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
 import numpy.typing as npt
+from absl import logging
 
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.files import storage
@@ -86,10 +86,7 @@ class Checkpoints:
             damage = bundle.damage_of(path)
             if not damage:
                 return bundle.step_of(path)
-            print(
-                f"warning: checkpoint {path} cannot be read ({damage}): passed over",
-                file=sys.stderr,
-            )
+            logging.warning(f"checkpoint {path} cannot be read ({damage}): passed over")
         if paths:
             raise ConfigError(
                 f"none of the {len(paths)} checkpoints in {self._folder} can be read (the oldest: "

@@ -4,10 +4,10 @@
 import dataclasses
 import json
 import re
-import sys
 from collections.abc import Sequence
 
 import keras
+from absl import logging
 
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import ConfigError, JobError
@@ -67,10 +67,9 @@ def fill(network: keras.Model, config: ModelConfig, manifest: Manifest) -> str:
         )
     bundle.assign(variables, arrays)
     if origin.data != manifest.identity:
-        print(
-            f"warning: {path} was trained on another data set: if images or patients of it are in "
-            "this one's validation or test split, the figures will be too good",
-            file=sys.stderr,
+        logging.warning(
+            f"{path} was trained on another data set: if images or patients of it are in this "
+            "one's validation or test split, the figures will be too good"
         )
     auc = f", validation mean AUC {float(found['auc']):.4f} there" if "auc" in found else ""
     return f"starting from {path}: all weights of step {bundle.step_of(path)}{auc}"

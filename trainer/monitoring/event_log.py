@@ -10,11 +10,11 @@ What cannot be written is warned of and tried again with the next events: a log 
 
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from absl import logging
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.util.tensor_util import make_tensor_proto
@@ -117,7 +117,7 @@ class EventLog:
             return
         self._warned = time.monotonic()
         said = faults.line(faults.explain(error) or error)
-        print(f"warning: {what} ({said}): training goes on", file=sys.stderr, flush=True)
+        logging.warning(f"{what} ({said}): training goes on")
 
 
 class Earlier:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Records what the accelerator and the host do in a few chosen steps, for TensorBoard's Profile."""
 
-import sys
-
 import tensorflow as tf
+from absl import logging
 
 
 class Profiler:
@@ -64,16 +63,16 @@ class Profiler:
         try:
             tf.profiler.experimental.stop()
         except tf.errors.OpError as error:
-            print(f"the profile could not be written: {error.message}", file=sys.stderr)
+            logging.warning(f"the profile could not be written: {error.message}")
             return
-        print(f"profile written below {self._folder}/plugins/profile", flush=True)
+        logging.info(f"profile written below {self._folder}/plugins/profile")
 
     def _start(self) -> None:
         try:
             tf.profiler.experimental.start(self._folder)
         except tf.errors.OpError as error:
             self._span = None
-            print(f"these steps cannot be profiled: {error.message}", file=sys.stderr)
+            logging.warning(f"these steps cannot be profiled: {error.message}")
             return
         self._running = True
 

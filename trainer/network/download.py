@@ -6,8 +6,12 @@ import urllib.error
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import keras
+from absl import logging
+
 from preprocessing.contract.errors import ConfigError, UnavailableError
 from preprocessing.contract.files import faults, patience
+from preprocessing.contract.process import log
 
 _T = TypeVar("_T")
 _OTHERWISE = "give their file in model.weights, or set model.weights=none to train from scratch"
@@ -22,6 +26,9 @@ def insist(fetch: Callable[[], _T]) -> _T:
         JobError: the disk that keeps the file is full or read-only.
     """
     try:
+        logging.info("fetching ImageNet's weights, unless they are on this machine already")
+        if not log.for_people():  # Keras would draw a bar of its own
+            keras.config.disable_interactive_logging()
         return patience.insist(fetch, _passes)
     except Exception as error:
         if explained := faults.explain(error):

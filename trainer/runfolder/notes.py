@@ -10,8 +10,9 @@ names what the stage was made from, so that a stage runs again exactly when that
 import copy
 import json
 import re
-import sys
 from typing import Any
+
+from absl import logging
 
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.files import storage
@@ -73,10 +74,9 @@ def check(output: str, config: Config, manifest: Manifest) -> None:
     for name in sorted(identity.FIRST_START):
         old, new = settings.flat(before)[name], settings.flat(config)[name]
         if old != new:
-            print(
-                f"warning: {name} {new} has no effect: the run in {output} began with {old} and "
-                "goes on from its checkpoint",
-                file=sys.stderr,
+            logging.warning(
+                f"{name} {new} has no effect: the run in {output} began with {old} and goes on "
+                "from its checkpoint"
             )
 
 

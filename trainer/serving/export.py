@@ -5,11 +5,11 @@ The SavedModel holds the whole way from encoded bytes: the canonical picture, th
 it, normalisation, network, sigmoid. It computes in float32, whatever the precision of training.
 """
 
-import sys
 from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
+from absl import logging
 
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.pictures import image_graph
@@ -87,10 +87,9 @@ def export(output: str, serving: Serving, *, assets: dict[str, str]) -> str:
     signatures = {"serving_default": serving.by_finding, "as_array": serving.as_array}
     faults.insist(lambda: tf.saved_model.save(serving, folder, signatures=signatures))
     if bundle.is_pattern(folder):
-        print(
-            f"warning: TensorFlow loads no SavedModel from a path with [, ] or \\: copy {folder} "
-            "to a path without them before you serve it",
-            file=sys.stderr,
+        logging.warning(
+            f"TensorFlow loads no SavedModel from a path with [, ] or \\: copy {folder} to a path "
+            "without them before you serve it"
         )
     for name, text in assets.items():
         storage.write_text(storage.join(folder, EXTRA, name), text)

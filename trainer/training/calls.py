@@ -12,6 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.process import log
 from trainer import limits
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
@@ -128,6 +129,7 @@ class Calls:
     def _remember(self, measured: Measured, count: int, seconds: float) -> None:
         progress = self._parts.progress
         progress.step += count
+        log.at_step(progress.step)
         progress.loss_scale = float(measured.scale.value)
         progress.good_steps = int(measured.scale.good_steps)
         progress.skipped_steps = int(measured.scale.skipped)

@@ -2,9 +2,11 @@
 """Decides from where a run goes on, and on which course, when all processes are together."""
 
 import dataclasses
-import sys
+
+from absl import logging
 
 from preprocessing.contract.files import probe, storage
+from preprocessing.contract.process import log
 from trainer import course, foresight
 from trainer.checkpoints import bundle, checkpoints
 from trainer.checkpoints.checkpoints import Checkpoints
@@ -38,7 +40,9 @@ def restore(run: Run, saver: Checkpoints) -> None:
         newest = saver.newest()
     newest = run.runtime.agreement.chiefs(newest)
     if newest >= 0:
-        print(f"going on from {saver.restore(newest)}", flush=True)
+        path = saver.restore(newest)
+        log.at_step(newest)
+        logging.info(f"going on from {path}")
 
 
 def begin(run: Run, progress: Progress, before: Config | None) -> None:
@@ -61,11 +65,11 @@ def begin(run: Run, progress: Progress, before: Config | None) -> None:
     known = progress.course_end or not progress.step
     now = course.plan(config, per_epoch=per_epoch, step=progress.step, before=was)
     if told := now.describe(was, config.optimizer.schedule):
-        print(told, flush=True)
+        logging.info(told)
     progress.course_start, progress.course_end, progress.course_rate = dataclasses.astuple(now)
     if run.runtime.is_chief:
         if line := foresight.warning(config, per_epoch, run.manifest.stored_size):
-            print(line, file=sys.stderr, flush=True)
+            logging.warning(line)
         # What is under way is not whole.
         storage.delete(storage.join(run.output, notes.TRAINING))
         # Until a checkpoint tells the course, config.yaml alone does.

@@ -6,6 +6,8 @@ next thing to do (log, save, end of epoch) and by the clock, so nothing depends 
 one call takes. All processes of a run decide alike, from numbers that they agreed on in a call.
 """
 
+from absl import logging
+
 from preprocessing.contract.errors import StoppedError
 from preprocessing.contract.process.progress import Progress as Display
 from trainer.evaluation.auc import mean_auc
@@ -75,7 +77,7 @@ def _end_epoch(parts: LoopParts) -> None:
     progress, settings = parts.progress, parts.config.optimizer
     step, epoch = progress.step, progress.step // parts.per_epoch
     mean = mean_auc(parts.evaluate(step)).value
-    print(f"epoch {epoch}, step {step}: validation mean AUC {mean:.4f}", flush=True)
+    logging.info(f"epoch {epoch}, step {step}: validation mean AUC {mean:.4f}")
     if mean > progress.best_auc:
         progress.best_auc, progress.best_step = mean, step
         progress.stale_epochs = progress.plateau_epochs = 0
@@ -86,4 +88,4 @@ def _end_epoch(parts: LoopParts) -> None:
     if settings.schedule == "plateau" and progress.plateau_epochs >= settings.plateau_epochs:
         progress.rate_factor *= settings.plateau_factor
         progress.plateau_epochs = 0
-        print(f"learning rate lowered to {progress.rate_factor:g} of the schedule's", flush=True)
+        logging.info(f"learning rate lowered to {progress.rate_factor:g} of the schedule's")

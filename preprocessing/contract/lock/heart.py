@@ -8,11 +8,12 @@ named version of the lock, so that of two takers one loses.
 
 import contextlib
 import dataclasses
-import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
+
+from absl import logging
 
 from preprocessing.contract.lock.holder import Holder, refusal
 
@@ -94,7 +95,7 @@ class Heart(threading.Thread):
                 if self._write(version):
                     return
             elif not first:
-                print(_patience(self._output, holder, self._stale_s), file=sys.stderr, flush=True)
+                logging.warning(_patience(self._output, holder, self._stale_s))
             first = version
             time.sleep(self._beat_s / _POLLS_PER_BEAT)
 

@@ -12,10 +12,11 @@ import contextlib
 import functools
 import hashlib
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from absl import logging
 
 from preprocessing.contract.errors import JobError, StoppedError
 from preprocessing.contract.files import buckets, storage
@@ -101,7 +102,7 @@ def _wait(take: Callable[[], Any], deadline: float, wait_s: float) -> Any:
                     f"waited {wait_s:g} s"
                 ) from held
             if not told:
-                print(f"{held}; waiting up to {wait_s:g} s for it", file=sys.stderr, flush=True)
+                logging.warning(f"{held}; waiting up to {wait_s:g} s for it")
             told = True
             time.sleep(_PAUSE_S)
 
@@ -114,7 +115,7 @@ def _letting_go(heart: Heart) -> Iterator[None]:
         try:
             heart.stop()
         except (JobError, OSError) as error:
-            print(f"warning: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+            logging.warning(" ".join(str(error).split()))
 
     with tidied(stop):
         try:

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Shows how far a job is: a bar with rate and time left on a terminal, plain lines in a log."""
 
-import sys
 import time
 from types import TracebackType
-from typing import TextIO
 
 import tqdm
+from absl import logging
+
+from preprocessing.contract.process import log
 
 
 class Progress:
@@ -18,7 +19,6 @@ class Progress:
         unit: name of one piece, in the plural.
         done: how much was done before, which does not count for the rate.
         interval_s: seconds between plain lines.
-        stream: where to write; standard error by default.
     """
 
     def __init__(
@@ -29,16 +29,14 @@ class Progress:
         unit: str,
         done: int = 0,
         interval_s: float = 30.0,
-        stream: TextIO | None = None,
     ) -> None:
-        self._stream = stream or sys.stderr
         self._title, self._total, self._unit = title, total, unit
         self._done = self._first = done
         self._interval_s = interval_s
         self._start = self._last = time.monotonic()
         self._bar = (
-            tqdm.tqdm(total=total, initial=done, desc=title, unit=f" {unit}", file=self._stream)
-            if self._stream.isatty()
+            tqdm.tqdm(total=total, initial=done, desc=title, unit=f" {unit}")
+            if log.for_people()
             else None
         )
 
@@ -78,4 +76,4 @@ class Progress:
         left = f", {(self._total - self._done) / rate:.0f} s left" if rate > 0 else ""
         share = f"{self._done} of {self._total} {self._unit}"
         text = f"{self._title}: {share}, {rate:.1f} {self._unit}/s{left}"
-        print(f"{text}, {note}" if note else text, file=self._stream, flush=True)
+        logging.info(f"{text}, {note}" if note else text)

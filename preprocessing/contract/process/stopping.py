@@ -9,12 +9,12 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 from preprocessing.contract.errors import StoppedError
+from preprocessing.contract.process import log
 
 # Spot machines on Google's Kubernetes Engine give 15 seconds, whatever a pod asks for.
 GRACE_SECONDS = 12.0
@@ -127,7 +127,7 @@ class StopRequests:
         Args:
             sentence: why, for the log.
         """
-        print(f"{self._program}: {sentence}", file=sys.stderr, flush=True)
+        log.say(self._program, sentence, StoppedError.exit_code)
         # In threads of their own: a store that does not answer must not keep the process.
         threads = [threading.Thread(target=tidy, daemon=True) for tidy in tuple(_AT_LEAVING)]
         deadline = time.monotonic() + _TIDY_SECONDS
@@ -135,7 +135,7 @@ class StopRequests:
             thread.start()
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        sys.stdout.flush()
+        log.end()
         os._exit(StoppedError.exit_code)
 
     def _listen(self, signals: socket.socket) -> None:
@@ -161,7 +161,7 @@ class StopRequests:
             timer = threading.Timer(self._grace, self.end, [late])
             timer.daemon = True
             timer.start()
-            print(f"{self._program}: {by}: saving", file=sys.stderr, flush=True)
+            log.say(self._program, f"{by}: saving")
 
     def _is_repeated(self) -> bool:
         return time.monotonic() - self._interrupted > _ECHO_SECONDS

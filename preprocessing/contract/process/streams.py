@@ -5,16 +5,46 @@
 --help not in a traceback. For entry points only, before anything else is opened.
 """
 
+import contextlib
 import errno
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from preprocessing.contract.errors import ResourceError
 
 # The reader of a pipe, or the terminal, is gone.
 _NOBODY_READS = (errno.EPIPE, errno.EIO)
+_WAIT_SECONDS = 5.0
+# Makes an object of each line, with the severity that TensorFlow's C++ or Python put in front.
+_AS_JSON = r"""
+import datetime, json, os, re, signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends when all that it reads is written
+severity, worker = sys.argv[1:]
+marked = re.compile(
+    r"(?:\d{4}-\d\d-\d\d [\d:.]+: )?(?=[IWEF] |[IWEF]\d{4} |(?:INFO|WARNING|ERROR|FATAL):)(.)"
+)
+names = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "CRITICAL"}
+for line in sys.stdin.buffer:
+    text = line.decode(errors="replace").rstrip()
+    found = marked.match(text)
+    one = {
+        "severity": names[found[1]] if found else severity,
+        "message": text,
+        "time": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "logger": "stderr" if severity == "ERROR" else "stdout",
+    }
+    if worker:
+        one["worker"] = worker
+    try:
+        os.write(1, (json.dumps(one) + "\n").encode())
+    except OSError:
+        pass  # nobody reads, or the disk is full: what writes here must not be held up
+"""
+
+_diverted: list[Callable[[], None]] = []
 
 
 class _Stream(io.FileIO):
@@ -50,6 +80,65 @@ def settle() -> None:
                 os.close(nowhere)
     sys.stdout = _text(1, sys.stdout)
     sys.stderr = _text(os.dup(2), sys.stderr, by_line=True)
+
+
+def divert(number: int, program: str, *arguments: str) -> Callable[[], None]:
+    """Sends what is written to a descriptor, by child processes too, through a program.
+
+    It runs in a process of its own, since what a process that dies writes last should pass as well.
+
+    Args:
+        number: of the descriptor.
+        program: Python source that reads its standard input and writes what the descriptor gets.
+        arguments: of the program.
+
+    Returns:
+        What ends it, and waits until all has passed, but not for a child that holds the pipe open.
+    """
+    import subprocess  # here, because a program that starts has to hear signals first
+
+    own = os.dup(number)
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", program, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=own,
+        start_new_session=True,  # Ctrl-C is this process's to answer
+    )
+    assert process.stdin is not None
+    os.dup2(process.stdin.fileno(), number)
+    process.stdin.close()
+
+    def end() -> None:
+        os.dup2(own, number)
+        os.close(own)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_WAIT_SECONDS)
+
+    return end
+
+
+def as_json(worker: str) -> tuple[TextIO, TextIO]:
+    """Makes JSON of all lines that are written to standard output and standard error from now on.
+
+    That holds for TensorFlow's C++, for libraries that print and for child processes.
+
+    Args:
+        worker: what the lines say of this process; empty for nothing.
+
+    Returns:
+        Streams for lines that are JSON already.
+    """
+    ready = _text(os.dup(1), sys.stdout, by_line=True), _text(os.dup(2), sys.stderr, by_line=True)
+    _diverted.extend([divert(1, _AS_JSON, "INFO", worker), divert(2, _AS_JSON, "ERROR", worker)])
+    sys.stdout = _text(1, sys.stdout, by_line=True)
+    sys.stderr = _text(2, sys.stderr, by_line=True)
+    return ready
+
+
+def join() -> None:
+    """Waits until what `as_json` reads is written; for the end of the process."""
+    while _diverted:
+        _diverted.pop()()
 
 
 def _text(number: int, before: TextIO | None, *, by_line: bool = False) -> io.TextIOWrapper:

@@ -10,15 +10,14 @@ import contextlib
 import ctypes
 import glob
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 
+from preprocessing.contract.process import streams
+
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/dxg")
-_WAIT_SECONDS = 5.0
-# A process of its own, since this one may die in the import: on a processor without AVX,
-# TensorFlow says why and aborts.
+# On a processor without AVX, TensorFlow says in the import why it aborts, which passes.
 _FILTER = r"""
 import re, sys
 notes = re.compile(
@@ -70,20 +69,8 @@ def _gpu_is_near() -> bool:
 @contextlib.contextmanager
 def _filtered() -> Iterator[None]:
     """Sends standard error, of this process and by its number, through the filter for a while."""
-    own = os.dup(2)
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _FILTER],
-        stdin=subprocess.PIPE,
-        stdout=own,
-        start_new_session=True,  # Ctrl-C is this process's to answer
-    )
-    assert process.stdin is not None
-    os.dup2(process.stdin.fileno(), 2)
-    process.stdin.close()
+    end = streams.divert(2, _FILTER)
     try:
         yield
     finally:
-        os.dup2(own, 2)
-        os.close(own)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_WAIT_SECONDS)
+        end()

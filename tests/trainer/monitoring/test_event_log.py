@@ -110,11 +110,11 @@ def test_a_log_that_cannot_be_written_is_a_warning_now_and_then(
         monitor.training(step, {"train/loss": 1.0})
         monitor.flush()
     (sentence,) = capsys.readouterr().err.strip().splitlines()
-    assert sentence.startswith("warning: TensorBoard's events could not be written (")
+    assert " WARNING TensorBoard's events could not be written (" in sentence
     assert "Not a directory" in sentence
     monkeypatch.setattr(event_log, "_QUIET_S", 0.0)
     monitor.flush()
-    assert "warning" in capsys.readouterr().err
+    assert "WARNING" in capsys.readouterr().err
     blocked.unlink()  # what could not be written then is written now
     monitor.flush()
     assert [step for step, _ in _loss(f"{blocked}/log")] == [1, 2, 3]

@@ -127,7 +127,7 @@ def test_what_only_the_first_start_reads_stays_on_record_and_is_said_to_have_no_
     other = changed(name, FREE[name])
     other.train.log_every_steps = 3
     notes.check(output, other, MANIFEST)
-    assert f"warning: {name} {FREE[name]} has no effect" in capsys.readouterr().err
+    assert f"WARNING {name} {FREE[name]} has no effect" in capsys.readouterr().err
     notes.declare(output, other, MANIFEST)
     expected = Config()
     expected.train.log_every_steps = 3

@@ -31,7 +31,9 @@ from preprocessing.contract import lock
 from preprocessing.contract.files import storage
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.lock import holder
+from preprocessing.contract.process import log
 from preprocessing.contract.process.stopping import StopRequests
+log.configure([])
 output, machine, wait_s, stale_s = sys.argv[1:]
 if machine:
     holder._machine = lambda: machine
