@@ -2,15 +2,16 @@
 """The Beam steps of the job, with the counters that name every way a record can go wrong."""
 
 import base64
+import collections
+import pickle
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import apache_beam as beam
 import cv2
 from apache_beam.metrics import Metrics
 
-from preprocessing.contract import radiographs
 from preprocessing.shards import shards
 from preprocessing.shards.shards import ShardTask
 from preprocessing.staging import unpacking
@@ -20,83 +21,53 @@ from preprocessing.workers import orphans
 NAMESPACE = "cxr14"
 WRITTEN = "records_written"
 STAGED = "images_staged"
-REASONS = radiographs.REASONS
+
+# Does a task and says what to count.
+Work = Callable[[Any], Mapping[str, int]]
 
 
-class Task(Protocol):
-    """What a worker is told, as JSON."""
-
-    def to_json(self) -> str:
-        """Returns the task as text."""
-        ...
-
-
-def pack(task: Task) -> str:
+def pack(task: Any) -> str:
     """Packs a task into text: the whole plan of 112,120 rows must fit into a 10 MB job request."""
-    return base64.b85encode(zlib.compress(task.to_json().encode(), 9)).decode()
+    return base64.b85encode(zlib.compress(pickle.dumps(task), 9)).decode()
 
 
-def unpack(text: str) -> str:
-    """Returns the JSON of what `pack` packed."""
-    return zlib.decompress(base64.b85decode(text)).decode()
+def unpack(text: str) -> Any:
+    """Returns what `pack` packed; only ever text of this very job, as unpickling runs code."""
+    return pickle.loads(zlib.decompress(base64.b85decode(text)))
+
+
+def write_shard(task: ShardTask) -> dict[str, int]:
+    """Writes a shard and returns the counts of its images."""
+    note = shards.write(task)
+    rejected = collections.Counter(f"rejected_{item.reason}" for item in note.rejected)
+    return {WRITTEN: note.examples, **rejected}
+
+
+def work_off(task: StageTask) -> dict[str, int]:
+    """Reads an archive, or some DICOM files, and returns how many images that gave."""
+    return {STAGED: unpacking.work_off(task)}
 
 
 class Worker(beam.DoFn):  # type: ignore[misc]  # Beam has no types
-    """What every worker of the job does before its first task."""
+    """Does each packed task, counts what came of it, and yields the task's name.
+
+    Args:
+        work: does a task and returns name of a counter -> what to add to it.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
 
     def setup(self) -> None:
         """Keeps OpenCV to one thread, as the runner uses every core, and ends with its job."""
         cv2.setNumThreads(1)
         orphans.watch_parent()
 
-
-class WriteShard(Worker):
-    """Writes one shard for each packed task and yields the shard's name."""
-
-    def setup(self) -> None:
-        """Makes the counters."""
-        super().setup()
-        self._written = Metrics.counter(NAMESPACE, WRITTEN)
-        self._rejected = {
-            reason: Metrics.counter(NAMESPACE, f"rejected_{reason}") for reason in REASONS
-        }
-
     def process(self, packed: str) -> Iterable[str]:
-        """Writes a shard.
-
-        Args:
-            packed: a task as `pack` made it.
-
-        Yields:
-            The name of the finished shard.
-        """
-        task = ShardTask.from_json(unpack(packed))
-        note = shards.write(task)
-        self._written.inc(note.examples)
-        for rejection in note.rejected:
-            self._rejected[rejection.reason].inc()
-        yield task.name
-
-
-class WorkOff(Worker):
-    """Works off one archive, or some DICOM files, and yields the task's name."""
-
-    def setup(self) -> None:
-        """Makes the counters."""
-        super().setup()
-        self._staged = Metrics.counter(NAMESPACE, STAGED)
-
-    def process(self, packed: str) -> Iterable[str]:
-        """Works off a task.
-
-        Args:
-            packed: a task as `pack` made it.
-
-        Yields:
-            The name of the finished task.
-        """
-        task = StageTask.from_json(unpack(packed))
-        self._staged.inc(unpacking.work_off(task))
+        """Does one task."""
+        task = unpack(packed)
+        for name, count in self._work(task).items():
+            Metrics.counter(NAMESPACE, name).inc(count)
         yield task.name
 
 
@@ -105,13 +76,13 @@ class Spread(beam.PTransform):  # type: ignore[misc]  # Beam has no types
 
     Args:
         tasks: the plan.
-        worker: makes what does a packed task.
+        work: does one of them.
     """
 
-    def __init__(self, tasks: Sequence[Task], worker: Callable[[], Worker]) -> None:
+    def __init__(self, tasks: Sequence[Any], work: Work) -> None:
         super().__init__()
         self._packed = [pack(task) for task in tasks]
-        self._worker = worker
+        self._work = work
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
         """Builds the chain; the reshuffle keeps runners from fusing all tasks into one worker."""
@@ -119,5 +90,5 @@ class Spread(beam.PTransform):  # type: ignore[misc]  # Beam has no types
             begin
             | "Plan" >> beam.Create(self._packed, reshuffle=False)
             | "Spread" >> beam.Reshuffle()
-            | "Work" >> beam.ParDo(self._worker())
+            | "Work" >> beam.ParDo(Worker(self._work))
         )

@@ -26,13 +26,12 @@ _FIELD = descriptor_pb2.FieldDescriptorProto
 
 
 @dataclasses.dataclass(frozen=True)
-class Record:
-    """One radiograph with what is known about it.
+class Facts:
+    """What is known of one radiograph but its pixels, from the label file to the report.
 
     Attributes:
         id: name of the image, unique in the data set.
         patient: pseudonym of the patient, never a direct identifier.
-        image: encoded grey uint8 picture, `stored_size` pixels square.
         targets: for each finding 1 present, 0 absent, -1 unknown.
         view: "AP", "PA" or "" if unknown.
         sex: "M", "F" or "" if unknown.
@@ -46,7 +45,6 @@ class Record:
 
     id: str
     patient: str
-    image: bytes
     targets: tuple[int, ...]
     view: str = ""
     sex: str = ""
@@ -56,6 +54,17 @@ class Record:
     height: int = 0
     box_findings: tuple[int, ...] = ()
     boxes: tuple[float, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Record(Facts):
+    """One radiograph with what is known about it.
+
+    Attributes:
+        image: encoded grey uint8 picture, `stored_size` pixels square.
+    """
+
+    image: bytes = b""
 
 
 # Attribute of Record -> feature name, kind, and length: None is one value, "findings" one for each

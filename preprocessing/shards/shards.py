@@ -26,7 +26,7 @@ NOTES = "_progress/shards"
 
 @dataclasses.dataclass(frozen=True)
 class ShardTask:
-    """One shard to write: plain data, which travels to a worker as JSON.
+    """One shard to write: plain data, which travels to a worker.
 
     Attributes:
         output: folder of the data set.
@@ -48,20 +48,6 @@ class ShardTask:
         decisive["schema_version"] = schema.SCHEMA_VERSION
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
-    def to_json(self) -> str:
-        """Returns the task as text."""
-        return json.dumps(dataclasses.asdict(self))
-
-    @staticmethod
-    def from_json(text: str) -> "ShardTask":
-        """Reads what `to_json` wrote."""
-        values: dict[str, Any] = json.loads(text)
-        rows: list[dict[str, Any]] = values.pop("rows")
-        for row in rows:
-            row.update({name: tuple(v) for name, v in row.items() if isinstance(v, list)})
-        recipe = Recipe(**values.pop("recipe"))
-        return ShardTask(rows=tuple(Row(**row) for row in rows), recipe=recipe, **values)
-
 
 @dataclasses.dataclass(frozen=True)
 class Rejection:
@@ -73,9 +59,9 @@ class Rejection:
     uri: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class ShardNote:
-    """What is known of a finished shard, kept beside it until the manifest is written.
+    """What is known of a shard, kept beside it from its end until the manifest is written.
 
     Attributes:
         fingerprint: of the task that wrote it.
@@ -89,13 +75,13 @@ class ShardNote:
     """
 
     fingerprint: str
-    examples: int
-    bytes: int
-    sha256: str
-    rejected: tuple[Rejection, ...]
-    digests: tuple[str, ...] = ()
+    examples: int = 0
+    bytes: int = 0
+    sha256: str = ""
+    rejected: list[Rejection] = dataclasses.field(default_factory=list)
+    digests: list[str] = dataclasses.field(default_factory=list)
     turned: int = 0
-    warnings: tuple[tuple[str, str], ...] = ()
+    warnings: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
 
 def plan(
@@ -129,25 +115,15 @@ def write(task: ShardTask) -> ShardNote:
     finished = read_note(task)
     if finished is not None and not finished.rejected and _is_whole(task, finished):
         return finished
-    found = _Found()
-    path = storage.join(task.output, task.name)
-    digest, size = hashlib.sha256(), 0
-    with storage.open_write(path) as file:
-        for serialized in _records(task, found):
+    note = ShardNote(task.fingerprint)
+    digest = hashlib.sha256()
+    with storage.open_write(storage.join(task.output, task.name)) as file:
+        for serialized in _records(task, note):
             for piece in tfrecord.framed(serialized):
                 file.write(piece)
                 digest.update(piece)
-                size += len(piece)
-    note = ShardNote(
-        fingerprint=task.fingerprint,
-        examples=len(task.rows) - len(found.rejected),
-        bytes=size,
-        sha256=digest.hexdigest(),
-        rejected=tuple(found.rejected),
-        digests=tuple(found.digests),
-        turned=found.turned,
-        warnings=tuple(found.warnings),
-    )
+                note.bytes += len(piece)
+    note.sha256 = digest.hexdigest()
     storage.write_text(note_path(task), json.dumps(dataclasses.asdict(note)), private=True)
     return note
 
@@ -156,9 +132,9 @@ def read_note(task: ShardTask) -> ShardNote | None:
     """Returns the note of a shard that this very task finished, None if there is none."""
     try:
         values: dict[str, Any] = json.loads(storage.read_text(note_path(task)))
-        rejected = tuple(Rejection(**item) for item in values.pop("rejected"))
-        digests, warnings = tuple(values.pop("digests")), tuple(values.pop("warnings"))
-        note = ShardNote(rejected=rejected, digests=digests, warnings=warnings, **values)
+        values["rejected"] = [Rejection(**item) for item in values["rejected"]]
+        values["warnings"] = [(name, text) for name, text in values["warnings"]]
+        note = ShardNote(**values)
     except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return note if note.fingerprint == task.fingerprint else None
@@ -175,18 +151,8 @@ def _is_whole(task: ShardTask, note: ShardNote) -> bool:
     return False
 
 
-@dataclasses.dataclass
-class _Found:
-    """What the files of a shard turned out to be; fields as in `ShardNote`."""
-
-    rejected: list[Rejection] = dataclasses.field(default_factory=list)
-    digests: list[str] = dataclasses.field(default_factory=list)
-    turned: int = 0
-    warnings: list[tuple[str, str]] = dataclasses.field(default_factory=list)
-
-
-def _records(task: ShardTask, found: _Found) -> Iterator[bytes]:
-    """Yields the serialized records of a task; notes in `found` what its files turned out to be."""
+def _records(task: ShardTask, note: ShardNote) -> Iterator[bytes]:
+    """Yields the serialized records of a task; notes what its files turned out to be."""
     ready = pieces.read([row for row in task.rows if row.piece])
     loose = radiographs.read_all(
         [row.uri for row in task.rows if not row.piece and not row.refused]
@@ -195,11 +161,12 @@ def _records(task: ShardTask, found: _Found) -> Iterator[bytes]:
         try:
             picture = _picture(row, ready, loose, task.recipe)
         except ImageError as error:
-            found.rejected.append(Rejection(row.id, error.reason, str(error), row.uri))
+            note.rejected.append(Rejection(row.id, error.reason, str(error), row.uri))
             continue
-        found.digests.append(picture.digest)
-        found.turned += picture.turned
-        found.warnings += [(row.id, text) for text in picture.warnings]
+        note.examples += 1
+        note.digests.append(picture.digest)
+        note.turned += picture.turned
+        note.warnings += [(row.id, text) for text in picture.warnings]
         yield schema.encode(_record(row, picture))
 
 
@@ -217,8 +184,7 @@ def _picture(
 
 
 def _record(row: Row, picture: Picture) -> schema.Record:
-    names = [field.name for field in dataclasses.fields(schema.Record)]
-    fields = {name: getattr(row, name) for name in names if name != "image"}
+    fields = {field.name: getattr(row, field.name) for field in dataclasses.fields(schema.Facts)}
     if row.width == SIZE_OF_PICTURE:
         fields |= {"width": picture.width, "height": picture.height}
     return schema.Record(image=picture.data, **fields)

@@ -25,7 +25,7 @@ WANTED = "_progress/wanted.json.gz"
 
 @dataclasses.dataclass(frozen=True)
 class StageTask:
-    """Files to work off: plain data, which travels to a worker as JSON.
+    """Files to work off: plain data, which travels to a worker.
 
     Attributes:
         output: folder of the data set.
@@ -52,18 +52,6 @@ class StageTask:
         """SHA-256 over everything that decides the runs but the files' content."""
         decisive = dataclasses.asdict(dataclasses.replace(self, output=""))
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
-
-    def to_json(self) -> str:
-        """Returns the task as text."""
-        return json.dumps(dataclasses.asdict(self))
-
-    @staticmethod
-    def from_json(text: str) -> "StageTask":
-        """Reads what `to_json` wrote."""
-        values: dict[str, Any] = json.loads(text)
-        recipe = Recipe(**values.pop("recipe"))
-        files = tuple((name, path) for name, path in values.pop("files"))
-        return StageTask(recipe=recipe, files=files, **values)
 
 
 @dataclasses.dataclass(frozen=True)

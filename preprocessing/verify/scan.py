@@ -4,33 +4,22 @@
 import contextlib
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
-from preprocessing.transforms import Spread, Worker, unpack
+from preprocessing.transforms import Spread
 from preprocessing.verify import shard_reading
 from preprocessing.verify.shard_reading import Reading, ReadTask
 from preprocessing.workers import runner
 
 
-class ReadShard(Worker):
-    """Reads one shard for each task, writes its reading, and yields the shard's name."""
-
-    def process(self, packed: str) -> Iterable[str]:
-        """Reads a shard.
-
-        Args:
-            packed: a task, see `pack`.
-
-        Yields:
-            The name of the shard.
-        """
-        task = ReadTask.from_json(unpack(packed))
-        storage.write_bytes(task.note, shard_reading.read(task).to_bytes(), private=True)
-        yield task.name
+def read_shard(task: ReadTask) -> dict[str, int]:
+    """Reads a shard and writes its reading; there is nothing to count."""
+    storage.write_bytes(task.note, shard_reading.read(task).to_bytes(), private=True)
+    return {}
 
 
 def read_all(
@@ -59,9 +48,9 @@ def read_all(
         runner.refuse_local_paths(options, {"DIR": folder, "temp_location": scratch})
         tasks = shard_reading.tasks(folder, manifest, scratch)
         if tasks:
-            finished = {task.note: task.examples for task in tasks}
+            finished = {task.note: task.shard.examples for task in tasks}
             runner.run(
-                Spread(tasks, ReadShard), options, title=title, unit="images", finished=finished
+                Spread(tasks, read_shard), options, title=title, unit="images", finished=finished
             )
         return [Reading.from_bytes(storage.read_bytes(task.note)) for task in tasks]
 

@@ -11,10 +11,10 @@ from typing import Any
 from preprocessing.contract import schema
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage, tfrecord
-from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.manifest import Manifest, Shard
 from preprocessing.contract.pictures import image
 from preprocessing.contract.pictures.image import ImageError
-from preprocessing.contract.schema import Record
+from preprocessing.contract.schema import Facts, Record
 from preprocessing.verify import record_checks
 
 AGAIN = "remove the file and preprocess the data again"
@@ -25,15 +25,12 @@ _HEAD_BYTES, _TAIL_BYTES = 12, 4
 
 @dataclasses.dataclass(frozen=True)
 class ReadTask:
-    """One shard to read: plain data, which travels to a worker as JSON.
+    """One shard to read: plain data, which travels to a worker.
 
     Attributes:
         folder: of the data set.
         split: that the shard belongs to.
-        name: file name of the shard.
-        bytes: size that the manifest states.
-        sha256: checksum that the manifest states.
-        examples: number of records that the manifest states.
+        shard: what the manifest says of it.
         findings: number of findings.
         stored_size: side of the pictures in pixels.
         encoding: of the pictures, "png" or "raw".
@@ -42,64 +39,31 @@ class ReadTask:
 
     folder: str
     split: str
-    name: str
-    bytes: int
-    sha256: str
-    examples: int
+    shard: Shard
     findings: int
     stored_size: int
     encoding: str
     note: str
 
-    def to_json(self) -> str:
-        """Returns the task as text."""
-        return json.dumps(dataclasses.asdict(self))
-
-    @staticmethod
-    def from_json(text: str) -> "ReadTask":
-        """Reads what `to_json` wrote."""
-        return ReadTask(**json.loads(text))
+    @property
+    def name(self) -> str:
+        """File name of the shard."""
+        return self.shard.name
 
 
 @dataclasses.dataclass(frozen=True)
-class Brief:
+class Brief(Facts):
     """What is kept of one record.
 
     Attributes:
-        id: name of the image.
-        patient: pseudonym.
-        targets: for each finding 1 present, 0 absent, -1 unknown.
-        view: "AP", "PA" or "".
-        sex: "M", "F" or "".
-        age: years; -1 if unknown.
-        follow_up: number of the examination; -1 if unknown.
-        width: of the original in pixels; 0 if unknown.
-        height: likewise.
-        box_findings: for each box the index of its finding.
-        boxes: x, y, width, height of each box in turn, as shares of the picture's side.
         digest: of the stored pixels; "" if they cannot be decoded.
         start: first byte of the record's data in the shard.
         length: of the record's data in bytes.
     """
 
-    id: str
-    patient: str
-    targets: tuple[int, ...]
-    view: str
-    sex: str
-    age: int
-    follow_up: int
-    width: int
-    height: int
-    box_findings: tuple[int, ...]
-    boxes: tuple[float, ...]
-    digest: str
-    start: int
-    length: int
-
-
-_COLUMNS = tuple(field.name for field in dataclasses.fields(Brief))
-_OF_RECORD = tuple(name for name in _COLUMNS if name not in ("digest", "start", "length"))
+    digest: str = ""
+    start: int = 0
+    length: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,19 +86,15 @@ class Reading:
 
     def to_bytes(self) -> bytes:
         """Packs the reading: about 30 bytes a record travel back."""
-        columns = {name: [getattr(brief, name) for brief in self.briefs] for name in _COLUMNS}
-        values = dataclasses.asdict(dataclasses.replace(self, briefs=[])) | {"briefs": columns}
-        return zlib.compress(json.dumps(values).encode())
+        return zlib.compress(json.dumps(dataclasses.asdict(self)).encode())
 
     @staticmethod
     def from_bytes(data: bytes) -> "Reading":
         """Unpacks what `to_bytes` packed."""
         values: dict[str, Any] = json.loads(zlib.decompress(data))
-        columns = values.pop("briefs")
-        for name in ("targets", "box_findings", "boxes"):
-            columns[name] = [tuple(items) for items in columns[name]]
-        rows = zip(*(columns[name] for name in _COLUMNS), strict=True)
-        return Reading(briefs=[Brief(*row) for row in rows], **values)
+        for brief in values["briefs"]:
+            brief |= {name: tuple(brief[name]) for name in ("targets", "box_findings", "boxes")}
+        return Reading(briefs=[Brief(**brief) for brief in values.pop("briefs")], **values)
 
 
 def tasks(folder: str, manifest: Manifest, notes: str) -> list[ReadTask]:
@@ -147,7 +107,7 @@ def tasks(folder: str, manifest: Manifest, notes: str) -> list[ReadTask]:
             stored_size=manifest.stored_size,
             encoding=manifest.encoding,
             note=storage.join(notes, f"{shard.name}.json.z"),
-            **dataclasses.asdict(shard),
+            shard=shard,
         )
         for split, of_split in manifest.splits.items()
         for shard in of_split.shards
@@ -175,8 +135,8 @@ def read(task: ReadTask) -> Reading:
     except DataError as error:
         whole = False
         wrong.append(str(error))
-    if whole and position != task.examples:
-        wrong.append(f"it holds {position} records, the manifest says {task.examples}")
+    if whole and position != task.shard.examples:
+        wrong.append(f"it holds {position} records, the manifest says {task.shard.examples}")
     if wrong:
         problems.insert(0, f"{task.name} is damaged: {'; '.join(wrong)}; {AGAIN}")
     problems += _order(task, briefs)
@@ -184,9 +144,9 @@ def read(task: ReadTask) -> Reading:
 
 
 def _content(task: ReadTask, data: bytes) -> list[str]:
-    if len(data) != task.bytes:
-        return [f"it has {len(data)} bytes, the manifest says {task.bytes}"]
-    if hashlib.sha256(data).hexdigest() != task.sha256:
+    if len(data) != task.shard.bytes:
+        return [f"it has {len(data)} bytes, the manifest says {task.shard.bytes}"]
+    if hashlib.sha256(data).hexdigest() != task.shard.sha256:
         return ["its SHA-256 is not the manifest's"]
     return []
 
@@ -212,7 +172,7 @@ def _brief(
     wrong += record_checks.check(record, task.findings)
     where = f"{task.name}, record {number} ({record.id})"
     problems += [f"{where}: {text}; {AGAIN}" for text in wrong]
-    kept = {name: getattr(record, name) for name in _OF_RECORD}
+    kept = {field.name: getattr(record, field.name) for field in dataclasses.fields(Facts)}
     return Brief(digest=digest, start=start, length=len(serialized), **kept)
 
 

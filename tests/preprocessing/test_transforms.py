@@ -13,10 +13,12 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from preprocessing import transforms
 from preprocessing.config import CHESTXRAY14_FINDINGS
+from preprocessing.contract.manifest import Shard
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.shards import shards
 from preprocessing.sources.row import Row
-from preprocessing.verify.scan import ReadShard
+from preprocessing.staging.staging import StageTask
+from preprocessing.verify.shard_reading import ReadTask
 from preprocessing.workers import orphans
 
 
@@ -52,8 +54,12 @@ def _row(number: int, staged: bool = False) -> Row:
 
 
 def test_a_task_unpacks_as_it_was() -> None:
-    (task,) = _plan([_row(number) for number in range(0, 900, 100)], "gs://bucket/out", 512)
-    assert shards.ShardTask.from_json(transforms.unpack(transforms.pack(task))) == task
+    (shard,) = _plan([_row(number) for number in range(0, 900, 100)], "gs://bucket/out", 512)
+    recipe = Recipe(32, "raw", words={"thorax": "chest"})
+    stage = StageTask("gs://bucket/out", "files-1", "", (("a", "b"),), "dicom", recipe, "")
+    read = ReadTask("gs://bucket/out", "test", Shard("s", 1, 2, "3"), 14, 32, "png", "note")
+    for task in (shard, stage, read):
+        assert transforms.unpack(transforms.pack(task)) == task
 
 
 @pytest.mark.parametrize("staged", [False, True])
@@ -71,12 +77,12 @@ def test_the_chain_writes_each_shard_and_counts_each_image(tmp_path: pathlib.Pat
     for number in range(6):
         path = tmp_path / f"{number}.png"
         cv2.imwrite(str(path), np.eye(40, dtype=np.uint8) * number)
-        rows.append(Row(path.name, str(number), (0,), str(path)))
+        rows.append(Row(path.name, str(number), (0,), uri=str(path)))
     (tmp_path / "0.png").write_bytes(b"text")
     (tmp_path / "1.png").unlink()
     tasks = _plan(rows, str(tmp_path / "out"), 2)
     pipeline = beam.Pipeline(runner="FnApiRunner")
-    names = pipeline | transforms.Spread(tasks, transforms.WriteShard)
+    names = pipeline | transforms.Spread(tasks, transforms.write_shard)
     assert_that(names, equal_to([task.name for task in tasks]))
     result = pipeline.run()
     result.wait_until_finish()
@@ -90,16 +96,15 @@ def test_the_chain_writes_each_shard_and_counts_each_image(tmp_path: pathlib.Pat
     assert all((tmp_path / "out" / task.name).is_file() for task in tasks)
 
 
-@pytest.mark.parametrize("worker", [transforms.WriteShard, transforms.WorkOff, ReadShard])
 def test_every_worker_has_one_thread_of_opencv_and_ends_with_its_job(
-    worker: type[transforms.Worker], monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     watches: list[bool] = []
     monkeypatch.setattr(orphans, "watch_parent", lambda: watches.append(True))
     threads = cv2.getNumThreads()
     try:
         cv2.setNumThreads(2)
-        worker().setup()
+        transforms.Worker(transforms.write_shard).setup()
         assert cv2.getNumThreads() == 1
     finally:
         cv2.setNumThreads(threads)

@@ -152,7 +152,7 @@ def test_boxes_without_their_findings_are_refused() -> None:
 def test_a_record_is_written_without_tensorflow(pytestconfig: pytest.Config) -> None:
     code = (
         "import sys; from preprocessing.contract import schema; "
-        "schema.encode(schema.Record('a', 'b', b'c', (1,))); "
+        "schema.encode(schema.Record('a', 'b', (1,), image=b'c')); "
         "sys.exit('tensorflow' in sys.modules)"
     )
     command = [sys.executable, "-c", code]

@@ -14,10 +14,10 @@ def _task(split: str, *names: str) -> ShardTask:
 
 def test_groups_name_patients_and_splits_and_leave_rejected_images_out() -> None:
     tasks = {"train": [_task("train", "a1", "a2", "b1", "b2")], "test": [_task("test", "c1")]}
-    out = (Rejection("b1", "damaged", "", ""),)
+    out = [Rejection("b1", "damaged", "", "")]
     notes = {
-        "train.tfrecord": ShardNote("", 3, 0, "", out, ("x", "x", "y")),
-        "test.tfrecord": ShardNote("", 1, 0, "", (), ("y",)),
+        "train.tfrecord": ShardNote("", 3, 0, "", out, ["x", "x", "y"]),
+        "test.tfrecord": ShardNote("", 1, 0, "", [], ["y"]),
     }
     twins = duplicates.find(tasks, notes)
     assert list(duplicates.table(twins)) == [

@@ -18,7 +18,7 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.shards import shards
 from preprocessing.sources.row import Row
-from preprocessing.transforms import Spread, WriteShard
+from preprocessing.transforms import Spread, write_shard
 from preprocessing.workers import runner
 
 
@@ -68,7 +68,7 @@ def _tasks(folder: pathlib.Path, output: str) -> list[shards.ShardTask]:
     for number in range(12):
         path = folder / f"{number}.png"
         cv2.imwrite(str(path), random.integers(0, 256, (64, 64), np.uint8))
-        rows.append(Row(path.name, str(number), (0, 1), str(path)))
+        rows.append(Row(path.name, str(number), (0, 1), uri=str(path)))
     return shards.plan(
         rows,
         split="train",
@@ -80,7 +80,7 @@ def _tasks(folder: pathlib.Path, output: str) -> list[shards.ShardTask]:
 
 def _run(tasks: list[shards.ShardTask], arguments: list[str]) -> None:
     runner.run(
-        Spread(tasks, WriteShard),
+        Spread(tasks, write_shard),
         runner.options(arguments, images=12),
         title="preprocessing",
         unit="images",

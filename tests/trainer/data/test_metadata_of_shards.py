@@ -19,11 +19,11 @@ from trainer.predictions import metadata
 
 RECORDS = {
     "train": [
-        schema.Record("t1", "1", b"no picture", (1, -1), "AP", "M", 60, 0, 2500, 2048),
-        schema.Record("t2", "1", b"", (0, 1)),
+        schema.Record("t1", "1", (1, -1), "AP", "M", 60, 0, 2500, 2048, image=b"no picture"),
+        schema.Record("t2", "1", (0, 1)),
     ],
-    "validation": [schema.Record("v1", "2", b"", (0, 0), "PA", "F", 5, 3, 10, 20)],
-    "test": [schema.Record("s1", "3", b"", (1, 1)), schema.Record("s2", "4", b"", (0, 0))],
+    "validation": [schema.Record("v1", "2", (0, 0), "PA", "F", 5, 3, 10, 20)],
+    "test": [schema.Record("s1", "3", (1, 1)), schema.Record("s2", "4", (0, 0))],
 }
 
 
