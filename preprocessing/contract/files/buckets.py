@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reaches object stores: gs:// by Google's client, other schemes by TensorFlow's file systems."""
 
+import abc
 import ctypes
 import functools
 import hashlib
@@ -11,7 +12,20 @@ from preprocessing.contract.errors import UsageError
 from preprocessing.contract.process import tensorflow_notes
 
 
-class Bucket(Protocol):
+class Versions(Protocol):
+    """What a lock needs of a store; a version changes with every write and is "" for no object."""
+
+    def read_versioned(self, path: str) -> tuple[bytes, str]:
+        """Returns an object's content and version; raises FileNotFoundError."""
+
+    def write_version(self, path: str, data: bytes, version: str) -> str:
+        """Puts an object in the place of a version; returns its own version, "" if it lost."""
+
+    def delete_version(self, path: str, version: str) -> None:
+        """Deletes an object if it still is that version."""
+
+
+class Bucket(Versions, Protocol):
     """What `storage` needs of an object store; every path is a full URL."""
 
     def read(self, path: str) -> bytes:
@@ -41,14 +55,47 @@ class Bucket(Protocol):
     def rename(self, source: str, target: str) -> None:
         """Moves an object; raises FileNotFoundError."""
 
+
+class HashedVersions(abc.ABC):
+    """Versions, by the hash of the content, of a store that has no conditional writes.
+
+    Of two writers in the same instant both may believe that they won, until they read again.
+    """
+
+    @abc.abstractmethod
+    def read(self, path: str) -> bytes:
+        """Returns the content; raises FileNotFoundError."""
+
+    @abc.abstractmethod
+    def write(self, path: str, data: bytes) -> None:
+        """Writes all of it at once."""
+
+    @abc.abstractmethod
+    def delete(self, path: str) -> None:
+        """Deletes it if it is there."""
+
     def read_versioned(self, path: str) -> tuple[bytes, str]:
-        """Returns an object's content and version; raises FileNotFoundError."""
+        """Returns the content and its hash as version; raises FileNotFoundError."""
+        data = self.read(path)
+        return data, hashlib.sha256(data).hexdigest()
 
     def write_version(self, path: str, data: bytes, version: str) -> str:
-        """Puts an object in the place of a version, "" for none; returns its own version or ""."""
+        """Writes in the place of a version; returns its own version, "" if it lost."""
+        if self._version(path) != version:
+            return ""
+        self.write(path, data)
+        return hashlib.sha256(data).hexdigest()
 
     def delete_version(self, path: str, version: str) -> None:
-        """Deletes an object if it still is that version."""
+        """Deletes what still is that version."""
+        if self._version(path) == version:
+            self.delete(path)
+
+    def _version(self, path: str) -> str:
+        try:
+            return self.read_versioned(path)[1]
+        except FileNotFoundError:
+            return ""
 
 
 @functools.cache
@@ -66,7 +113,7 @@ def of(scheme: str) -> Bucket:
     return GoogleCloudStorage()
 
 
-class TensorFlowFiles:
+class TensorFlowFiles(HashedVersions):
     """Other schemes through TensorFlow, whose plug-ins come with the extra `tensorflow-io`."""
 
     def __init__(self, scheme: str) -> None:
@@ -178,35 +225,6 @@ class TensorFlowFiles:
         if not self._files.exists(source):
             raise FileNotFoundError(source)
         self._files.rename(source, target, overwrite=True)
-
-    def read_versioned(self, path: str) -> tuple[bytes, str]:
-        """Returns an object's content and its hash as version; raises FileNotFoundError."""
-        data = self.read(path)
-        return data, hashlib.sha256(data).hexdigest()
-
-    def write_version(self, path: str, data: bytes, version: str) -> str:
-        """Puts an object in the place of a version; returns its own version, "" if it lost.
-
-        TensorFlow's file systems have no conditional writes: two writers in the same instant may
-        both believe that they won.
-        """
-        try:
-            found = self.read_versioned(path)[1]
-        except FileNotFoundError:
-            found = ""
-        if found != version:
-            return ""
-        self.write(path, data)
-        return hashlib.sha256(data).hexdigest()
-
-    def delete_version(self, path: str, version: str) -> None:
-        """Deletes an object if it still is that version."""
-        try:
-            found = self.read_versioned(path)[1]
-        except FileNotFoundError:
-            return
-        if found == version:
-            self.delete(path)
 
 
 def _leave_without_destructors() -> None:

@@ -11,28 +11,15 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from absl import logging
 
+from preprocessing.contract.files.buckets import Versions
 from preprocessing.contract.lock.holder import Holder, refusal
 
 _POLLS_PER_BEAT = 5
 # Goes on while the machine sleeps.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-class Store(Protocol):
-    """Where the lock lies; a version is whatever changes with every write, "" for no lock."""
-
-    def read_versioned(self, path: str) -> tuple[bytes, str]:
-        """Returns content and version; raises FileNotFoundError."""
-
-    def write_version(self, path: str, data: bytes, version: str) -> str:
-        """Writes in the place of a version; returns its own version, "" if it lost."""
-
-    def delete_version(self, path: str, version: str) -> None:
-        """Deletes what still is that version."""
 
 
 class Heart(threading.Thread):
@@ -53,7 +40,7 @@ class Heart(threading.Thread):
 
     def __init__(
         self,
-        store: Store,
+        store: Versions,
         path: str,
         output: str,
         *,

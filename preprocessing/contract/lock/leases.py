@@ -10,7 +10,6 @@ before it deletes or replaces anything.
 
 import contextlib
 import functools
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from preprocessing.contract.errors import JobError, StoppedError
 from preprocessing.contract.files import buckets, storage
 from preprocessing.contract.lock import disk
 from preprocessing.contract.lock.bucket import taken_over
-from preprocessing.contract.lock.heart import Heart, Store
+from preprocessing.contract.lock.heart import Heart
 from preprocessing.contract.lock.holder import HeldError
 from preprocessing.contract.process.stopping import tidied
 
@@ -60,7 +59,7 @@ def lease(
         UsageError: nothing can be written there.
     """
     scheme = storage.scheme_of(output)
-    store: Store = buckets.of(scheme) if scheme else _Files()
+    store: buckets.Versions = buckets.of(scheme) if scheme else _Files()
     folder = storage.join(output, FOLDER)
     on_loss = functools.partial(lost, taken_over(output))
     heart = Heart(
@@ -124,32 +123,18 @@ def _letting_go(heart: Heart) -> Iterator[None]:
             stop()
 
 
-class _Files:
-    """A file system as a store of locks; a version is the hash of what it holds.
+class _Files(buckets.HashedVersions):
+    """A file system as a store of locks.
 
-    There are no conditional writes: of two machines that take a lease in the same instant, the
-    later write counts, and the other one finds at its next renewal that it has lost.
+    Of two machines that take a lease in the same instant, the later write counts, and the other one
+    finds at its next renewal that it has lost.
     """
 
-    def read_versioned(self, path: str) -> tuple[bytes, str]:
-        """Returns content and version; raises FileNotFoundError."""
-        data = storage.read_bytes(path)
-        return data, hashlib.sha256(data).hexdigest()
+    def read(self, path: str) -> bytes:
+        return storage.read_bytes(path)
 
-    def write_version(self, path: str, data: bytes, version: str) -> str:
-        """Writes in the place of a version; returns its own version, "" if it lost."""
-        if self._now(path) != version:
-            return ""
+    def write(self, path: str, data: bytes) -> None:
         storage.write_bytes(path, data)
-        return hashlib.sha256(data).hexdigest()
 
-    def delete_version(self, path: str, version: str) -> None:
-        """Deletes what still is that version."""
-        if self._now(path) == version:
-            storage.delete(path)
-
-    def _now(self, path: str) -> str:
-        try:
-            return self.read_versioned(path)[1]
-        except FileNotFoundError:
-            return ""
+    def delete(self, path: str) -> None:
+        storage.delete(path)
