@@ -20,6 +20,7 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["preprocessing*", "trainer*"]),
     package_data={
+        "trainer.launch": ["templates/*"],
         "trainer.report": ["templates/*"],
         "preprocessing.card": ["templates/*"],
     },

@@ -1,19 +1,40 @@
 # SPDX-License-Identifier: MIT
 """Renders a job for Kubernetes (1.33 or newer) and sends it: a Job, or a JobSet of several pods.
 
-The rendered YAML also serves `kubectl create -f -`.
+The rendered YAML also serves `kubectl create -f -`. A worker that is taken away ends all others
+(exit code 75, `distribution.agreement`), so the JobSet makes all of them again; they find each
+other by the host names that JobSet gives (`distribution.cluster`).
+
+JobSet has no time limit over all attempts and no bound on uncounted restarts. The time limit is one
+of each attempt and ends the JobSet; the pods learn how often it restarted, and end it for good
+after too many (`trainer.distribution.platform_restarts`).
 """
 
 import logging
 import os
 from typing import Any
 
-from preprocessing.contract.errors import ConfigError, UsageError
+from preprocessing.contract.errors import ConfigError, DataError, StoppedError, UsageError
 from preprocessing.contract.files import faults
-from trainer.launch import jobset, pod
-from trainer.launch.job import Job
-from trainer.launch.pod import Spec
+from trainer.launch import manifests
+from trainer.launch.job import Job, Kubernetes
+from trainer.launch.manifests import Spec
 from trainer.launch.service import KUBERNETES_PACKAGES, ServiceError, installing
+
+LABELS = {"app.kubernetes.io/name": "cxr14", "app.kubernetes.io/component": "trainer"}
+# Wrong input stays wrong: a run that ends with one of these is not tried again. 75 (stopped, or a
+# peer was) is free; everything else, such as 74 (disk full, no memory), counts as a restart.
+HOPELESS = sorted(error.exit_code for error in (UsageError, DataError, ConfigError))
+
+JOBSET = "jobset.x-k8s.io/v1alpha2"
+_WORKER = "worker"
+_PORT = 2222
+# A part of a host name has at most 63 letters (RFC 1035), and JobSet keeps the six that Kubernetes
+# adds to a pod's name within it.
+_LONGEST = 57
+# A run on spot machines may well be preempted dozens of times; a fault that ends every attempt as
+# a preemption does gets here within hours.
+_UNCOUNTED = 100
 
 # What the client raises where a file is YAML, but not what it expects in it.
 _WRITTEN_WRONGLY = (AttributeError, LookupError, TypeError, ValueError)
@@ -27,12 +48,71 @@ def render(job: Job) -> Spec:
     """
     if job.kubernetes is None:
         raise ConfigError("kubernetes is missing: the section names the namespace and the memory")
-    if job.replicas > 1:
-        return jobset.render(job, job.kubernetes)
-    # What is ignored ends with activeDeadlineSeconds, one time limit over all pods of a Job.
-    spec = pod.job_spec(job, job.kubernetes, on_stop="Ignore", restarts=job.restarts)
-    metadata = pod.metadata(job, job.kubernetes)
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+    alone = job.replicas == 1
+    labels = {**LABELS, **job.labels}
+    spec = manifests.fill(
+        "job",
+        job=job,
+        kubernetes=job.kubernetes,
+        labels=labels,
+        nodes=_node_selector(job, job.kubernetes),
+        hopeless=HOPELESS,
+        stopped=StoppedError.exit_code,
+        on_stop="Ignore" if alone else "FailJob",
+        restarts=job.restarts if alone else 0,
+        env=[] if alone else _environment(job),
+    )
+    if not alone:
+        _check_host_names(job)
+        spec = manifests.fill("jobset", restarts=job.restarts, worker=_WORKER, workers=spec)
+    return {
+        "apiVersion": "batch/v1" if alone else JOBSET,
+        "kind": "Job" if alone else "JobSet",
+        "metadata": {"name": job.name, "namespace": job.kubernetes.namespace, "labels": labels},
+        "spec": spec,
+    }
+
+
+def _node_selector(job: Job, kubernetes: Kubernetes) -> dict[str, str]:
+    selector = dict(kubernetes.node_selector)
+    if job.machine_type is not None:
+        selector["node.kubernetes.io/instance-type"] = job.machine_type
+    if job.spot:
+        selector["cloud.google.com/gke-spot"] = "true"
+    return selector
+
+
+def _environment(job: Job) -> list[Spec]:
+    """What `trainer.distribution.cluster` and `trainer.distribution.platform_restarts` read.
+
+    JOB_COMPLETION_INDEX comes from Kubernetes itself, the annotations from JobSet.
+    """
+    values = {
+        "CXR14_WORKERS": job.replicas,
+        "CXR14_PORT": _PORT,
+        "CXR14_MOST_RESTARTS": job.restarts + _UNCOUNTED,
+    }
+    annotations = {"CXR14_RESTARTS": "restart-attempt", "JOBSET_NAME": "jobset-name"}
+    paths = {
+        name: f"metadata.annotations['jobset.sigs.k8s.io/{key}']"
+        for name, key in annotations.items()
+    }
+    return [
+        *({"name": name, "value": str(value)} for name, value in values.items()),
+        *(
+            {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+            for name, path in paths.items()
+        ),
+    ]
+
+
+def _check_host_names(job: Job) -> None:
+    host = f"{job.name}-{_WORKER}-0-{job.replicas - 1}"
+    if len(host) > _LONGEST:
+        raise ConfigError(
+            f"name is {job.name!r}, but the host {host} would have a name of {len(host)} "
+            f"characters, and JobSet takes {_LONGEST}; choose a shorter name"
+        )
 
 
 def submit(job: Job) -> str:
@@ -102,7 +182,7 @@ def _create(client: Any, connection: Any, manifest: Spec) -> None:
     if manifest["kind"] == "Job":
         client.BatchV1Api(connection).create_namespaced_job(namespace, manifest)
         return
-    group, version = jobset.API.split("/")
+    group, version = JOBSET.split("/")
     api = client.CustomObjectsApi(connection)
     api.create_namespaced_custom_object(group, version, namespace, "jobsets", manifest)
 
@@ -116,7 +196,7 @@ def _explain(error: Any, kind: str, where: str) -> None:
     if error.status == 404 and kind == "JobSet":
         raise ConfigError(
             f"the cluster knows no JobSet, or no namespace for {where}: install JobSet "
-            f"({jobset.API}) and make the namespace, or set replicas to 1"
+            f"({JOBSET}) and make the namespace, or set replicas to 1"
         ) from error
     said = faults.line(error.body or error.reason)
     if 400 <= error.status < 500:

@@ -18,7 +18,7 @@ from absl import flags
 from preprocessing.contract.errors import ConfigError, JobError, UsageError
 from preprocessing.contract.process import streams
 from preprocessing.contract.settings import command_line, declaration
-from trainer.launch import job_file, kubernetes, placeholders, plain_yaml, vertex
+from trainer.launch import job_file, kubernetes, manifests, placeholders, vertex
 from trainer.launch.job import EXAMPLE, Job
 
 _KEYS = """A job file, with an example or the default of each key, and what is allowed:
@@ -137,7 +137,7 @@ def _to_be_sent(spec: Any, filled_in: Any, about: str, values: flags.FlagValues)
     print(f"cxr14-launch: nothing is sent; this is {about}", file=sys.stderr)
     if words:
         print(f"cxr14-launch: still to be replaced: {words}", file=sys.stderr)
-    sys.stdout.write(plain_yaml.dump(spec))
+    sys.stdout.write(manifests.dump(spec))
     return False
 
 

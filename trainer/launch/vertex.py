@@ -9,10 +9,10 @@ from typing import Any
 
 from preprocessing.contract.errors import ConfigError, UsageError
 from preprocessing.contract.files import faults
+from trainer.launch import manifests
 from trainer.launch.job import Job, Vertex
+from trainer.launch.manifests import Spec
 from trainer.launch.service import VERTEX_PACKAGES, ServiceError, installing
-
-Spec = dict[str, Any]
 
 LABELS = {"app": "cxr14"}
 
@@ -28,22 +28,7 @@ def render(job: Job) -> Spec:
         raise ConfigError("machine_type is missing, and Vertex AI cannot do without it")
     if not job.output.startswith("gs://"):
         raise ConfigError(f"output is {job.output!r}, but Vertex AI writes to gs:// only")
-    spec: Spec = {
-        "workerPoolSpecs": _worker_pools(job, vertex),
-        "scheduling": {
-            "timeout": f"{job.timeout_seconds}s",
-            # The replicas of one run cannot go on without the one that was restarted.
-            "restartJobOnWorkerRestart": job.restarts > 0,
-            "disableRetries": job.restarts == 0,
-            "strategy": "SPOT" if job.spot else "STANDARD",
-        },
-        "baseOutputDirectory": {"outputUriPrefix": job.output},
-    }
-    if vertex.service_account is not None:
-        spec["serviceAccount"] = vertex.service_account
-    if vertex.tensorboard is not None:
-        spec["tensorboard"] = vertex.tensorboard
-    return spec
+    return manifests.fill("vertex", job=job, vertex=vertex)
 
 
 def section(job: Job) -> Vertex:
@@ -133,26 +118,3 @@ def _client(aiplatform_v1: Any, region: str, api_endpoint: str | None) -> Any:
             credentials=credentials.AnonymousCredentials(),
         )
     return aiplatform_v1.JobServiceClient(transport="rest", client_options=options)
-
-
-def _worker_pools(job: Job, vertex: Vertex) -> list[Spec]:
-    """Pool 0 must hold exactly one replica, the chief; pool 1 holds the others."""
-    pool: Spec = {
-        "machineSpec": {"machineType": job.machine_type},
-        "replicaCount": 1,
-        "diskSpec": {
-            "bootDiskType": vertex.boot_disk_type,
-            "bootDiskSizeGb": vertex.boot_disk_gb,
-        },
-        "containerSpec": {"imageUri": job.image, "args": job.arguments()},
-    }
-    if job.accelerator is not None:
-        pool["machineSpec"]["acceleratorType"] = job.accelerator.type
-        pool["machineSpec"]["acceleratorCount"] = job.accelerator.count
-    if job.env:
-        pool["containerSpec"]["env"] = [
-            {"name": name, "value": value} for name, value in job.env.items()
-        ]
-    if job.replicas == 1:
-        return [pool]
-    return [pool, {**pool, "replicaCount": job.replicas - 1}]

@@ -10,7 +10,7 @@ import pytest
 
 from preprocessing.contract import errors
 from trainer.distribution import cluster, platform_restarts
-from trainer.launch import job_file, jobset, kubernetes, task
+from trainer.launch import job_file, kubernetes, task
 
 WORKERS = 3
 
@@ -22,7 +22,7 @@ def manifest(job_file: Callable[..., str]) -> dict[str, Any]:
 
 def render(path: str) -> dict[str, Any]:
     rendered = kubernetes.render(job_file.load(path))
-    assert rendered["apiVersion"] == jobset.API and rendered["kind"] == "JobSet"
+    assert rendered["apiVersion"] == kubernetes.JOBSET and rendered["kind"] == "JobSet"
     kubernetes_validate.validate(child(rendered), "1.33", strict=True)
     return rendered
 

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from preprocessing.contract import errors
-from trainer.launch import job_file, kubernetes
+from trainer.launch import job_file as reader
+from trainer.launch import kubernetes
 from trainer.launch.job import Kubernetes
 
 
@@ -21,7 +22,7 @@ def manifest(job_file: Callable[..., str]) -> dict[str, Any]:
 
 
 def render(path: str) -> dict[str, Any]:
-    rendered = kubernetes.render(job_file.load(path))
+    rendered = kubernetes.render(reader.load(path))
     kubernetes_validate.validate(rendered, "1.33", strict=True)
     return rendered
 
@@ -143,3 +144,27 @@ def test_every_setting_of_the_section_reaches_the_manifest(job_file: Callable[..
     for word in ("elsewhere", "somebody", "77Gi", "3Gi", "9Gi", "99", "training", "1e3"):
         assert word in text
     assert pod(manifest)["containers"][0]["resources"]["requests"]["cpu"] == "7"
+
+
+@pytest.mark.parametrize("changes", [{}, {"spot": True}, {"accelerator": ..., "machine_type": ...}])
+def test_one_pod_serves_both(job_file: Callable[..., str], changes: dict[str, object]) -> None:
+    alone = kubernetes.render(reader.load(job_file(env={"LEVEL": "1"}, **changes)))
+    several = kubernetes.render(reader.load(job_file(env={"LEVEL": "1"}, replicas=2, **changes)))
+    first = alone["spec"]["template"]["spec"]
+    second = several["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
+    own, added = (spec["containers"][0].pop("env") for spec in (first, second))
+    assert first == second
+    assert own == [{"name": "LEVEL", "value": "1"}]
+    assert added[-1] == own[0]
+    assert {entry["name"] for entry in added[:-1]} == {
+        "CXR14_MOST_RESTARTS",
+        "CXR14_PORT",
+        "CXR14_RESTARTS",
+        "CXR14_WORKERS",
+        "JOBSET_NAME",
+    }
+
+
+def test_an_exit_code_is_hopeless_or_worth_another_try() -> None:
+    assert errors.StoppedError.exit_code not in kubernetes.HOPELESS
+    assert kubernetes.HOPELESS == [64, 65, 78]

@@ -1,13 +1,37 @@
 # SPDX-License-Identifier: MIT
-"""Writes YAML that every reader takes the same way, not only PyYAML."""
+"""Fills the templates of what is sent to a cloud, and writes it as plain YAML."""
 
+import functools
 import re
 from typing import Any
 
+import jinja2
 import yaml
+
+Spec = dict[str, Any]
 
 # Text to PyYAML when bare, but a number or a truth value to the YAML library of kubectl.
 _AMBIGUOUS = re.compile(r"[yYnN~]|[-+.]?[0-9][0-9A-Za-z_.:+-]*")
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    """Values of a user go in through the filter `tojson`, which is YAML in every reader."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("trainer.launch"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.policies["json.dumps_kwargs"] = {"sort_keys": False}
+    return made
+
+
+def fill(template: str, **values: Any) -> Spec:
+    """Returns what a template of this package describes, with values filled in."""
+    text = _templates().get_template(f"{template}.yaml.j2").render(values)
+    spec: Spec = yaml.safe_load(text)
+    return spec
 
 
 class _Dumper(yaml.SafeDumper):
