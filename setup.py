@@ -48,6 +48,7 @@ setup(
         "PyYAML>=6.0.2,<7",
         "Jinja2>=3.1.6,<4",
         "MarkupSafe>=2.1.5,<4",
+        "matplotlib>=3.10,<3.12",
         "tqdm>=4.67,<5",
     ],
     extras_require={

@@ -1,25 +1,51 @@
 # SPDX-License-Identifier: MIT
 """The figures of the report as files of their own, SVG and PNG, for slides and papers.
 
-Unlike on the page every finding has a colour and its name stands beside, because nobody can ask a
-picture.
+Unlike on the page every finding has a colour and a legend names it, because a picture has no
+script that could be asked. Matplotlib brings its own fonts, so a container needs none.
 """
 
-from collections.abc import Mapping, Sequence
+import io
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
+import matplotlib.style
+from matplotlib.figure import Figure
+
 from trainer.report.figures import curves
-from trainer.report.figures.canvas import Canvas, Png, Svg
-from trainer.report.figures.charts import Chart, Line, nice_ticks, tick_text
+from trainer.report.figures.charts import Chart
 from trainer.report.figures.plots import domain
 from trainer.report.markdown import auc_text, headline_split
 from trainer.report.sections import calibration
 
-_INK, _MUTED, _GRID, _ACCENT = "#17212b", "#54606c", "#e4e8e8", "#0b5c9e"
 # Seven colours that stay apart for the colour-blind (after Okabe and Ito, Color Universal Design,
 # 2008, with a darker yellow); the next seven findings have them again, dashed.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
-_LEFT, _TOP, _PLANE, _LEGEND = 62, 46, 400, 286
+_INK, _MUTED, _GRID, _ACCENT = "#17212b", "#54606c", "#e4e8e8", "#0b5c9e"
+_STYLE = {
+    # Names are text: not TeX, and in an SVG words that can be found and edited, not outlines.
+    "text.parse_math": False,
+    "svg.fonttype": "none",
+    # Without a salt the ids in an SVG would be random: equal reports have equal files.
+    "svg.hashsalt": "cxr14",
+    "axes.axisbelow": True,
+    "axes.edgecolor": _GRID,
+    "axes.grid": True,
+    "axes.titlelocation": "left",
+    "errorbar.capsize": 3,
+    "font.size": 9,
+    "grid.color": _GRID,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "savefig.dpi": 250,
+    "xtick.color": _GRID,
+    "xtick.labelcolor": "black",
+    "ytick.color": _GRID,
+    "ytick.labelcolor": "black",
+}
 
 
 def plot_files(report: Mapping[str, Any]) -> dict[str, bytes]:
@@ -31,123 +57,93 @@ def plot_files(report: Mapping[str, Any]) -> dict[str, bytes]:
     Args:
         report: what `trainer.report.report.build` returned.
     """
-    files: dict[str, bytes] = {}
-    figures: dict[str, Chart] = {}
+    charts: dict[str, Chart | None] = {}
     for split in report["splits"]:
-        figures[f"roc_{split}"] = curves.roc(report, split)
-        if recall := curves.precision_recall(report, split):
-            figures[f"precision_recall_{split}"] = recall
+        charts[f"roc_{split}"] = curves.roc(report, split)
+        charts[f"precision_recall_{split}"] = curves.precision_recall(report, split)
     section = report.get("calibration", {"available": False})
-    if section["available"]:
-        for split in section["splits"]:
-            figures[f"reliability_{split}"] = calibration.reliability_chart(section, split)
-    for name, chart in figures.items():
-        if chart.lines:
-            files |= _chart_files(name, chart)
-    return files | _forest_files(report)
+    for split in section["splits"] if section["available"] else []:
+        charts[f"reliability_{split}"] = calibration.reliability_chart(section, split)
+    # The style of the user's matplotlibrc must not reach the report.
+    with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
+        # What the font lacks is a box in the PNG; the SVG has it as text.
+        warnings.filterwarnings("ignore", "Glyph")
+        figures = {name: _chart(chart) for name, chart in charts.items() if chart and chart.lines}
+        if forest := _forest(report):
+            figures["forest"] = forest
+        return {
+            f"{name}.{form}": _file(figure, form)
+            for name, figure in figures.items()
+            for form in ("svg", "png")
+        }
 
 
-def _chart_files(name: str, chart: Chart) -> dict[str, bytes]:
-    width = _LEFT + _PLANE + _LEGEND
-    height = _TOP + max(_PLANE + 56, 24 + 26 * len(chart.lines))
-    title = chart.label.partition(";")[0].partition(":")[0]
-    svg, png = Svg(width, height, title), Png(width, height)
-    for canvas in (svg, png):
-        canvas.text((16, 26), title, size=15)
-        _plane(canvas, chart)
-        for number, line in enumerate(chart.lines):
-            colour = _COLOURS[number % len(_COLOURS)]
-            _line(canvas, chart, line, colour, 5.0 * (number // len(_COLOURS) % 2))
-            _legend(canvas, line, number, colour)
-    return {f"{name}.svg": svg.content(), f"{name}.png": png.content()}
+def _file(figure: Figure, form: str) -> bytes:
+    content = io.BytesIO()
+    # Dates and versions would make equal figures unequal.
+    unsaid = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+    metadata = {"Title": figure.axes[0].get_title(loc="left"), **unsaid[form]}
+    # As wide as the longest name in the legend.
+    sheet = figure.get_tightbbox().padded(0.1)
+    figure.savefig(content, format=form, bbox_inches=sheet, metadata=metadata)
+    return content.getvalue()
 
 
-def _place(chart: Chart, x: float, y: float) -> tuple[float, float]:
-    across = (x - chart.x.low) / (chart.x.high - chart.x.low)
-    up = (y - chart.y.low) / (chart.y.high - chart.y.low)
-    return _LEFT + across * _PLANE, _TOP + (1 - up) * _PLANE
-
-
-def _plane(canvas: Canvas, chart: Chart) -> None:
-    """Grid, ticks, titles of axes, references."""
-    bottom, right = _TOP + _PLANE, _LEFT + _PLANE
-    for value, text in _ticks(chart.x.low, chart.x.high):
-        x, _ = _place(chart, value, chart.y.low)
-        canvas.lines([(x, _TOP), (x, bottom)], _GRID)
-        canvas.text((x, bottom + 18), text, anchor="middle", colour=_MUTED)
-    for value, text in _ticks(chart.y.low, chart.y.high):
-        _, y = _place(chart, chart.x.low, value)
-        canvas.lines([(_LEFT, y), (right, y)], _GRID)
-        canvas.text((_LEFT - 8, y + 4), text, anchor="end", colour=_MUTED)
-    canvas.text((_LEFT + _PLANE / 2, bottom + 42), chart.x.title, size=13, anchor="middle")
-    middle = (18, _TOP + _PLANE / 2)
-    canvas.text(middle, chart.y.title, size=13, anchor="middle", upright=True)
+def _chart(chart: Chart) -> Figure:
+    figure = Figure(figsize=(5, 5))
+    axes = figure.add_subplot(
+        title=chart.label.partition(";")[0].partition(":")[0],
+        xlabel=chart.x.title,
+        ylabel=chart.y.title,
+        xlim=(chart.x.low, chart.x.high),
+        ylim=(chart.y.low, chart.y.high),
+    )
     for x0, y0, x1, y1 in chart.references:
-        canvas.lines([_place(chart, x0, y0), _place(chart, x1, y1)], _MUTED, dash=3)
+        axes.plot([x0, x1], [y0, y1], color=_MUTED, linewidth=0.8, linestyle=":")
+    handles, labels = [], []
+    for number, line in enumerate(chart.lines):
+        turn, colour = divmod(number, len(_COLOURS))
+        handles += axes.plot(
+            line.x,
+            line.y,
+            color=_COLOURS[colour],
+            linestyle="--" if turn % 2 else "-",
+            marker="o" if line.marks or len(line.x) == 1 else "",
+            # Most curves run along an edge of the plane.
+            clip_on=False,
+        )
+        words = [f"{name} {text}" for name, text in line.words[:1]]
+        labels.append("\n".join([line.name.replace("_", " "), *words]))
+    axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.03, 1.02))
+    return figure
 
 
-def _line(canvas: Canvas, chart: Chart, line: Line, colour: str, dash: float) -> None:
-    places = [_place(chart, x, y) for x, y in zip(line.x, line.y, strict=True)]
-    if len(places) > 1:
-        canvas.lines(places, colour, width=1.5, dash=dash)
-    if line.marks or len(places) == 1:
-        for place in places:
-            canvas.dot(place, 2.5, colour)
-
-
-def _legend(canvas: Canvas, line: Line, number: int, colour: str) -> None:
-    x, y = _LEFT + _PLANE + 22, _TOP + 14 + 26 * number
-    dash = 5.0 * (number // len(_COLOURS) % 2)
-    canvas.lines([(x, y), (x + 24, y)], colour, width=2, dash=dash)
-    canvas.text((x + 34, y), line.name.replace("_", " "), size=12)
-    canvas.text((x + 34, y + 12), _words(line), size=10, colour=_MUTED)
-
-
-def _words(line: Line) -> str:
-    return ", ".join(f"{name} {text}" for name, text in line.words[:1])
-
-
-def _forest_files(report: Mapping[str, Any]) -> dict[str, bytes]:
+def _forest(report: Mapping[str, Any]) -> Figure | None:
     """AUCs of the headline split with their intervals, highest first, the mean below."""
     split = headline_split(report)
     entry = report["splits"][split]
-    findings = [(name, finding["auc"]) for name, finding in entry["findings"].items()]
-    defined = [pair for pair in findings if pair[1]["value"] is not None]
+    areas = [(name.replace("_", " "), one["auc"]) for name, one in entry["findings"].items()]
+    defined = [row for row in areas if row[1]["value"] is not None]
     if not defined:
-        return {}
-    rows = sorted(defined, key=lambda pair: -pair[1]["value"]) + [("Mean", entry["mean_auc"])]
-    title = f"AUC with 95% interval, {split} split"
-    width, height = 700, 96 + 24 * len(rows)
-    svg, png = Svg(width, height, title), Png(width, height)
-    for canvas in (svg, png):
-        canvas.text((16, 26), title, size=15)
-        _forest(canvas, rows, height)
-    return {"forest.svg": svg.content(), "forest.png": png.content()}
-
-
-def _forest(canvas: Canvas, rows: Sequence[tuple[str, Mapping[str, Any]]], height: int) -> None:
-    limits = domain([area for _, area in rows])
-    left, right = 176.0, 520.0
-
-    def place(value: float) -> float:
-        return left + (value - limits[0]) / (limits[1] - limits[0]) * (right - left)
-
-    for value, text in _ticks(*limits):
-        canvas.lines([(place(value), 42), (place(value), height - 42)], _GRID)
-        canvas.text((place(value), height - 24), text, anchor="middle", colour=_MUTED)
-    for number, (name, area) in enumerate(rows):
-        y = 60 + 24 * number
-        colour = _INK if number == len(rows) - 1 else _ACCENT
-        canvas.text((16, y + 4), name.replace("_", " "))
-        canvas.text((right + 24, y + 4), auc_text(area, with_interval=True))
-        if area["low"] is not None:
-            low, high = place(area["low"]), place(area["high"])
-            canvas.lines([(low, y), (high, y)], colour, width=1.6)
-            for end in (low, high):
-                canvas.lines([(end, y - 4), (end, y + 4)], colour, width=1.6)
-        canvas.dot((place(area["value"]), y), 4, colour)
-
-
-def _ticks(low: float, high: float) -> list[tuple[float, str]]:
-    values = nice_ticks(low, high)
-    return list(zip(values, tick_text(values), strict=True))
+        return None
+    rows = sorted(defined, key=lambda row: -row[1]["value"]) + [("Mean", entry["mean_auc"])]
+    figure = Figure(figsize=(5, 0.8 + 0.25 * len(rows)))
+    axes = figure.add_subplot(
+        title=f"AUC with 95% interval, {split} split",
+        xlim=domain([area for _, area in rows]),
+        ylim=(len(rows) - 0.5, -0.5),
+    )
+    for place, (_, area) in enumerate(rows):
+        value, low, high = (area[key] for key in ("value", "low", "high"))
+        axes.errorbar(
+            value,
+            place,
+            xerr=None if low is None else [[value - low], [high - value]],
+            color=_INK if place == len(rows) - 1 else _ACCENT,
+            fmt="o",
+        )
+        words = auc_text(area, with_interval=True)
+        axes.text(1.05, place, words, transform=axes.get_yaxis_transform(), va="center")
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+    axes.grid(visible=False, axis="y")
+    return figure

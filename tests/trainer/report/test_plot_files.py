@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The figures as files show the findings that have figures, and nothing of the others."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from typing import Any
@@ -72,3 +73,35 @@ def test_nothing_defined_means_no_file(files_of: Callable[..., Any]) -> None:
     )
     _, files = files_of(predictions)
     assert set(files) <= {"reliability_test.svg", "reliability_test.png"}
+
+
+def test_names_are_text_and_colours_come_again_dashed(files_of: Callable[..., Any]) -> None:
+    names = ("$a$b", "</text><script>", "\N{CJK UNIFIED IDEOGRAPH-80BA}", *"defgh")
+    labels = np.tile(np.array([[0], [1]], np.float32), (3, len(names)))
+    _, files = files_of(
+        Predictions(
+            ids=np.array(list("abcdef")),
+            patients=np.array(list("123456")),
+            splits=np.array(["test"] * 6),
+            labels=labels,
+            scores=np.linspace(0.1, 0.9, labels.size, dtype=np.float32).reshape(labels.shape),
+            findings=names,
+        )
+    )
+    for figure in ("roc_test", "forest"):
+        text = files[f"{figure}.svg"].decode()
+        assert set(names) <= set(words(text.encode())) and "<script" not in text
+        assert "var(" not in text and "class=" not in text
+        assert ElementTree.fromstring(text).findtext("{*}title")
+    svg = files["roc_test.svg"].decode()
+    styles = re.findall(r"stroke-dasharray: [^;]*; [^\"]*stroke: (#[0-9a-f]{6})", svg)
+    # The diagonal, the eighth finding, and that finding in the legend.
+    assert len(styles) == 3 and styles[1] == styles[2] == "#0072b2"
+    png = cv2.imdecode(np.frombuffer(files["roc_test.png"], np.uint8), cv2.IMREAD_COLOR)
+    for blue, green, red in ((178, 114, 0), (0, 94, 213), (0, 0, 0)):
+        assert (png == (blue, green, red)).all(axis=2).any()
+
+
+def test_equal_reports_have_equal_files(make: Callable[..., Predictions]) -> None:
+    report = reporting.build(Source(make(("test",)), resamples=2))
+    assert plot_files(report) == plot_files(report)
