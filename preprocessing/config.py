@@ -55,7 +55,7 @@ class Table:
     separator: str = setting("|", FIXED)
     """Between the findings of such a list."""
     no_finding: str = setting("No Finding", FIXED)
-    """What such a list says where there is none."""
+    """What such a list says where there is no finding."""
     uncertain: str = setting("unknown", FIXED, choices=_READINGS)
     """What -1 means; unknown is masked in loss and metrics."""
     empty: str = setting("unknown", FIXED, choices=_READINGS)

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         log.configure(argv)
         try:
-            with faults.told():
+            with faults.explained():
                 code = commands.do(argv)
                 log.end()
                 return code

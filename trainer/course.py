@@ -3,7 +3,7 @@
 
 A cosine cannot be stretched once it is under way, since the steps behind it were taken on another
 curve. When it has come to zero, a new one may begin (Loshchilov and Hutter, 2017, restart theirs
-likewise). Every checkpoint carries the stretch that it is on. Imports no TensorFlow.
+likewise). Every checkpoint has the stretch that it is on. Imports no TensorFlow.
 """
 
 import dataclasses

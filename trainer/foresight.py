@@ -49,7 +49,7 @@ def _of_records(config: Config, total: int) -> Iterator[str]:
             yield f"train.profile_steps={train.profile_steps} traces nothing"
         elif span[1] > total:
             yield f"train.profile_steps={train.profile_steps} ends with the run"
-    # The defaults are for longer runs, and nobody chose them.
+    # The defaults are for longer runs and were not chosen for this one.
     every = train.checkpoint_every_steps
     if every > total and every != usual.checkpoint_every_steps:
         yield f"train.checkpoint_every_steps={every} saves at the ends of epochs only"

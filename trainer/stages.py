@@ -72,7 +72,7 @@ def _watched(run: Run) -> Iterator[None]:
     with (
         agreement.naming_lost_peers(run.runtime.peers),
         integrity.naming_damage(run.data, run.manifest, run.config.data.cache),
-        faults.told(),
+        faults.explained(),
     ):
         yield
 

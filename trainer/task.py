@@ -49,7 +49,7 @@ def main(
         # Behind the help, which need not wait for what a report is made with.
         from trainer import modes
 
-        with faults.told():
+        with faults.explained():
             modes.run(parsed, stops, finish)
         return 0
     except JobError as error:
@@ -65,7 +65,7 @@ def console() -> None:
         from trainer.scratch import Scratch
 
         try:
-            with faults.told():
+            with faults.explained():
                 scratch = Scratch()
         except JobError as error:
             log.fail(_PROGRAM, error)

@@ -53,7 +53,7 @@ def truth(text: str) -> bool | None:
 
 
 def whole(text: str) -> int | None:
-    """Reads a whole number, also as pandas writes it (3.0); None for what is none.
+    """Reads a whole number, also as pandas writes it (3.0); None for anything else.
 
     >>> whole("3"), whole(" 3.0"), whole("3.5"), whole("three"), whole("inf")
     (3, 3, None, None, None)

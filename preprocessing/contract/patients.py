@@ -63,10 +63,10 @@ def spellings(names: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def told(names: Sequence[str]) -> str:
+def spelled(names: Sequence[str]) -> str:
     r"""Names one patient in a message, with all spellings where there are several.
 
-    >>> told(["P7"]), told(["P7", "P7 "]), told(["7", "007", "7\xa0"])
+    >>> spelled(["P7"]), spelled(["P7", "P7 "]), spelled(["7", "007", "7\xa0"])
     ('P7', "'P7' or 'P7 '", "'7' or '007' or '7\\xa0'")
     """
     return names[0] if len(names) == 1 else " or ".join(map(repr, names))

@@ -71,9 +71,7 @@ def from_file(encoded: bytes, recipe: Recipe) -> Picture:
     Raises:
         ImageError: the file is not a picture that can be used.
     """
-    found = image.read(encoded)
-    made = _stored(found.pixels, recipe)
-    return dataclasses.replace(made, turned=found.turned, warnings=found.warnings)
+    return _stored(image.read(encoded), recipe)
 
 
 def from_dicom(encoded: bytes, name: str, recipe: Recipe) -> Picture:
@@ -87,15 +85,7 @@ def from_dicom(encoded: bytes, name: str, recipe: Recipe) -> Picture:
     Raises:
         ImageError: the file is not a frontal chest radiograph that can be used.
     """
-    found = dicom.read(encoded, name, recipe.words)
-    return dataclasses.replace(
-        _stored(found.pixels, recipe),
-        patient=found.patient,
-        view=found.view,
-        sex=found.sex,
-        age=found.age,
-        warnings=found.warnings,
-    )
+    return _stored(dicom.read(encoded, name, recipe.words), recipe)
 
 
 def read_all(uris: Sequence[str]) -> Iterator[bytes | ImageError]:
@@ -130,15 +120,21 @@ def _read(uri: str) -> bytes | ImageError:
         return ImageError("not_a_file", "a link that leads to itself lies in its place")
 
 
-def _stored(original: image.Pixels, recipe: Recipe) -> Picture:
-    image.check_original(original, recipe.source_px)
-    pixels = image.resize(image.square(original), recipe.stored_size)
-    height, width = original.shape
+def _stored(original: image.Original, recipe: Recipe) -> Picture:
+    image.check_original(original.pixels, recipe.source_px)
+    pixels = image.resize(image.square(original.pixels), recipe.stored_size)
+    height, width = original.pixels.shape
     return Picture(
         data=image.encode(pixels, recipe.encoding),
         digest=image.digest(pixels),
         width=width,
         height=height,
+        patient=original.patient,
+        view=original.view,
+        sex=original.sex,
+        age=original.age,
+        warnings=original.warnings,
+        turned=original.turned,
     )
 
 

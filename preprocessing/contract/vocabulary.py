@@ -108,7 +108,7 @@ class Said:
 
     Attributes:
         words: meaning -> the first phrase of the table that has it, in capital letters.
-        is_empty: there are no words at all.
+        is_empty: the text has no words.
     """
 
     words: Mapping[str, str]

@@ -147,7 +147,7 @@ def check_patients(rows: Sequence[Row], split_of: Mapping[str, str]) -> None:
             both = of_split[split] & of_split[other]
             _refuse(
                 f"patients are in both {split} and {other}",
-                (patients.told(spellings[value]) for value in both),
+                (patients.spelled(spellings[value]) for value in both),
                 "divide by patient",
             )
 

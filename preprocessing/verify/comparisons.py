@@ -47,7 +47,7 @@ def patients(readings: Sequence[Reading]) -> Iterator[str]:
             splits[value_of[brief.patient]].setdefault(reading.split, reading.name)
     for value, shards in splits.items():
         if len(shards) > 1:
-            patient = people.told(spellings[value])
+            patient = people.spelled(spellings[value])
             where = " and ".join(f"{split} ({name})" for split, name in shards.items())
             yield f"patient {patient} is in {where}: fix the lists of the split and {AGAIN}"
 

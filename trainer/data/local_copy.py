@@ -24,7 +24,7 @@ def local_copy(folder: str, manifest: Manifest, where: str) -> str:
     if not where:
         return folder
     copy, shards = _place(manifest, where), _shards(manifest)
-    with faults.told():
+    with faults.explained():
         tf.io.gfile.makedirs(copy)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         copying = [functools.partial(_copy, shard, folder, copy) for shard in shards]

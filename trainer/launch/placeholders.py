@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-# Each with a name that could stand in its place.
+# Each with an example of what replaces it.
 _EXAMPLES = {
     "BUCKET": "my-bucket",
     "DIGEST": "0" * 64,

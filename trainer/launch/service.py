@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from preprocessing.contract.errors import JobError
 
 # As in the extra `launch` of setup.py. The package itself is in no index, so that asking for its
-# extra by name finds nothing, or somebody else's package.
+# extra by name finds nothing, or another project's package.
 VERTEX_PACKAGES = ("google-cloud-aiplatform>=1.165,<3",)
 KUBERNETES_PACKAGES = ("kubernetes>=33,<38", "python-dateutil>=2.9,<3")
 

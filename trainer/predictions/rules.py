@@ -83,7 +83,7 @@ def leaks(patients: Texts, splits: Texts) -> Iterator[str]:
     leaked = found[found.map(len) > 1]
     if len(leaked):
         shown = ", ".join(
-            f"{people.told(sorted(set(patients[values == patient].tolist())))} "
+            f"{people.spelled(sorted(set(patients[values == patient].tolist())))} "
             f"({' and '.join(named)})"
             for patient, named in leaked[:_SHOWN].items()
         )

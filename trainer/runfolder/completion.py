@@ -13,7 +13,7 @@ from trainer.runfolder import identity, notes
 
 @dataclasses.dataclass(frozen=True)
 class Completion:
-    """What is whole of a run; each question is answered from the folder anew.
+    """What is complete of a run; each question is answered by reading the folder again.
 
     Attributes:
         output: folder of the run.
@@ -40,7 +40,7 @@ class Completion:
         return bool(note) and course.is_over(note, self.config, self.manifest)
 
     def predictions(self) -> bool:
-        """Tells whether the best network of the training was evaluated, and nobody edited that."""
+        """Tells whether the best network was evaluated and its predictions are as written."""
         trained = self.training()
         scored = notes.read_note(self.output, notes.PREDICTIONS_NOTE)
         step = trained.get("best_step")

@@ -56,7 +56,7 @@ def check(output: str, config: Config, manifest: Manifest) -> None:
     """Checks that the run in a folder, if any, has these settings and data; writes nothing.
 
     Nothing identifies a run before its first checkpoint, so that a first command that cannot work
-    does not stand in the way of the right one.
+    does not block the right one.
 
     Raises:
         ConfigError: the folder holds a run with other settings or other data.
@@ -126,7 +126,7 @@ def write_note(output: str, name: str, note: dict[str, Any]) -> None:
 
 
 def read_note(output: str, name: str) -> dict[str, Any]:
-    """Returns a note; empty if there is none, or if what is there is no JSON object."""
+    """Returns a note; empty if there is none, or if what is there is not a JSON object."""
     try:
         note = json.loads(storage.read_text(storage.join(output, name)))
     # ValueError: not UTF-8, not JSON, or a number with too many digits.

@@ -5,11 +5,10 @@ No text that leaves this package repeats what a file says of a person: messages 
 by keyword and number, and repeat only known words and codes that have no part of a name or number.
 """
 
-import dataclasses
 from collections.abc import Mapping
 
 from preprocessing.contract import vocabulary
-from preprocessing.contract.pictures.picture_files import Pixels
+from preprocessing.contract.pictures.image import Original
 
 REASONS = (
     "not_dicom",
@@ -28,33 +27,11 @@ REASONS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Radiograph:
-    """A frontal chest radiograph as a viewer shows it.
+def read(encoded: bytes, name: str, words: Mapping[str, str] | None = None) -> Original:
+    """Reads a frontal chest radiograph from the content of a DICOM file.
 
-    Attributes:
-        pixels: uint8 [height, width], 0 black; head up, the patient's left on the right.
-        patient: PatientID as the file has it, for the caller to replace by a pseudonym.
-        view: "AP", "PA" or "".
-        sex: "M", "F" or "".
-        age: years, -1 if unknown.
-        width: of `pixels`.
-        height: of `pixels`.
-        warnings: one for each attribute that is missing, odd or wrong: what was assumed.
-    """
-
-    pixels: Pixels
-    patient: str
-    view: str
-    sex: str
-    age: int
-    width: int
-    height: int
-    warnings: tuple[str, ...] = ()
-
-
-def read(encoded: bytes, name: str, words: Mapping[str, str] | None = None) -> Radiograph:
-    """Reads a radiograph from the content of a DICOM file.
+    Its picture is as a viewer shows it: head up, the patient's left on the right. Its warnings are
+    one for each attribute that is missing, odd or wrong: what was assumed.
 
     Args:
         encoded: content of the file.
@@ -73,14 +50,11 @@ def read(encoded: bytes, name: str, words: Mapping[str, str] | None = None) -> R
     person.check_name(dataset, name)
     grey = pixels.read(dataset, is_cut=is_cut, warnings=warnings)
     upright = orientation.upright(grey, dataset, found.view, warnings)
-    height, width = upright.shape
-    return Radiograph(
+    return Original(
         pixels=upright,
         patient=person.patient(dataset, warnings),
         view=found.view,
         sex=person.sex(dataset, warnings),
         age=person.age(dataset, warnings),
-        width=width,
-        height=height,
         warnings=tuple(warnings),
     )

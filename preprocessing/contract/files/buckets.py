@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""Reaches object stores: gs:// by Google's client, other schemes by TensorFlow's file systems."""
+"""Reaches object stores: gs:// by Google's client, other schemes by TensorFlow's file systems.
+
+Both kinds have the same methods, which `storage` calls; every path is a full URL.
+"""
 
 import abc
 import ctypes
 import functools
 import hashlib
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.process import tensorflow_notes
+
+if TYPE_CHECKING:
+    from preprocessing.contract.files.google_storage import GoogleCloudStorage
 
 
 class Versions(Protocol):
@@ -23,37 +29,6 @@ class Versions(Protocol):
 
     def delete_version(self, path: str, version: str) -> None:
         """Deletes an object if it still is that version."""
-
-
-class Bucket(Versions, Protocol):
-    """What `storage` needs of an object store; every path is a full URL."""
-
-    def read(self, path: str) -> bytes:
-        """Returns an object's content; raises FileNotFoundError."""
-
-    def read_range(self, path: str, start: int, length: int) -> bytes:
-        """Returns part of an object, less at its end; raises FileNotFoundError."""
-
-    def reader(self, path: str) -> tuple[int, Callable[[int, int], bytes]]:
-        """Returns an object's size and (start, length) -> bytes; raises FileNotFoundError."""
-
-    def write(self, path: str, data: bytes) -> None:
-        """Puts an object, replacing what was there, all at once."""
-
-    def exists(self, path: str) -> bool:
-        """Tells whether an object, or anything below it, exists."""
-
-    def files(self, folder: str) -> list[str]:
-        """Returns the URLs of all objects below a folder."""
-
-    def sizes(self, folder: str) -> dict[str, int]:
-        """Returns URL -> bytes of all objects below a folder."""
-
-    def delete(self, path: str) -> None:
-        """Deletes an object if it is there."""
-
-    def rename(self, source: str, target: str) -> None:
-        """Moves an object; raises FileNotFoundError."""
 
 
 class HashedVersions(abc.ABC):
@@ -99,7 +74,7 @@ class HashedVersions(abc.ABC):
 
 
 @functools.cache
-def of(scheme: str) -> Bucket:
+def of(scheme: str) -> "GoogleCloudStorage | TensorFlowFiles":
     """Returns the object store for a scheme, one client for the process.
 
     Raises:

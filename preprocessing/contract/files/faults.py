@@ -108,15 +108,15 @@ def explain(error: BaseException) -> JobError | None:
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turns what `explain` knows into its sentence, for the length of a block."""
     try:
         yield
     except Exception as error:
-        explained = explain(error)
-        if explained is None or explained is error:
+        found = explain(error)
+        if found is None or found is error:
             raise
-        raise explained from error
+        raise found from error
 
 
 def insist(work: Callable[[], _T]) -> _T:
@@ -128,7 +128,7 @@ def insist(work: Callable[[], _T]) -> _T:
     Raises:
         JobError: what `explain` says.
     """
-    with told():
+    with explained():
         return patience.insist(work, lambda error: isinstance(explain(error), UnavailableError))
 
 
@@ -172,9 +172,11 @@ _DONE = {"reading": "read", "deleting": "deleted", "renaming": "moved", "listing
 
 
 def _of_tensorflow(kind: str, text: str) -> JobError | None:
+    # 1. What was done to which path, as TensorFlow's own client for buckets says it.
     where = re.search(r"when (\w+)[^/]*?(gs://\S+)", text)
     path = where.group(2) if where else "a path on gs://"
     done = _DONE.get(where.group(1), "written") if where else "used"
+    # 2. What the store answered, or that it did not.
     status = re.search(r"HTTP response code (\d+)(?: with body '(.*?)'(?: when|$))?", text)
     if status:
         body = status.group(2) or ""
@@ -186,6 +188,7 @@ def _of_tensorflow(kind: str, text: str) -> JobError | None:
         return UsageError(f"there is no bucket {missing.group(1)}: make it, or fix its name")
     if kind == "ResourceExhaustedError" and "No space left" not in text:
         return ResourceError(f"the device has no memory left ({line(text)})")
+    # 3. What the operating system said.
     for number in (*OF_THE_MACHINE, *_REFUSED):
         # TensorFlow ends what the operating system said with its words: "PATH; WORDS".
         if found := re.search(rf"(\S+); {re.escape(os.strerror(number))}", text):

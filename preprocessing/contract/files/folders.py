@@ -86,7 +86,7 @@ def open_file(path: str) -> IO[bytes]:
         NotAFileError: a pipe, a socket or a device.
         OSError: a folder, nothing, or not allowed.
     """
-    # Without waiting for somebody who writes into a pipe.
+    # Not blocking until a process writes into a pipe.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or path == os.devnull:

@@ -2,7 +2,7 @@
 """Checks paths as people give them, before a slip makes a local folder with an odd name.
 
 `gs:/bucket/run` has lost a slash and would be a folder `gs:` on this machine; a run that trains for
-days into it has put its results where nobody looks, or where they vanish with the machine.
+days into it leaves its results where they are not looked for, or are lost with the machine.
 """
 
 import os

@@ -18,7 +18,7 @@ _WIRE = (requests.RequestException, ConnectionError, DataCorruption)
 
 
 @contextlib.contextmanager
-def told(
+def explained(
     path: str, done: str, *, no_bucket: bool = False, conditional: bool = False
 ) -> Iterator[None]:
     """Turns the client's errors into what `storage` promises.
@@ -43,12 +43,12 @@ def told(
             raise
         raise faults.answered(path, done, 412, error.message) from error
     except (exceptions.GoogleAPICallError, exceptions.RetryError, GoogleAuthError) as error:
-        raise _explained(path, done, error) from error
+        raise _meaning(path, done, error) from error
     except _WIRE as error:
         raise faults.tired(path, done, error) from error
 
 
-def _explained(path: str, done: str, error: Exception) -> JobError:
+def _meaning(path: str, done: str, error: Exception) -> JobError:
     cause = error.cause if isinstance(error, exceptions.RetryError) else error
     if isinstance(cause, exceptions.RetryError) and cause.cause:  # one for each of two layers
         cause = cause.cause
@@ -64,7 +64,7 @@ def _explained(path: str, done: str, error: Exception) -> JobError:
 
 
 def status_of(error: object) -> int:
-    """Returns the status of an answer by HTTP, 0 for what is none."""
+    """Returns the status of an answer by HTTP, 0 if there was no answer."""
     code = getattr(error, "code", None) or getattr(
         getattr(error, "response", None), "status_code", 0
     )

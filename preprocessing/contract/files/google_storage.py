@@ -20,7 +20,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from preprocessing.contract.errors import UnavailableError, UsageError
 from preprocessing.contract.files import faults, patience
-from preprocessing.contract.files.google_errors import passes, status_of, told
+from preprocessing.contract.files.google_errors import explained, passes, status_of
 
 # What says that a server for credentials is meant to be near, though it may come up late.
 _WITH_METADATA = ("GCE_METADATA_HOST", "KUBERNETES_SERVICE_HOST", "CLOUD_ML_PROJECT_ID")
@@ -64,7 +64,7 @@ class GoogleCloudStorage:
     def read(self, path: str) -> bytes:
         """Returns an object's content; raises FileNotFoundError."""
         blob = self._blob(path)
-        with told(path, "read"):
+        with explained(path, "read"):
             try:
                 data: bytes = blob.download_as_bytes(retry=self._retry)
             except DataCorruption:  # spoilt on the way: the checksum tells, another try helps
@@ -78,7 +78,7 @@ class GoogleCloudStorage:
     def _range(self, blob: Any, path: str, start: int, length: int) -> bytes:
         if length <= 0:
             return b""
-        with told(path, "read"), contextlib.suppress(exceptions.RequestRangeNotSatisfiable):
+        with explained(path, "read"), contextlib.suppress(exceptions.RequestRangeNotSatisfiable):
             data: bytes = blob.download_as_bytes(
                 start=start, end=start + length - 1, checksum=None, retry=self._retry
             )
@@ -88,7 +88,7 @@ class GoogleCloudStorage:
     def reader(self, path: str) -> tuple[int, Callable[[int, int], bytes]]:
         """Returns an object's size and (start, length) -> bytes; raises FileNotFoundError."""
         blob = self._blob(path)
-        with told(path, "read"):
+        with explained(path, "read"):
             blob.reload(retry=self._retry)
         pinned = blob.bucket.blob(blob.name, generation=blob.generation)
         return int(blob.size), lambda start, length: self._range(pinned, path, start, length)
@@ -100,7 +100,7 @@ class GoogleCloudStorage:
     def _put(self, path: str, data: bytes, **conditions: int) -> str:
         blob = self._blob(path)
         retry = self._once if conditions else self._retry
-        with told(path, "written", no_bucket=True, conditional=bool(conditions)):
+        with explained(path, "written", no_bucket=True, conditional=bool(conditions)):
             blob.upload_from_string(
                 data, content_type="application/octet-stream", retry=retry, **conditions
             )
@@ -109,7 +109,7 @@ class GoogleCloudStorage:
     def exists(self, path: str) -> bool:
         """Tells whether an object, or anything below it, exists."""
         bucket, name = self._split(path)
-        with told(path, "read"):
+        with explained(path, "read"):
             there = bool(name) and bool(bucket.blob(name).exists(retry=self._retry))
         return there or bool(self._below(path, limit=1))
 
@@ -124,7 +124,7 @@ class GoogleCloudStorage:
     def _below(self, folder: str, limit: int | None = None) -> dict[str, int]:
         bucket, name = self._split(folder)
         prefix = name.rstrip("/")
-        with told(folder, "listed", no_bucket=True):
+        with explained(folder, "listed", no_bucket=True):
             blobs = self._client.list_blobs(
                 bucket,
                 prefix=f"{prefix}/" if prefix else None,
@@ -133,19 +133,19 @@ class GoogleCloudStorage:
                 retry=self._retry,
             )
             found = {blob.name: blob.size for blob in blobs}
-        # A name with a slash at its end stands for a folder, which some programs make.
+        # A name with a slash at its end is a folder's, which some programs make.
         start = f"gs://{bucket.name}"
         return {f"{start}/{name}": size for name, size in found.items() if name[-1] != "/"}
 
     def delete(self, path: str) -> None:
         """Deletes an object if it is there."""
-        with contextlib.suppress(FileNotFoundError), told(path, "deleted"):
+        with contextlib.suppress(FileNotFoundError), explained(path, "deleted"):
             self._blob(path).delete(retry=self._retry)
 
     def rename(self, source: str, target: str) -> None:
         """Moves an object; raises FileNotFoundError."""
         from_blob, to_blob = self._blob(source), self._blob(target)
-        with told(source, f"moved to {target}"):
+        with explained(source, f"moved to {target}"):
             # A large object takes several calls; each hands the next its token.
             token, _, _ = to_blob.rewrite(from_blob, retry=self._retry)
             while token:
@@ -155,7 +155,7 @@ class GoogleCloudStorage:
     def read_versioned(self, path: str) -> tuple[bytes, str]:
         """Returns an object's content and version; raises FileNotFoundError."""
         blob = self._blob(path)
-        with told(path, "read"):
+        with explained(path, "read"):
             blob.reload(retry=self._retry)
             return blob.download_as_bytes(retry=self._retry), str(blob.generation)
 
@@ -173,7 +173,7 @@ class GoogleCloudStorage:
     def delete_version(self, path: str, version: str) -> None:
         """Deletes an object if it still is that version."""
         with contextlib.suppress(FileNotFoundError, exceptions.PreconditionFailed):  # noqa: SIM117
-            with told(path, "deleted", conditional=True):
+            with explained(path, "deleted", conditional=True):
                 self._blob(path).delete(if_generation_match=int(version), retry=self._once)
 
 

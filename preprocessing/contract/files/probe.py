@@ -25,7 +25,7 @@ def check(folder: str, *, tensorflow: bool = False) -> None:
         ResourceError: it cannot be done now.
     """
     path = storage.join(folder, f"probe.partial-{uuid.uuid4().hex[:12]}")
-    with faults.told():
+    with faults.explained():
         storage.write_bytes(path, _CONTENT)
         found = storage.read_bytes(path)
         storage.rename(path, f"{path}-b")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class RangeReader(io.RawIOBase):
-    """A file whose content comes from a function; meant to stand behind an `io.BufferedReader`.
+    """A file whose content comes from a function; to be read through an `io.BufferedReader`.
 
     Args:
         size: how many bytes there are.

@@ -4,7 +4,7 @@
 Local paths use the operating system, gs:// uses google-cloud-storage, and every other scheme (s3://,
 az://, hdfs://) goes through TensorFlow's file systems, which the extra `tensorflow-io` provides.
 Local paths and gs:// need no TensorFlow here, so that reports and launches run without it.
-A file that is being written never stands under its final name: a reader sees all of it or nothing.
+A file that is being written never has its final name: a reader sees all of it or nothing.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def basename(path: str) -> str:
 def shown(text: str) -> str:
     r"""Returns a path, or text with paths, as text that can be written anywhere.
 
-    Names on a disk are bytes, and Python keeps those that are no UTF-8 as lone surrogates.
+    Names on a disk are bytes, and Python keeps those that are not UTF-8 as lone surrogates.
 
     >>> shown("radiograf\udcedas")
     'radiograf\\xedas'
@@ -218,7 +218,7 @@ def make_folder(path: str) -> None:
 
 
 def delete(path: str) -> None:
-    """Deletes a file; a file that is not there is no error."""
+    """Deletes a file; does nothing if it is not there."""
     if scheme_of(path):
         buckets.of(scheme_of(path)).delete(path)
         return

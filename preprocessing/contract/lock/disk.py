@@ -74,14 +74,18 @@ def _locked(path: str, output: str, needed: bool) -> tuple[int, bool]:
     The kernel unlocks it if the process dies.
     """
     while True:
+        # 1. Open the file that is there, or make it. Not with O_EXCL: a file that a killed job left
+        #    is not a lock, the kernel's is.
         os.makedirs(os.path.dirname(path), exist_ok=True)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except FileNotFoundError:  # another job has just removed the folder
             continue
         try:
+            # 2. Lock it.
             locked = _lock(descriptor, needed)
-            # Between the two steps the file may have been removed by a job that was done with it.
+            # 3. See that it still has its name. Between 1 and 2 a job that was done may have
+            #    removed it, and others would lock a new file of that name.
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), os.stat(path)):
                     return os.dup(descriptor), locked

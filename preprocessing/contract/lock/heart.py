@@ -67,22 +67,28 @@ class Heart(threading.Thread):
         first = ""
         since = time.monotonic()
         while True:
-            # Asked first: a write that must fail counts against the rate of the holder's own.
+            # 1. Look first: a write that must fail counts against the rate of the holder's own. A
+            #    free lock is taken by the write that expects none, so that of two one loses.
             try:
                 data, version = self._store.read_versioned(self._path)
             except FileNotFoundError:
                 if self._write(""):
                     return
                 continue
+            # 2. Give way to a holder that lives: its process does, or it has renewed the lock since
+            #    the first look.
             holder = Holder.from_json(data)
             lives = self._lives(holder) if holder else None
-            if lives or version != (first or version):  # a renewed lock has a living holder
+            if lives or version != (first or version):
                 raise refusal(self._output, holder)
+            # 3. Take over from a holder that is dead, or silent for longer than a job can be. The
+            #    write names the version that was looked at: a renewal in between makes it fail.
             if lives is False or time.monotonic() - since >= self._stale_s:
                 if self._write(version):
                     return
             elif not first:
                 logging.warning(_patience(self._output, holder, self._stale_s))
+            # 4. Otherwise wait, and compare the next version with this one.
             first = version
             time.sleep(self._beat_s / _POLLS_PER_BEAT)
 

@@ -84,7 +84,7 @@ class HeldError(UsageError):
 
 
 def refusal(output: str, holder: Holder | None) -> HeldError:
-    """Returns what to raise when somebody else holds the lock of an output."""
+    """Returns what to raise when another job holds the lock of an output."""
     who = (
         f"process {holder.pid} on {holder.host}, since {holder.started}"
         if holder

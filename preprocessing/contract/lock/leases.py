@@ -4,7 +4,7 @@
 On a file system the kernel knows at once whether a holder on this machine lives. Of one on another
 machine, and of one in a bucket, only its renewals tell: a file or object that is written again
 every two seconds. After ten seconds without one the folder is taken over, so that a machine that
-was lost costs its successor no more; whoever was silent for that long and goes on ends itself
+was lost costs its successor no more; a process that was silent for so long and goes on ends itself
 before it deletes or replaces anything.
 """
 
@@ -27,7 +27,7 @@ from preprocessing.contract.process.stopping import tidied
 
 FOLDER = "lease"
 BEAT_S, STALE_S = 2.0, 10.0
-# More than the 15 s in which a run that is told to stop has ended.
+# More than the 15 s in which a run that is asked to stop has ended.
 WAIT_S = 30.0
 _PAUSE_S = 0.5
 
@@ -90,7 +90,7 @@ def _on_disk(output: str, path: str, deadline: float, wait_s: float) -> Iterator
 
 
 def _wait(take: Callable[[], Any], deadline: float, wait_s: float) -> Any:
-    told = False
+    said = False
     while True:
         try:
             return take()
@@ -100,9 +100,9 @@ def _wait(take: Callable[[], Any], deadline: float, wait_s: float) -> Any:
                     f"{held}; the same command goes on when that one has ended, for which it has "
                     f"waited {wait_s:g} s"
                 ) from held
-            if not told:
+            if not said:
                 logging.warning(f"{held}; waiting up to {wait_s:g} s for it")
-            told = True
+            said = True
             time.sleep(_PAUSE_S)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Defines the canonical picture: any PNG or JPEG radiograph to square grey uint8 pixels, offline.
 
-`image_graph.py` is the same definition as TensorFlow operations, for serving; tests hold the two
-together. The rules, in order:
+`image_graph.py` is the same definition as TensorFlow operations, for serving; tests compare the
+two. The rules, in order:
 
 0. A file that says by EXIF (JPEG, or eXIf in PNG) how it must be turned or mirrored is; samples
    that by sBIT use n bits of more, and use the low ones, are spread over all: v * full div
@@ -66,14 +66,22 @@ class Original:
     """A decoded file.
 
     Attributes:
-        pixels: grey uint8 [height, width], upright.
-        turned: the file stores it turned or mirrored.
-        warnings: what the file leaves open.
+        pixels: grey uint8 [height, width], upright, 0 black.
+        turned: the file stores it turned or mirrored, and says so.
+        warnings: what the file leaves open, and what was assumed.
+        patient: name of the patient as the file has it; only from DICOM, like the next three.
+        view: "AP", "PA" or "".
+        sex: "M", "F" or "".
+        age: years, -1 if unknown.
     """
 
     pixels: Pixels
     turned: bool = False
     warnings: tuple[str, ...] = ()
+    patient: str = ""
+    view: str = ""
+    sex: str = ""
+    age: int = -1
 
 
 def read(encoded: bytes) -> Original:
@@ -154,7 +162,7 @@ def decode_stored(data: bytes, size: int, encoding: str) -> Pixels:
     """Decodes what `encode` wrote to uint8 [size, size].
 
     Raises:
-        ImageError: the data are no such picture.
+        ImageError: the data are not such a picture.
     """
     if encoding == "raw":
         if len(data) != size * size:

@@ -105,6 +105,7 @@ def _decode_png(encoded: tf.Tensor) -> tf.Tensor:
 
 def _spread(encoded: tf.Tensor, colours: tf.Tensor) -> tf.Tensor:
     """Spreads the low bits of int32 [height, width, 3] by sBIT over the whole range (rule 0)."""
+    # 1. The bits that the file names, and whether it may: not of a palette, fewer than are stored.
     head = _head(encoded)
     depth, colour = head[24], head[25]
     kind = _first(head, b"sBIT")
@@ -112,6 +113,7 @@ def _spread(encoded: tf.Tensor, colours: tf.Tensor) -> tf.Tensor:
     bits = tf.reduce_max(tf.pad(head, [[0, 3]])[kind : kind + length])
     named = (kind < tf.size(head)) & (colour != 3) & (depth >= 8) & (bits > 0) & (bits < depth)
     bits = tf.where(named, bits, depth)  # equal ones change nothing
+    # 2. Samples as they are stored; decoding has multiplied those of fewer than 16 bits.
     full, top = tf.pow(2, depth) - 1, tf.pow(2, bits) - 1
     samples = colours // (65535 // full)
 
@@ -119,6 +121,7 @@ def _spread(encoded: tf.Tensor, colours: tf.Tensor) -> tf.Tensor:
         wide = tf.cast(samples, tf.int64) * tf.cast(full, tf.int64) + tf.cast(top // 2, tf.int64)
         return tf.cast(wide // tf.cast(top, tf.int64), tf.int32) * (65535 // full)
 
+    # 3. Only where the low bits are used: high ones leave the lowest empty.
     low = samples % ((full + 1) // (top + 1))
     is_low = (tf.reduce_max(samples) <= top) & tf.reduce_any(low > 0)
     return tf.cond(named & is_low, spread, lambda: colours)

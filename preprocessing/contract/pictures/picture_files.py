@@ -57,7 +57,7 @@ class ImageError(DataError):
 def decode(encoded: bytes) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.uint16], Tags]:
     """Decodes a PNG or JPEG file.
 
-    Bytes behind the end of the picture belong to nobody and are ignored, as viewers do.
+    Bytes after the end of the picture are ignored, as viewers do.
 
     Returns:
         [height, width] or [height, width, 3 or 4] in the order red, green, blue, alpha; uint8, or
@@ -111,7 +111,7 @@ def _decode_png(encoded: bytes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16
 
 
 def _check_chunks(encoded: bytes, width: int, height: int) -> None:
-    """Holds a PNG against its own checksums and the size it claims (ISO/IEC 15948, 5 and 10)."""
+    """Checks a PNG against its own checksums and the size it claims (ISO/IEC 15948, 5 and 10)."""
     stream, missing = zlib.decompressobj(), -1
     for kind, start, end in picture_tags.png_chunks(encoded):
         if end + 4 > len(encoded):
@@ -134,7 +134,9 @@ def _inflated(stream: "zlib._Decompress", data: bytes) -> int:
             total += len(stream.decompress(data, 1 << 20))
             data = stream.unconsumed_tail
     except zlib.error as error:
-        raise ImageError("damaged", "the PNG is damaged: its compressed data are") from error
+        raise ImageError(
+            "damaged", "the PNG is damaged: its compressed data cannot be read"
+        ) from error
     return total
 
 

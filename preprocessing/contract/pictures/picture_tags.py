@@ -26,7 +26,7 @@ class Tags:
     """What a file says of itself.
 
     Attributes:
-        end: bytes up to its end marker; 0 if there is none. What follows belongs to nobody.
+        end: bytes up to its end marker; 0 if there is none. What follows is ignored.
         orientation: 1 to 8 as EXIF counts; 1 is upright.
         bits: significant bits of a sample as sBIT names them, where the file stores more; else 0.
     """

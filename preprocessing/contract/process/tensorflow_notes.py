@@ -35,7 +35,7 @@ _wanted = False
 
 
 def show() -> None:
-    """Lets all notes pass from now on: somebody wants a GPU, and has to see why there is none."""
+    """Lets all notes pass from now on: the user wants a GPU, and has to see why none is found."""
     global _wanted
     _wanted = True
 

@@ -23,7 +23,7 @@ def parse(argv: Sequence[str], *, values: flags.FlagValues, known_only: bool = F
     Args:
         argv: the command line, program name first.
         values: the flags, defined; they hold their values afterwards.
-        known_only: leave flags that are not defined for somebody else instead of refusing them.
+        known_only: leave flags that are not defined to another parser instead of refusing them.
 
     Returns:
         What is left over, program name first.

@@ -100,7 +100,7 @@ def setting(
     """Declares a field of a settings dataclass; the string under it says what it is and does.
 
     Args:
-        default: its value where nobody gives another, or REQUIRED; a list or mapping is copied.
+        default: its value where no other is given, or REQUIRED; a list or mapping is copied.
         change: whether it may change between starts.
         choices: the texts that it may be; empty for any.
         path: given for a path, local or in a bucket: the words that it may be instead.

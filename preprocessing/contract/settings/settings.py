@@ -134,10 +134,10 @@ def parse(
 
     Args:
         defaults: a fresh settings dataclass with its defaults.
-        argv: the command line, program name first; `--config=FILE` may stand anywhere, and more
+        argv: the command line, program name first; `--config=FILE` may be anywhere, and more
             than once: the files are read in their order, each over the ones before it.
         values: the other flags, defined; `values.config` holds the settings afterwards.
-        known_only: leave flags that are not defined for somebody else instead of refusing them.
+        known_only: leave flags that are not defined to another parser instead of refusing them.
 
     Returns:
         What is left over, program name first.
@@ -161,7 +161,7 @@ def parse(
             "config",
             _from_files(kind, files) if files else defaults,
             "YAML file of settings, the later of two over the earlier; "
-            "--config.section.name=value overrides single settings, whichever stands last.",
+            "--config.section.name=value overrides single settings, wherever they are.",
             flag_values=values,
             sys_argv=argv,
         )

@@ -18,7 +18,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
 from preprocessing.contract import dicom
 from preprocessing.contract.dicom import files
 from preprocessing.contract.pictures import image
-from preprocessing.contract.pictures.image import ImageError
+from preprocessing.contract.pictures.image import ImageError, Original
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
 FOLDER = pathlib.Path(pydicom.__file__).parent / "data"
@@ -97,7 +97,7 @@ def _refusal(dataset: Dataset, name: str) -> str:
     return "pixel_type" if is_lossy_12 or is_palette or not is_plain else ""
 
 
-def _read_or_reason(content: bytes) -> dicom.Radiograph | str:
+def _read_or_reason(content: bytes) -> Original | str:
     try:
         return dicom.read(content, "film.dcm")
     except ImageError as error:

@@ -22,8 +22,8 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "SECONDS", 0.2)
 
 
-def _told(act: Callable[[], Any]) -> tuple[int, str]:
-    with pytest.raises(JobError) as caught, faults.told():
+def _explained(act: Callable[[], Any]) -> tuple[int, str]:
+    with pytest.raises(JobError) as caught, faults.explained():
         act()
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 700
@@ -39,7 +39,7 @@ def _raise(number: int, path: str | None = "/out/x") -> Callable[[], None]:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
 def test_what_the_machine_lacks_counts_as_a_restart(number: int) -> None:
-    code, sentence = _told(_raise(number))
+    code, sentence = _explained(_raise(number))
     assert code == 74
     assert sentence.startswith("/out/x cannot be ")
     assert os.strerror(number) in sentence
@@ -47,7 +47,7 @@ def test_what_the_machine_lacks_counts_as_a_restart(number: int) -> None:
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR])
 def test_what_a_path_cannot_be_used_for_is_a_mistake_of_the_command(number: int) -> None:
-    assert _told(_raise(number)) == (
+    assert _explained(_raise(number)) == (
         64,
         f"/out/x cannot be used ({os.strerror(number)}): check the path and its permissions",
     )
@@ -57,7 +57,7 @@ def test_an_object_that_is_gone_is_told_as_a_file_is() -> None:
     def read() -> None:
         raise FileNotFoundError("gs://bucket/x")  # as the clients of buckets raise it
 
-    assert _told(read) == (
+    assert _explained(read) == (
         64,
         "gs://bucket/x cannot be used (No such file or directory): check the path and its "
         "permissions",
@@ -67,14 +67,14 @@ def test_an_object_that_is_gone_is_told_as_a_file_is() -> None:
 def test_memory_that_is_used_up_counts_as_a_restart() -> None:
     import numpy as np
 
-    code, sentence = _told(lambda: np.zeros([2**50]))
+    code, sentence = _explained(lambda: np.zeros([2**50]))
     assert (code, sentence.partition(" (")[0]) == (74, "this machine has no memory left")
 
 
 def test_no_folder_for_temporary_files_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])
-    code, sentence = _told(tempfile.mkdtemp)
+    code, sentence = _explained(tempfile.mkdtemp)
     assert code == 78
     assert "make /tmp writable, or name another folder in TMPDIR" in sentence
 
@@ -82,7 +82,7 @@ def test_no_folder_for_temporary_files_is_said_so(monkeypatch: pytest.MonkeyPatc
 def test_defects_keep_their_traceback() -> None:
     for error in (ValueError("x"), ConnectionResetError("x"), OSError("x"), KeyError("message")):
         assert faults.explain(error) is None
-        with pytest.raises(type(error)), faults.told():
+        with pytest.raises(type(error)), faults.explained():
             raise error
 
 
@@ -102,9 +102,9 @@ def _read(path: str) -> list[Any]:
 @pytest.mark.slow
 def test_local_files_of_tensorflow(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    code, sentence = _told(lambda: _save(f"{tmp_path}/file/ckpt-1"))
+    code, sentence = _explained(lambda: _save(f"{tmp_path}/file/ckpt-1"))
     assert (code, "cannot be used (Not a directory)" in sentence) == (64, True)
-    code, sentence = _told(lambda: _read(f"{tmp_path}/none"))
+    code, sentence = _explained(lambda: _read(f"{tmp_path}/none"))
     assert (code, sentence.partition(" (")[0]) == (64, f"{tmp_path}/none cannot be used")
 
 
@@ -112,7 +112,7 @@ def test_local_files_of_tensorflow(tmp_path: pathlib.Path) -> None:
 def test_memory_of_tensorflow() -> None:
     import tensorflow as tf
 
-    code, sentence = _told(lambda: tf.zeros([2**50]) + 1)
+    code, sentence = _explained(lambda: tf.zeros([2**50]) + 1)
     assert (code, sentence.partition(" (")[0]) == (74, "the device has no memory left")
 
 
@@ -135,7 +135,7 @@ def test_a_checkpoint_that_a_bucket_does_not_take(
     on_gcs: Any, bucket: str, method: str, status: int, code: int, part: str
 ) -> None:
     on_gcs.spoil(f"^{method} .*{bucket[5:]}", "status", argument=status, times=1000)
-    found, sentence = _told(lambda: faults.insist(lambda: _save(f"{bucket}/c/ckpt-1")))
+    found, sentence = _explained(lambda: faults.insist(lambda: _save(f"{bucket}/c/ckpt-1")))
     assert found == code
     assert sentence.startswith(f"{bucket}/c/")
     assert part in sentence
@@ -149,7 +149,7 @@ def test_a_checkpoint_that_a_bucket_does_not_take(
 def test_what_tensorflow_does_not_repeat_is_repeated(on_gcs: Any, bucket: str, status: int) -> None:
     for method in ("POST", "DELETE"):
         on_gcs.spoil(f"^{method} .*{bucket[5:]}", "status", argument=status)
-    with pytest.raises(UnavailableError), faults.told():
+    with pytest.raises(UnavailableError), faults.explained():
         _save(f"{bucket}/c/ckpt-1")
     faults.insist(lambda: _save(f"{bucket}/c/ckpt-1"))
     assert on_gcs.unused_faults() == []
@@ -164,14 +164,14 @@ def test_a_shard_that_a_bucket_does_not_give(
     path = f"{bucket}/x"
     on_gcs.write(path, DATA)
     on_gcs.spoil(f"GET .*{path[5:]}", "status", argument=status, times=1000)
-    found, sentence = _told(lambda: _read(path))
+    found, sentence = _explained(lambda: _read(path))
     assert (found, sentence.startswith(f"{path} c")) == (code, True)
 
 
 @pytest.mark.slow
 def test_a_store_that_gives_no_answer(on_gcs: Any, bucket: str) -> None:
     on_gcs.spoil(bucket[5:], "reset", times=1000)
-    code, sentence = _told(lambda: _save(f"{bucket}/ckpt-1"))
+    code, sentence = _explained(lambda: _save(f"{bucket}/ckpt-1"))
     assert (code, "in spite of several tries (libcurl code" in sentence) == (74, True)
-    code, sentence = _told(lambda: _save("gs://cxr14-nowhere/ckpt-1"))
+    code, sentence = _explained(lambda: _save("gs://cxr14-nowhere/ckpt-1"))
     assert (code, "there is no bucket gs://cxr14-nowhere" in sentence) == (64, True)
