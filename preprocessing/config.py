@@ -133,8 +133,8 @@ class Config:
     words: dict[str, str] = setting({}, FIXED)
     """A hospital's own words or phrases for parts of the body and views, in tags of DICOM files and
     in the view column, each with its meaning: chest, other (part of the body), paper, PA, AP,
-    frontal, not_frontal or nothing. preprocessing/contract/vocabulary.py has those that are
-    known."""
+    frontal, not_frontal, never_frontal (not even beside AP or PA, as an oblique) or nothing.
+    preprocessing/contract/vocabulary.py has those that are known."""
 
     def validate(self) -> None:
         """Checks that the settings can work together.

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 
 from preprocessing.contract.errors import ConfigError
 
-CHEST, OTHER, PAPER, PA, AP, FRONTAL, NOT_FRONTAL, NOTHING = MEANINGS = (
-    *("chest", "other", "paper", "PA", "AP", "frontal", "not_frontal", "nothing"),
+CHEST, OTHER, PAPER, PA, AP, FRONTAL, NOT_FRONTAL, NEVER_FRONTAL, NOTHING = MEANINGS = (
+    *("chest", "other", "paper", "PA", "AP", "frontal", "not_frontal", "never_frontal", "nothing"),
 )
 
 # Phrases with commas between them. Words of two meanings are left out unless a phrase tells them
@@ -81,14 +81,20 @@ _TABLE = {
         anteriorposterior, ventrodorsal, ventro dorsal, anteroposteriore, antero posteriore,
         antéropostérieur, antéro postérieur, antéropostérieure, antéro postérieure""",
     FRONTAL: "frontal, frontale, front, face, de face, frente, de frente, frontalaufnahme",
+    # Beside a frontal one it is the other view of a series: CHEST PA AND LATERAL. A decubitus alone
+    # is supine in most languages.
     NOT_FRONTAL: """
-        lateral, lat, ll, rl, l l, llat, rlat, lateralis, lateromedial, sagittal, oblique, obl,
-        obli, axial, tangential, decubitus, decub, rld, lld, rlo, llo, rao, lao, rpo, lpo, swimmers,
-        swimmer, seitlich, seitl, seitlage, seitaufnahme, seitbild, profilaufnahme, schräg,
-        schrägaufnahme, profil, perfil, oblicua, oblicuo, decúbito, oblíqua,
-        oblíquo, laterale, laterolaterale, latero laterale, latero lateral, profilo, obliqua,
-        obliquo, cross table, crosstable, xtable, x table""",
-    # Of a picture taken from the front in every language, though single words are of another.
+        lateral, lat, ll, rl, l l, llat, rlat, lateralis, lateromedial, sagittal, axial, decubitus,
+        decub, seitlich, seitl, seitlage, seitaufnahme, seitbild, profilaufnahme, profil, perfil,
+        decúbito, laterale, laterolaterale, latero laterale, latero lateral, profilo, cross table,
+        crosstable, xtable, x table""",
+    # Not even where the direction of the rays is named too: CHEST PA OBLIQUE.
+    NEVER_FRONTAL: """
+        oblique, obliques, obl, obli, rlo, llo, rao, lao, rpo, lpo, tangential, swimmers, swimmer,
+        rld, lld, lateral decubitus, decubitus lateral, lat decubitus, lateral decub, lat decub,
+        schräg, schrägaufnahme, oblicua, oblicuo, oblicuas, oblíqua, oblíquo, oblíquas, obliqua,
+        obliquo, oblique antérieure, décubitus latéral, decúbito lateral, decubito laterale,
+        seitenlage""",
     NOTHING: """
         decubitus dorsal, décubitus dorsal, dorsal decubitus, supine decubitus, decúbito dorsal,
         decúbito supino, decubito prono, de pie, de pé, em pé, in piedi, c arm, c arc,
@@ -127,9 +133,14 @@ class Said:
 
     @property
     def not_frontal(self) -> str:
-        """The word for a view that is not frontal where none is for one that is; else ""."""
-        is_frontal = {AP, PA, FRONTAL} & self.words.keys()
-        return "" if is_frontal else self.words.get(NOT_FRONTAL, "")
+        """The word for a view that is not frontal, unless one beside it may be meant; else ""."""
+        beside = "" if self.is_frontal else self.words.get(NOT_FRONTAL, "")
+        return self.words.get(NEVER_FRONTAL) or beside
+
+    @property
+    def is_frontal(self) -> bool:
+        """Whether a frontal view is named, if only among others."""
+        return bool({AP, PA, FRONTAL} & self.words.keys())
 
 
 class Vocabulary:

@@ -23,6 +23,7 @@ from preprocessing.contract.vocabulary import (
     AP,
     CHEST,
     FRONTAL,
+    NEVER_FRONTAL,
     NOT_FRONTAL,
     OTHER,
     PA,
@@ -185,7 +186,7 @@ def _check_chest(
 def _view(said: Mapping[str, Said]) -> tuple[str, str]:
     """Returns "AP", "PA" or "", and the attribute that says so."""
     for keyword in _VIEWS:
-        if said[keyword].view and NOT_FRONTAL not in said[keyword].words:
+        if said[keyword].view and not {NOT_FRONTAL, NEVER_FRONTAL} & said[keyword].words.keys():
             return said[keyword].view, keyword
     return "", ""
 
@@ -196,7 +197,9 @@ def _check_frontal(said: Mapping[str, Said], view: str) -> None:
     for keyword in (*_VIEWS, *far):
         word = said[keyword].not_frontal
         if keyword == "ViewPosition":
-            word = said[keyword].words.get(NOT_FRONTAL, "")
+            word = word or said[keyword].words.get(NOT_FRONTAL, "")
+        elif said["ViewPosition"].is_frontal and said[keyword].is_frontal:
+            continue  # a series may have several views, and this picture's is known
         if word:
             title = tags.title(keyword)
             raise ImageError("not_frontal", f"{title} names a view that is not frontal ({word})")

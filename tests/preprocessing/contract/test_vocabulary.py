@@ -29,7 +29,7 @@ WORDS = vocabulary.of({})
         ("THORAX PROFIL", {"chest", "not_frontal"}),
         ("TORAX PERFIL", {"chest", "not_frontal"}),
         ("TORACE LL", {"chest", "not_frontal"}),
-        ("TÓRAX OBLÍQUA", {"chest", "not_frontal"}),
+        ("TÓRAX OBLÍQUA", {"chest", "never_frontal"}),
         ("TORAX AP DE PIE", {"chest", "AP", "nothing"}),
         ("tórax ap decúbito supino", {"chest", "AP", "nothing"}),
         ("postero-anterior", {"PA"}),
@@ -72,6 +72,8 @@ def test_a_side_is_a_view_only_where_it_is_the_whole_of_one() -> None:
         ("FRONTAL", "", ""),
         ("LATERAL", "", "LATERAL"),
         ("PA LATERAL", "PA", ""),
+        ("PA OBLIQUE", "PA", "OBLIQUE"),
+        ("AP left lateral decubitus", "AP", "LATERAL DECUBITUS"),
         ("L-L", "", "L L"),
     ],
 )

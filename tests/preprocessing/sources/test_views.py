@@ -38,6 +38,7 @@ def test_a_frontal_view_is_taken(text: str, direction: str) -> None:
         ("LL", "not_frontal", "LL"),
         ("L", "not_frontal", "L"),
         ("Profil", "not_frontal", "PROFIL"),
+        ("PA oblique", "not_frontal", "OBLIQUE"),
         ("COSTAL", "not_chest", "COSTAL"),
     ],
 )
