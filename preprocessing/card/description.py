@@ -5,8 +5,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from preprocessing import verify
-from preprocessing.card import contact_sheet, population, rendering, sections
-from preprocessing.card.content import Section, number
+from preprocessing.card import contact_sheet, document, records, sections
+from preprocessing.card.document import Section
 from preprocessing.contract.errors import DataError, UsageError
 from preprocessing.contract.files import storage
 
@@ -30,7 +30,7 @@ class Card:
     def text(self) -> str:
         """Returns the card as plain text, and where its files are."""
         written = "\n".join(f"written: {path}" for path in self.paths)
-        return f"{rendering.text(self.title, self.sections)}\n\n{written}"
+        return f"{document.text(self.title, self.sections)}\n\n{written}"
 
 
 def command(folder: str, output: str = "", beam_arguments: Sequence[str] = ()) -> str:
@@ -59,25 +59,24 @@ def describe(folder: str, output: str = "", beam_arguments: Sequence[str] = ()) 
     problems = [text for reading in readings for text in reading.problems]
     if problems:
         raise DataError(
-            f"{folder} is damaged ({problems[0]}): cxr14-preprocess verify {folder} tells all"
+            f"{folder} is damaged ({problems[0]}): cxr14-preprocess verify {folder} says everything"
         )
-    parts = [part for part in population.populations(readings, manifest.findings) if part.images]
-    if not parts:
+    found = records.read(readings, manifest.findings)
+    if found.images.empty:
         raise DataError(f"{folder} holds no record: preprocess the data again")
     shown = contact_sheet.examples(folder, manifest, readings)
-    told = sections.build(manifest, parts, shown)
-    images = number(sum(part.images for part in parts))
+    made = sections.build(manifest, found, shown)
     what = "drawn pictures of a phantom" if manifest.phantom else "chest radiographs"
-    title = f"Data set card: {images} {what}, {len(manifest.findings)} findings"
+    title = f"Data set card: {len(found.images):,} {what}, {len(manifest.findings)} findings"
     files = {
-        MARKDOWN: rendering.markdown(title, told, picture=SHEET).encode(),
-        HTML: rendering.html(title, told).encode(),
+        MARKDOWN: document.markdown(title, made, picture=SHEET).encode(),
+        HTML: document.html(title, made).encode(),
         SHEET: contact_sheet.sheet(shown),
     }
     paths = tuple(storage.join(output, name) for name in files)
     for path, content in zip(paths, files.values(), strict=True):
         storage.write_bytes(path, content)
-    return Card(title, tuple(told), paths)
+    return Card(title, tuple(made), paths)
 
 
 def _probe(output: str) -> None:

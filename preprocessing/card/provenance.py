@@ -4,10 +4,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from preprocessing.card.content import Section, Table
+from preprocessing.card.document import Section
 from preprocessing.contract.manifest import Manifest
-
-USE = "For research. Not a medical device: nothing here may be used for the care of patients."
+from preprocessing.contract.tables import Column, Table
 
 
 def limits(manifest: Manifest) -> Section:
@@ -70,10 +69,14 @@ def identity(manifest: Manifest) -> Section:
         "Identity",
         ["Two data sets with the same identity hold the same records."],
         [
-            Table("What the data set is, and what it was made from.", ["what", "value"], rows),
-            Table("Settings of the job that are not empty.", ["setting", "value"], settings),
+            _facts("What the data set is, and what it was made from.", "what", rows),
+            _facts("Settings of the job that are not empty.", "setting", settings),
         ],
     )
+
+
+def _facts(caption: str, head: str, rows: list[list[str]]) -> Table:
+    return Table(caption, [head, Column("value", "text")], rows, css="facts")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

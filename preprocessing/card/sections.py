@@ -3,171 +3,131 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
+import pandas as pd
 
 from preprocessing.card import people, provenance
 from preprocessing.card.contact_sheet import Example
-from preprocessing.card.content import Section, Table, number, percent
-from preprocessing.card.population import Population, whole
+from preprocessing.card.document import Section, shaded
+from preprocessing.card.records import Records, share_table
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.tables import Cell, Table
+from preprocessing.contract.wording import number, words
 
 _FEW = 100
 _REJECTED = "rejected_"
 
 
-def build(
-    manifest: Manifest, parts: Sequence[Population], shown: Sequence[Example]
-) -> list[Section]:
-    """Builds all sections of a card.
-
-    Args:
-        manifest: of the data set.
-        parts: its records, split by split.
-        shown: the examples.
-    """
+def build(manifest: Manifest, records: Records, shown: Sequence[Example]) -> list[Section]:
+    """Builds all sections of a card from the manifest, the records and the examples."""
     return [
-        people.splits(manifest, parts),
-        _findings(manifest, parts),
+        people.splits(manifest, records),
+        _findings(records),
         _examples(shown),
-        _together(manifest, whole(parts)),
-        people.people(parts),
-        people.shift(manifest, parts),
-        *_boxes(manifest, parts),
+        _together(records),
+        people.people(records),
+        people.shift(records),
+        *_boxes(manifest, records),
         _events(manifest),
         provenance.limits(manifest),
         provenance.identity(manifest),
     ]
 
 
-def names(manifest: Manifest) -> list[str]:
-    """Returns the findings as text."""
-    return [name.replace("_", " ") for name in manifest.findings]
-
-
-def _findings(manifest: Manifest, parts: Sequence[Population]) -> Section:
-    words = [
+def _findings(records: Records) -> Section:
+    positives, known, splits = records.positives, records.known, records.splits
+    said = [
         "A prevalence is the share of images labelled with a finding among those of which it is "
         "known. It describes this collection of images, not patients at large: patients with many "
-        "examinations count many times, which is why patients stand beside images.",
+        "examinations count many times, which is why patients are counted beside images.",
     ]
-    few = [
-        name
-        for at, name in enumerate(names(manifest))
-        if min(part.positives[at] for part in parts[1:] or parts) < _FEW
-    ]
-    if few:
-        which = ", ".join(few) if len(few) < len(manifest.findings) else "each of the findings"
-        words.append(
+    few = positives.index[positives[splits[1:] or splits].min(axis=1) < _FEW]
+    if len(few):
+        which = ", ".join(map(words, few)) if len(few) < len(positives) else "each of the findings"
+        said.append(
             f"Fewer than {_FEW} images of validation or test show {which}: figures of performance "
             "on them will be uncertain."
         )
-    tables = [_prevalence(manifest, parts), _positives(manifest, parts)]
-    if any(min(part.known) < part.images for part in parts):
-        tables.append(_unknown(manifest, parts))
-    return Section("Findings", words, tables)
-
-
-def _prevalence(manifest: Manifest, parts: Sequence[Population]) -> Table:
-    counts = [
-        (name, [(part.positives[at], part.known[at]) for part in parts])
-        for at, name in enumerate(names(manifest))
+    longest = float((positives / known.clip(lower=1)).to_numpy().max()) or 1.0
+    caption = "Prevalence: share of the images with each finding. The longest bar is "
+    tables = [
+        share_table("finding", f"{caption}{100 * longest:.1f}%.", positives, known, longest),
+        _counts(
+            "Images with each finding / patients with such an image.",
+            positives.map("{:,}".format) + " / " + records.positive_patients.map("{:,}".format),
+        ),
     ]
-    shares = [[part / of if of else 0.0 for part, of in pairs] for _, pairs in counts]
-    most = max(map(max, shares)) or 1.0
-    return Table(
-        caption="Prevalence: share of the images with each finding. The longest bar is "
-        f"{100 * most:.1f}%.",
-        columns=["finding", *(part.split for part in parts)],
-        rows=[[name, *(percent(*pair) for pair in pairs)] for name, pairs in counts],
-        bars=[[share / most for share in row] for row in shares],
-    )
+    unknown = records.split.value_counts()[splits] - known
+    if unknown.to_numpy().any():
+        caption = "Images of which a finding is not known. They are left out of loss and figures."
+        tables.append(_counts(caption, unknown.map("{:,}".format)))
+    return Section("Findings", said, tables)
 
 
-def _positives(manifest: Manifest, parts: Sequence[Population]) -> Table:
+def _counts(caption: str, cells: pd.DataFrame) -> Table:
+    """Returns a table of texts, [findings, splits]."""
     rows = [
-        [
-            name,
-            *(
-                f"{number(part.positives[at])} / {number(part.positive_patients(at))}"
-                for part in parts
-            ),
-        ]
-        for at, name in enumerate(names(manifest))
+        [words(str(name)), *row] for name, row in zip(cells.index, cells.to_numpy(), strict=True)
     ]
-    return Table(
-        caption="Images with each finding / patients with such an image.",
-        columns=["finding", *(part.split for part in parts)],
-        rows=rows,
-    )
-
-
-def _unknown(manifest: Manifest, parts: Sequence[Population]) -> Table:
-    return Table(
-        caption="Images of which a finding is not known. They are left out of loss and figures.",
-        columns=["finding", *(part.split for part in parts)],
-        rows=[
-            [name, *(number(part.images - part.known[at]) for part in parts)]
-            for at, name in enumerate(names(manifest))
-        ],
-    )
+    return Table(caption, ["finding", *cells.columns], rows)
 
 
 def _examples(shown: Sequence[Example]) -> Section:
-    words = [
+    said = [
         "Chosen by a hash of the name, not by eye, and as the model sees them: whole, square, "
         "small. No patient is shown twice for one finding. The boxes are those of the box file for "
         "that finding."
     ]
-    return Section("Examples", words, examples=shown)
+    return Section("Examples", said, examples=shown)
 
 
-def _together(manifest: Manifest, all_parts: Population) -> Section:
-    both = all_parts.together()
-    counts = np.diag(both)
-    rows, shades = [], []
-    for at, name in enumerate(names(manifest)):
-        shares = [int(count) / max(int(counts[at]), 1) for count in both[at]]
-        cells = [f"{100 * share:.0f}" if counts[at] else "" for share in shares]
-        cells[at] = number(int(counts[at]))
-        rows.append([name, *cells])
-        shades.append([0.0 if other == at else share for other, share in enumerate(shares)])
+def _together(records: Records) -> Section:
+    present = records.present.to_numpy(int)
+    both, names = present.T @ present, list(map(words, records.present.columns))
+    rows = []
+    for at, (name, counts) in enumerate(zip(names, both, strict=True)):
+        shares = counts / max(counts[at], 1)
+        cells = [shaded(f"{100 * share:.0f}" if counts[at] else "", share) for share in shares]
+        cells[at] = shaded(number(int(counts[at]), ","), 0)
+        rows.append([Cell(name), *cells])
     table = Table(
         caption="Of 100 images with the finding of the row, how many also show that of the column. "
         "On the diagonal: images with the finding.",
-        columns=["finding", *names(manifest)],
+        columns=["finding", *names],
         rows=rows,
-        shades=shades,
+        css="heat",
     )
-    words = [
+    said = [
         "Findings that come together are hard to tell apart for a model, and what it learns of one "
         "may be the other."
     ]
-    return Section("Findings together", words, [table])
+    return Section("Findings together", said, [table])
 
 
-def _boxes(manifest: Manifest, parts: Sequence[Population]) -> Iterator[Section]:
+def _boxes(manifest: Manifest, records: Records) -> Iterator[Section]:
+    images = records.images[["split", "box_findings", "boxes"]]
+    boxes = pd.DataFrame(
+        [
+            (at, split, finding, width * height)
+            for at, split, findings, flat in images.itertuples()
+            for finding, width, height in zip(findings, flat[2::4], flat[3::4], strict=True)
+        ],
+        columns=["image", "split", "finding", "area"],
+    )
+    if boxes.empty:
+        return
     rows = []
-    for at, name in enumerate(names(manifest)):
-        areas, images = [], 0
-        for brief in (brief for part in parts for brief in part.briefs):
-            images += at in brief.box_findings
-            areas += [
-                brief.boxes[4 * box + 2] * brief.boxes[4 * box + 3]
-                for box, finding in enumerate(brief.box_findings)
-                if finding == at
-            ]
-        if areas:
-            median = f"{100 * float(np.median(areas)):.1f}%"
-            rows.append([name, number(len(areas)), number(images), median])
-    if rows:
-        where = [part.split for part in parts if any(brief.boxes for brief in part.briefs)]
-        words = [
-            f"All boxes are in {' and '.join(where)}. They show where some findings are; an image "
-            "without a box may show the finding all the same."
-        ]
-        caption = "Boxes, images with one, and the median share of the picture that a box covers."
-        columns = ["finding", "boxes", "images", "median area"]
-        yield Section("Boxes", words, [Table(caption, columns, rows)])
+    for at, own in boxes.groupby("finding"):
+        counts = [number(len(own), ","), number(own["image"].nunique(), ",")]
+        name = words(manifest.findings[int(str(at))])
+        rows.append([name, *counts, f"{100 * own['area'].median():.1f}%"])
+    where = [split for split in records.splits if split in set(boxes["split"])]
+    said = [
+        f"All boxes are in {' and '.join(where)}. They show where some findings are; an image "
+        "without a box may show the finding all the same."
+    ]
+    caption = "Boxes, images with one, and the median share of the picture that a box covers."
+    columns = ["finding", "boxes", "images", "median area"]
+    yield Section("Boxes", said, [Table(caption, columns, rows)])
 
 
 _EVENTS = {
@@ -195,22 +155,22 @@ _EVENTS = {
 
 
 def _events(manifest: Manifest) -> Section:
-    words = []
+    said = []
     if manifest.counters.get("images_missing"):
         there = manifest.counters.get("images_found", 0)
-        words.append(
-            f"This is a part of the data: {number(there)} of "
-            f"{number(there + manifest.counters['images_missing'])} images were there. Its "
+        said.append(
+            f"This is a part of the data: {number(there, ',')} of "
+            f"{number(there + manifest.counters['images_missing'], ',')} images were there. Its "
             "prevalences are not those of the whole."
         )
     if manifest.counters.get("duplicate_groups_across_splits"):
-        words.append(
+        said.append(
             "Some pictures are in two splits under different names: scores on them say little."
         )
     rows = []
     for name, count in manifest.counters.items():
-        rejected = f"  of these: {name.removeprefix(_REJECTED).replace('_', ' ')}"
-        plain = rejected if name.startswith(_REJECTED) else name.replace("_", " ")
-        rows.append([_EVENTS.get(name, plain), number(count)])
+        rejected = f"  of these: {words(name.removeprefix(_REJECTED))}"
+        plain = rejected if name.startswith(_REJECTED) else words(name)
+        rows.append([_EVENTS.get(name, plain), number(count, ",")])
     table = Table("What happened to the rows of the label file.", ["what", "count"], rows)
-    return Section("From the label file to records", words, [table])
+    return Section("From the label file to records", said, [table])

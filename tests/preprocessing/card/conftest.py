@@ -3,13 +3,16 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 
 import pandas as pd
 import pytest
+from markupsafe import Markup
 
 from preprocessing import phantom, pipeline, verify
 from preprocessing.config import Config
 from preprocessing.contract import manifest
+from preprocessing.contract.tables import Cell, Table
 from preprocessing.index import Inputs
 from preprocessing.verify import Brief, Reading
 
@@ -71,3 +74,14 @@ def brief() -> Brief:
         start=12,
         length=1,
     )
+
+
+@pytest.fixture(scope="session")
+def shown() -> Callable[[Table], list[list[str]]]:
+    """A function that returns the texts of a table's rows, without drawings."""
+
+    def texts(table: Table) -> list[list[str]]:
+        rows = [[Cell(one) if isinstance(one, str) else one for one in row] for row in table.rows]
+        return [[cell.text for cell in row if not isinstance(cell.text, Markup)] for row in rows]
+
+    return texts

@@ -6,25 +6,25 @@ import dataclasses
 from preprocessing.card import provenance
 
 
-def test_the_identity_tells_all_that_the_manifest_knows(finished) -> None:
+def test_the_identity_tells_all_that_the_manifest_knows(finished, shown) -> None:
     manifest = finished.manifest
     what, settings = provenance.identity(manifest).tables
-    values = {row[0]: row[1] for row in what.rows}
+    values = {row[0]: row[1] for row in shown(what)}
     assert values["identity of the manifest (SHA-256)"] == manifest.identity
     assert values["SHA-256 of labels"] == manifest.sources["labels"]
     assert values["hash of the list test"] == manifest.list_hashes["test"]
     assert values["official split"].startswith("no")
-    told = {row[0]: row[1] for row in settings.rows}
+    told = {row[0]: row[1] for row in shown(settings)}
     assert told["stored_size"] == "48" and told["table.separator"] == "|"
 
 
-def test_a_phantom_is_called_one(finished) -> None:
+def test_a_phantom_is_called_one(finished, shown) -> None:
     manifest = finished.manifest
     assert manifest.phantom.startswith("drawn by cxr14-preprocess phantom (images 120, seed 5, pre")
     said = " ".join(provenance.limits(manifest).words)
     assert f"This data set is a phantom, {manifest.phantom}: no picture shows a patient" in said
     assert "drawn from radiology reports" not in said and "NIH" not in said
-    rows = provenance.identity(manifest).tables[0].rows
+    rows = shown(provenance.identity(manifest).tables[0])
     assert ["phantom", manifest.phantom] in rows
 
 

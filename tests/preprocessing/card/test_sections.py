@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from preprocessing.card import population, sections
+from preprocessing.card import records, sections
 from preprocessing.contract.manifest import Manifest
 from preprocessing.verify import Reading
 
@@ -25,19 +25,19 @@ def _build(manifest, targets, count: int = 120) -> dict[str, sections.Section]: 
         ]
 
     readings = [Reading(split, "a", True, briefs(split), []) for split in ("train", "test")]
-    parts = population.populations(readings, manifest.findings)
-    return {one.title: one for one in sections.build(manifest, parts, [])}
+    found = records.read(readings, manifest.findings)
+    return {one.title: one for one in sections.build(manifest, found, [])}
 
 
-def test_unknown_labels_have_a_table_only_where_there_are_any(manifest) -> None:
+def test_unknown_labels_have_a_table_only_where_there_are_any(manifest, shown) -> None:
     known, unknown = _build(manifest, (1, 0, 0)), _build(manifest, (1, 0, -1))
     assert len(known["Findings"].tables) == 2
-    assert [list(row) for row in unknown["Findings"].tables[2].rows] == [
+    assert shown(unknown["Findings"].tables[2]) == [
         ["Mass", "0", "0"],
         ["Pleural Thickening", "0", "0"],
         ["Hernia", "120", "120"],
     ]
-    assert unknown["Findings"].tables[0].rows[2] == ["Hernia", "none", "none"]
+    assert shown(unknown["Findings"].tables[0])[2] == ["Hernia", *["not defined"] * 2]
 
 
 def test_rare_findings_are_named(manifest) -> None:
@@ -51,7 +51,7 @@ def test_without_boxes_there_is_no_section_of_boxes(manifest) -> None:
     assert "Boxes" not in _build(manifest, (1, 0, 0))
 
 
-def test_every_counter_and_reason_is_told(manifest) -> None:
+def test_every_counter_and_reason_is_told(manifest, shown) -> None:
     counters = {
         "images_found": 8,
         "images_missing": 2,
@@ -63,7 +63,7 @@ def test_every_counter_and_reason_is_told(manifest) -> None:
     section = _build(dataclasses.replace(manifest, counters=counters), (1, 0, 0))[
         "From the label file to records"
     ]
-    rows = {row[0].strip(): row[1] for row in section.tables[0].rows}
+    rows = {row[0].strip(): row[1] for row in shown(section.tables[0])}
     assert rows["images rejected, listed in rejected.csv"] == "3"
     assert rows["of these: wrong size"] == "3"
     assert rows["a new counter"] == "7"
@@ -71,6 +71,6 @@ def test_every_counter_and_reason_is_told(manifest) -> None:
     assert "in two splits under different names" in section.words[1]
 
 
-def test_a_finding_that_no_image_shows_divides_nothing(manifest) -> None:
+def test_a_finding_that_no_image_shows_divides_nothing(manifest, shown) -> None:
     table = _build(manifest, (0, 0, 0))["Findings together"].tables[0]
-    assert list(table.rows[0]) == ["Mass", "0", "", ""]
+    assert shown(table)[0] == ["Mass", "0", "", ""]

@@ -7,9 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from preprocessing.card import rendering
+from preprocessing.card import document
 from preprocessing.card.contact_sheet import Example
-from preprocessing.card.content import Section, Table
+from preprocessing.card.document import Section, bars, percent, shaded
+from preprocessing.contract.tables import Cell, Column, Table
 
 HOSTILE = '<script>alert("a|b")</script>'
 
@@ -18,17 +19,18 @@ HOSTILE = '<script>alert("a|b")</script>'
 def sections() -> list[Section]:
     pixels = np.full((224, 224, 3), 90, np.uint8)
     example = Example(HOSTILE, HOSTILE, "train, PA", "", 1, pixels)
-    rows = [[HOSTILE, "1.0%", "2.0%", "3.0%"]]
+    percents = ["1.0%", "2.0%", "3.0%"]
+    splits = ["train", "validation", "test"]
+    drawn = [HOSTILE, bars([0.5, 0, 1], splits), *percents]
+    shades = [Cell(HOSTILE), *map(shaded, percents, [0, 0.5, 1])]
     return [
         Section(
             "First part",
             [f"Words with {HOSTILE}."],
             [
-                Table(
-                    "Bars.", ["finding", "train", "validation", "test"], rows, bars=[[0.5, 0, 1]]
-                ),
-                Table("Shades.", ["finding", "a", "b", "c"], rows, shades=[[0, 0.5, 1]]),
-                Table("Facts.", ["what", "value"], [["a", HOSTILE]]),
+                Table("Bars.", ["finding", Column("bars", "plot"), *splits], [drawn], css="drawn"),
+                Table("Shades.", ["finding", "alpha beta", "b", "c"], [shades], css="heat"),
+                Table("Facts.", ["what", Column("value", "text")], [["a", HOSTILE]], css="facts"),
             ],
             [example],
         ),
@@ -56,7 +58,7 @@ class _Page(html.parser.HTMLParser):
 
 
 def test_the_page_is_whole_and_needs_no_network(sections) -> None:
-    text = rendering.html("Data set card: x", sections)
+    text = document.html("Data set card: x", sections)
     page = _Page(text)
     assert page.open == []
     assert not re.search(r"https?:|//[a-z]|@import|url\(", text)
@@ -67,7 +69,7 @@ def test_the_page_is_whole_and_needs_no_network(sections) -> None:
 
 
 def test_the_page_can_be_read_without_seeing_it(sections) -> None:
-    page = _Page(rendering.html("Data set card: x", sections))
+    page = _Page(document.html("Data set card: x", sections))
     assert page.all("html") == [{"lang": "en"}]
     headings = [tag for tag, _ in page.tags if tag in ("h1", "h2", "h3")]
     assert headings == ["h1", "h2", "h3", "h2"]
@@ -79,40 +81,66 @@ def test_the_page_can_be_read_without_seeing_it(sections) -> None:
 
 
 def test_hostile_names_stay_text(sections) -> None:
-    page = rendering.html("Data set card: x", sections)
+    page = document.html("Data set card: x", sections)
     assert "<script" not in page and "&lt;script&gt;" in page
-    text = rendering.markdown("Title", sections, picture="a.png")
+    text = document.markdown("Title", sections, picture="a.png")
     rows = [line for line in text.splitlines() if line.startswith("| &lt;script")]
     assert len(rows) == 2 and all(re.findall(r"(?<!\\)\|", row) == ["|"] * 5 for row in rows)
 
 
 def test_the_use_stands_first_in_every_form(sections) -> None:
     forms = (
-        rendering.text("T", sections),
-        rendering.markdown("T", sections, picture="a.png"),
-        rendering.html("T", sections),
+        document.text("T", sections),
+        document.markdown("T", sections, picture="a.png"),
+        document.html("T", sections),
     )
     for form in forms:
         assert form.index("Not a medical device") < form.index("Words with")
 
 
 def test_markdown_tables_have_a_line_for_their_columns(sections) -> None:
-    lines = rendering.markdown("Title", sections, picture="a.png").splitlines()
+    lines = document.markdown("Title", sections, picture="a.png").splitlines()
     assert (
-        lines[lines.index("| finding | train | validation | test |") + 1] == "|---|---:|---:|---:|"
+        lines[lines.index("| finding | train | validation | test |") + 1]
+        == "| --- | ---: | ---: | ---: |"
     )
     assert "![Examples of each finding](a.png)" in lines
 
 
 def test_columns_of_the_text_stand_below_each_other(sections) -> None:
-    lines = rendering.text("Title", sections).splitlines()
+    lines = document.text("Title", sections).splitlines()
     head = lines.index("Bars.") + 1
-    assert lines[head].index("train") + len("train") == lines[head + 1].index("1.0%") + len("1.0%")
+    assert lines[head].index("train") + len("train") == lines[head + 2].index("1.0%") + len("1.0%")
 
 
 def test_bars_are_as_long_as_their_shares() -> None:
-    drawn = rendering.bars([0.25, 1.0], ["train", "test"])
+    drawn = bars([0.25, 1.0], ["train", "test"]).text
     assert re.findall(r'rect class="(\w+)" .*?width="([\d.]+)%"', drawn) == [
         ("train", "25.00"),
         ("test", "100.00"),
     ]
+
+
+def test_shades_are_as_dark_as_their_shares(sections) -> None:
+    page = document.html("Title", sections)
+    found = re.findall(r'class="(shade-\d+)">(\d\.\d%)', page)
+    assert found == [("shade-0", "1.0%"), ("shade-10", "2.0%"), ("shade-20", "3.0%")]
+    assert ".shade-0 { --shade: 0; }" in page and ".shade-10 { --shade: 0.5; }" in page
+    assert ".shade-20 { --shade: 1; }" in page
+
+
+def test_heads_of_the_wide_table_are_cut_for_a_terminal_alone(sections) -> None:
+    assert "alpha beta" not in document.text("Title", sections)
+    assert "alpha beta" in document.html("Title", sections)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [(0, 5, "0.0%"), (5, 5, "100.0%"), (1, 1000, "0.10%"), (1, 100, "1.0%"), (3, 0, "not defined")],
+)
+def test_shares_below_one_percent_keep_two_decimals(part: int, whole: int, text: str) -> None:
+    assert percent(part, whole) == text
+
+
+def test_an_anchor_is_fit_for_a_link() -> None:
+    assert Section("What, and what not").anchor == "what--and-what-not"
