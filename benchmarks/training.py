@@ -26,10 +26,11 @@ from trainer.distribution import runtime
 from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.network import model
-from trainer.training import loop, multistep, optimizer
+from trainer.training import loop, optimizer
 from trainer.training.calls import LoopParts
 from trainer.training.losses import cross_entropies
 from trainer.training.step import Step
+from trainer.training.steps import make_steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _loop(
         output=output, network=network.network, optimizer=adam, progress=progress, writes=False
     )
     one = Step(running.strategy, network, adam, config)
-    compiled = multistep.make_steps(running.strategy, one, schedule, work.batch)
+    compiled = make_steps(one, schedule)
     batches = dataset.train_batches(
         running.strategy, folder=shards, manifest=manifest, config=config.data, seed=0, start_step=0
     )

@@ -20,11 +20,12 @@ from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process import log, tensorflow_notes
 from preprocessing.contract.process.stopping import StopRequests
 from trainer import course, report_stage
-from trainer.distribution import cluster, platform_restarts
+from trainer.distribution import cluster
 from trainer.flags import ParsedFlags
 from trainer.runfolder import notes
 from trainer.runfolder.completion import Completion
 from trainer.serving import model_folder
+from trainer.training import starts
 
 
 def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None]) -> None:
@@ -44,7 +45,7 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
         with lock.lease(parsed.output, stops.end):
             _report(parsed)
         return
-    platform_restarts.check(os.environ)
+    starts.check_platform(os.environ)
     manifest = manifests.read(parsed.data)
     stages = _Stages(parsed, manifest, stops)
     with stages.lease():

@@ -39,6 +39,10 @@ class ResourceError(JobError):
     exit_code = 74
 
 
+class OutOfMemoryError(ResourceError):
+    """The host or an accelerator has no memory left (exit 74)."""
+
+
 class UnavailableError(ResourceError):
     """A store or another service failed for as long as it was tried, which will pass (exit 74).
 

@@ -20,6 +20,7 @@ from preprocessing.contract.errors import (
     ConfigError,
     DataError,
     JobError,
+    OutOfMemoryError,
     ResourceError,
     StoppedError,
     UnavailableError,
@@ -32,7 +33,10 @@ _HELD_PIECES = 64
 _LAST_WORDS_S = 1.0
 _JOB_ERRORS = {
     kind.__name__: kind
-    for kind in (UsageError, DataError, ResourceError, UnavailableError, StoppedError, ConfigError)
+    for kind in (
+        *(UsageError, DataError, ConfigError, StoppedError),
+        *(ResourceError, OutOfMemoryError, UnavailableError),
+    )
 }
 _NOTE = r"(?: \[while running .*)?$"
 _SENTENCE = re.compile(

@@ -23,9 +23,10 @@ from trainer.distribution.runtime import Runtime
 from trainer.network import batch_norm
 from trainer.network.model import Model
 from trainer.network.scorer import Scorer
-from trainer.training import multistep, optimizer
+from trainer.training import optimizer
 from trainer.training.optimizer import LossScale
 from trainer.training.step import Step
+from trainer.training.steps import make_steps
 
 STEPS = 9
 
@@ -88,7 +89,7 @@ def train(running: Runtime, data: DataSet, kind: str) -> tuple[dict[str, Any], k
     batches = (half_known if kind == "half_known" else all_batches)(running, data, config)
     step = Step(running.strategy, model, chosen, config, average=average)
     schedule = optimizer.Schedule(config.optimizer, STEPS)
-    steps = multistep.make_steps(running.strategy, step, schedule, config.data.global_batch_size)
+    steps = make_steps(step, schedule)
     zero = tf.constant(0, tf.int64)
     measured = steps(
         iter(batches),

@@ -16,9 +16,10 @@ from conftest import small_config, write_data_set
 
 from trainer.data import dataset
 from trainer.network import model
-from trainer.training import multistep, optimizer
+from trainer.training import optimizer
 from trainer.training.optimizer import LossScale
 from trainer.training.step import Step
+from trainer.training.steps import make_steps
 
 
 def main(kind: str) -> None:
@@ -54,7 +55,7 @@ def main(kind: str) -> None:
             found = {"hlo": lowered(stage="hlo", device_name="/device:CPU:0")}
         if kind == "mixed_bfloat16":
             schedule = optimizer.Schedule(config.optimizer, 100)
-            steps = multistep.make_steps(strategy, step, schedule, config.data.global_batch_size)
+            steps = make_steps(step, schedule)
             scale = LossScale(tf.constant(1.0), zero, zero)
             measured = steps(
                 batches, zero, tf.constant(2), tf.constant(1.0), scale, tf.constant([0.0, 0.0])

@@ -7,7 +7,6 @@ from s * global batch on, whatever the number of replicas.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +18,8 @@ from preprocessing.contract.pictures import image_graph
 from trainer import course, limits
 from trainer.config import DataConfig
 from trainer.data.order import READ_BYTES, Order, reading
+
+Example = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +74,7 @@ def train_batches(
         records = order.records(start_step * size, processes=processes, process=process)
         positions = tf.data.Dataset.range(process, size, processes).repeat()
         pairs = tf.data.Dataset.zip(records, positions)
-        example = _train_example(manifest)
+        example = _example(manifest, "positions", "targets")
         return _batches(pairs, example, manifest, size=replica, deterministic=config.deterministic)
 
     return strategy.distribute_datasets_from_function(make)
@@ -138,7 +139,7 @@ def evaluation_batches(
         # Any record will do to fill up with; one of the split's own has the right shape.
         fill = reading(files, counts, 0, 1).repeat(own - (end - begin))
         pairs = pairs.concatenate(fill.map(lambda record: (record, np.int64(-1))))
-        return _batches(pairs, _evaluation_example(manifest), manifest, size=replica)
+        return _batches(pairs, _example(manifest, "index"), manifest, size=replica)
 
     return strategy.distribute_datasets_from_function(make)
 
@@ -190,37 +191,26 @@ def read_pictures(folder: str, manifest: Manifest, split: str, count: int) -> np
     """Returns the first pictures of a split, uint8 [count or fewer, stored, stored]."""
     counts = [shard.examples for shard in manifest.splits[split].shards]
     records = reading(manifest.splits[split].paths(folder), counts, 0, count)
-    example = _evaluation_example(manifest)
+    example = _example(manifest, "index")
     pictures = records.map(lambda record: example(record, np.int64(0))["pixels"])
     return np.stack(list(pictures.as_numpy_iterator()))
 
 
-def _train_example(manifest: Manifest):  # type: ignore[no-untyped-def]
-    def example(record: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
-        parsed = schema.parse(
-            record, findings=len(manifest.findings), attributes=("image", "targets")
-        )
-        return {
-            "pixels": image_graph.stored(parsed["image"], manifest.stored_size, manifest.encoding),
-            "targets": parsed["targets"],
-            "positions": position,
-        }
+def _example(manifest: Manifest, place: str, *attributes: str) -> Example:
+    """Returns what makes an example of a record and its number, which is kept under `place`."""
 
-    return example
-
-
-def _evaluation_example(manifest: Manifest):  # type: ignore[no-untyped-def]
-    def example(record: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
-        parsed = schema.parse(record, findings=len(manifest.findings), attributes=("image",))
-        pixels = image_graph.stored(parsed["image"], manifest.stored_size, manifest.encoding)
-        return {"pixels": pixels, "index": index}
+    def example(record: tf.Tensor, number: tf.Tensor) -> dict[str, tf.Tensor]:
+        wanted = ("image", *attributes)
+        parsed = schema.parse(record, findings=len(manifest.findings), attributes=wanted)
+        pixels = image_graph.stored(parsed.pop("image"), manifest.stored_size, manifest.encoding)
+        return {"pixels": pixels, **parsed, place: number}
 
     return example
 
 
 def _batches(
     pairs: tf.data.Dataset,
-    example: Callable[..., Any],
+    example: Example,
     manifest: Manifest,
     *,
     size: int,

@@ -28,15 +28,13 @@ class Topology:
     Attributes:
         strategy: one_device | mirrored | multi_worker | tpu.
         workers: number of processes that train.
-        worker: number of this process, 0 to workers - 1.
-        is_chief: whether this process writes checkpoints, reports and exports.
+        worker: number of this process, 0 to workers - 1; the first is the chief.
         tpu: name or address of the TPU; empty for none.
     """
 
     strategy: str
     workers: int = 1
     worker: int = 0
-    is_chief: bool = True
     tpu: str = ""
 
 
@@ -57,8 +55,8 @@ class Runtime:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process writes what the run keeps."""
-        return self.topology.is_chief
+        """Whether this process writes checkpoints, reports and exports."""
+        return self.topology.worker == 0
 
     @functools.cached_property
     def agreement(self) -> Agreement:
@@ -93,8 +91,7 @@ def choose(settings: RuntimeConfig, environ: Mapping[str, str], gpus: int) -> To
                 "runtime.strategy is multi_worker and the environment names fewer than two tasks: "
                 "start it by a job that sets TF_CONFIG or JobSet's variables, or use mirrored"
             )
-        workers, worker = len(peers.tasks), peers.number
-        return Topology("multi_worker", workers=workers, worker=worker, is_chief=worker == 0)
+        return Topology("multi_worker", workers=len(peers.tasks), worker=peers.number)
     return Topology(name)
 
 

@@ -7,7 +7,7 @@ other by the host names that JobSet gives (`distribution.cluster`).
 
 JobSet has no time limit over all attempts and no bound on uncounted restarts. The time limit is one
 of each attempt and ends the JobSet; the pods learn how often it restarted, and end it for good
-after too many (`trainer.distribution.platform_restarts`).
+after too many (`trainer.training.starts`).
 """
 
 import logging
@@ -83,7 +83,7 @@ def _node_selector(job: Job, kubernetes: Kubernetes) -> dict[str, str]:
 
 
 def _environment(job: Job) -> list[Spec]:
-    """What `trainer.distribution.cluster` and `trainer.distribution.platform_restarts` read.
+    """What `trainer.distribution.cluster` and `trainer.training.starts` read.
 
     JOB_COMPLETION_INDEX comes from Kubernetes itself, the annotations from JobSet.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes TensorBoard's event files such that a log of many starts reads as one; no TensorFlow.
+"""Writes TensorBoard's event files so that a log of many starts reads as one; no TensorFlow.
 
 TensorBoard reads the files of a run in the order of their names, and takes what it reads later for
 what happened later. So a file's name and the times in it never go back behind those of the file
@@ -9,9 +9,10 @@ What cannot be written is warned of and tried again with the next events: a log 
 """
 
 import os
+import re
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from absl import logging
@@ -21,13 +22,48 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from preprocessing.contract.errors import DataError, JobError
 from preprocessing.contract.files import faults, storage, tfrecord
-from trainer.monitoring import log_folder
 
 # An object store cannot append: each time the whole file goes up, so a long log is several files.
 _ROLL_BYTES = 8 << 20
 _FLUSH_S = 120.0
 _QUIET_S = 900.0
 _MOST_PENDING_BYTES = 64 << 20
+
+FOLDER = "tensorboard"
+VARIABLE = "AIP_TENSORBOARD_LOG_DIR"
+
+
+def folder_of(output: str, environ: Mapping[str, str]) -> str:
+    """Returns the folder for events and profiles.
+
+    Vertex AI shows a job's log while it grows if it lies where `AIP_TENSORBOARD_LOG_DIR` says.
+
+    >>> folder_of("gs://bucket/run", {})
+    'gs://bucket/run/tensorboard'
+    >>> folder_of("gs://bucket/run", {"AIP_TENSORBOARD_LOG_DIR": "gs://bucket/job/logs/"})
+    'gs://bucket/job/logs'
+
+    Args:
+        output: folder of the run.
+        environ: the process's environment.
+    """
+    return environ.get(VARIABLE, "").rstrip("/") or storage.join(output, FOLDER)
+
+
+def next_name(names: Iterable[str], now: float, suffix: str) -> str:
+    """Returns the name of an event file that is read after all that are there.
+
+    >>> next_name(["events.out.tfevents.0000000900.a"], 200.0, ".b")
+    'events.out.tfevents.0000000901.b'
+
+    Args:
+        names: of the files in the folder.
+        now: seconds since 1970, by a clock that may have been set back.
+        suffix: what follows the time.
+    """
+    found = (re.search(r"tfevents\.(\d+)", name) for name in names)
+    newest = max((int(one.group(1)) for one in found if one), default=-1)
+    return f"events.out.tfevents.{max(int(now), newest + 1):010d}{suffix}"
 
 
 def value(tag: str, about: SummaryMetadata, content: Any) -> Summary.Value:
@@ -102,7 +138,7 @@ class EventLog:
     def _head(self) -> None:
         self._rolled += 1
         suffix = f".{socket.gethostname()}.{os.getpid()}.{self._rolled:03d}"
-        name = log_folder.next_name(self._earlier.names, self._began, suffix)
+        name = next_name(self._earlier.names, self._began, suffix)
         self._path, self._written = storage.join(self._folder, name), b""
         self._put(Event(file_version="brain.Event:2"))
 

@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 
 def example_picture(
-    *, name: str, pixels: Picture, labels: Floats, scores: Floats, findings: Sequence[str]
+    name: str, pixels: Picture, labels: Floats, scores: Floats, *, findings: Sequence[str]
 ) -> Picture:
     """Returns a picture with its id, labels and scores below it.
 

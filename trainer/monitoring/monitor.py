@@ -7,6 +7,8 @@ data server shows the later of the two and one line a curve.
 
 import datetime
 import math
+import os
+import pathlib
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,11 +32,15 @@ from preprocessing.contract.settings import settings
 from trainer.config import Config
 from trainer.monitoring.event_log import EventLog, value
 from trainer.monitoring.example_pictures import example_picture
-from trainer.monitoring.memory import memory
 from trainer.monitoring.pr_curve import pr_curve
 from trainer.monitoring.run_card import config_text, data_set_text
 
 Floats = npt.NDArray[np.floating[Any]]
+MIB = 2**20
+
+# Fields of /proc/PID/statm count pages; the second is the resident set (proc(5)).
+_STATM = pathlib.Path("/proc/self/statm")
+_RESIDENT = 1
 
 
 class Monitor:
@@ -97,8 +103,12 @@ class Monitor:
         aucs: Mapping[str, float],
         labels: Floats,
         scores: npt.NDArray[np.float32],
+        ids: Sequence[str] = (),
+        pixels: Sequence[npt.NDArray[np.uint8]] | npt.NDArray[np.uint8] = (),
     ) -> None:
-        """Logs how well the validation split is told apart, and writes everything out.
+        """Logs how well findings of the validation split are found, and writes everything out.
+
+        The pictures, the same every time, show how the network's opinion of them changes.
 
         Args:
             step: optimiser steps done.
@@ -106,52 +116,23 @@ class Monitor:
             aucs: finding -> AUC, in the order of the columns; undefined ones are left out.
             labels: [n, findings]; 1 present, 0 absent, NaN unknown.
             scores: float32 [n, findings], 0 to 1.
+            ids: of the first of the n pictures.
+            pixels: those pictures, uint8 [size, size] each.
         """
         if self._log is None or self._log.repeats("validation/mean_auc", step):
             return
-        each = {f"validation_auc/{name}": auc for name, auc in aucs.items()}
-        self._log.add(step, _scalars(each))
-        for at, name in enumerate(aucs):
+        names = list(aucs)
+        for name, *one in zip(ids, pixels, labels, scores, strict=False):
+            picture = example_picture(name, *one, findings=names)
+            self._log.add(step, [_image(f"validation_examples/{name}", picture)])
+        self._log.add(step, _scalars({f"validation_auc/{name}": aucs[name] for name in names}))
+        for at, name in enumerate(names):
             curve = pr_curve(f"validation_pr/{name}", labels[:, at], scores[:, at])
             if curve is not None:
                 self._log.add(step, Summary.FromString(curve).value)
         # Last: where it is, the rest is.
         self._log.add(step, _scalars({"validation/mean_auc": mean_auc}))
         self.flush()
-
-    def examples(
-        self,
-        step: int,
-        *,
-        ids: Sequence[str],
-        pixels: npt.NDArray[np.uint8],
-        labels: Floats,
-        scores: npt.NDArray[np.float32],
-        findings: Sequence[str],
-    ) -> None:
-        """Logs pictures with their labels and scores; before `validation`, which writes them out.
-
-        The same pictures every time show how the network changes its mind of them.
-
-        Args:
-            step: optimiser steps done.
-            ids: of the n pictures.
-            pixels: uint8 [n, size, size].
-            labels: [n, findings]; 1 present, 0 absent, NaN unknown.
-            scores: float32 [n, findings], 0 to 1.
-            findings: names of the columns.
-        """
-        if self._log is None or self._log.repeats("validation/mean_auc", step):
-            return
-        for at, name in enumerate(ids):
-            picture = example_picture(
-                name=name,
-                pixels=pixels[at],
-                labels=labels[at],
-                scores=scores[at],
-                findings=findings,
-            )
-            self._log.add(step, [_image(f"validation_examples/{name}", picture)])
 
     def end(self, step: int, metrics: Mapping[str, float]) -> None:
         """Logs the result of a run that is done, and writes everything out.
@@ -172,6 +153,25 @@ class Monitor:
         """Puts everything logged so far where a reader finds it."""
         if self._log is not None:
             self._log.flush()
+
+
+def memory() -> dict[str, float]:
+    """Returns what is in use, in MiB.
+
+    Returns:
+        memory/host_mib, the resident set of this process, where the system is Linux; for each GPU
+        memory/gpu0_mib, what tensors take now, and memory/gpu0_peak_mib, the most they ever took.
+        TensorFlow reserves more of a GPU than that.
+    """
+    found: dict[str, float] = {}
+    if _STATM.exists():
+        pages = int(_STATM.read_text(encoding="ascii").split()[_RESIDENT])
+        found["memory/host_mib"] = pages * os.sysconf("SC_PAGE_SIZE") / MIB
+    for at, device in enumerate(tf.config.list_logical_devices("GPU")):
+        used = tf.config.experimental.get_memory_info(device.name)
+        found[f"memory/gpu{at}_mib"] = used["current"] / MIB
+        found[f"memory/gpu{at}_peak_mib"] = used["peak"] / MIB
+    return found
 
 
 def _scalars(scalars: Mapping[str, float]) -> list[Summary.Value]:

@@ -24,7 +24,7 @@ from tensorboard.plugins.text import metadata as text_metadata
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage, tfrecord
-from trainer.monitoring import log_folder
+from trainer.monitoring import event_log
 from trainer.monitoring.event_log import value
 
 _MARK = ".report-"
@@ -44,7 +44,7 @@ def log(output: str, environ: Mapping[str, str]) -> str:
         DataError: there is no report, or one of its plots is damaged.
     """
     content, text = (_read(output, name) for name in ("report.json", "report.md"))
-    folder = log_folder.folder_of(output, environ)
+    folder = event_log.folder_of(output, environ)
     mark = f"{_MARK}{hashlib.sha256(content.encode()).hexdigest()[:12]}"
     older = [path for path in _files(folder) if _MARK in storage.basename(path)]
     for path in older:
@@ -53,7 +53,7 @@ def log(output: str, environ: Mapping[str, str]) -> str:
     now = time.time()
     # The time in its name makes TensorBoard read it after the files of the training before it.
     names = [storage.basename(path) for path in _files(folder)]
-    path = storage.join(folder, log_folder.next_name(names, now, mark))
+    path = storage.join(folder, event_log.next_name(names, now, mark))
     report = json.loads(content)
     step = _step(report)
     events = [Event(wall_time=now, file_version="brain.Event:2")]

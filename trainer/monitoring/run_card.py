@@ -3,6 +3,7 @@
 
 from preprocessing.contract.manifest import Manifest, Split
 from preprocessing.contract.settings import settings
+from preprocessing.contract.tables import Column, Table
 from trainer.config import Config
 
 
@@ -17,10 +18,10 @@ def data_set_text(manifest: Manifest) -> str:
     splits = manifest.splits
     return "\n".join(
         [
-            _table(
-                ["Data set", "What the manifest says"],
+            _markdown(
+                ["Data set", Column("What the manifest says", "text")],
                 [
-                    ["Identity (SHA-256 of the manifest)", f"`{manifest.identity}`"],
+                    ["Identity (SHA-256 of the manifest)", manifest.identity],
                     *([["Phantom", manifest.phantom]] if manifest.phantom else []),
                     ["ChestX-ray14's official split", official],
                     ["Split method", manifest.split_method or "not said"],
@@ -29,7 +30,7 @@ def data_set_text(manifest: Manifest) -> str:
                 ],
             ),
             "#### Splits\n",
-            _table(
+            _markdown(
                 ["Split", "Images", "Patients", "Shards"],
                 [
                     [name, f"{split.examples:,}", f"{split.patients:,}", str(len(split.shards))]
@@ -37,7 +38,7 @@ def data_set_text(manifest: Manifest) -> str:
                 ],
             ),
             "#### Positives, and their share of the known\n",
-            _table(
+            _markdown(
                 ["Finding", *splits],
                 [
                     [name, *(_positives(split, name) for split in splits.values())]
@@ -56,11 +57,5 @@ def _positives(split: Split, name: str) -> str:
     return share if known == split.examples else f"{share} of {known:,}"
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    """Returns a Markdown table; TensorBoard aligns all columns to the left."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(_cell(text) for text in line)} |\n" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def _markdown(columns: list[Column | str], rows: list[list[str]]) -> str:
+    return Table("", columns, rows, hide_caption=True).markdown() + "\n"

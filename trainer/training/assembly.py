@@ -17,7 +17,7 @@ from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.data import dataset, integrity, local_copy
 from trainer.evaluation.auc import aurocs
-from trainer.monitoring import log_folder
+from trainer.monitoring import event_log
 from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.network import model
@@ -27,12 +27,12 @@ from trainer.runfolder import notes
 from trainer.training import (
     continuation,
     divergence,
-    fruitless_starts,
     loop,
-    multistep,
     optimizer,
     shortage,
+    starts,
     step,
+    steps,
 )
 from trainer.training.calls import LoopParts, Summary
 
@@ -67,7 +67,7 @@ def train(run: Run, should_stop: Callable[[], bool]) -> Summary:
     config.check_replicas(run.runtime.replicas)
     progress = Progress(loss_scale=config.optimizer.loss_scale)
     fresh = continuation.announce(run)
-    with fruitless_starts.noted(), shortage.named(config, run.runtime.replicas, progress):
+    with starts.noted(), shortage.named(config, run.runtime.replicas, progress):
         parts = _parts(run, pretrained=fresh)
         before = notes.described(run.output)
         saver = Checkpoints(
@@ -122,8 +122,6 @@ def _assemble(
 ) -> LoopParts:
     config, strategy = run.config, run.runtime.strategy
     folder = local_copy.local_copy(run.data, run.manifest, config.data.cache)
-    size = config.data.global_batch_size
-    per_epoch = course.steps_per_epoch(run.manifest, size)
     schedule = optimizer.Schedule(
         config.optimizer,
         progress.course_end,
@@ -131,7 +129,7 @@ def _assemble(
         rate=progress.course_rate,
     )
 
-    log = log_folder.folder_of(run.output, os.environ) if run.runtime.is_chief else ""
+    log = event_log.folder_of(run.output, os.environ) if run.runtime.is_chief else ""
     monitor = Monitor(log)
     monitor.begin(progress.step, config=config, manifest=run.manifest)
     batches = dataset.train_batches(
@@ -145,9 +143,9 @@ def _assemble(
     )
     return LoopParts(
         config=config,
-        steps=functools.cache(functools.partial(_steps, run, parts, schedule)),
+        steps=_compiled(run, parts, schedule),
         batches=iter(batches),
-        per_epoch=per_epoch,
+        per_epoch=course.steps_per_epoch(run.manifest, config.data.global_batch_size),
         schedule=schedule,
         progress=progress,
         checkpoints=saver,
@@ -160,12 +158,18 @@ def _assemble(
     )
 
 
-def _steps(run: Run, parts: _Parts, schedule: optimizer.Schedule, frozen: bool) -> multistep.Steps:
-    strategy, config = run.runtime.strategy, run.config
-    one = step.Step(
-        strategy, parts.network, parts.optimizer, config, average=parts.average, frozen=frozen
-    )
-    return multistep.make_steps(strategy, one, schedule, config.data.global_batch_size)
+def _compiled(
+    run: Run, parts: _Parts, schedule: optimizer.Schedule
+) -> Callable[[bool], steps.Steps]:
+    """Returns what takes steps while the backbone is frozen (True), and what does after that."""
+
+    @functools.cache
+    def phase(frozen: bool) -> steps.Steps:
+        strategy, network, chosen = run.runtime.strategy, parts.network, parts.optimizer
+        one = step.Step(strategy, network, chosen, run.config, average=parts.average, frozen=frozen)
+        return steps.make_steps(one, schedule)
+
+    return phase
 
 
 def _validation(
@@ -184,17 +188,15 @@ def _validation(
         scores = scored.score("validation")
         aucs = dict(zip(findings, aurocs(labels, scores), strict=True))
         if run.runtime.is_chief:
-            count = len(pictures())
-            monitor.examples(
+            monitor.validation(
                 at,
-                ids=truth.ids[:count].tolist(),
+                mean_auc=float(np.nanmean(list(aucs.values()))),
+                aucs=aucs,
+                labels=labels,
+                scores=scores,
+                ids=truth.ids.tolist(),
                 pixels=pictures(),
-                labels=labels[:count],
-                scores=scores[:count],
-                findings=findings,
             )
-            mean = float(np.nanmean(list(aucs.values())))
-            monitor.validation(at, mean_auc=mean, aucs=aucs, labels=labels, scores=scores)
         return aucs
 
     return evaluate

@@ -19,8 +19,8 @@ from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
-from trainer.training.multistep import Measured, Steps
 from trainer.training.optimizer import LossScale, Schedule
+from trainer.training.steps import Measured, Steps
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from trainer.config import Config
 from trainer.course import Course
 from trainer.run import Run
 from trainer.runfolder import notes
-from trainer.training import fruitless_starts
+from trainer.training import starts
 
 
 def announce(run: Run) -> bool:
@@ -26,7 +26,7 @@ def announce(run: Run) -> bool:
     folder = storage.join(run.output, checkpoints.FOLDER)
     steps = [bundle.step_of(path) for path in bundle.newest_first(folder)]
     if run.runtime.is_chief:
-        fruitless_starts.count(run.output, steps=steps, most=run.config.train.max_fruitless_starts)
+        starts.count(run.output, steps=steps, most=run.config.train.max_fruitless_starts)
         probe.check(folder, tensorflow=True)
     run.runtime.agreement.barrier()
     return not steps

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from preprocessing.contract.errors import ConfigError, JobError, ResourceError
+from preprocessing.contract.errors import ConfigError, JobError, OutOfMemoryError, ResourceError
 from preprocessing.contract.files import faults
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
@@ -24,7 +24,7 @@ def named(config: Config, replicas: int, progress: Progress) -> Iterator[None]:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         explained = faults.explain(error)
-        if explained is None or "memory" not in str(explained):  # a disk can be exhausted, too
+        if not isinstance(explained, OutOfMemoryError):  # a disk can be exhausted, too
             raise
         raise _said(str(explained), config, replicas, progress.step) from error
 

@@ -34,6 +34,8 @@ class Step:
         frozen: whether only the head learns.
 
     Attributes:
+        strategy: as given.
+        batch_size: examples in a global batch.
         compiled: the work of one replica, compiled by XLA where it is used.
     """
 
@@ -47,8 +49,9 @@ class Step:
         average: keras.Model | None = None,
         frozen: bool = False,
     ) -> None:
-        self._strategy, self._model, self._optimizer = strategy, model, optimizer
+        self.strategy, self._model, self._optimizer = strategy, model, optimizer
         self._config, self._average = config, average
+        self.batch_size = config.data.global_batch_size
         self._frozen, self._scaled = frozen, config.runtime.precision == "mixed_float16"
         frozen_ones = {id(one) for one in model.backbone.weights} if frozen else set()
         self._variables = [
@@ -77,14 +80,14 @@ class Step:
         """
         batch, waited = _next(batches)
         if self._parts == 1:
-            results = self._strategy.run(self._one, args=(batch, step, rate, scale))
+            results = self.strategy.run(self._one, args=(batch, step, rate, scale))
         else:
-            self._strategy.run(self._accumulate, args=(batch, step, scale))
+            self.strategy.run(self._accumulate, args=(batch, step, scale))
             for _ in tf.range(self._parts - 1):
-                self._strategy.run(self._accumulate, args=(next(batches), step, scale))
-            results = self._strategy.run(self._finish_sums, args=(rate, scale))
+                self.strategy.run(self._accumulate, args=(next(batches), step, scale))
+            results = self.strategy.run(self._finish_sums, args=(rate, scale))
         # All replicas return the same, so that the first one's will do.
-        local = [self._strategy.experimental_local_results(part)[0] for part in results]
+        local = [self.strategy.experimental_local_results(part)[0] for part in results]
         return local[0], local[1], local[2], waited
 
     def _whole(
@@ -94,51 +97,52 @@ class Step:
 
     def _sums_of(self, batch: Batch, step: tf.Tensor, scale: tf.Tensor) -> list[tf.Tensor]:
         """Returns what is summed over parts and replicas: gradients, and losses by position."""
-        data = self._config.data
+        data, size = self._config.data, self.batch_size
         key = tf.stack([tf.constant(self._config.seed, tf.int64), 2 * step])
+        # 1. Both draws, of augmentation and of dropout, follow from seed and step alone.
         pixels = augment(
             batch["pixels"],
             batch["positions"],
             key=key,
-            global_batch=data.global_batch_size,
+            global_batch=size,
             image_size=data.image_size,
             crop_fraction=data.crop_fraction,
             flip=data.flip,
         )
+        # 2. A frozen backbone normalises by the statistics that it was loaded with.
         self._model.backbone.trainable = not self._frozen
         with tf.GradientTape() as tape:
             logits = self._model.train_logits(
                 pixels,
                 batch["positions"],
                 key=key + tf.constant([0, 1], tf.int64),
-                global_batch=data.global_batch_size,
+                global_batch=size,
             )
             losses, known = cross_entropies(logits, batch["targets"])
-            # Divided by what the sum would have if all targets were known, so that gradients have
-            # the size of those of a mean; the exact number follows when it is summed up.
-            total = tf.reduce_sum(losses) / self._targets(batch)
+            # 3. Divided by what the sum would have if all targets were known, so that gradients
+            # have the size of those of a mean; the exact number follows when it is summed up.
+            total = tf.reduce_sum(losses) / (float(size) * batch["targets"].shape[1])
             scaled = total * scale if self._scaled else total
         gradients = tape.gradient(scaled, self._variables)
         self._model.backbone.trainable = True
-        # Written as sums into places of the global batch, which XLA takes with static shapes.
+        # 4. Written as sums into places of the global batch, which XLA takes with static shapes.
         spread = [
-            tf.math.unsorted_segment_sum(part, batch["positions"], data.global_batch_size)
-            for part in (losses, known)
+            tf.math.unsorted_segment_sum(part, batch["positions"], size) for part in (losses, known)
         ]
         return [*gradients, *spread]
-
-    def _targets(self, batch: Batch) -> float:
-        return float(self._config.data.global_batch_size * batch["targets"].shape[1])
 
     def _finish(
         self, sums: list[tf.Tensor], rate: tf.Tensor, scale: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        # 5. The one sum over the replicas: gradients and losses travel together.
         replica = tf.distribute.get_replica_context()
         *gradients, losses, known = replica.all_reduce("SUM", sums)
-        targets = float(self._config.data.global_batch_size) * self._model.network.output_shape[-1]
+        targets = float(self.batch_size) * self._model.network.output_shape[-1]
         total = tf.maximum(tf.reduce_sum(known), 1.0)
+        # 6. Now the number of known targets is known: the sum becomes their mean, and is unscaled.
         factor = targets / total / scale if self._scaled else targets / total
         gradients = [gradient * factor for gradient in gradients]
+        # 7. An overflow anywhere makes the norm not finite, on every replica: all skip together.
         norm = tf.linalg.global_norm(gradients)
         gradients = optimizers.clip(gradients, norm, self._config.optimizer.clip_norm)
         replica.merge_call(self._update, args=(gradients, rate, tf.math.is_finite(norm)))
@@ -185,10 +189,10 @@ class Step:
             )
 
     def _accumulators(self) -> list[tf.Variable]:
-        """Sums of one replica over the parts of its share; nobody else's business till the end."""
-        size = self._config.data.global_batch_size
-        shapes = [*(variable.shape for variable in self._variables), [size], [size]]
-        with self._strategy.scope():
+        """Sums over the parts of a replica's share, private to it until the final sum."""
+        losses = [[self.batch_size]] * 2
+        shapes = [*(variable.shape for variable in self._variables), *losses]
+        with self.strategy.scope():
             return [
                 tf.Variable(
                     tf.zeros(shape),

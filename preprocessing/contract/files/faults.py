@@ -15,6 +15,7 @@ from typing import TypeVar
 from preprocessing.contract.errors import (
     ConfigError,
     JobError,
+    OutOfMemoryError,
     ResourceError,
     UnavailableError,
     UsageError,
@@ -99,7 +100,7 @@ def explain(error: BaseException) -> JobError | None:
     if isinstance(error, JobError):
         return error
     if isinstance(error, MemoryError):
-        return ResourceError(f"this machine has no memory left ({line(error) or 'MemoryError'})")
+        return OutOfMemoryError(f"this machine has no memory left ({line(error) or 'MemoryError'})")
     if isinstance(error, OSError):
         return _of_system(error)
     if hasattr(error, "error_code") and hasattr(error, "message"):
@@ -187,7 +188,7 @@ def _of_tensorflow(kind: str, text: str) -> JobError | None:
     if missing := re.search(r"bucket (gs://\S+?)/? was not found", text):
         return UsageError(f"there is no bucket {missing.group(1)}: make it, or fix its name")
     if kind == "ResourceExhaustedError" and "No space left" not in text:
-        return ResourceError(f"the device has no memory left ({line(text)})")
+        return OutOfMemoryError(f"the device has no memory left ({line(text)})")
     # 3. What the operating system said.
     for number in (*OF_THE_MACHINE, *_REFUSED):
         # TensorFlow ends what the operating system said with its words: "PATH; WORDS".

@@ -13,6 +13,7 @@ from preprocessing.contract.pictures.image import ImageError
         (errors.UsageError, 64),
         (errors.DataError, 65),
         (errors.ResourceError, 74),
+        (errors.OutOfMemoryError, 74),
         (errors.UnavailableError, 74),
         (errors.StoppedError, 75),
         (errors.ConfigError, 78),

@@ -31,7 +31,7 @@ MIRRORED = Topology("mirrored")
 
 
 def of_workers(worker: int, workers: int = 2) -> Topology:
-    return Topology("multi_worker", workers=workers, worker=worker, is_chief=worker == 0)
+    return Topology("multi_worker", workers=workers, worker=worker)
 
 
 @pytest.mark.parametrize(

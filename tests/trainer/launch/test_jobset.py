@@ -9,8 +9,9 @@ import kubernetes_validate
 import pytest
 
 from preprocessing.contract import errors
-from trainer.distribution import cluster, platform_restarts
+from trainer.distribution import cluster
 from trainer.launch import job_file, kubernetes, task
+from trainer.training import starts
 
 WORKERS = 3
 
@@ -100,10 +101,10 @@ def test_uncounted_restarts_are_bounded(
 ) -> None:
     environ = environment(render(job_file(replicas=WORKERS, restarts=2)), attempt)
     if not ends:
-        platform_restarts.check(environ)
+        starts.check_platform(environ)
         return
     with pytest.raises(errors.ConfigError) as caught:
-        platform_restarts.check(environ)
+        starts.check_platform(environ)
     assert action_on_code(render(job_file(replicas=WORKERS)), caught.value.exit_code) == (
         "FailJobSet"
     )

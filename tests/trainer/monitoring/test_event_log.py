@@ -14,8 +14,7 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 from preprocessing.contract.files import patience
 from trainer.config import Config
 from trainer.monitoring import event_log
-from trainer.monitoring.event_log import EventLog
-from trainer.monitoring.log_folder import next_name
+from trainer.monitoring.event_log import EventLog, folder_of, next_name
 from trainer.monitoring.monitor import Monitor
 
 NOW = 1_800_000_000.0
@@ -166,3 +165,20 @@ def test_events_are_written_after_a_while_without_being_asked(
     log = EventLog(str(tmp_path))
     log.add(1, [])
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("output", "variable", "expected"),
+    [
+        ("/runs/a", None, "/runs/a/tensorboard"),
+        ("gs://bucket/run/", None, "gs://bucket/run/tensorboard"),
+        ("gs://bucket/run", "", "gs://bucket/run/tensorboard"),
+        ("gs://bucket/run", "gs://bucket/job/logs/", "gs://bucket/job/logs"),
+        ("gs://bucket/run", "gs://bucket/job/logs", "gs://bucket/job/logs"),
+    ],
+)
+def test_vertex_ai_says_where_if_it_shows_the_log(
+    output: str, variable: str | None, expected: str
+) -> None:
+    environ = {} if variable is None else {"AIP_TENSORBOARD_LOG_DIR": variable}
+    assert folder_of(output, environ) == expected

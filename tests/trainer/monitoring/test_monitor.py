@@ -6,10 +6,12 @@ What a person sees of it is tested in tests/browser.
 
 import math
 import pathlib
+import sys
 from typing import Any
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -17,8 +19,8 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 from preprocessing.contract.settings import settings
 from trainer.config import Config
-from trainer.monitoring.log_folder import folder_of
-from trainer.monitoring.monitor import Monitor
+from trainer.monitoring.event_log import folder_of
+from trainer.monitoring.monitor import MIB, Monitor, memory
 
 AUCS = {"Mass": 0.75, "Nodule": 0.5, "Hernia": math.nan}
 LABELS = np.array([[1.0, 1.0, 0.0], [0.0, math.nan, 0.0], [0.0, 0.0, 0.0]])
@@ -43,18 +45,15 @@ def scalars(folder: str) -> dict[str, list[tuple[int, float]]]:
 
 
 def validate(monitor: Monitor, step: int) -> None:
-    monitor.validation(step, mean_auc=0.625, aucs=AUCS, labels=LABELS, scores=SCORES)
-
-
-def show(monitor: Monitor, step: int) -> None:
     pixels = np.zeros([2, 32, 32], np.uint8)
-    monitor.examples(
+    monitor.validation(
         step,
+        mean_auc=0.625,
+        aucs=AUCS,
+        labels=LABELS,
+        scores=SCORES,
         ids=["a.png", "b.png"],
         pixels=pixels,
-        labels=LABELS[:2],
-        scores=SCORES[:2],
-        findings=list(AUCS),
     )
 
 
@@ -91,8 +90,7 @@ def test_findings_with_positives_and_negatives_have_a_curve(tmp_path: pathlib.Pa
 
 def test_pictures_carry_their_caption(tmp_path: pathlib.Path) -> None:
     monitor = Monitor(str(tmp_path))
-    show(monitor, 20)
-    monitor.flush()
+    validate(monitor, 20)
     log = read(str(tmp_path))
     assert set(log.PluginTagToContent("images")) == {
         "validation_examples/a.png",
@@ -157,7 +155,6 @@ def test_a_worker_that_is_not_chief_writes_nothing(
     monitor = Monitor("")
     monitor.begin(0, config=Config(), manifest=data_set.manifest)
     monitor.training(1, {"train/loss": 0.5})
-    show(monitor, 1)
     validate(monitor, 1)
     monitor.end(1, {"best/mean_auc": 0.5})
     monitor.flush()
@@ -171,7 +168,6 @@ def test_nothing_is_written_out_between_validations(tmp_path: pathlib.Path) -> N
     before = file.stat().st_size
     for step in range(1, 51):
         monitor.training(step, {"train/loss": 0.5, "train/learning_rate": 0.1})
-    show(monitor, 50)
     assert file.stat().st_size == before
     validate(monitor, 50)
     assert file.stat().st_size > before + 50 * 2 * 50
@@ -186,7 +182,6 @@ def test_a_bucket_gets_the_log_once_a_validation(on_gcs: Any, bucket: str) -> No
     for epoch in (1, 2):
         for step in range(50):
             monitor.training(50 * epoch + step, {"train/loss": 0.5, "train/learning_rate": 0.1})
-        show(monitor, 50 * epoch)
         validate(monitor, 50 * epoch)
     assert len(on_gcs.requests("^POST .*/upload/")) == 2
     assert len(scalars(folder)["train/loss"]) == 100
@@ -214,3 +209,32 @@ def test_a_run_logs_training_and_every_finding(finished_run: Any) -> None:
     assert len(texts) < len(log.PluginTagToContent("text"))
     assert len(log.PluginTagToContent("pr_curves")) == 3
     assert len(log.PluginTagToContent("images")) >= 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell it in /proc")
+def test_host_memory_is_what_the_system_says_and_grows_with_what_is_held() -> None:
+    before = memory()["memory/host_mib"]
+    assert before == pytest.approx(psutil.Process().memory_info().rss / MIB, rel=0.02)
+    held = np.ones(200 * MIB, np.uint8)
+    assert 190 < memory()["memory/host_mib"] - before < 220
+    assert held.size
+
+
+def test_every_gpu_is_named_and_no_other_device() -> None:
+    gpus = range(len(tf.config.list_logical_devices("GPU")))
+    expected = {f"memory/gpu{at}{kind}_mib" for at in gpus for kind in ("", "_peak")}
+    assert set(memory()) - {"memory/host_mib"} == expected
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="no GPU here")
+def test_gpu_memory_grows_with_what_is_held_and_the_peak_stays() -> None:
+    before = memory()["memory/gpu0_mib"]
+    with tf.device("GPU:0"):
+        held = tf.ones([64, MIB // 4])
+    used = memory()["memory/gpu0_mib"]
+    assert 63 < used - before < 70
+    del held
+    after = memory()
+    assert after["memory/gpu0_mib"] < used - 60
+    assert after["memory/gpu0_peak_mib"] >= used

@@ -13,7 +13,7 @@ import tensorflow as tf
 from preprocessing.contract.files import storage
 from trainer import task
 from trainer.checkpoints import bundle
-from trainer.training import divergence, fruitless_starts
+from trainer.training import divergence, starts
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +83,7 @@ def test_a_run_that_never_gets_anywhere_gives_up(
 ) -> None:
     output = tmp_path / "run"
     for _ in range(2):
-        fruitless_starts.count(str(output), steps=[], most=2)
+        starts.count(str(output), steps=[], most=2)
     argv = command_line(data_set.folder, str(output), train__max_fruitless_starts=2)
     assert task.main([*argv, "--mode=train"]) == 78
     assert "2 starts in a row from the beginning" in capsys.readouterr().err

@@ -16,8 +16,8 @@ from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.training import optimizer
 from trainer.training.calls import Calls, LoopParts
-from trainer.training.multistep import Measured
 from trainer.training.optimizer import LossScale
+from trainer.training.steps import Measured
 
 PER_EPOCH = 8
 

@@ -21,10 +21,11 @@ from trainer.data import dataset
 from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.network.model import Model
-from trainer.training import loop, multistep, optimizer
+from trainer.training import loop, optimizer
 from trainer.training.calls import LoopParts
 from trainer.training.optimizer import LossScale
 from trainer.training.step import Step
+from trainer.training.steps import Measured, Steps, make_steps
 
 PER_EPOCH = 7
 
@@ -58,9 +59,9 @@ class Harness:
             saver.restore(saver.newest())
 
         @functools.cache
-        def steps(frozen: bool) -> multistep.Steps:
+        def steps(frozen: bool) -> Steps:
             one = Step(strategy, model, chosen, config, frozen=frozen)
-            return multistep.make_steps(strategy, one, schedule, config.data.global_batch_size)
+            return make_steps(one, schedule)
 
         parts = {
             "config": config,
@@ -94,7 +95,7 @@ class Harness:
         return ConfigError(f"the loss of step {at} is {loss:g}")
 
 
-def take(run: LoopParts, first: int, batches: Any = None) -> multistep.Measured:
+def take(run: LoopParts, first: int, batches: Any = None) -> Measured:
     """Takes one step as the loop would."""
     zero = tf.constant(0, tf.int64)
     return run.steps(False)(
@@ -111,8 +112,8 @@ def observe(run: LoopParts, look: Callable[..., None]) -> None:
     """Has the run's compiled steps tell what they are called with, and what they return."""
     original = run.steps
 
-    def steps(frozen: bool) -> multistep.Steps:
-        def call(*arguments: Any) -> multistep.Measured:
+    def steps(frozen: bool) -> Steps:
+        def call(*arguments: Any) -> Measured:
             measured = original(frozen)(*arguments)
             look(frozen, arguments, measured)
             return measured
@@ -201,8 +202,8 @@ def calls_of(run: LoopParts, seconds: float) -> list[tuple[int, int]]:
     calls = []
     original = run.steps
 
-    def steps(frozen: bool) -> multistep.Steps:
-        def call(*arguments: Any) -> multistep.Measured:
+    def steps(frozen: bool) -> Steps:
+        def call(*arguments: Any) -> Measured:
             calls.append((int(arguments[1]), int(arguments[2])))
             measured = original(frozen)(*arguments)
             return measured._replace(signals=tf.constant([0.0, seconds]))
@@ -254,7 +255,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     harness.config.train.steps_per_call = 2
     losses: dict[int, float] = {}
 
-    def look(frozen: bool, arguments: Any, measured: multistep.Measured) -> None:
+    def look(frozen: bool, arguments: Any, measured: Measured) -> None:
         losses.update(enumerate(measured.loss.numpy().tolist(), start=int(arguments[1])))
 
     starts = []
@@ -370,7 +371,7 @@ def test_a_plateau_lowers_the_rate_and_a_restart_does_not_lower_it_twice(
     scripted = {7: 0.6, 14: 0.5, 21: 0.6, 28: 0.7, 35: 0.7, 42: 0.65}
     factors: dict[int, float] = {}
 
-    def look(frozen: bool, arguments: Any, measured: multistep.Measured) -> None:
+    def look(frozen: bool, arguments: Any, measured: Measured) -> None:
         for step in range(int(arguments[1]), int(arguments[1]) + int(arguments[2])):
             factors[step] = float(arguments[3])
 
@@ -453,7 +454,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_is_not_saved(
     harness.config.train.checkpoint_every_steps = 2
     run, network = harness.start(tmp_path)
 
-    def poison(frozen: bool, arguments: Any, measured: multistep.Measured) -> None:
+    def poison(frozen: bool, arguments: Any, measured: Measured) -> None:
         if int(arguments[1]) + int(arguments[2]) == 4:
             kernel = network.trainable_variables[0]
             run.checkpoints.wait()
@@ -500,7 +501,7 @@ def test_steps_that_overflow_float16_are_skipped_and_counted(
     before = weights(network)
     seen: list[tuple[int, bool, list[np.ndarray]]] = []
 
-    def look(frozen: bool, arguments: Any, measured: multistep.Measured) -> None:
+    def look(frozen: bool, arguments: Any, measured: Measured) -> None:
         finite = bool(np.isfinite(measured.norms.numpy()).all())
         seen.append((int(arguments[1]), finite, weights(network)))
 
@@ -555,8 +556,8 @@ def test_one_process_of_several_stops_only_when_all_know(
     else:
         original = run.steps
 
-        def steps(frozen: bool) -> multistep.Steps:
-            def call(*arguments: Any) -> multistep.Measured:
+        def steps(frozen: bool) -> Steps:
+            def call(*arguments: Any) -> Measured:
                 share = 0.25 * (int(arguments[1]) == 4)
                 return original(frozen)(*arguments)._replace(signals=tf.constant([share, 0.1]))
 

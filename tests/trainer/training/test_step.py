@@ -15,10 +15,11 @@ import tensorflow as tf
 from trainer.config import Config
 from trainer.data import dataset
 from trainer.network import model
-from trainer.training import multistep, optimizer
+from trainer.training import optimizer
 from trainer.training.losses import cross_entropies
 from trainer.training.optimizer import LossScale
 from trainer.training.step import Step
+from trainer.training.steps import make_steps
 
 ROOT = pathlib.Path(__file__).parents[3]
 SCALE = LossScale(tf.constant(1.0), tf.constant(0, tf.int64), tf.constant(0, tf.int64))
@@ -49,9 +50,7 @@ class Trainer:
             self.strategy, made, self.optimizer, config, average=self.average, frozen=frozen
         )
         schedule = optimizer.Schedule(config.optimizer, 100)
-        self.steps = multistep.make_steps(
-            self.strategy, self.step, schedule, config.data.global_batch_size
-        )
+        self.steps = make_steps(self.step, schedule)
 
     def batches(self, parts: int = 1) -> Any:
         return iter(

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Runs several training steps in one host call, compiled, and reports what they measured."""
+"""Runs several training steps in one host call, compiled, and reports what they measured.
+
+The way of a step: `loop` decides how many come next; `calls` picks the function that was compiled
+for them, one while the backbone is frozen and one for the time after; that function, made here,
+loops on the device; and `step` computes and applies the gradients of each.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -34,16 +39,12 @@ class Measured(NamedTuple):
 Steps = Callable[[Iterator[Any], tf.Tensor, tf.Tensor, tf.Tensor, LossScale, tf.Tensor], Measured]
 
 
-def make_steps(
-    strategy: tf.distribute.Strategy, step: Step, schedule: Schedule, batch_size: int
-) -> Steps:
+def make_steps(step: Step, schedule: Schedule) -> Steps:
     """Compiles the function that runs several training steps in one host call.
 
     Args:
-        strategy: how replicas work together.
         step: one step.
         schedule: learning rate over the steps.
-        batch_size: examples in a global batch.
     """
 
     @tf.function(reduce_retracing=True)
@@ -55,7 +56,7 @@ def make_steps(
         scale: LossScale,
         signals: tf.Tensor,
     ) -> Measured:
-        losses = tf.TensorArray(tf.float32, size=count, element_shape=[batch_size])
+        losses = tf.TensorArray(tf.float32, size=count, element_shape=[step.batch_size])
         means = tf.TensorArray(tf.float32, size=count, element_shape=[])
         norms = tf.TensorArray(tf.float32, size=count, element_shape=[])
         waited = tf.constant(0.0, tf.float64)
@@ -74,7 +75,7 @@ def make_steps(
             norms=norms.stack(),
             scale=scale,
             waited=waited,
-            signals=_agreed(strategy, signals),
+            signals=_agreed(step.strategy, signals),
         )
 
     return steps  # type: ignore[no-any-return]

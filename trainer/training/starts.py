@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Counts starts that got nowhere, so that a job that cannot run does not restart for ever."""
+"""Ends a job that would start again for ever: by its own count, and by that of its platform.
+
+A run counts the starts in a row that saved no new checkpoint. A platform restarts for nothing after
+a pre-emption, and a fault that looks like one, such as workers that never find each other, would
+have no end; that count also holds where the folder of the run cannot be written.
+"""
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from preprocessing.contract.errors import ConfigError, StoppedError, UnavailableError
 from preprocessing.contract.files import storage
@@ -21,7 +26,7 @@ def count(output: str, *, steps: Sequence[int], most: int) -> int:
         most: how many are allowed; 0 for any number.
 
     Raises:
-        ConfigError: too many; counting begins anew after it, since somebody was told.
+        ConfigError: too many; after that, counting begins again.
     """
     path = storage.join(output, NOTE)
     before = notes.read_note(output, NOTE)
@@ -38,6 +43,20 @@ def count(output: str, *, steps: Sequence[int], most: int) -> int:
         )
     storage.write_text(path, json.dumps({"steps": list(steps), "starts": number}) + "\n")
     return number
+
+
+def check_platform(environ: Mapping[str, str]) -> None:
+    """Compares CXR14_RESTARTS with CXR14_MOST_RESTARTS, both of which the rendered JobSet sets.
+
+    Raises:
+        ConfigError: it has been restarted more often.
+    """
+    done, most = environ.get("CXR14_RESTARTS", ""), environ.get("CXR14_MOST_RESTARTS", "")
+    if done.isdecimal() and most.isdecimal() and int(done) > int(most):
+        raise ConfigError(
+            f"this job has been restarted {done} times, and at most {most} are allowed: look at "
+            "what ended it, and send the job again to go on from the last checkpoint"
+        )
 
 
 @contextlib.contextmanager

@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from trainer.config import Config
 from trainer.data import dataset
-from trainer.training import multistep, optimizer
+from trainer.training import optimizer
 from trainer.training.optimizer import LossScale
 from trainer.training.step import Step
+from trainer.training.steps import Measured, make_steps
 
 
 class Calls:
@@ -25,8 +26,7 @@ class Calls:
         self.network, self.config = model.network, config
         step = Step(runtime.strategy, model, chosen, config)
         schedule = optimizer.Schedule(config.optimizer, 100)
-        size = config.data.global_batch_size
-        self.steps = multistep.make_steps(runtime.strategy, step, schedule, size)
+        self.steps = make_steps(step, schedule)
         batches = dataset.train_batches(
             runtime.strategy,
             folder=data_set.folder,
@@ -37,7 +37,7 @@ class Calls:
         )
         self.batches = iter(batches)
 
-    def call(self, first: int, count: int, factor: float = 1.0) -> multistep.Measured:
+    def call(self, first: int, count: int, factor: float = 1.0) -> Measured:
         """Takes steps."""
         return self.steps(
             self.batches,
