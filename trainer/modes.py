@@ -122,7 +122,7 @@ class _Stages:
         whole = self._whole.predictions()
         if self._run is not None:
             # The others may look before the chief has noted that the training is over.
-            whole = self._stages().chiefs(self._run, whole)
+            whole = bool(self._run.runtime.agreement.chiefs(int(whole)))
         if whole:
             path = storage.join(self._parsed.output, notes.PREDICTIONS)
             log.show(f"predictions are complete: {path}")
@@ -148,7 +148,7 @@ class _Stages:
         """Waits for all: a process that ended before the chief would look like a lost one.
 
         Once everything is written nobody is needed any more. The chief knows that it is; the others
-        read it in the folder, since whoever leaves first may be gone before all have heard of it.
+        read it in the folder, since the first to leave may be gone before all have heard of it.
 
         Raises:
             StoppedError: the chief was lost before it had written everything.
@@ -156,7 +156,7 @@ class _Stages:
         if self._run is None:
             return
         try:
-            self._stages().end(self._run)
+            self._run.runtime.agreement.barrier()
         except StoppedError:
             if not self.is_chief and not self._whole.of(self._parsed.mode):
                 raise

@@ -15,6 +15,12 @@ from trainer.report import markdown, report
 from trainer.report.inputs import Inputs
 from trainer.runfolder import notes
 
+# What of the manifest a report states.
+_OF_THE_DATA = (
+    *("identity", "official_split", "list_hashes", "counters", "sources", "parameters"),
+    *("split_method", "stored_size", "encoding", "writer"),
+)
+
 
 def on_file(parsed: ParsedFlags) -> report.Report:
     """Makes a report of the predictions file that the command line names.
@@ -83,21 +89,11 @@ def _context(parsed: ParsedFlags, manifest: Manifest | None) -> dict[str, Any]:
     if training:
         context["training"] = training
     if manifest is not None:
-        context["manifest"] = {
-            "identity": manifest.identity,
-            "official_split": manifest.official_split,
-            "list_hashes": manifest.list_hashes,
-            "counters": manifest.counters,
-            "sources": manifest.sources,
-            "parameters": manifest.parameters,
-            "split_method": manifest.split_method,
-            "stored_size": manifest.stored_size,
-            "encoding": manifest.encoding,
-            "writer": manifest.writer,
-            **({"phantom": manifest.phantom} if manifest.phantom else {}),
+        stated = [*_OF_THE_DATA, *["phantom"] * bool(manifest.phantom)]
+        context["manifest"] = {name: getattr(manifest, name) for name in stated} | {
             "splits": {
                 name: {"examples": split.examples, "patients": split.patients}
                 for name, split in manifest.splits.items()
-            },
+            }
         }
     return context

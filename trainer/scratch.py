@@ -2,8 +2,8 @@
 """A folder for temporary files that goes when the process goes, however it ends.
 
 TensorFlow writes a temporary file for each function that it rewrites, and removes it only when the
-interpreter ends in peace, which a process that is told to stop does not wait for. What a killed
-process left behind is removed by the next one that starts on the machine.
+interpreter exits normally, which a process that is stopped does not wait for. What a killed process
+left behind is removed by the next one that starts on the machine.
 """
 
 import fcntl

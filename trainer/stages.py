@@ -52,9 +52,8 @@ def connect(data: str, output: str, config: Config, manifest: Manifest, stops: S
             extra=log.EVERYONE,
         )
     run = Run(data, output, config, manifest, running, stops)
-    with agreement.naming_lost_peers(running.peers):
-        everything = f"{settings.to_yaml(config)} {manifest.identity} {output}"
-        running.agreement.check_equal("settings, data or folder", everything)
+    everything = f"{settings.to_yaml(config)} {manifest.identity} {output}"
+    running.agreement.check_equal("settings, data or folder", everything)
     integrity.check_shards(data, manifest)
     return run
 
@@ -209,15 +208,3 @@ def _training_note(run: Run, summary: Summary, started: float) -> dict[str, Any]
         "precision": run.runtime.precision,
         **host.describe(),
     }
-
-
-def chiefs(run: Run, answer: bool) -> bool:
-    """Returns what the chief of the run answered."""
-    with agreement.naming_lost_peers(run.runtime.peers):
-        return bool(run.runtime.agreement.chiefs(int(answer)))
-
-
-def end(run: Run) -> None:
-    """Returns when every process of the run has come here."""
-    with agreement.naming_lost_peers(run.runtime.peers):
-        run.runtime.agreement.barrier()

@@ -110,8 +110,8 @@ def write(
         step: that the arrays are of.
         arrays: by name.
         keep: how many to keep.
-        guard: called before files are written or deleted, and if the first fails: whoever took the
-            run over has deleted what was half written.
+        guard: called before files are written or deleted, and again if the write fails: a process
+            that took the run over has deleted what was half written.
 
     Raises:
         JobError: the disk is full, or the store refuses or stays away.
@@ -134,13 +134,13 @@ def write(
     finally:
         guard()
     for path in [path for path in newest_first(folder) if step_of(path) <= step][keep:]:
-        # The index first: without it the rest is no checkpoint.
+        # The index first: without it the rest is not a checkpoint.
         for suffix in _SUFFIXES:
             discard(f"{path}{suffix}")
 
 
 def discard(path: str) -> None:
-    """Deletes a file that is no longer needed; a store that refuses for now is only warned of."""
+    """Deletes a file that is no longer needed; a store that refuses for now is only a warning."""
     try:
         storage.delete(path)
     except (OSError, JobError, tf.errors.OpError) as error:
@@ -185,7 +185,7 @@ def _open(path: str) -> Iterator[Any]:
 
 
 def fill(path: str, variables: Mapping[str, keras.Variable], found: Arrays) -> None:
-    """Gives every variable its value or none: a partial match would be a silent fresh start.
+    """Gives every variable its value, or none of them: a partial match would be a fresh start.
 
     Raises:
         ConfigError: the arrays are of other variables.

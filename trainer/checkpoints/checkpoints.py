@@ -36,7 +36,7 @@ class Checkpoints:
         output: folder of the run.
         network: the network.
         optimizer: its optimiser, built.
-        progress: where the run stands; changed in place by a restore.
+        progress: how far the run is; changed in place by a restore.
         average: network with the moving average of the weights; None for none.
         record: of settings and data (`identity.record`); a checkpoint of others is refused.
         vouched: whether config.yaml was compared; an older version's checkpoint needs that.
@@ -101,13 +101,16 @@ class Checkpoints:
             ConfigError: it is of another model, other settings or other data.
         """
         path = bundle.path_of(self._folder, step)
+        # 1. Of the same settings and data, before any variable is touched.
         found = bundle.read(path)
         if other := self._difference(found.pop(RECORD, None)):
             raise ConfigError(
                 f"checkpoint {path} is of a run with {other}: restore it, or train in a new "
                 "--output"
             )
+        # 2. All variables or none of them.
         bundle.fill(path, self._variables(), found)
+        # 3. Epoch and place in the data follow from the step.
         for field in dataclasses.fields(Progress):
             # Older versions had fewer fields.
             if (value := found.get(f"progress/{field.name}")) is not None:
@@ -121,14 +124,17 @@ class Checkpoints:
         A step that is saved already is left alone: writing it again would put it at risk.
 
         Raises:
-            OSError or tf.errors.OpError: what went wrong in the save before this one.
+            OSError or tf.errors.OpError: any error of the previous save.
         """
         if not self._writes or self._saved_step == self._progress.step:
             return
+        # 1. A copy in memory, taken between two steps: training may go on while it is written.
         arrays = _copied(self._variables())
+        # 2. Where the run is, and what run it is, so that a restore can refuse another one.
         for name, value in dataclasses.asdict(self._progress).items():
             arrays[f"progress/{name}"] = np.asarray(value)
         arrays[RECORD] = np.asarray(self._record.encode())
+        # 3. Noted before it is written: a write that fails ends the run, at the next save or wait.
         self._saved_step = self._progress.step
         self._hand_over(self._folder, self._progress.step, arrays, self._keep)
 
@@ -148,7 +154,7 @@ class Checkpoints:
         """Returns when everything is written.
 
         Raises:
-            OSError or tf.errors.OpError: what went wrong in a save.
+            OSError or tf.errors.OpError: any error of a save.
         """
         writing, self._writing = self._writing, []
         for future in writing:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Where a run stands, beside its weights."""
+"""How far a run is, beside its weights."""
 
 import dataclasses
 
 
 @dataclasses.dataclass
 class Progress:
-    """Where a run stands, beside its weights; a checkpoint carries every field.
+    """How far a run is, beside its weights; a checkpoint holds every field.
 
     Attributes:
         step: optimiser steps done; epoch and position in the data follow from it.

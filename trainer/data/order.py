@@ -3,8 +3,8 @@
 
 An epoch strings the shards together in a drawn order and cuts that string into streams of equal
 length. A stream shuffles its records in windows of fixed length; the streams take turns. Which
-record comes at which place therefore follows from arithmetic: a restart opens the shards in which
-its streams stand, and a process opens only those of its own streams.
+record comes at which place therefore follows from arithmetic: a restart opens the shards that its
+streams have reached, and a process opens only those of its own streams.
 
 Places are counted over the whole run: place g is number g % batch of step g // batch, and belongs
 to stream g % streams.
@@ -77,15 +77,19 @@ class Order:
         return tf.data.Dataset.range(first, np.iinfo(np.int64).max).flat_map(of_epoch)
 
     def _of_epoch(self, stream: tf.Tensor, epoch: tf.Tensor, done: tf.Tensor) -> tf.data.Dataset:
-        """Returns a stream's records of an epoch of which `done` places, of all streams, are."""
-        # Streams take turns without a break between epochs, so each epoch begins with another.
+        """Returns what is left of a stream's epoch when `done` places, of all streams, are over."""
+        # 1. Streams take turns without a break between epochs, so each epoch begins with another:
+        # `turn` is this stream's rank among those of the epoch.
         turn = (stream - epoch * self.per_epoch) % self.streams
+        # 2. Its own stretch of the epoch's string; the first streams are longer by one record.
         begin = turn * (self.per_epoch // self.streams) + tf.minimum(
             turn, self.per_epoch % self.streams
         )
         length = _share(self.per_epoch, self.streams, turn)
+        # 3. How much of it was taken before a restart: whole windows are not even read again.
         taken = _share(done, self.streams, turn)
         windows = taken // self.window
+        # 4. Shards are drawn by (seed, epoch), each window shuffled by its stream and number too.
         key = tf.stack([tf.constant(self.seed, tf.int64), epoch])
         records = self._range(key, begin + windows * self.window, begin + length)
         key = tf.random.experimental.stateless_fold_in(key, stream)
@@ -94,6 +98,7 @@ class Order:
             own = tf.random.experimental.stateless_fold_in(key, number)
             return tf.random.experimental.stateless_shuffle(window, seed=own)
 
+        # 5. Of the window in which the restart falls, the records before it are dropped.
         shuffled = records.batch(self.window).enumerate(windows).map(mixed).unbatch()
         return shuffled.skip(taken - windows * self.window)
 

@@ -29,13 +29,22 @@ _TASK = re.compile(r"/job:(\w+)(?:/replica:\d+)?/task:(\d+)")
 class Agreement:
     """Exchanges numbers between the processes of a strategy.
 
+    1. Every process makes the same calls in the same order, as for any collective operation.
+    2. Each gives a row of integers; a gather over the replicas gives every process all rows.
+    3. Equality, the chief's answer and a barrier are all read from that one gather.
+
+    A peer that is gone while others wait for it ends them with a `StoppedError`.
+
     Args:
         strategy: the strategy of the run.
         workers: number of processes.
+        peers: the processes, to name the one that is gone.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy, workers: int) -> None:
-        self._workers = workers
+    def __init__(
+        self, strategy: tf.distribute.Strategy, workers: int, peers: Cluster | None = None
+    ) -> None:
+        self._workers, self._peers = workers, peers or Cluster()
 
         @tf.function
         def everyones(own: tf.Tensor) -> tf.Tensor:
@@ -52,7 +61,9 @@ class Agreement:
         own = np.asarray([numbers], np.int64)
         if self._workers == 1:
             return own
-        rows: npt.NDArray[np.int64] = self._everyones(tf.constant(own)).numpy()
+        with naming_lost_peers(self._peers):
+            rows: npt.NDArray[np.int64] = self._everyones(tf.constant(own)).numpy()
+        # A process has a row for each of its replicas, all alike.
         return rows[:: len(rows) // self._workers]
 
     def chiefs(self, number: int) -> int:
@@ -65,6 +76,7 @@ class Agreement:
         Raises:
             ConfigError: it is not the same in all; the sentence names the ones that differ.
         """
+        # Sixteen bytes, as four integers, tell texts apart whatever their length.
         digest = hashlib.sha256(text.encode()).digest()[:16]
         rows = self.gather(np.frombuffer(digest, np.int32).tolist())
         others = [at for at, row in enumerate(rows) if (row != rows[0]).any()]

@@ -63,7 +63,7 @@ def find(environ: Mapping[str, str]) -> Cluster:
     CXR14_PORT changes the port 2222.
 
     Raises:
-        ConfigError: a variable that cannot be read, or a process that is none of those that train.
+        ConfigError: a variable that cannot be read, or a process that does not train.
     """
     if environ.get("TF_CONFIG"):
         return _checked(_from_json("TF_CONFIG", environ["TF_CONFIG"]), "TF_CONFIG")

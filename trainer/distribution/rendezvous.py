@@ -116,7 +116,7 @@ def _reach(peers: Cluster, at: int) -> bool:
 
 
 def _number(connection: socket.socket) -> int | None:
-    """Reads a process's number; None for what is none of ours."""
+    """Reads a process's number; None from any other program."""
     text = b""
     while len(text) < _LENGTH:
         part = connection.recv(_LENGTH - len(text))

@@ -23,7 +23,7 @@ _FORMING_SECONDS = 60.0
 
 @dataclasses.dataclass(frozen=True)
 class Topology:
-    """Where this process stands among the processes of the run.
+    """Which process of the run this is, and on which devices it works.
 
     Attributes:
         strategy: one_device | mirrored | multi_worker | tpu.
@@ -61,7 +61,7 @@ class Runtime:
     @functools.cached_property
     def agreement(self) -> Agreement:
         """How the processes of the run agree."""
-        return Agreement(self.strategy, self.topology.workers)
+        return Agreement(self.strategy, self.topology.workers, self.peers)
 
 
 def choose(settings: RuntimeConfig, environ: Mapping[str, str], gpus: int) -> Topology:
@@ -183,7 +183,7 @@ def _multi_worker(settings: RuntimeConfig, peers: Cluster) -> tf.distribute.Stra
     # ever with the interpreter's lock held, and only a thread without Python can end the process.
     faulthandler.dump_traceback_later(_FORMING_SECONDS, exit=True)
     strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
-    Agreement(strategy, len(peers.tasks)).barrier()
+    Agreement(strategy, len(peers.tasks), peers).barrier()
     faulthandler.cancel_dump_traceback_later()
     return strategy
 

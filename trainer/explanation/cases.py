@@ -32,7 +32,7 @@ def choose(predictions: Predictions, count: int) -> list[Choice]:
     No threshold is involved: a false alarm is an image without the finding and with one of the
     highest scores of it, a miss one with the finding and one of the lowest scores, a hit one with
     the finding and one of the highest. Of those with the finding, the higher half may be hits and
-    the lower half misses. A patient stands once at most in a kind, so that one patient with many
+    the lower half misses. A patient is shown once at most in a kind, so that one patient with many
     images does not fill it. Images whose label is unknown are not chosen.
 
     Args:

@@ -2,7 +2,9 @@
 """Leaves heat maps and pictures of test images beside the predictions, for the report."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -56,7 +58,7 @@ class Image:
 def write(run: Run, predictions: Predictions) -> None:
     """Writes localisation.npz and gallery.npz as the settings ask; removes what they do not.
 
-    The best network is built anew, of this process alone: the others of the run need not wait for
+    The best network is built again, by this process alone: the others of the run need not wait for
     it step by step. Keras's policy should be float32.
 
     Args:
@@ -79,7 +81,8 @@ def write(run: Run, predictions: Predictions) -> None:
     checkpoints.restore_best(run.output, network.network)
     work = _Work(run, network, predictions, chosen)
     with Progress("heat maps", len(predictions.ids), unit="images") as progress:
-        for images in _in_parts(_images(run, work.rows, boxed=wanted.localisation)):
+        found = _images(run, work.rows, boxed=wanted.localisation)
+        while images := list(itertools.islice(found, _IMAGES_AT_A_TIME)):
             work.add(images)
             progress.reach(images[-1].row + 1)
         progress.reach(len(predictions.ids))
@@ -132,46 +135,32 @@ class _Work:
 
     def boxed(self) -> BoxedMaps:
         """Returns the rows of localisation.npz."""
-        rows, findings = self._rows([(row, finding) for row, finding, _ in self._boxed])
-        return BoxedMaps(
-            ids=self._predictions.ids[rows],
-            findings=self._names(findings),
-            scores=self._predictions.scores[rows, findings].astype(np.float32),
-            boxes=np.array([box for _, _, box in self._boxed]).reshape(-1, 4),
-            maps=self._stacked([(row, finding) for row, finding, _ in self._boxed]),
-            placement=self._placement,
-        )
+        boxes = np.array([box for _, _, box in self._boxed]).reshape(-1, 4)
+        return BoxedMaps(boxes=boxes, **self._of([(row, at) for row, at, _ in self._boxed]))
 
     def gallery(self) -> Gallery:
         """Returns the cases of gallery.npz."""
         pairs = [(choice.row, choice.finding) for choice in self._chosen]
-        rows, findings = self._rows(pairs)
         return Gallery(
-            ids=self._predictions.ids[rows],
-            findings=self._names(findings),
             kinds=np.array([choice.kind for choice in self._chosen], np.str_),
-            scores=self._predictions.scores[rows, findings].astype(np.float32),
-            labels=self._predictions.labels[rows],
+            labels=self._predictions.labels[np.array([row for row, _ in pairs], np.int64)],
             label_names=self._predictions.findings,
-            thumbnails=tuple(self._shown[row][0] for row in rows.tolist()),
-            maps=self._stacked(pairs),
+            thumbnails=tuple(self._shown[row][0] for row, _ in pairs),
             boxes=tuple(self._shown[row][1].boxes_of(finding) for row, finding in pairs),
-            placement=self._placement,
+            **self._of(pairs),
         )
 
-    def _rows(
-        self, pairs: list[tuple[int, int]]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def _of(self, pairs: list[tuple[int, int]]) -> dict[str, Any]:
+        """Returns what both files say of pairs of an image and a finding, and their maps."""
         rows, findings = np.array(pairs, np.int64).reshape(-1, 2).T
-        return rows, findings
-
-    def _names(self, findings: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
-        return np.array(self._predictions.findings, np.str_)[findings]
-
-    def _stacked(self, pairs: list[tuple[int, int]]) -> npt.NDArray[np.float32]:
-        if not pairs:
-            return np.zeros((0, 1, 1), np.float32)
-        return np.stack([self._maps[pair] for pair in pairs])
+        maps = [self._maps[pair] for pair in pairs]
+        return {
+            "ids": self._predictions.ids[rows],
+            "findings": np.array(self._predictions.findings, np.str_)[findings],
+            "scores": self._predictions.scores[rows, findings].astype(np.float32),
+            "maps": np.stack(maps) if maps else np.zeros((0, 1, 1), np.float32),
+            "placement": self._placement,
+        }
 
 
 def _images(run: Run, wanted: npt.NDArray[np.bool_], *, boxed: bool) -> Iterator[Image]:
@@ -201,17 +190,6 @@ def _images(run: Run, wanted: npt.NDArray[np.bool_], *, boxed: bool) -> Iterator
             box_findings=one["box_findings"],
             boxes=one["boxes"].astype(np.float64).reshape(-1, 4),
         )
-
-
-def _in_parts(images: Iterator[Image]) -> Iterator[list[Image]]:
-    part: list[Image] = []
-    for image in images:
-        part.append(image)
-        if len(part) == _IMAGES_AT_A_TIME:
-            yield part
-            part = []
-    if part:
-        yield part
 
 
 def _thumbnail(pixels: npt.NDArray[np.uint8]) -> bytes:

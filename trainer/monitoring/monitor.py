@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Writes what a run is and measures to TensorBoard, from the chief only.
 
-Whatever a restart says again stands at the step at which it was said before, so that TensorBoard's
+What a restart logs again gets the step at which it was logged before, so that TensorBoard's
 data server shows the later of the two and one line a curve.
 """
 

@@ -14,8 +14,8 @@ POINTS = 101
 # others. Scores of a rare finding all lie near 0, where such a grid has a point or two.
 _DESCRIPTION = (
     "{positives} of {known} images with a known label show the finding: by chance precision is "
-    "{prevalence:.4f}. Points are evenly spaced in recall, so **Threshold is no score**: it is the "
-    "share of the positive images that score lower. The report lists thresholds on scores."
+    "{prevalence:.4f}. Points are evenly spaced in recall, so **Threshold is not a score**: it is "
+    "the share of the positive images that score lower. The report lists thresholds on scores."
 )
 
 

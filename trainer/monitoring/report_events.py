@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Puts a finished report into the run's TensorBoard log; imports no TensorFlow.
 
-The figures stand beside the run's settings in HParams, because they are scalars of the same run.
-All of it is one event file whose name holds the hash of the report: the same report is written
-once, and another one takes its place.
+HParams shows the figures beside the run's settings, because they are scalars of the same run. All
+of it is one event file whose name holds the hash of the report: the same report is written once,
+and another one takes its place.
 """
 
 import hashlib
@@ -102,7 +102,7 @@ def _part(report: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 
 
 def _step(report: Mapping[str, Any]) -> int:
-    """The step at which the run ended, so that the figures stand at the end of its curves."""
+    """The step at which the run ended, so that the figures are at the end of its curves."""
     steps = _part(report, "context", "training").get("steps")
     return steps if isinstance(steps, int) else 0
 

@@ -27,15 +27,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
         """Normalises [..., channels], in training by the batch, else by the moving statistics."""
         if not (training and self.trainable):
             return super().call(inputs, training=False, mask=mask)
+        # 1. In float32 whatever the policy: sums over a batch lose too much in 16 bits.
         inputs = tf.cast(inputs, tf.float32)
         axes = list(range(inputs.shape.rank - 1))
         mean = tf.reduce_mean(inputs, axes)
         if self.synchronized:
             mean = _mean_over_replicas(mean)
+        # 2. Squared distances from the mean of all, not E[x^2] - E[x]^2, which cancels digits.
         variance = tf.reduce_mean(tf.math.squared_difference(inputs, mean), axes)
         if self.synchronized:
             variance = _mean_over_replicas(variance)
+        # 3. Moving statistics, which inference uses, never depend on how the batch was shared out.
         self._remember(mean, variance)
+        # 4. One multiplication and one addition, in float32, then back to the policy's type.
         scale = tf.math.rsqrt(variance + self.epsilon)
         scale = scale * tf.convert_to_tensor(self.gamma) if self.scale else scale
         shift = tf.convert_to_tensor(self.beta) if self.center else 0.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Fetches ImageNet's weights by Keras: what passes is waited for, what does not is said at once."""
+"""Fetches ImageNet's weights by Keras; waits for faults that pass, and reports others at once."""
 
 import http.client
 import urllib.error
@@ -22,7 +22,7 @@ def insist(fetch: Callable[[], _T]) -> _T:
 
     Raises:
         ConfigError: the server refuses.
-        UnavailableError: no name service, no network, or a server that is ill, for a minute.
+        UnavailableError: no name service, no network, or a failing server, for a minute.
         JobError: the disk that keeps the file is full or read-only.
     """
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Keeps Keras from taking its settings from the shell or the home folder of whoever starts a run.
+"""Keeps Keras from taking settings from the shell or the home folder of the user.
 
 A keras.json that another project left there chooses another backend, channels_first or float64
 for every program; one that is damaged ends them all. Imports no Keras: it comes before that.

@@ -97,7 +97,7 @@ def train(run: Run, should_stop: Callable[[], bool]) -> Summary:
             return summary
         finally:
             loop_parts.profiler.close()
-            # A run that is stopped or fails is the one whose last points somebody will look at.
+            # The last points matter most where a run was stopped or failed.
             loop_parts.monitor.flush()
 
 

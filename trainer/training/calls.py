@@ -58,13 +58,13 @@ class LoopParts:
         batches: the stream of training batches, from the run's step on.
         per_epoch: steps in an epoch.
         schedule: learning rate over the steps.
-        progress: where the run stands.
+        progress: how far the run is.
         checkpoints: saves it.
         monitor: logs it.
         profiler: traces the steps that were asked for.
         evaluate: scores the validation split and logs it: finding -> AUC.
-        explain: returns the error for a step whose loss is no good, from its number, its loss and
-            the loss of each example.
+        explain: returns the error for a step whose loss is too large or not a number, from its
+            number, its loss and the loss of each example.
         should_stop: tells whether somebody wants the process to end.
         alone: whether this is the only process of the run.
     """

@@ -50,7 +50,7 @@ def begin(run: Run, progress: Progress, before: Config | None) -> None:
 
     Args:
         run: the run.
-        progress: where it stands; the course goes into it.
+        progress: how far it is; the course goes into it.
         before: the settings of the start before this one, if there is a checkpoint.
     """
     config = run.config
@@ -64,8 +64,8 @@ def begin(run: Run, progress: Progress, before: Config | None) -> None:
         was = Course(0, epochs * per_epoch, config.optimizer.learning_rate)
     known = progress.course_end or not progress.step
     now = course.plan(config, per_epoch=per_epoch, step=progress.step, before=was)
-    if told := now.describe(was, config.optimizer.schedule):
-        logging.info(told)
+    if text := now.describe(was, config.optimizer.schedule):
+        logging.info(text)
     progress.course_start, progress.course_end, progress.course_rate = dataclasses.astuple(now)
     if run.runtime.is_chief:
         if line := foresight.warning(config, per_epoch, run.manifest.stored_size):

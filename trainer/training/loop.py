@@ -18,7 +18,7 @@ _CALL_SECONDS = 2.0
 
 
 def train(parts: LoopParts) -> Summary:
-    """Trains from where the run stands to its end.
+    """Trains from the step that the run has reached to its end.
 
     Raises:
         ConfigError: the loss is no longer a number, or too large.

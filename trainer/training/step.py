@@ -2,8 +2,8 @@
 """The training step: forward, backward, one sum over the replicas, update.
 
 Gradients are summed over all replicas first; everything after that (unscaling, clipping, the
-decision to skip, the update) is the same arithmetic on every replica. One sum a step carries all
-that replicas have to tell each other.
+decision to skip, the update) is the same arithmetic on every replica. One sum a step holds all
+that replicas have to exchange.
 """
 
 import time

@@ -27,7 +27,7 @@ EVERYONE = {"everyone": True}
 _PLAIN = {"plain": True}
 
 _FLAG = "log_format"
-# Where both packages lie, by which their own lines are told from those of libraries.
+# Where both packages lie, by which their lines are known from those of libraries.
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
 _OURS = tuple(os.path.join(_ROOT, name, "") for name in ("preprocessing", "trainer"))
 

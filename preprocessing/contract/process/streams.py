@@ -149,6 +149,6 @@ def _text(number: int, before: TextIO | None, *, by_line: bool = False) -> io.Te
     return io.TextIOWrapper(
         io.BufferedWriter(_Stream(number, "w", closefd=False)),
         encoding=getattr(before, "encoding", None) or "utf-8",
-        errors="backslashreplace",  # a name that is no text must not end the program either
+        errors="backslashreplace",  # a name that is not text must not end the program either
         line_buffering=lines or at_once,
     )
