@@ -53,7 +53,7 @@ def main(
             modes.run(parsed, stops, finish)
         return 0
     except JobError as error:
-        log.fail(_PROGRAM, error)
+        log.say(_PROGRAM, str(error), error.exit_code)
         finish(error.exit_code)
         return error.exit_code
 
@@ -68,7 +68,7 @@ def console() -> None:
             with faults.explained():
                 scratch = Scratch()
         except JobError as error:
-            log.fail(_PROGRAM, error)
+            log.say(_PROGRAM, str(error), error.exit_code)
             sys.exit(error.exit_code)
 
         def finish(code: int) -> None:

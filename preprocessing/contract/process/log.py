@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from preprocessing.contract.errors import JobError, StoppedError
+from preprocessing.contract.errors import StoppedError
 from preprocessing.contract.process import streams
 
 FORMS = ("text", "json")
@@ -27,14 +27,21 @@ EVERYONE = {"everyone": True}
 _PLAIN = {"plain": True}
 
 _FLAG = "log_format"
+# As Cloud Logging and Python both call them.
+_SEVERITIES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # Where both packages lie, by which their lines are known from those of libraries.
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
 _OURS = tuple(os.path.join(_ROOT, name, "") for name in ("preprocessing", "trainer"))
 
 
+_OWN = logging.getLogger("cxr14")
+_OWN.setLevel(logging.INFO)
+
+
 class _State:
     """What all lines of this process share; `step` is None outside of training."""
 
+    form = FORMS[0]
     worker = ""
     step: int | None = None
     owned = False  # whether the process is the job's own, whose streams may be replaced
@@ -50,7 +57,7 @@ class _Text(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line, or the text alone of a result or an error of the user."""
-        text = _message(self, record)
+        text = super().format(record).rstrip("\n")
         if getattr(record, "plain", False):
             return text
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
@@ -65,8 +72,8 @@ class _Json(logging.Formatter):
         """Returns the object; fields that are not known are left out."""
         when = datetime.datetime.fromtimestamp(record.created, datetime.timezone.utc)
         found: dict[str, Any] = {
-            "severity": record.levelname if record.levelno in _LEVELS else "DEFAULT",
-            "message": _message(self, record),
+            "severity": record.levelname if record.levelname in _SEVERITIES else "DEFAULT",
+            "message": super().format(record).rstrip("\n"),
             "time": when.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "logger": _logger(record),
         }
@@ -79,7 +86,6 @@ class _Json(logging.Formatter):
         return json.dumps(found)
 
 
-_LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 _FORMATTERS = {"text": _Text, "json": _Json}
 
 
@@ -132,7 +138,7 @@ def configure(argv: Sequence[str], *, worker: int = 0, workers: int = 1) -> None
     _state.worker = f"{worker}/{workers}" if workers > 1 else ""
     _state.step = None
     _install(_form(argv))
-    if _writes_json() and _state.owned and _state.out is None:
+    if _state.form == "json" and _state.owned and _state.out is None:
         _state.out, _state.err = streams.as_json(_state.worker)
 
 
@@ -156,12 +162,12 @@ def is_chief() -> bool:
 
 def for_people() -> bool:
     """Tells whether this process writes text to somebody at a terminal, and no other does."""
-    return not _writes_json() and is_chief() and sys.stderr.isatty()
+    return _state.form == "text" and is_chief() and sys.stderr.isatty()
 
 
 def show(text: str) -> None:
     """Gives a result as it is, a table for example, or as the message of one JSON object."""
-    logging.getLogger().handle(_record(logging.INFO, text, _PLAIN))
+    _OWN.info(text, extra=_PLAIN, stacklevel=2)
 
 
 def say(program: str, sentence: str, exit_code: int | None = None) -> None:
@@ -173,14 +179,8 @@ def say(program: str, sentence: str, exit_code: int | None = None) -> None:
         exit_code: of the process. To be stopped is a warning, since the same command goes on.
     """
     level = logging.WARNING if exit_code in (None, StoppedError.exit_code) else logging.ERROR
-    text = f"{program}: {' '.join(sentence.split())}"
-    extra = _PLAIN if exit_code is None else {**_PLAIN, "exit_code": exit_code}
-    logging.getLogger().handle(_record(level, text, extra))
-
-
-def fail(program: str, error: JobError) -> None:
-    """Says in one sentence what a user can fix."""
-    say(program, str(error), error.exit_code)
+    extra = {**_PLAIN, "exit_code": exit_code}
+    _OWN.log(level, f"{program}: {' '.join(sentence.split())}", extra=extra, stacklevel=2)
 
 
 def end() -> None:
@@ -191,16 +191,12 @@ def end() -> None:
 
 
 def _install(form: str) -> None:
+    _state.form = form
     root = logging.getLogger()
     handlers = [one for one in root.handlers if isinstance(one, _Handler)] or [_Handler()]
     handlers[0].setFormatter(_FORMATTERS[form]())
     if handlers[0] not in root.handlers:
         root.addHandler(handlers[0])
-
-
-def _writes_json() -> bool:
-    handlers = logging.getLogger().handlers
-    return any(isinstance(one.formatter, _Json) for one in handlers)
 
 
 def _form(argv: Sequence[str]) -> str:
@@ -222,28 +218,11 @@ def _is_wanted(record: logging.LogRecord) -> bool:
     return is_chief() or getattr(record, "everyone", False)
 
 
-def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    text = record.getMessage().rstrip("\n")
-    if record.exc_info:
-        text += "\n" + formatter.formatException(record.exc_info)
-    return text
-
-
 def _logger(record: logging.LogRecord) -> str:
     """The module of a line of ours, else the name of the library's logger."""
     if not record.pathname.startswith(_OURS):
         return record.name
     return record.pathname[len(_ROOT) + 1 :].removesuffix(".py").replace(os.sep, ".")
-
-
-def _record(level: int, text: str, extra: dict[str, Any]) -> logging.LogRecord:
-    caller = sys._getframe(2)
-    while caller.f_code.co_filename == __file__ and caller.f_back:
-        caller = caller.f_back
-    place = caller.f_code.co_filename, caller.f_lineno
-    record = logging.LogRecord("cxr14", level, *place, text, (), None, caller.f_code.co_name)
-    record.__dict__.update(extra)
-    return record
 
 
 def _defect(found: Any) -> None:

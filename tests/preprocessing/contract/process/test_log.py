@@ -106,10 +106,10 @@ def test_a_result_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_error_of_the_user_is_one_sentence(
     capsys: pytest.CaptureFixture[str], error: ConfigError, severity: str
 ) -> None:
-    log.fail("cxr14-train", error)
+    log.say("cxr14-train", str(error), error.exit_code)
     assert capsys.readouterr().err == "cxr14-train: no file\n"
     log.configure(JSON)
-    log.fail("cxr14-train", error)
+    log.say("cxr14-train", str(error), error.exit_code)
     found = json.loads(capsys.readouterr().err)
     assert found["exit_code"] == error.exit_code and found["severity"] == severity
     assert found["message"] == "cxr14-train: no file"
