@@ -226,4 +226,6 @@ def _logger(record: logging.LogRecord) -> str:
 
 
 def _defect(found: Any) -> None:
-    logging.getLogger().critical("this is a defect of the program", exc_info=found)
+    """Logs what nobody caught; a thread or a user that ends something on purpose is not that."""
+    if not issubclass(found[0], (SystemExit, KeyboardInterrupt)):
+        _OWN.critical("this is a defect of the program", exc_info=found)
