@@ -117,5 +117,5 @@ def _lost(peers: Cluster, text: str) -> str:
     if not missing:
         named = {(kind, int(index)) for kind, index in _TASK.findall(text)}
         numbers = {at for at, task in enumerate(peers.tasks) if task in named}
-        missing = rendezvous.names(peers, numbers - {peers.number})
+        missing = peers.names(numbers - {peers.number})
     return ", ".join(missing) or "which one is not known: by now all answer, and none was named"

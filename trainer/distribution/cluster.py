@@ -8,7 +8,7 @@ names follow; nothing of this has to be written in YAML.
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from preprocessing.contract.errors import ConfigError
@@ -38,6 +38,17 @@ class Cluster:
     def tasks(self) -> list[tuple[str, int]]:
         """Every task, chief first, in the order of their numbers."""
         return [(kind, at) for kind, hosts in self.hosts.items() for at in range(len(hosts))]
+
+    @property
+    def addresses(self) -> list[str]:
+        """The host:port of every task, in the order of their numbers."""
+        return [host for hosts in self.hosts.values() for host in hosts]
+
+    def names(self, numbers: Iterable[int]) -> list[str]:
+        """Returns tasks by their numbers, as "worker 1 at host:port"."""
+        named = zip(self.tasks, self.addresses, strict=True)
+        lines = [f"{kind} {index} at {address}" for (kind, index), address in named]
+        return [lines[number] for number in sorted(numbers)]
 
     @property
     def number(self) -> int:
@@ -148,15 +159,14 @@ def _checked(cluster: Cluster, name: str) -> Cluster:
         return Cluster()
     if sum(len(cluster.hosts.get(kind, ())) for kind in ("chief", "master")) > 1:
         raise ConfigError(f"{name} names more than one chief or master: there can be only one")
-    everyone = [host for hosts in cluster.hosts.values() for host in hosts]
-    for host in everyone:
+    for host in cluster.addresses:
         found = _HOST.fullmatch(host)
         if not found or not 0 < int(found[1]) < 65536:
             raise ConfigError(
                 f"{name} names {host!r}: it must be a host name or an IPv4 address, a colon and a "
                 "port from 1 to 65535"
             )
-        if everyone.count(host) > 1:
+        if cluster.addresses.count(host) > 1:
             raise ConfigError(f"{name} names {host} twice: every task needs an address of its own")
     return cluster
 

@@ -42,7 +42,7 @@ def meet(peers: Cluster, seconds: float) -> None:
         try:
             while not (reached >= others and came >= others):
                 if time.monotonic() > deadline:
-                    missing = ", ".join(names(peers, others - (reached & came)))
+                    missing = ", ".join(peers.names(others - (reached & came)))
                     raise StoppedError(
                         f"not all processes came together within {seconds:g} s "
                         f"(runtime.formation_seconds); missing: {missing}"
@@ -57,21 +57,13 @@ def meet(peers: Cluster, seconds: float) -> None:
 
 def not_answering(peers: Cluster) -> list[str]:
     """Returns the other processes on whose port nobody listens, as "worker 1 at host:port"."""
-    missing = []
-    for at in range(len(peers.tasks)):
-        if at == peers.number:
-            continue
+    missing = set()
+    for at in set(range(len(peers.tasks))) - {peers.number}:
         try:
             socket.create_connection(_address(peers, at), timeout=_PATIENCE_SECONDS).close()
         except OSError:
-            missing += names(peers, {at})
-    return missing
-
-
-def names(peers: Cluster, numbers: set[int]) -> list[str]:
-    """Returns processes by their numbers, as "worker 1 at host:port"."""
-    tasks = [peers.tasks[at] for at in sorted(numbers)]
-    return [f"{kind} {at} at {peers.hosts[kind][at]}" for kind, at in tasks]
+            missing.add(at)
+    return peers.names(missing)
 
 
 def _listen(peers: Cluster) -> socket.socket:
@@ -128,6 +120,5 @@ def _number(connection: socket.socket) -> int | None:
 
 
 def _address(peers: Cluster, at: int) -> tuple[str, int]:
-    kind, index = peers.tasks[at]
-    host, _, port = peers.hosts[kind][index].rpartition(":")
+    host, _, port = peers.addresses[at].rpartition(":")
     return host, int(port)
