@@ -11,7 +11,7 @@ from preprocessing.contract.process import log
 from preprocessing.contract.settings import settings
 from trainer.config import Config
 from trainer.flags import ParsedFlags
-from trainer.report import markdown, report
+from trainer.report import report
 from trainer.report.inputs import Inputs
 from trainer.runfolder import notes
 
@@ -67,7 +67,7 @@ def _report(parsed: ParsedFlags, path: str, *, context: dict[str, Any]) -> repor
         resamples=parsed.config.evaluation.bootstrap_resamples,
         seed=parsed.config.seed,
     )
-    log.show(f"\n{markdown.table(made)}\n")
+    log.show(f"\n{report.table(made)}\n")
     log.show(f"report: {storage.join(parsed.output, 'report', 'report.html')}")
     return made
 

@@ -2,7 +2,7 @@
 """The sections that a report may hold beside its findings, in the order in which they are read."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from trainer.report import parts
 from trainer.report.sections import (
@@ -76,12 +76,9 @@ SECTIONS: Mapping[str, Section] = {
 }
 
 
-def as_markdown(name: str, report: dict[str, Any]) -> str:
-    """Returns a section of report.md."""
-    title, module, heading = SECTIONS[name]
-    if hasattr(module, "markdown"):
-        return module.markdown(report[name], report)
-    return parts.markdown(heading or title, module.parts(report[name], report))
+def templated(name: str) -> TemplatedRoom:
+    """Returns the module of a section that still has a template."""
+    return cast(TemplatedRoom, SECTIONS[name].module)
 
 
 def present(report: Mapping[str, Any]) -> list[str]:

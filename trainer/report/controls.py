@@ -40,16 +40,31 @@ def explorer(findings: Sequence[str], *content: Markup, before: str = "", title:
     return Drawn(Markup('<div class="explorer">\n{}\n</div>').format(parts), title)
 
 
-def key(colours: Iterable[tuple[str, str]], after: str = "", title: str = "") -> Drawn:
+def choice(name: str, options: Sequence[str]) -> Markup:
+    """Returns radio buttons, the first of them pressed."""
+    button = Markup('<label><input type="radio" name="{}" value="{}"{}> {}</label>')
+    buttons = Markup("\n").join(
+        button.format(name, option, "" if at else Markup(" checked"), option.capitalize())
+        for at, option in enumerate(options)
+    )
+    return Markup(
+        '<fieldset class="choice controls" hidden><legend>{}</legend>\n{}\n</fieldset>'
+    ).format(name.capitalize(), buttons)
+
+
+def key(
+    colours: Iterable[tuple[str, str]], after: str = "", title: str = "", mark: str = "swatch"
+) -> Drawn:
     """Returns what the colours of the drawings below mean.
 
     Args:
         colours: the class of a colour and what it means.
         after: what else there is to say.
         title: of a heading above it; empty for none.
+        mark: "swatch" of a line or "dot".
     """
-    swatch = Markup('<span class="swatch {}"></span>{}')
-    meanings = Markup(" ").join(swatch.format(*colour) for colour in colours)
+    swatch = Markup('<span class="{} {}"></span>{}')
+    meanings = Markup(" ").join(swatch.format(mark, *colour) for colour in colours)
     return Drawn(Markup('<p class="key">{}{}</p>').format(meanings, after), title)
 
 

@@ -1,109 +1,111 @@
 # SPDX-License-Identifier: MIT
-"""What the parts of the page show that every report has: findings, curves, counts, provenance."""
+"""What every report shows, in the order in which it is read, with the sections in their places."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from markupsafe import Markup
+from preprocessing.contract.tables import Column, Table
+from trainer.report import findings
+from trainer.report.contents import SECTIONS, missing, present
+from trainer.report.markdown import sentence
+from trainer.report.parts import Fold, Notes, Part, Words, facts_table
 
-from trainer.report.contents import SECTIONS, missing
-from trainer.report.figures import curves, plots
-from trainer.report.figures.charts import markup
-from trainer.report.markdown import auc_text, flatten, headline_split
-
-SPLIT_ORDER = ("test", "validation", "train")
+_CAVEATS = ("few_positives", "undefined", "unknown_labels", "dropped_resamples", "no_interval")
 
 
-def variables(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what the templates of the frame use beside `report`.
+class Shown(NamedTuple):
+    """A part of the report under a heading of its own.
+
+    Attributes:
+        name: in anchors.
+        title: in the table of contents.
+        heading: above it.
+        parts: below that; None where a section still has a template.
+    """
+
+    name: str
+    title: str
+    heading: str
+    parts: Sequence[Part] | None
+
+
+def content(report: dict[str, Any]) -> list[Shown]:
+    """Returns everything below the headline that the report holds.
 
     Args:
         report: what `trainer.report.report.build` returned.
     """
-    headline = headline_split(report)
-    main, validation = report["splits"][headline], report["splits"].get("validation")
-    compared = validation if headline == "test" else None
-    areas = [entry["auc"] for entry in main["findings"].values()]
-    others = [entry["auc"] for entry in compared["findings"].values()] if compared else []
-    limits = plots.domain([*areas, *others, main["mean_auc"]])
-    rows = [_row(report, name, headline, limits) for name in report["findings"]]
-    return {
-        "notes": {note["topic"]: note["text"] for note in report["notes"]},
-        "headline": headline,
-        "shown": [split for split in SPLIT_ORDER if split in report["splits"]],
-        "main": main,
-        "compared": compared,
-        "rows": rows,
-        "ranked": sorted(rows, key=lambda row: -(row["auc"]["value"] or -1)),
-        "mean_row": plots.interval_row(main["mean_auc"], limits, "mean"),
-        "ticks": plots.tick_row(limits),
-        "charts": _charts(report),
-        "absent": [(SECTIONS[name].title, report[name]["reason"]) for name in missing(report)],
-        "provenance": _provenance(report),
-        "defined": len(rows) - len(main["undefined_findings"]),
-    }
+    made = [*(_section(name, report) for name in present(report)), *_of_the_frame(report)]
+    by_name = {each.name: each for each in made if each.parts is None or each.parts}
+    first = ["findings", "certainty", "curves", "discrimination", "validation", "counts"]
+    last = ["absent", "limits", "provenance"]
+    rest = [name for name in by_name if name not in (*first, *last)]
+    return [by_name[name] for name in (*first, *rest, *last) if name in by_name]
 
 
-def _row(
-    report: Mapping[str, Any], name: str, headline: str, limits: tuple[float, float]
-) -> dict[str, Any]:
-    """All that the page says of one finding."""
-    main = report["splits"][headline]["findings"][name]
-    shown = [split for split in SPLIT_ORDER if split in report["splits"]]
-    entries = {split: report["splits"][split]["findings"][name] for split in shown}
-    validation = entries.get("validation") if headline == "test" else None
-    shares = [
-        entry["prevalence"] or 0.0
-        for split in shown
-        for entry in report["splits"][split]["findings"].values()
+def cautions(report: Mapping[str, Any]) -> list[str]:
+    """Returns what is to be known before a number is quoted."""
+    notes = notes_of(report)
+    lines = [notes["split"], *(notes[topic] for topic in _CAVEATS if topic in notes)]
+    if ignored := report["predictions"]["ignored_columns"]:
+        lines.append(f"Columns of the predictions file that were not used: {', '.join(ignored)}.")
+    return lines
+
+
+def _section(name: str, report: dict[str, Any]) -> Shown:
+    title, module, heading = SECTIONS[name]
+    parts = module.parts(report[name], report) if hasattr(module, "parts") else None
+    return Shown(name, title, heading or title, parts)
+
+
+def _of_the_frame(report: Mapping[str, Any]) -> list[Shown]:
+    notes = notes_of(report)
+    heading, curves = findings.curves(report)
+    areas: list[Part] = [findings.table(report), Words(f"{notes['auc']} {notes['mean']}")]
+    limits = [notes.get("phantom") or notes["labels"]]
+    limits += [notes[topic] for topic in ("interval", "validation", "use")]
+    absent = [[SECTIONS[name].title, sentence(report[name]["reason"])] for name in missing(report)]
+    columns: list[Column | str] = ["Section", Column("Why", "text")]
+    why = [Table("Sections that are not here", columns, absent, css="absent", hide_caption=True)]
+    return [
+        Shown("findings", "Findings", "Findings", areas),
+        Shown(
+            "certainty", "Certainty", "How certain each AUC is", [findings.certainty(report, notes)]
+        ),
+        Shown("curves", "Curves", heading, curves),
+        Shown(
+            "validation",
+            "Validation and test",
+            "Validation against test",
+            findings.validation(report, notes),
+        ),
+        Shown("counts", "Prevalence", "How common each finding is", [findings.counts(report)]),
+        Shown("absent", "Not in this report", "Not in this report", why if absent else []),
+        Shown("limits", "Limits", "What these numbers do not say", [Notes(limits)]),
+        Shown("provenance", "Provenance", "Provenance", _provenance(report)),
     ]
-    pair, difference = None, None
-    if validation:
-        pair = plots.pair_row(validation["auc"], main["auc"], limits)
-        if None not in (validation["auc"]["value"], main["auc"]["value"]):
-            difference = validation["auc"]["value"] - main["auc"]["value"]
-    # The first drawn lies lowest, so that the headline split stays on top.
-    rocs = {split: entries[split]["roc"] for split in reversed(shown)}
-    area = auc_text(main["auc"], with_interval=False)
-    return {
-        "finding": name,
-        "name": name.replace("_", " "),
-        **main,
-        "validation": validation["auc"] if validation else None,
-        "forest": plots.interval_row(main["auc"], limits, headline),
-        "pair": pair,
-        "difference": difference,
-        "small": plots.small_roc(rocs, f"ROC curve of {name}, AUC {area}"),
-        "counts": [
-            (split, entries[split], plots.share_row(entries[split]["prevalence"], max(shares)))
-            for split in shown
-        ],
-    }
 
 
-def _charts(report: Mapping[str, Any]) -> list[tuple[str, Markup, Markup | None]]:
-    """Each split with its ROC chart and, where the report holds them, precision-recall chart."""
-    charts = []
-    for split in (name for name in SPLIT_ORDER if name in report["splits"]):
-        recall = curves.precision_recall(report, split)
-        charts.append(
-            (split, markup(curves.roc(report, split)), markup(recall) if recall else None)
-        )
-    return charts
+def notes_of(report: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the statements of a report by their topics."""
+    return {note["topic"]: note["text"] for note in report["notes"]}
 
 
-def _provenance(report: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The parts of the provenance, each a title and rows."""
+def _provenance(report: Mapping[str, Any]) -> list[Part]:
+    """What is not known, and the facts by what they are of."""
     titles = {"manifest": "Data set", "training": "Training run"}
-    parts = [
-        ("Predictions", flatten(report["predictions"])),
-        ("This report", flatten({"schema_version": report["schema_version"], **report["request"]})),
-    ]
+    facts: dict[str, Mapping[str, Any]] = {
+        "Predictions": report["predictions"],
+        "This report": {"schema_version": report["schema_version"], **report["request"]},
+    }
     other = {key: value for key, value in report["context"].items() if key not in titles}
     for key, title in titles.items():
-        facts = report["context"].get(key)
-        if isinstance(facts, Mapping) and facts:
-            parts.append((title, flatten(facts)))
-        elif facts:
-            other[key] = facts
-    return [*parts, ("Further facts", flatten(other))] if other else parts
+        given = report["context"].get(key)
+        if isinstance(given, Mapping) and given:
+            facts[title] = given
+        elif given:
+            other[key] = given
+    facts |= {"Further facts": other} if other else {}
+    unknown: list[Part] = [Words("Not known to this report:", "known"), Notes(report["unknown"])]
+    folds = [Fold(title, [facts_table(title, each)]) for title, each in facts.items()]
+    return [*(unknown if report["unknown"] else []), *folds]

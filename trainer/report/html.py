@@ -27,24 +27,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from preprocessing.contract import wording
 from trainer.report import frame
-from trainer.report.contents import SECTIONS, present
-from trainer.report.markdown import NOT_DEFINED, auc_text, sentence
+from trainer.report.contents import templated
+from trainer.report.findings import compared_split
+from trainer.report.markdown import NOT_DEFINED, auc_text, headline_split, sentence
 from trainer.report.parts import html as as_html
-
-_BEFORE = ("headline", "cautions", "findings", "certainty", "curves")
-_AFTER_DISCRIMINATION = ("validation", "counts")
-_LAST = ("absent", "limits", "provenance")
-_TITLES = {
-    "findings": "Findings",
-    "certainty": "Certainty",
-    "curves": "Curves",
-    "validation": "Validation and test",
-    "counts": "Prevalence",
-    "absent": "Not in this report",
-    "limits": "Limits",
-    "provenance": "Provenance",
-}
 
 
 def render(report: dict[str, Any]) -> str:
@@ -54,40 +42,30 @@ def render(report: dict[str, Any]) -> str:
         report: what `trainer.report.report.build` returned.
     """
     environment = _environment()
-    shared = frame.variables(report)
+    shown = frame.content(report)
     parts = []
-    for name in _reading_order(report):
-        module, heading = SECTIONS[name][1:] if name in SECTIONS else (None, "")
-        if module is not None and hasattr(module, "parts"):
-            text: str = as_html(
-                name, heading or SECTIONS[name].title, module.parts(report[name], report)
-            )
+    for name, _, heading, below in shown:
+        if below is None:
+            template, module = environment.get_template(f"{name}.html.j2"), templated(name)
+            page = module.page(report[name], report)
+            parts.append(Markup(template.render(report=report, section=report[name], page=page)))
         else:
-            variables = shared
-            if module is not None:
-                variables = {"section": report[name], "page": module.page(report[name], report)}
-            text = environment.get_template(f"{name}.html.j2").render(report=report, **variables)
-        # A part may be left out by its own template, for want of a second split for example.
-        if text.strip():
-            title = SECTIONS[name].title if name in SECTIONS else _TITLES.get(name)
-            parts.append((name, title, text))
-    page = environment.get_template("report.html.j2")
-    return page.render(
+            parts.append(as_html(name, heading, below))
+    split = headline_split(report)
+    return environment.get_template("report.html.j2").render(
         report=report,
-        parts=[Markup(text) for _, _, text in parts],
-        contents=[(name, title) for name, title, _ in parts if title],
+        parts=parts,
+        contents=shown,
+        cautions=frame.cautions(report),
+        notes=frame.notes_of(report),
+        headline=split,
+        main=report["splits"][split],
+        compared=compared_split(report),
+        number=wording.number,
+        ends=wording.ends,
         style=_files("charts.css", "gallery.css", "report.css", "print.css"),
         script=_files("charts.js", "report.js"),
-        **shared,
     )
-
-
-def _reading_order(report: Mapping[str, Any]) -> list[str]:
-    """The parts of the page from top to bottom."""
-    sections = present(report)
-    first = [name for name in sections if name == "discrimination"]
-    rest = [name for name in sections if name not in first]
-    return [*_BEFORE, *first, *_AFTER_DISCRIMINATION, *rest, *_LAST]
 
 
 def _environment() -> jinja2.Environment:

@@ -7,6 +7,8 @@ from typing import Any
 from preprocessing.contract.wording import NOT_DEFINED as NOT_DEFINED
 from preprocessing.contract.wording import escape as escape
 
+SPLIT_ORDER = ("test", "validation", "train")
+
 
 def auc_text(area: Mapping[str, Any] | None, *, with_interval: bool) -> str:
     """An AUC to three decimals, with its interval where there is one.
@@ -46,23 +48,6 @@ def difference_text(area: Mapping[str, Any]) -> str:
         return NOT_DEFINED
     ends = "" if area["low"] is None else f" [{signed(area['low'])}, {signed(area['high'])}]"
     return f"{signed(area['value'])}{ends}"
-
-
-def table(report: Mapping[str, Any]) -> str:
-    """Returns the AUC of every finding as aligned text, the mean on the last line.
-
-    Args:
-        report: what `trainer.report.report.build` returned.
-    """
-    rows = finding_rows(report)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        name = row[0].ljust(widths[0])
-        numbers = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join([name, *numbers]).rstrip())
-    rule = "-" * max(len(line) for line in lines)
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
 def sentence(text: str) -> str:
@@ -119,30 +104,4 @@ def flatten(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
 
 def headline_split(report: Mapping[str, Any]) -> str:
     """The split that the report is about: test, or else validation, or else train."""
-    return next(name for name in ("test", "validation", "train") if name in report["splits"])
-
-
-def finding_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """The table of findings as texts: a header, one row a finding, one row of the means.
-
-    The counts are those of the headline split.
-
-    Args:
-        report: what `trainer.report.report.build` returned.
-    """
-    headline = headline_split(report)
-    counted, validation = report["splits"][headline], report["splits"].get("validation")
-    header = ["finding", "n", "positives", "validation AUC", f"{headline} AUC [95% interval]"]
-    rows = [header]
-    for name in report["findings"]:
-        entry = counted["findings"][name]
-        mark = " *" if entry["few_positives"] else ""
-        areas = [validation and validation["findings"][name]["auc"], entry["auc"]]
-        rows.append([f"{name}{mark}", f"{entry['n']}", f"{entry['positives']}", *_areas(areas)])
-    means = [validation and validation["mean_auc"], counted["mean_auc"]]
-    rows.append(["mean", f"{counted['n']}", "", *_areas(means)])
-    return rows if headline == "test" else [row[:3] + row[4:] for row in rows]
-
-
-def _areas(areas: Sequence[Mapping[str, Any] | None]) -> list[str]:
-    return [auc_text(areas[0], with_interval=False), auc_text(areas[1], with_interval=True)]
+    return next(name for name in SPLIT_ORDER if name in report["splits"])

@@ -27,6 +27,7 @@ from markupsafe import Markup
 
 from preprocessing.contract.tables import Cell, Column, Table
 from preprocessing.contract.wording import escape, words
+from trainer.report.markdown import flatten
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +117,12 @@ def forest(
 def finding_cell(name: str, finding: Mapping[str, Any], few: int) -> Cell:
     """Returns the name of a finding, flagged where it has fewer positives than `few`."""
     return Cell(words(name), flag=f"under {few} positives" if finding["few_positives"] else "")
+
+
+def facts_table(title: str, facts: Mapping[str, Any]) -> Table:
+    """Returns nested facts as rows of a dotted name and a value."""
+    columns: list[Column | str] = ["Fact", Column("Value", "text")]
+    return Table(title, columns, flatten(facts), css="provenance", hide_caption=True)
 
 
 def markdown(title: str, parts: Iterable[Part]) -> str:

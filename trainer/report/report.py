@@ -6,10 +6,8 @@
 is written last: where it lies, the report is complete.
 """
 
-import csv
 import dataclasses
 import hashlib
-import io
 import json
 import math
 import re
@@ -18,14 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from preprocessing.contract import cells
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
+from preprocessing.contract.tables import Table, numeric
 from trainer.evaluation import intervals
 from trainer.predictions.table import Predictions
-from trainer.report import contents, document, html, plot_files
+from trainer.report import contents, document, findings, html, plot_files
 from trainer.report.inputs import Inputs
-from trainer.report.markdown import table
 from trainer.report.source import Source
 from trainer.report.splits import numbers_of
 from trainer.report.statements import (
@@ -101,7 +98,7 @@ def write(output_folder: str, report: Report) -> None:
     pages = {
         "report.html": html.render(report),
         "report.md": document.render(report, figures),
-        "aucs.csv": _aucs_csv(report),
+        "aucs.csv": _aucs(report).csv(),
     }
     content = plots | {name: text.encode() for name, text in pages.items()}
     storage.make_folder(storage.join(folder, _PLOTS))
@@ -210,22 +207,19 @@ def _json(report: Report) -> str:
     return re.sub(r'\[\n[^\[\]{}"]*\]', lambda found: " ".join(found[0].split()), text) + "\n"
 
 
-def _aucs_csv(report: Report) -> str:
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    header = ["split", "finding", "n", "positives", "patients", "auc", "auc_low", "auc_high"]
-    writer.writerow([*header, "dropped_resamples"])
+def table(report: Report) -> str:
+    """Returns the AUC of every finding as aligned text, as a terminal shows it."""
+    return findings.table(report).text()
+
+
+def _aucs(report: Report) -> Table:
+    ends = {"auc": "value", "auc_low": "low", "auc_high": "high"}
+    columns = ["split", "finding", "n", "positives", "patients", *ends, "dropped_resamples"]
+    rows = []
     for split, entry in report["splits"].items():
-        rows = [(name, finding, finding["auc"]) for name, finding in entry["findings"].items()]
-        for name, counts, area in [*rows, ("mean", entry, entry["mean_auc"])]:
-            writer.writerow(
-                [
-                    split,
-                    cells.harmless(name),
-                    counts["n"],
-                    counts.get("positives"),
-                    counts["patients"],
-                ]
-                + [area["value"], area["low"], area["high"], area["dropped_resamples"]]
-            )
-    return buffer.getvalue()
+        named = [(name, each, each["auc"]) for name, each in entry["findings"].items()]
+        for name, counts, area in [*named, ("mean", entry, entry["mean_auc"])]:
+            figures = [counts["n"], counts.get("positives"), counts["patients"]]
+            figures += [area[key] for key in (*ends.values(), "dropped_resamples")]
+            rows.append([split, name, *(numeric(figure, "") for figure in figures)])
+    return Table("AUC of each finding", columns, rows)

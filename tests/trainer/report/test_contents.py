@@ -4,8 +4,9 @@
 from collections.abc import Callable
 from importlib import resources
 
+from preprocessing.contract.wording import escape
 from trainer.predictions.table import Predictions
-from trainer.report import contents
+from trainer.report import contents, document, frame
 from trainer.report.report import build
 from trainer.report.source import Source
 
@@ -26,10 +27,10 @@ def test_a_section_is_there_or_says_why_not(make: Make) -> None:
     assert sorted([*there, *missing]) == sorted(contents.SECTIONS)
     for name in missing:
         assert len(report[name]["reason"].split()) > 5, name
-    for name in there:
-        assert report[name]["notes"], name
-        text = contents.as_markdown(name, report)
-        assert text.startswith("## "), name
+    text = document.render(report)
+    for each in frame.content(report):
+        assert each.parts is None or f"\n## {escape(each.heading)}\n" in text
+        assert each.name not in there or report[each.name]["notes"], each.name
 
 
 def test_a_report_without_a_section_names_it_neither_present_nor_missing() -> None:

@@ -5,10 +5,11 @@ import re
 
 import numpy as np
 
+from preprocessing.contract.wording import escape
 from trainer.predictions.table import Predictions
 from trainer.report import document
 from trainer.report.contents import SECTIONS, missing, present
-from trainer.report.markdown import escape, sentence
+from trainer.report.markdown import sentence
 from trainer.report.report import build
 from trainer.report.source import Source
 
@@ -42,8 +43,9 @@ def rows_of(text: str, title: str) -> list[list[str]]:
 
 def test_finding_table_holds_every_finding_and_the_mean() -> None:
     report = make()
-    rows = rows_of(document.render(report), "## AUC by finding")
-    assert [row[0] for row in rows[2:]] == [r"Mass \*", r"Pleural\_Thickening \*", "mean"]
+    rows = rows_of(document.render(report), "## Findings")
+    few = "(under 100 positives)"
+    assert [row[0] for row in rows[2:]] == [f"Mass {few}", f"Pleural Thickening {few}", "Mean"]
     assert all(len(row) == 5 for row in rows)
     area = report["splits"]["test"]["findings"]["Mass"]["auc"]  # type: ignore[index]
     assert rows[2][4] == rf"{area['value']:.3f} \[{area['low']:.3f}, {area['high']:.3f}\]"
@@ -51,7 +53,7 @@ def test_finding_table_holds_every_finding_and_the_mean() -> None:
 
 def test_every_table_keeps_its_width_with_hostile_names() -> None:
     text = document.render(make(("a|b", "<script>alert(1)</script>", "new\nline `x`")))
-    for title in ("## AUC by finding", "## Images", "## Provenance"):
+    for title in ("## Findings", "## How common each finding is", "### Training run"):
         assert len({len(row) for row in rows_of(text, title)}) == 1
     assert "<script>" not in text and "<i>" not in text and "new line" in text
 
@@ -60,7 +62,7 @@ def test_figures_are_shown_by_name() -> None:
     text = document.render(make(), ["plots/forest.svg", "plots/precision_recall_test.svg"])
     assert "![forest](plots/forest.svg)" in text
     assert "![precision recall, test](plots/precision_recall_test.svg)" in text
-    assert "## Figures" not in document.render(make())
+    assert "![" not in document.render(make())
 
 
 def test_notes_and_provenance_are_there() -> None:
@@ -68,7 +70,7 @@ def test_notes_and_provenance_are_there() -> None:
     text = document.render(report)
     for note in report["notes"]:  # type: ignore[attr-defined]
         assert escape(note["text"]) in text
-    assert ["training.config.rate", "0.001"] in rows_of(text, "## Provenance")
+    assert ["config.rate", "0.001"] in rows_of(text, "### Training run")
 
 
 def test_sections_come_in_order_or_say_why_they_are_not_there() -> None:
@@ -81,4 +83,4 @@ def test_sections_come_in_order_or_say_why_they_are_not_there() -> None:
     absent = text[text.index("## Not in this report") :]
     for name in missing(report):
         reason = report[name]["reason"]  # type: ignore[index]
-        assert escape(sentence(f"{SECTIONS[name].title}: {reason}")) in absent
+        assert f"| {SECTIONS[name].title} | {escape(sentence(reason))} |" in absent

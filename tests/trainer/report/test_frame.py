@@ -1,50 +1,70 @@
 # SPDX-License-Identifier: MIT
-"""The frame of the page shows the headline split first and says what is not there."""
+"""The frame says what is not there, and what must be known before a number is quoted."""
 
+import dataclasses
 from collections.abc import Callable
 
-import pytest
-
+from preprocessing.contract.tables import Table
 from trainer.predictions.table import Predictions
 from trainer.report import frame
-from trainer.report.contents import missing
+from trainer.report.contents import missing, present
+from trainer.report.markdown import sentence
+from trainer.report.parts import Fold, Notes
 from trainer.report.report import build
 from trainer.report.source import Source
 
 Make = Callable[..., Predictions]
 
 
-def test_rows_keep_the_order_of_findings_and_ranks_put_the_undefined_last(make: Make) -> None:
+def by_name(report: dict[str, object]) -> dict[str, frame.Shown]:
+    return {each.name: each for each in frame.content(report)}
+
+
+def test_parts_are_read_in_one_order_and_none_is_lost(make: Make) -> None:
     report = build(Source(make(), resamples=10))
-    shown = frame.variables(report)
-    assert [row["finding"] for row in shown["rows"]] == report["findings"]
-    values = [row["auc"]["value"] for row in shown["ranked"]]
-    assert values[-1] is None and values[0] >= values[1]
-    assert (shown["headline"], shown["shown"]) == ("test", ["test", "validation"])
-    assert shown["defined"] == 2
-    mass = shown["rows"][0]
-    difference = mass["validation"]["value"] - mass["auc"]["value"]
-    assert mass["difference"] == pytest.approx(difference)
-    assert shown["rows"][-1]["difference"] is None
-
-
-def test_without_test_the_validation_split_is_compared_with_nothing(make: Make) -> None:
-    shown = frame.variables(build(Source(make(splits=("validation",)), resamples=10)))
-    assert (shown["headline"], shown["compared"]) == ("validation", None)
-    assert all(row["pair"] is None for row in shown["rows"])
+    names = [each.name for each in frame.content(report)]
+    assert names[:6] == [
+        *("findings", "certainty", "curves", "discrimination", "validation", "counts"),
+    ]
+    assert names[-3:] == ["absent", "limits", "provenance"]
+    assert set(present(report)) <= set(names) and len(set(names)) == len(names)
+    alone = build(Source(make(splits=("validation",)), resamples=10))
+    assert "validation" not in by_name(alone)
 
 
 def test_sections_that_could_not_be_made_have_their_reason(make: Make) -> None:
     report = build(Source(make(), resamples=10))
-    absent = frame.variables(report)["absent"]
-    assert [reason for _, reason in absent] == [report[name]["reason"] for name in missing(report)]
-    assert absent
+    [absent] = by_name(report)["absent"].parts
+    assert isinstance(absent, Table) and absent.rows
+    assert [row[1] for row in absent.rows] == [
+        sentence(report[name]["reason"]) for name in missing(report)
+    ]
 
 
 def test_provenance_keeps_facts_that_have_no_place_of_their_own(make: Make) -> None:
     context = {"training": {"steps": 7}, "manifest": "lost", "x": {"y": 3}}
-    parts = dict(
-        frame.variables(build(Source(make(), resamples=10, context=context)))["provenance"]
-    )
+    report = build(Source(make(), resamples=10, context=context))
+    parts = {
+        part.title: part.parts[0].rows
+        for part in by_name(report)["provenance"].parts
+        if isinstance(part, Fold)
+    }
     assert ("steps", "7") in parts["Training run"] and "Data set" not in parts
     assert {("x.y", "3"), ("manifest", "lost")} <= set(parts["Further facts"])
+
+
+def test_every_caveat_and_ignored_column_is_a_caution(make: Make) -> None:
+    predictions = dataclasses.replace(make(), ignored_columns=("age", "<i>"))
+    report = build(Source(predictions, resamples=10))
+    notes, lines = frame.notes_of(report), frame.cautions(report)
+    for topic in ("split", "few_positives", "undefined", "unknown_labels"):
+        assert notes[topic] in lines
+    assert lines[-1].endswith("that were not used: age, <i>.")
+
+
+def test_limits_are_those_of_a_phantom_where_it_is_one(make: Make) -> None:
+    for manifest, topic in (({}, "labels"), ({"phantom": "drawn"}, "phantom")):
+        report = build(Source(make(), resamples=10, context={"manifest": manifest}))
+        [limits] = by_name(report)["limits"].parts
+        assert isinstance(limits, Notes)
+        assert limits.lines[0] == frame.notes_of(report)[topic]

@@ -126,7 +126,7 @@ def test_table_holds_every_number_and_undefined_findings_in_words() -> None:
             assert name == "Hernia" and "not defined" in words
         else:
             assert f"{area['value']:.3f}" in words
-            assert f"{area['low']:.3f} to {area['high']:.3f}" in words
+            assert f"[{area['low']:.3f}, {area['high']:.3f}]" in words
     assert f"{test['mean_auc']['value']:.3f}" in page.text["main"]
 
 
@@ -169,7 +169,7 @@ def test_contents_lead_to_every_section_that_is_there() -> None:
     for name in SECTIONS:
         assert (f"#h-{name}" in links) == (name in present(report))
     for name in missing(report):
-        assert sentence(report[name]["reason"]) in page.text["dd"]  # type: ignore[index]
+        assert sentence(report[name]["reason"]) in page.text["td"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("splits", [("test",), ("validation",), ("train",), ("train", "test")])
