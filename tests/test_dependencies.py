@@ -132,7 +132,6 @@ def test_what_every_install_runs_needs_no_extra() -> None:
     assert needing == {
         "preprocessing/contract/files/buckets.py",
         "trainer/launch/kubernetes.py",
-        "trainer/launch/vertex.py",
     }
 
 

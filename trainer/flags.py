@@ -15,32 +15,41 @@ from trainer.config import Config
 
 MODES = ("train", "evaluate", "report", "export", "all")
 
-_REPORT_FLAGS = {
+_PATHS = {
+    "data": "Folder of a data set, with manifest.json and shards.",
+    "output": "Folder of the run; the same folder goes on.",
+    "predictions": "Predictions file to report on; with --mode=report.",
     "metadata": "Data_Entry CSV of the images, for the report's subgroups and baselines.",
     "compare": "Predictions file of another model on the same images, for the report.",
     "radiologists": "CSV of radiologists' labels of some of the images, for the report.",
 }
+_HELP = """cxr14-train: train, evaluate, report and export
+
+{flags}
+
+Paths are local or gs://; ~ is your home. Every flag is given once, but --config more
+than once: each file is read over the ones before it, and --config.NAME over all.
+
+Settings and their defaults as in a YAML file; --config.section.name=value sets one.
+In brackets: what is allowed, and whether it may change between starts of a run, once
+that has a checkpoint.
+
+{settings}"""
+PATH_FLAGS = tuple(_PATHS)
+_REPORT_FLAGS = ("metadata", "compare", "radiologists")
 # Settings that hold a path, and the words that they may hold instead.
 PATH_SETTINGS = {
     name: declared.path
     for name, declared, _ in declaration.walk(Config())
     if declared.path is not None
 }
-PATH_FLAGS = ("data", "output", "predictions", *_REPORT_FLAGS)
 
 
 @dataclasses.dataclass(frozen=True)
 class ParsedFlags:
-    """A checked command line.
+    """A checked command line: the flags by name, and what is made of them.
 
     Attributes:
-        mode: one of `MODES`.
-        data: folder of a preprocessed data set; empty for a report from a predictions file.
-        output: folder of the run.
-        predictions: predictions file for --mode=report; empty for the run's own.
-        metadata: what is known of the images; empty for what evaluation wrote.
-        compare: predictions of another model on the same images; empty for none.
-        radiologists: labels by radiologists; empty for none.
         config: the settings, defaults and file and overrides merged.
         help: the text to print instead of running; empty to run.
     """
@@ -66,15 +75,8 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
     flags.DEFINE_enum(
         "mode", "all", MODES, "What to do; all does them in turn.", flag_values=values
     )
-    flags.DEFINE_string("data", "", "Folder with manifest.json and shards.", flag_values=values)
-    flags.DEFINE_string(
-        "output", base, "Folder of the run; the same folder goes on.", flag_values=values
-    )
-    flags.DEFINE_string(
-        "predictions", "", "Predictions file to report on; with --mode=report.", flag_values=values
-    )
-    for name, text in _REPORT_FLAGS.items():
-        flags.DEFINE_string(name, "", text, flag_values=values)
+    for name, text in _PATHS.items():
+        flags.DEFINE_string(name, base if name == "output" else "", text, flag_values=values)
     log.define_flag(values)
     flags.DEFINE_bool("help", False, "Print this text.", short_name="h", flag_values=values)
     return values
@@ -131,23 +133,7 @@ def _check_path_settings(config: Config) -> None:
 
 
 def _help(values: flags.FlagValues) -> str:
-    names = ("mode", "data", "output", "predictions", *_REPORT_FLAGS, "log_format", "config")
-    listed = [values[name] for name in names]
-    rows = [f"  --{flag.name}: {flag.help} (default {flag.default!r})" for flag in listed[:-1]]
-    rows.append(f"  --config: {listed[-1].help}")
-    return "\n".join(
-        [
-            "cxr14-train: train, evaluate, report and export",
-            "",
-            *rows,
-            "",
-            "Paths are local or gs://; ~ is your home. Every flag is given once, but --config more",
-            "than once: each file is read over the ones before it, and --config.NAME over all.",
-            "",
-            "Settings and their defaults as in a YAML file; --config.section.name=value sets one.",
-            "In brackets: what is allowed, and whether it may change between starts of a run, once",
-            "that has a checkpoint.",
-            "",
-            declaration.described(Config()),
-        ]
-    )
+    listed = [values[name] for name in ("mode", *PATH_FLAGS, "log_format")]
+    rows = [f"  --{flag.name}: {flag.help} (default {flag.default!r})" for flag in listed]
+    rows.append(f"  --config: {values['config'].help}")
+    return _HELP.format(flags="\n".join(rows), settings=declaration.described(Config()))

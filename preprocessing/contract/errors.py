@@ -28,6 +28,12 @@ class DataError(JobError):
     exit_code = 65
 
 
+class ServiceError(JobError):
+    """A service could not be reached or did not answer properly (exit 69, EX_UNAVAILABLE)."""
+
+    exit_code = 69
+
+
 class ResourceError(JobError):
     """The machine or the store lacks something (exit 74, EX_IOERR): a retry may help, and counts.
 

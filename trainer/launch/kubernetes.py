@@ -14,12 +14,17 @@ import logging
 import os
 from typing import Any
 
-from preprocessing.contract.errors import ConfigError, DataError, StoppedError, UsageError
+from preprocessing.contract.errors import (
+    ConfigError,
+    DataError,
+    ServiceError,
+    StoppedError,
+    UsageError,
+)
 from preprocessing.contract.files import faults
 from trainer.launch import manifests
 from trainer.launch.job import Job, Kubernetes
 from trainer.launch.manifests import Spec
-from trainer.launch.service import KUBERNETES_PACKAGES, ServiceError, installing
 
 LABELS = {"app.kubernetes.io/name": "cxr14", "app.kubernetes.io/component": "trainer"}
 # Wrong input stays wrong: a run that ends with one of these is not tried again. 75 (stopped, or a
@@ -36,6 +41,9 @@ _LONGEST = 57
 # a preemption does gets here within hours.
 _UNCOUNTED = 100
 
+# As in the extra `launch` of setup.py. The package itself is in no index, so that asking for its
+# extra by name finds nothing, or another project's package.
+INSTALL = "pip install 'kubernetes>=33,<38' 'python-dateutil>=2.9,<3'"
 # What the client raises where a file is YAML, but not what it expects in it.
 _WRITTEN_WRONGLY = (AttributeError, LookupError, TypeError, ValueError)
 
@@ -129,8 +137,7 @@ def submit(job: Job) -> str:
     except ImportError as error:
         raise UsageError(
             f"sending a job to Kubernetes needs more packages ({error}): "
-            f"{installing(KUBERNETES_PACKAGES)}, or pipe what --dry_run prints into "
-            "`kubectl create -f -`"
+            f"{INSTALL}, or pipe what --dry_run prints into `kubectl create -f -`"
         ) from error
     manifest = render(job)
     where = f"{manifest['metadata']['namespace']}/{job.name}"
@@ -153,10 +160,12 @@ def _connection(config: Any) -> Any:
     import yaml
 
     # The client only logs that a program for logging in failed, and goes on without credentials.
+    # What it logs is part of one sentence below, and not printed beside it.
     said: list[str] = []
     listener = logging.Handler(logging.ERROR)
     listener.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    logging.getLogger().addHandler(listener)
+    root = logging.getLogger()
+    handlers, root.handlers = root.handlers, [listener]
     try:
         connection = config.new_client_from_config()
     except config.ConfigException as error:
@@ -168,7 +177,7 @@ def _connection(config: Any) -> Any:
             "`kubectl config view` can read it"
         ) from error
     finally:
-        logging.getLogger().removeHandler(listener)
+        root.handlers = handlers
     if said:
         raise ConfigError(
             f"kubectl's credentials could not be had ({faults.line(said[0])}): see whether "

@@ -7,14 +7,15 @@ YAML also serves `gcloud ai custom-jobs create --config=FILE`.
 
 from typing import Any
 
-from preprocessing.contract.errors import ConfigError, UsageError
+from preprocessing.contract.errors import ConfigError, ServiceError
 from preprocessing.contract.files import faults
 from trainer.launch import manifests
 from trainer.launch.job import Job, Vertex
 from trainer.launch.manifests import Spec
-from trainer.launch.service import VERTEX_PACKAGES, ServiceError, installing
 
 LABELS = {"app": "cxr14"}
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_ANSWER_S = 60.0
 
 
 def render(job: Job) -> Spec:
@@ -55,66 +56,62 @@ def envelope(job: Job) -> Spec:
 def submit(job: Job, *, api_endpoint: str | None = None) -> str:
     """Sends a job to Vertex AI and returns its resource name, projects/P/locations/R/customJobs/N.
 
+    One request, which is never repeated: a job made twice costs money.
+
     Args:
         job: the job to send.
         api_endpoint: another server than the region's own; http:// is for a server on this machine
             and is sent no credentials.
 
     Raises:
-        UsageError: google-cloud-aiplatform is not installed.
         ConfigError: Vertex AI or the credentials refuse the job.
         ServiceError: Vertex AI did not answer; the job may or may not have been made.
     """
+    # Imported here because they take half a second that a dry run need not pay.
+    import requests
+    from google.auth import exceptions
+
+    sent = envelope(job)
+    body = {"displayName": sent["displayName"], "labels": sent["labels"], "jobSpec": render(job)}
+    address = api_endpoint or f"{section(job).region}-aiplatform.googleapis.com"
+    address = address if "://" in address else f"https://{address}"
     try:
-        from google.api_core import exceptions
-        from google.auth import exceptions as auth_exceptions
-        from google.cloud import aiplatform_v1
-        from google.protobuf import json_format
-    except ImportError as error:
-        raise UsageError(
-            f"sending a job to Vertex AI needs more packages ({error}): "
-            f"{installing(VERTEX_PACKAGES)}"
-        ) from error
-    message = _message(job, aiplatform_v1.CustomJob.pb()(), json_format)
-    try:
-        client = _client(aiplatform_v1, section(job).region, api_endpoint)
-        made = client.create_custom_job(
-            parent=envelope(job)["parent"], custom_job=aiplatform_v1.CustomJob.wrap(message)
+        answer = _session(address).post(
+            f"{address}/v1/{sent['parent']}/customJobs", json=body, timeout=_ANSWER_S
         )
-    except auth_exceptions.DefaultCredentialsError as error:
+        said = _message(answer)
+        if 400 <= answer.status_code < 500:
+            raise ConfigError(f"Vertex AI refused the job: {answer.status_code} {said}")
+        answer.raise_for_status()
+        return str(answer.json()["name"])
+    except exceptions.DefaultCredentialsError as error:
         raise ConfigError(
             f"there are no usable Google Cloud credentials ({faults.line(error)}): run `gcloud "
             "auth application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
         ) from error
-    except exceptions.ClientError as error:
-        raise ConfigError(f"Vertex AI refused the job: {faults.line(error)}") from error
-    except (exceptions.GoogleAPICallError, auth_exceptions.GoogleAuthError, OSError) as error:
+    except (exceptions.GoogleAuthError, OSError, ValueError, LookupError) as error:
+        said = said if isinstance(error, requests.HTTPError) else faults.line(error)
         raise ServiceError(
-            f"Vertex AI did not answer ({faults.line(error)}): see whether {job.name} is in "
+            f"Vertex AI did not answer ({said}): see whether {job.name} is in "
             "`gcloud ai custom-jobs list` before sending it again"
         ) from error
-    return str(made.name)
 
 
-def _message(job: Job, empty: Any, json_format: Any) -> Any:
-    """Fills a CustomJob message with a job; the parser knows every key and enumeration."""
-    sent = envelope(job)
-    values = {"displayName": sent["displayName"], "labels": sent["labels"], "jobSpec": render(job)}
+def _session(address: str) -> Any:
+    """Returns what sends requests with the credentials of this machine; none in clear text."""
+    import google.auth
+    import requests
+    from google.auth.transport.requests import AuthorizedSession
+
+    if address.startswith("http://"):
+        return requests.Session()
+    credentials, _ = google.auth.default(scopes=[_SCOPE])
+    return AuthorizedSession(credentials)
+
+
+def _message(answer: Any) -> str:
+    """Returns what a service says of a failure, by Google's convention for errors if it can."""
     try:
-        return json_format.ParseDict(values, empty)
-    except json_format.ParseError as error:
-        raise ConfigError(f"Vertex AI has no such setting: {faults.line(error)}") from error
-
-
-def _client(aiplatform_v1: Any, region: str, api_endpoint: str | None) -> Any:
-    """Connects over REST, which passes proxies and can be answered by a server on this machine."""
-    options = {"api_endpoint": api_endpoint or f"{region}-aiplatform.googleapis.com"}
-    if api_endpoint is not None and api_endpoint.startswith("http://"):
-        from google.auth import credentials
-
-        return aiplatform_v1.JobServiceClient(
-            transport="rest",
-            client_options=options,
-            credentials=credentials.AnonymousCredentials(),
-        )
-    return aiplatform_v1.JobServiceClient(transport="rest", client_options=options)
+        return faults.line(answer.json()["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return faults.line(answer.text or answer.reason)

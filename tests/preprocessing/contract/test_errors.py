@@ -12,6 +12,7 @@ from preprocessing.contract.pictures.image import ImageError
     [
         (errors.UsageError, 64),
         (errors.DataError, 65),
+        (errors.ServiceError, 69),
         (errors.ResourceError, 74),
         (errors.OutOfMemoryError, 74),
         (errors.UnavailableError, 74),

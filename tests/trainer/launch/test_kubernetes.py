@@ -168,3 +168,12 @@ def test_one_pod_serves_both(job_file: Callable[..., str], changes: dict[str, ob
 def test_an_exit_code_is_hopeless_or_worth_another_try() -> None:
     assert errors.StoppedError.exit_code not in kubernetes.HOPELESS
     assert kubernetes.HOPELESS == [64, 65, 78]
+
+
+def test_the_packages_to_install_are_those_of_the_extra() -> None:
+    text = (pathlib.Path(__file__).parents[3] / "setup.py").read_text()
+    extra = text[text.index('"launch": [') : text.index('"tensorflow-io": [')]
+    packages = kubernetes.INSTALL.removeprefix("pip install ").split()
+    assert len(packages) == 2
+    for package in packages:
+        assert package.replace("'", '"') in extra
