@@ -25,7 +25,7 @@ _UNITS = {
     365.25 / 7: "w wk wks week weeks woche wochen semaine semaines semana semanas settimane",
     365.25: "d day days tag tage jour jours dia dias giorno giorni",
 }
-_PER_YEAR = {word: per_year for per_year, words in _UNITS.items() for word in words.split()}
+PER_YEAR = {word: per_year for per_year, words in _UNITS.items() for word in words.split()}
 _AGE = re.compile(
     r"(?P<more>>=|=>|\u2265|>|over|above|older than|uber|plus de|mas de|mais de|piu di|<)?\s*"
     r"(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(?P<unit>[a-z][a-z./]*?)??\s*(?:old)?\s*"
@@ -83,11 +83,11 @@ def years(text: str) -> tuple[int, str]:
     """
     if is_missing(text):
         return -1, ""
-    found = _AGE.fullmatch(_folded(text))
+    found = _AGE.fullmatch(folded(text))
     unit = found["unit"] if found else None
-    if not found or (unit and unit not in _PER_YEAR):
+    if not found or (unit and unit not in PER_YEAR):
         return -1, "taken as unknown"
-    age = int(min(float(found["number"]), 1e6) / _PER_YEAR[unit or "y"])
+    age = int(min(float(found["number"]), 1e6) / PER_YEAR[unit or "y"])
     is_bound = bool(found["more"] or found["end"])
     if found["more"] == "<":
         # Of less than one year nothing is left but 0; of less than 18 too much is.
@@ -129,7 +129,7 @@ def original(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
     """Returns text in small letters, without accents and outer blanks."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).strip()

@@ -11,9 +11,9 @@ import contextlib
 import dataclasses
 import functools
 import re
-import unicodedata
 from collections.abc import Mapping
 
+from preprocessing.contract import cells
 from preprocessing.contract.errors import ConfigError
 
 CHEST, OTHER, PAPER, PA, AP, FRONTAL, NOT_FRONTAL, NEVER_FRONTAL, NOTHING = MEANINGS = (
@@ -229,6 +229,4 @@ def _words(text: str) -> tuple[str, ...]:
     """
     with contextlib.suppress(UnicodeError):
         text = text.encode("latin-1").decode()  # UTF-8 in a file that does not say so
-    letters = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return tuple(re.findall(r"[^\W\d_]+", plain))
+    return tuple(re.findall(r"[^\W\d_]+", cells.folded(text)))

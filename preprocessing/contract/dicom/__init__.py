@@ -42,18 +42,18 @@ def read(encoded: bytes, name: str, words: Mapping[str, str] | None = None) -> O
         ImageError: no frontal chest radiograph that can be used; the reason is one of `REASONS`.
     """
     # Not at the top: pydicom takes half a second, and jobs on PNG files need neither.
-    from preprocessing.contract.dicom import eligibility, files, orientation, person, pixels
+    from preprocessing.contract.dicom import eligibility, files, geometry, person, pixels
 
     warnings: list[str] = []
     dataset, is_cut = files.parse(encoded)
-    found = eligibility.check(dataset, vocabulary.of(words or {}), warnings)
+    view = eligibility.check(dataset, vocabulary.of(words or {}), warnings)
     person.check_name(dataset, name)
     grey = pixels.read(dataset, is_cut=is_cut, warnings=warnings)
-    upright = orientation.upright(grey, dataset, found.view, warnings)
+    upright = geometry.upright(grey, dataset, view, warnings)
     return Original(
         pixels=upright,
         patient=person.patient(dataset, warnings),
-        view=found.view,
+        view=view,
         sex=person.sex(dataset, warnings),
         age=person.age(dataset, warnings),
         warnings=tuple(warnings),

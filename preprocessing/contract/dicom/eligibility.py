@@ -12,13 +12,11 @@ all, at least a projection AP or PA. And no tag of the picture or its series may
 or another view; those of the study count only where the nearer ones say nothing.
 """
 
-import dataclasses
 from collections.abc import Mapping
 
 from pydicom.dataset import Dataset
 
 from preprocessing.contract.dicom import tags
-from preprocessing.contract.pictures.picture_files import ImageError
 from preprocessing.contract.vocabulary import (
     AP,
     CHEST,
@@ -56,24 +54,16 @@ _PAPER_CONVERSIONS = {"SD", "DRW"}
 _HUMAN = {"", "HUMAN", "HOMO SAPIENS", "HOMO SAPIENS (ORGANISM)"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """What the tags say of a radiograph.
-
-    Attributes:
-        view: "AP", "PA" or "".
-    """
-
-    view: str
-
-
-def check(dataset: Dataset, words: Vocabulary, warnings: list[str]) -> Found:
+def check(dataset: Dataset, words: Vocabulary, warnings: list[str]) -> str:
     """Refuses what is not a frontal chest radiograph, or what nothing says to be one.
 
     Args:
         dataset: of the file.
         words: by which parts and views are known.
         warnings: gains what is missing or odd, and what was assumed.
+
+    Returns:
+        The view: "AP", "PA" or "".
 
     Raises:
         ImageError: with the reason.
@@ -82,29 +72,24 @@ def check(dataset: Dataset, words: Vocabulary, warnings: list[str]) -> Found:
     view, view_from = _view(said)
     _check_film(dataset, said, view, warnings)
     if tags.text(dataset, "PatientSpeciesDescription").upper() not in _HUMAN:
-        title = tags.title("PatientSpeciesDescription")
-        raise ImageError("not_human", f"{title} is not human: only people's films are used")
+        text = "is not human: only people's films are used"
+        raise tags.refusal("not_human", "PatientSpeciesDescription", text)
     _check_chest(dataset, said, view_from, warnings)
     _check_frontal(said, view)
     if (tags.integer(dataset, "NumberOfFrames") or 1) != 1:
-        title = tags.title("NumberOfFrames")
-        raise ImageError("multi_frame", f"{title} is not 1: give each radiograph a file of its own")
+        text = "is not 1: give each radiograph a file of its own"
+        raise tags.refusal("multi_frame", "NumberOfFrames", text)
     if tags.text(dataset, "BurnedInAnnotation").upper() == "YES":
-        title = tags.title("BurnedInAnnotation")
-        raise ImageError(
-            "burned_in_text",
-            f"{title} is YES, so the picture shows who it is: mask that and say NO",
-        )
+        text = "is YES, so the picture shows who it is: mask that and say NO"
+        raise tags.refusal("burned_in_text", "BurnedInAnnotation", text)
     if tags.text(dataset, "PresentationIntentType").upper() == "FOR PROCESSING":
-        title = tags.title("PresentationIntentType")
-        warnings.append(
-            f"{title} is FOR PROCESSING: raw values of the detector are shown as they are"
-        )
+        text = "is FOR PROCESSING: raw values of the detector are shown as they are"
+        tags.warn(warnings, "PresentationIntentType", text)
     if view_from != "ViewPosition" and FRONTAL not in said["ViewPosition"].words:
         state = _state(dataset, said, "ViewPosition")
         taken = f"taken from {tags.title(view_from)}" if view_from else "taken as a frontal view"
-        warnings.append(f"{tags.title('ViewPosition')} is {state}: {taken}")
-    return Found(view)
+        tags.warn(warnings, "ViewPosition", f"is {state}: {taken}")
+    return view
 
 
 def _said(dataset: Dataset, words: Vocabulary) -> dict[str, Said]:
@@ -121,10 +106,8 @@ def _said(dataset: Dataset, words: Vocabulary) -> dict[str, Said]:
 def _check_film(dataset: Dataset, said: Mapping[str, Said], view: str, warnings: list[str]) -> None:
     modality = tags.text(dataset, "Modality").upper()
     sop_class = tags.text(dataset, "SOPClassUID")
-    title = tags.title("Modality")
     if sop_class not in _FILM_CLASSES | _CAPTURE_CLASSES:
-        class_title = tags.title("SOPClassUID")
-        raise ImageError("not_a_radiograph", f"{class_title} is not that of a radiograph")
+        raise tags.refusal("not_a_radiograph", "SOPClassUID", "is not that of a radiograph")
     is_open = modality in _OPEN_MODALITIES
     state = "not that of a radiograph" if modality else "missing"
     if sop_class in _CAPTURE_CLASSES:
@@ -133,28 +116,22 @@ def _check_film(dataset: Dataset, said: Mapping[str, Said], view: str, warnings:
         named = bool(chest) if is_open else bool(view) and "BodyPartExamined" in chest
         if modality not in _FILM_MODALITIES and not named:
             more = ", and no other tag of the picture names the chest" if is_open else ""
-            raise ImageError("not_a_radiograph", f"{title} is {state}{more}")
-        if _is_slice(dataset):
-            raise ImageError("not_a_radiograph", f"{title} is contradicted by slices")
+            raise tags.refusal("not_a_radiograph", "Modality", f"is {state}{more}")
+        types = tags.words(dataset, "ImageType")
+        if types & {"AXIAL", "LOCALIZER"} or any(tags.values(dataset, key) for key in _SLICE):
+            raise tags.refusal("not_a_radiograph", "Modality", "is contradicted by slices")
     if modality not in _FILM_MODALITIES:
-        warnings.append(f"{title} is {state}: taken as a radiograph for its other tags")
+        tags.warn(warnings, "Modality", f"is {state}: taken as a radiograph for its other tags")
 
 
 def _check_paper(dataset: Dataset, said: Mapping[str, Said]) -> None:
     """Refuses papers that were scanned into a study."""
     if tags.text(dataset, "ConversionType").upper() in _PAPER_CONVERSIONS:
-        title = tags.title("ConversionType")
-        raise ImageError("not_a_radiograph", f"{title} is that of a scanned paper")
+        raise tags.refusal("not_a_radiograph", "ConversionType", "is that of a scanned paper")
     for keyword in _NEAR:
         if PAPER in said[keyword].words:
             word = said[keyword].words[PAPER]
-            raise ImageError("not_a_radiograph", f"{tags.title(keyword)} names a paper ({word})")
-
-
-def _is_slice(dataset: Dataset) -> bool:
-    return any(tags.values(dataset, keyword) for keyword in _SLICE) or bool(
-        {"AXIAL", "LOCALIZER"} & tags.words(dataset, "ImageType")
-    )
+            raise tags.refusal("not_a_radiograph", keyword, f"names a paper ({word})")
 
 
 def _check_chest(
@@ -168,19 +145,21 @@ def _check_chest(
         if keyword in _FAR and named:
             break
         if OTHER in found and (CHEST not in found or keyword == "BodyPartExamined"):
-            title = tags.title(keyword)
-            raise ImageError("not_chest", f"{title} names {found[OTHER]}: only the chest is used")
+            text = f"names {found[OTHER]}: only the chest is used"
+            raise tags.refusal("not_chest", keyword, text)
         if CHEST in found:
             named = named or keyword
     if named == "BodyPartExamined":
         return
-    title, state = tags.title("BodyPartExamined"), _state(dataset, said, "BodyPartExamined")
+    state = _state(dataset, said, "BodyPartExamined")
     if not named and not said["BodyPartExamined"].is_unknown:
         named = view_from
     if not named:
         more = "; the setting words can name it" if said["BodyPartExamined"].is_unknown else ""
-        raise ImageError("not_chest", f"{title} is {state}, and no other tag names the chest{more}")
-    warnings.append(f"{title} is {state}: taken as a chest for {tags.title(named)}")
+        text = f"is {state}, and no other tag names the chest{more}"
+        raise tags.refusal("not_chest", "BodyPartExamined", text)
+    text = f"is {state}: taken as a chest for {tags.title(named)}"
+    tags.warn(warnings, "BodyPartExamined", text)
 
 
 def _view(said: Mapping[str, Said]) -> tuple[str, str]:
@@ -201,8 +180,8 @@ def _check_frontal(said: Mapping[str, Said], view: str) -> None:
         elif said["ViewPosition"].is_frontal and said[keyword].is_frontal:
             continue  # a series may have several views, and this picture's is known
         if word:
-            title = tags.title(keyword)
-            raise ImageError("not_frontal", f"{title} names a view that is not frontal ({word})")
+            text = f"names a view that is not frontal ({word})"
+            raise tags.refusal("not_frontal", keyword, text)
 
 
 def _state(dataset: Dataset, said: Mapping[str, Said], keyword: str) -> str:

@@ -19,8 +19,6 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 _FILTER = ("ignore", None, Warning, re.compile(r"pydicom(\.|\Z)"), 0)
 
-_INFLATE_BYTES = 1 << 20
-
 
 def parse(encoded: bytes) -> tuple[Dataset, bool]:
     """Parses the content of a DICOM file.
@@ -94,14 +92,8 @@ class _File(io.BytesIO):
 
 
 def _check_inflated(data: bytes) -> None:
-    stream, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    while not stream.eof:
-        piece = stream.decompress(data, _INFLATE_BYTES)
-        data = stream.unconsumed_tail
-        total += len(piece)
-        if not piece and not data:
-            break
-        if total > MAX_BYTES:
-            raise ImageError("too_large", "the file inflates to more than the 2^28 bytes read")
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    if len(stream.decompress(data, MAX_BYTES + 1)) > MAX_BYTES:
+        raise ImageError("too_large", "the file inflates to more than the 2^28 bytes read")
     if not stream.eof:
         raise ImageError("cut_short", "the DICOM file is cut short: its deflated data are")

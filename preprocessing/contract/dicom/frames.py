@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Reads what compressed frames say of themselves: size, depth and where they end."""
+"""Reads what compressed frames say of themselves, and decodes RLE Lossless (PS3.5, annex G).
+
+A decoder that trusts the frame can be made to fill 64 times the file's size of memory: this one
+never makes more bytes than the picture has.
+"""
 
 import dataclasses
 
 import numpy as np
+import numpy.typing as npt
 
 from preprocessing.contract.pictures import picture_tags
+from preprocessing.contract.pictures.picture_files import ImageError
 
+_RLE_HEADER = 64
 _ITEM = b"\xfe\xff\x00\xe0"
 _END = b"\xff\xd9"
 _J2K_START = b"\xff\x4f\xff\x51"
@@ -76,3 +83,54 @@ def is_encapsulated(data: bytes) -> bool:
     length = int.from_bytes(data[4:8], "little")
     is_item = data[:4] == _ITEM and data[8 + length : 12 + length] == _ITEM
     return is_item or (data[:3] == b"\xff\xd8\xff" and _jpeg(data) != Stream())
+
+
+def decode_rle(frame: bytes, shape: tuple[int, ...], item_bytes: int) -> npt.NDArray[np.generic]:
+    """Decodes a frame.
+
+    Args:
+        frame: header of 64 bytes and the segments.
+        shape: (height, width) or (height, width, channels).
+        item_bytes: 1 or 2 to a sample.
+
+    Returns:
+        uint8 or uint16 of that shape.
+
+    Raises:
+        ImageError: damaged or cut short.
+    """
+    channels = shape[2] if len(shape) == 3 else 1
+    wanted = channels * item_bytes
+    header = np.frombuffer(frame[:_RLE_HEADER].ljust(_RLE_HEADER, b"\0"), "<u4")
+    starts = [int(start) for start in header[1 : 1 + wanted]]
+    if header[0] != wanted or starts[0] != _RLE_HEADER or sorted(starts) != starts:
+        raise ImageError("damaged", "the picture is damaged: its RLE header is not valid")
+    ends = [*starts[1:], len(frame)]
+    count = shape[0] * shape[1]
+    planes = [
+        np.frombuffer(_unpacked(frame[start:end], count), np.uint8)
+        for start, end in zip(starts, ends, strict=True)
+    ]
+    # A sample's bytes are segments of their own, the highest first.
+    samples: list[npt.NDArray[np.generic]] = [
+        planes[at] if item_bytes == 1 else planes[at].astype(np.uint16) << 8 | planes[at + 1]
+        for at in range(0, wanted, item_bytes)
+    ]
+    return (samples[0] if channels == 1 else np.stack(samples, axis=-1)).reshape(shape)
+
+
+def _unpacked(segment: bytes, count: int) -> bytes:
+    out, at = bytearray(), 0
+    while len(out) < count and at < len(segment):
+        control = segment[at]
+        if control < 128:
+            out += segment[at + 1 : at + 2 + control]
+            at += 2 + control
+        elif control > 128:
+            out += segment[at + 1 : at + 2] * (257 - control)
+            at += 2
+        else:
+            at += 1
+    if len(out) < count:
+        raise ImageError("cut_short", "the picture is cut short: its RLE data end early")
+    return bytes(out[:count])

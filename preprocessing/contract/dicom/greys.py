@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from preprocessing.contract.dicom import lookup, tags
+from preprocessing.contract.dicom import tags
 from preprocessing.contract.pictures.picture_files import Pixels
 
 _Floats = npt.NDArray[np.float64]
@@ -67,8 +67,9 @@ def shown(stored: Stored, dataset: Dataset, warnings: list[str]) -> Pixels:
         counted = values if stored.bits <= 8 else values[present]
         unit = _stretched(values, counted.min(), counted.max())
         if stored.bits > 8 and np.ptp(counted) and _spread(unit, counts) < _LEAST_SPREAD_OF_ALL:
-            title = tags.title("PixelData")
-            warnings.append(f"{title} has a few values far from the rest: they take up most greys")
+            tags.warn(
+                warnings, "PixelData", "has a few values far from the rest: they take up most greys"
+            )
     levels = np.floor(np.clip(unit, 0, 1) * 255 + 0.5).astype(np.uint8)
     if _is_inverted(dataset, warnings):
         levels = 255 - levels
@@ -91,7 +92,7 @@ def _padding(stored: Stored, values: _Floats, dataset: Dataset, warnings: list[s
         if number is None:
             continue
         if keyword == "PixelPaddingRangeLimit" and not ends:
-            warnings.append(f"{tags.title(keyword)} has no PixelPaddingValue: ignored")
+            tags.warn(warnings, keyword, "has no PixelPaddingValue: ignored")
             continue
         # Of 16 bits whatever the pixels have, and often written with the other sign.
         is_negative = stored.is_signed and 0x8000 <= number <= 0xFFFF
@@ -101,8 +102,7 @@ def _padding(stored: Stored, values: _Floats, dataset: Dataset, warnings: list[s
         if values.min() <= value <= values.max():
             ends.append(value)
         else:
-            title = tags.title(keyword)
-            warnings.append(f"{title} cannot occur in {stored.bits} bits: ignored")
+            tags.warn(warnings, keyword, f"cannot occur in {stored.bits} bits: ignored")
     if not ends:
         return np.zeros(values.size, np.bool_)
     return np.asarray((values >= min(ends)) & (values <= max(ends)), np.bool_)
@@ -111,18 +111,18 @@ def _padding(stored: Stored, values: _Floats, dataset: Dataset, warnings: list[s
 def _modality(values: _Floats, dataset: Dataset, warnings: list[str]) -> _Floats:
     items = tags.values(dataset, "ModalityLUTSequence")
     if items:
-        table = lookup.read(items[0], is_little=_is_little(dataset), least=values.min())
+        table = read_table(items[0], is_little=_is_little(dataset), least=values.min())
         if table is not None:
             return table.at(values)
-        warnings.append(f"{tags.title('ModalityLUTSequence')} cannot be read: ignored")
+        tags.warn(warnings, "ModalityLUTSequence", "cannot be read: ignored")
     slope = tags.number(dataset, "RescaleSlope")
     intercept = tags.number(dataset, "RescaleIntercept")
     if (slope is None) != (intercept is None):
         lone, other = ("RescaleIntercept", "RescaleSlope")[:: 1 if slope is None else -1]
-        warnings.append(f"{tags.title(lone)} has no {other}: ignored")
+        tags.warn(warnings, lone, f"has no {other}: ignored")
         return values
     if slope == 0 or max(abs(slope or 0), abs(intercept or 0)) > 1e12:
-        warnings.append(f"{tags.title('RescaleSlope')} is not a factor: ignored")
+        tags.warn(warnings, "RescaleSlope", "is not a factor: ignored")
         return values
     return values * (1 if slope is None else slope) + (intercept or 0)
 
@@ -133,26 +133,27 @@ def _voi(values: _Floats, counts: _Counts, dataset: Dataset, warnings: list[str]
     items = tags.values(dataset, "VOILUTSequence")
     if items:
         keyword = "VOILUTSequence"
-        table = lookup.read(items[0], is_little=_is_little(dataset), least=values.min())
+        table = read_table(items[0], is_little=_is_little(dataset), least=values.min())
         unit = table.at(values) / table.highest if table else None
         if table and table.is_of_other_depth:
-            title = tags.title(keyword)
-            warnings.append(f"{title} states another depth than its values have: theirs is used")
+            tags.warn(
+                warnings, keyword, "states another depth than its values have: theirs is used"
+            )
     if unit is None and tags.values(dataset, "WindowWidth"):
         keyword, unit = "WindowWidth", _window(values, dataset)
     if unit is None:
         if keyword:
-            warnings.append(f"{tags.title(keyword)} cannot be used: all values are shown")
+            tags.warn(warnings, keyword, "cannot be used: all values are shown")
         return None
     present = counts > 0
     if np.ptp(values[present]) and not np.ptp(np.clip(unit[present], 0, 1)):
-        warnings.append(f"{tags.title(keyword)} hides the whole picture: all values are shown")
+        tags.warn(warnings, keyword, "hides the whole picture: all values are shown")
         return None
     saturated = counts[(unit <= 0) | (unit >= 1)].sum() / counts.sum()
     if saturated > _MOST:
-        warnings.append(f"{tags.title(keyword)} shows most of the film as plain black or white")
+        tags.warn(warnings, keyword, "shows most of the film as plain black or white")
     elif _spread(unit, counts) < _LEAST_SPREAD:
-        warnings.append(f"{tags.title(keyword)} shows most of the film in few grey levels")
+        tags.warn(warnings, keyword, "shows most of the film in few grey levels")
     return unit
 
 
@@ -191,6 +192,65 @@ def _is_inverted(dataset: Dataset, warnings: list[str]) -> bool:
     shape = tags.text(dataset, "PresentationLUTShape").upper()
     is_first = tags.text(dataset, "PhotometricInterpretation").upper() == "MONOCHROME1"
     if shape and is_first != (shape == "INVERSE"):
-        title = tags.title("PresentationLUTShape")
-        warnings.append(f"{title} contradicts PhotometricInterpretation: inverted")
+        tags.warn(
+            warnings, "PresentationLUTShape", "contradicts PhotometricInterpretation: inverted"
+        )
     return is_first or shape == "INVERSE"
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A lookup table.
+
+    Attributes:
+        entries: float64 [count].
+        first: the value that the first entry is for.
+        highest: the entry that stands for white.
+        is_of_other_depth: the entries have more bits than the descriptor states, or use less than
+            half of their range.
+    """
+
+    entries: _Floats
+    first: int
+    highest: float
+    is_of_other_depth: bool
+
+    def at(self, values: _Floats) -> _Floats:
+        """Looks values up; those beyond an end get the entry at that end."""
+        at = np.clip(np.floor(values + 0.5) - self.first, 0, self.entries.size - 1)
+        return np.asarray(self.entries[at.astype(np.int64)])
+
+
+def read_table(item: Dataset, *, is_little: bool, least: float) -> Table | None:
+    """Reads an item of a LUT sequence.
+
+    Args:
+        item: with LUTDescriptor and LUTData.
+        is_little: the file's byte order, which data as OW have.
+        least: of the values that will be looked up.
+
+    Returns:
+        The table; None if the item contradicts itself.
+    """
+    try:
+        count, first, bits = (int(number) for number in tags.values(item, "LUTDescriptor"))
+        count = count or 1 << 16
+        if first >= 0x8000 and least < 0:
+            first -= 0x10000  # a negative value, written as unsigned
+        data = item.get("LUTData")
+        if isinstance(data, bytes):
+            words = np.frombuffer(data[: len(data) // 2 * 2], "<u2" if is_little else ">u2")
+            # Entries of 8 bits may be packed, the first in the low byte of a word.
+            packed = words.astype("<u2").view(np.uint8)
+            entries = words if words.size >= count else packed
+        else:
+            entries = np.asarray(data, np.uint16)
+    except Exception:  # whatever a hostile item makes of a conversion
+        return None
+    if entries.size < count or not 8 <= bits <= 16:
+        return None
+    highest = int(entries[:count].max())
+    # No table has fewer than 8 bits; one that is black throughout says nothing of its depth.
+    is_other = highest > 0 and max(8, highest.bit_length()) != bits
+    white = float(highest if is_other else (1 << bits) - 1)
+    return Table(entries[:count].astype(np.float64), first, white, is_other)

@@ -15,11 +15,10 @@ ChestX-ray14 (00000061_002) its own eight digits, up to the 30,805 that were pub
 
 import datetime
 import re
-import unicodedata
 
 from pydicom.dataset import Dataset
 
-from preprocessing.contract.cells import OLDEST_YEARS
+from preprocessing.contract import cells
 from preprocessing.contract.dicom import tags
 from preprocessing.contract.pictures.picture_files import ImageError
 
@@ -32,7 +31,6 @@ _NO_NAMES = {
 }
 _CHESTXRAY14 = re.compile(r"(\d{8})_\d{3}")
 _CHESTXRAY14_PATIENTS = 30805
-_PER_YEAR = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25, "": 1.0}
 
 
 def check_name(dataset: Dataset, name: str) -> None:
@@ -45,7 +43,7 @@ def check_name(dataset: Dataset, name: str) -> None:
         return
     stem = re.sub(r"\.(dcm|dicom|ima|png|jpe?g)\Z", "", name.rsplit("/", 1)[-1].lower())
     for part in _name_parts(dataset):
-        if part in _folded(stem):
+        if part in cells.folded(stem):
             raise _in_name("PatientName")
     published = _CHESTXRAY14.fullmatch(stem)
     for keyword in _NUMBERS:
@@ -62,9 +60,7 @@ def patient(dataset: Dataset, warnings: list[str]) -> str:
     """Returns PatientID as the file has it."""
     found = tags.text(dataset, "PatientID")
     if not found:
-        warnings.append(
-            f"{tags.title('PatientID')} is missing: the label file has to name the patient"
-        )
+        tags.warn(warnings, "PatientID", "is missing: the label file has to name the patient")
     return found
 
 
@@ -74,7 +70,7 @@ def sex(dataset: Dataset, warnings: list[str]) -> str:
     if found in ("M", "F"):
         return found
     if found not in ("", "O"):
-        warnings.append(f"{tags.title('PatientSex')} is none of M, F and O: taken as unknown")
+        tags.warn(warnings, "PatientSex", "is none of M, F and O: taken as unknown")
     return ""
 
 
@@ -84,16 +80,16 @@ def age(dataset: Dataset, warnings: list[str]) -> int:
     found = re.fullmatch(r"(\d{1,3})([YMWD]?)", text)
     years = -1
     if found:
-        years = int(int(found[1]) / _PER_YEAR[found[2]])
+        years = int(int(found[1]) / cells.PER_YEAR[found[2].lower() or "y"])
         if not found[2]:
-            warnings.append(f"{tags.title('PatientAge')} has no unit: taken as years")
+            tags.warn(warnings, "PatientAge", "has no unit: taken as years")
     elif not text:
         years = _years_between(dataset)
         if years >= 0:
-            warnings.append(f"{tags.title('PatientAge')} is missing: computed from birth and study")
-    if text and not (found and years <= OLDEST_YEARS):
-        warnings.append(f"{tags.title('PatientAge')} is not an age: taken as unknown")
-    return years if 0 <= years <= OLDEST_YEARS else -1
+            tags.warn(warnings, "PatientAge", "is missing: computed from birth and study")
+    if text and not (found and years <= cells.OLDEST_YEARS):
+        tags.warn(warnings, "PatientAge", "is not an age: taken as unknown")
+    return years if 0 <= years <= cells.OLDEST_YEARS else -1
 
 
 def _years_between(dataset: Dataset) -> int:
@@ -108,14 +104,8 @@ def _years_between(dataset: Dataset) -> int:
 
 
 def _name_parts(dataset: Dataset) -> set[str]:
-    found = re.findall(r"[^\W\d_]+", _folded(tags.text(dataset, "PatientName")))
+    found = re.findall(r"[^\W\d_]+", cells.folded(tags.text(dataset, "PatientName")))
     return {part for part in found if len(part) >= _SHORTEST_NAME and part not in _NO_NAMES}
-
-
-def _folded(text: str) -> str:
-    """Returns text in small letters without accents."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
 def _is_pseudonym(number: str) -> bool:

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
-from preprocessing.contract.dicom import aspect, decoder, frames, greys, rle, tags
+from preprocessing.contract.dicom import decoder, frames, geometry, greys, tags
 from preprocessing.contract.pictures import image, picture_files
 from preprocessing.contract.pictures.picture_files import ImageError, Pixels
 
@@ -73,7 +73,7 @@ def read(dataset: Dataset, *, is_cut: bool, warnings: list[str]) -> Pixels:
         grey = image.grey(pixels.astype(np.uint8, copy=False))
     else:
         grey = greys.shown(_stored(pixels, header, dataset, warnings), dataset, warnings)
-    return aspect.squared(grey, dataset, warnings)
+    return geometry.squared(grey, dataset, warnings)
 
 
 def _header(dataset: Dataset, warnings: list[str]) -> Dataset:
@@ -88,16 +88,14 @@ def _header(dataset: Dataset, warnings: list[str]) -> Dataset:
     allocated = _or_assumed(dataset, "BitsAllocated", 16, warnings)
     bits = _or_assumed(dataset, "BitsStored", allocated, warnings)
     if allocated not in ((8, 16) if channels == 1 else (8,)):
-        raise ImageError(
-            "pixel_type",
-            f"{tags.title('BitsAllocated')} is {allocated}: use 8, or 16 with one channel",
-        )
+        text = f"is {allocated}: use 8, or 16 with one channel"
+        raise tags.refusal("pixel_type", "BitsAllocated", text)
     if not 1 <= bits <= allocated:
-        warnings.append(f"{tags.title('BitsStored')} is out of range: taken as {allocated}")
+        tags.warn(warnings, "BitsStored", f"is out of range: taken as {allocated}")
         bits = allocated
     signed = _or_assumed(dataset, "PixelRepresentation", 0, warnings)
     if signed not in (0, 1):
-        warnings.append(f"{tags.title('PixelRepresentation')} is neither 0 nor 1: taken as 0")
+        tags.warn(warnings, "PixelRepresentation", "is neither 0 nor 1: taken as 0")
         signed = 0
     planes = tags.integer(dataset, "PlanarConfiguration")
     header = Dataset()
@@ -114,21 +112,20 @@ def _or_assumed(dataset: Dataset, keyword: str, assumed: int, warnings: list[str
     found = tags.integer(dataset, keyword)
     if found is None:
         state = "not a whole number" if tags.values(dataset, keyword) else "missing"
-        warnings.append(f"{tags.title(keyword)} is {state}: taken as {assumed}")
+        tags.warn(warnings, keyword, f"is {state}: taken as {assumed}")
         return assumed
     return found
 
 
 def _photometric(dataset: Dataset, channels: int, warnings: list[str]) -> str:
     found = tags.text(dataset, "PhotometricInterpretation").upper()
-    title = tags.title("PhotometricInterpretation")
+    keyword = "PhotometricInterpretation"
     if channels == 1 and not found:
-        warnings.append(f"{title} is missing: taken as MONOCHROME2")
+        tags.warn(warnings, keyword, "is missing: taken as MONOCHROME2")
         return "MONOCHROME2"
     if found not in {1: _GREY, 3: _COLOUR}.get(channels, set()):
-        raise ImageError(
-            "pixel_type", f"{title} is of no kind that is read: use MONOCHROME1 or 2, RGB or YBR"
-        )
+        text = "is of no kind that is read: use MONOCHROME1 or 2, RGB or YBR"
+        raise tags.refusal("pixel_type", keyword, text)
     return found
 
 
@@ -158,7 +155,7 @@ def _whole(header: Dataset, data: bytes, warnings: list[str]) -> bytes:
         )
     if len(data) >= 2 * size:
         # Of another depth or size than the header states it would be noise, and nothing else tells.
-        warnings.append(f"{tags.title('PixelData')} is twice as long as the picture or longer")
+        tags.warn(warnings, "PixelData", "is twice as long as the picture or longer")
     return data[: size + size % 2]
 
 
@@ -173,7 +170,7 @@ def _decode_frame(
     rows, columns, channels = header.Rows, header.Columns, header.SamplesPerPixel
     if syntax == _RLE:
         shape = (rows, columns) if channels == 1 else (rows, columns, channels)
-        pixels = rle.decode(frame, shape, header.BitsAllocated // 8)
+        pixels = frames.decode_rle(frame, shape, header.BitsAllocated // 8)
         is_luma = header.PhotometricInterpretation.startswith("YBR")
         return pixels[..., [0, 0, 0]] if is_luma else pixels
     stream = frames.read(frame)
@@ -185,7 +182,7 @@ def _decode_frame(
         raise ImageError("damaged", "the picture is damaged: its stream has another size")
     if 0 < stream.bits <= 8 < header.BitsAllocated:
         # Decoders return what the stream has, in bytes.
-        warnings.append(f"{tags.title('BitsAllocated')} is 16, but the stream's are 8: taken as 8")
+        tags.warn(warnings, "BitsAllocated", "is 16, but the stream's are 8: taken as 8")
         header.BitsAllocated, header.BitsStored = 8, min(8, header.BitsStored)
         header.HighBit = header.BitsStored - 1
     frame = frames.without_padding(frame)
@@ -222,11 +219,10 @@ def _stored(
         shift = (tags.integer(dataset, "HighBit") or 0) + 1 - bits
         if 0 < shift <= width - bits:
             codes = np.right_shift(codes, codes.dtype.type(shift))
-            warnings.append(
-                f"{tags.title('HighBit')} is not BitsStored - 1: bits below are ignored"
-            )
+            tags.warn(warnings, "HighBit", "is not BitsStored - 1: bits below are ignored")
         else:
-            title = tags.title("BitsStored")
-            warnings.append(f"{title} is {bits}, but higher bits are in use: they are ignored")
+            tags.warn(
+                warnings, "BitsStored", f"is {bits}, but higher bits are in use: they are ignored"
+            )
     mask = codes.dtype.type((1 << bits) - 1)
     return greys.Stored(np.bitwise_and(codes, mask), bits, is_signed)

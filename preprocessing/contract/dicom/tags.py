@@ -5,8 +5,10 @@ import math
 import re
 from typing import Any
 
-from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+
+from preprocessing.contract.pictures.picture_files import ImageError
 
 _LONGEST_CODE = 16
 _IDENTIFYING = (
@@ -22,8 +24,17 @@ def title(keyword: str) -> str:
     >>> title("Rows")
     'Rows (0028,0010)'
     """
-    tag = tag_for_keyword(keyword) or 0
-    return f"{keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    return f"{keyword} {Tag(keyword)}"
+
+
+def warn(warnings: list[str], keyword: str, text: str) -> None:
+    """Adds what is odd about an attribute, and what was assumed, to the warnings of a file."""
+    warnings.append(f"{title(keyword)} {text}")
+
+
+def refusal(reason: str, keyword: str, text: str) -> ImageError:
+    """Returns the error that refuses a file for an attribute."""
+    return ImageError(reason, f"{title(keyword)} {text}")
 
 
 def values(dataset: Dataset, keyword: str) -> list[Any]:
