@@ -22,6 +22,7 @@ setup(
     package_data={
         "trainer.launch": ["templates/*"],
         "trainer.report": ["templates/*"],
+        "trainer.report.sections": ["*.csv"],
         "preprocessing.card": ["templates/*"],
     },
     install_requires=[

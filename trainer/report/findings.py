@@ -13,7 +13,7 @@ from trainer.report.figures import curves as charts
 from trainer.report.figures import plots
 from trainer.report.figures.charts import markup
 from trainer.report.markdown import SPLIT_ORDER, headline_split
-from trainer.report.parts import Drawn, Group, Part, Words, finding_cell, forest
+from trainer.report.parts import Drawn, Group, Part, Words, finding_cell, flagged, forest
 
 _READ = (
     "Move over a curve, or choose a chart and press the arrow keys, to read a point: left and "
@@ -125,25 +125,20 @@ def certainty(report: Mapping[str, Any], notes: Mapping[str, str]) -> Part:
     """Returns the intervals drawn, the highest AUC first."""
     split = headline_split(report)
     main, (ranked, limits) = report["splits"][split], _ranked(report)
-    rows = []
-    for name in ranked:
-        entry = main["findings"][name]
-        flag = "few" if entry["few_positives"] else ""
-        bar = plots.interval_row(entry["auc"], limits, split)
-        rows.append([Cell(words(name), flag=flag), Cell(bar), numeric(entry["auc"]["value"])])
-    mean = Cell(plots.interval_row(main["mean_auc"], limits, "mean"))
+    entries = {name: main["findings"][name] for name in ranked}
+    rows = [
+        (flagged(name, "few", entry["few_positives"]), entry["auc"], split)
+        for name, entry in entries.items()
+    ]
     drawn = forest(
         f"{split.capitalize()} AUC with its 95% interval, highest first.",
         ("Finding", "AUC with interval", "AUC"),
-        plots.tick_row(limits),
-        rows,
-        [["Mean", mean, numeric(main["mean_auc"]["value"])]],
+        [*rows, ("Mean", main["mean_auc"], "mean")],
+        limits,
+        means=1,
     )
-    text = (
-        f"{notes['interval']} Two findings whose intervals overlap may still differ: this "
-        "figure does not test that."
-    )
-    return Group([drawn, Words(text)])
+    text = "Two findings whose intervals overlap may still differ: this figure does not test that."
+    return Group([drawn, Words(f"{notes['interval']} {text}")])
 
 
 def validation(report: Mapping[str, Any], notes: Mapping[str, str]) -> list[Part]:

@@ -25,8 +25,9 @@ from typing import Any, TypeAlias
 
 from markupsafe import Markup
 
-from preprocessing.contract.tables import Cell, Column, Table
+from preprocessing.contract.tables import Cell, Column, Table, numeric
 from preprocessing.contract.wording import escape, words
+from trainer.report.figures import plots
 from trainer.report.markdown import flatten
 
 
@@ -89,10 +90,12 @@ Part: TypeAlias = Words | Notes | Heading | Fold | Group | Drawn | Table
 def forest(
     caption: str,
     heads: tuple[str, str, str],
-    ticks: str,
-    rows: Sequence[Sequence[Cell | str]],
-    foot: Sequence[Sequence[Cell | str]] = (),
+    rows: Sequence[tuple[Cell | str, Mapping[str, Any], str]],
+    limits: tuple[float, float],
     *,
+    means: int = 0,
+    reference: float | None = None,
+    form: str = ".3f",
     hide_caption: bool = False,
 ) -> Drawn:
     """Returns drawn intervals, one below another; the figures are in a table of their own.
@@ -100,23 +103,36 @@ def forest(
     Args:
         caption: of the drawing.
         heads: of the names, the drawings and the figures.
-        ticks: the axis.
-        rows: a name, a drawing and a figure each.
-        foot: rows of means.
+        rows: a name, an area (value, low, high) and the class of its colour each.
+        limits: of the axis.
+        means: how many of the last rows are at the foot.
+        reference: where to draw a heavy line.
+        form: of the figures, as `format` takes it.
         hide_caption: whether a heading says it already.
     """
     name, drawn, value = heads
-    columns: list[Column | str] = [
-        name,
-        Column(drawn, "plot", drawing=ticks),
-        Column(value, css="value"),
+    axis = Column(drawn, "plot", drawing=plots.tick_row(limits))
+    cells: list[list[Cell | str]] = [
+        [
+            title,
+            Cell(plots.interval_row(area, limits, kind, reference=reference)),
+            numeric(area["value"], form),
+        ]
+        for title, area, kind in rows
     ]
-    return Drawn(Table(caption, columns, rows, foot, "rows", hide_caption=hide_caption).html())
+    body, foot = cells[: len(cells) - means], cells[len(cells) - means :]
+    columns: list[Column | str] = [name, axis, Column(value, css="value")]
+    return Drawn(Table(caption, columns, body, foot, "rows", hide_caption=hide_caption).html())
+
+
+def flagged(name: str, flag: str, on: bool) -> Cell:
+    """Returns the cell of a name, with a flag where `on`."""
+    return Cell(words(name), flag=flag if on else "")
 
 
 def finding_cell(name: str, finding: Mapping[str, Any], few: int) -> Cell:
     """Returns the name of a finding, flagged where it has fewer positives than `few`."""
-    return Cell(words(name), flag=f"under {few} positives" if finding["few_positives"] else "")
+    return flagged(name, f"under {few} positives", finding["few_positives"])
 
 
 def facts_table(title: str, facts: Mapping[str, Any]) -> Table:

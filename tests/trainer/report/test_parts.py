@@ -3,8 +3,6 @@
 
 import re
 
-from markupsafe import Markup
-
 from preprocessing.contract.tables import Table
 from trainer.report import parts
 from trainer.report.parts import Drawn, Fold, Group, Heading, Notes, Words
@@ -46,7 +44,12 @@ def test_words_are_escaped_and_drawings_are_not() -> None:
 
 
 def test_drawn_intervals_have_an_axis_that_is_named() -> None:
-    made = parts.forest("c", ("Name", "AUC, drawn", "AUC"), Markup("<svg/>"), [["a", "", "1"]])
-    assert '<span class="hidden">AUC, drawn</span><svg/>' in made.html
-    assert '<td class="plot"></td><td class="value">1</td>' in made.html
+    area = {"value": 0.8, "low": 0.7, "high": 0.9}
+    rows = [("a", area, "test"), ("b", area | {"value": None, "low": None}, "test")]
+    made = parts.forest(
+        "c", ("Name", "AUC, drawn", "AUC"), [*rows, ("m", area, "mean")], (0, 1), means=1
+    )
+    assert '<span class="hidden">AUC, drawn</span><svg class="row ticks"' in made.html
+    assert made.html.count('class="mark"') == 2 and '<td class="value">0.800</td>' in made.html
+    assert made.html.index("not defined") < made.html.index("<tfoot>") < made.html.index(">m<")
     assert 'class="rows"' in made.html and "region" not in parts.html("x", "t", [made])

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
+from preprocessing.contract.tables import Column, Table, interval
 from preprocessing.contract.wording import estimate, words
 from trainer.evaluation import baselines, intervals
 from trainer.evaluation.auc import Floats, aurocs
 from trainer.evaluation.summary import mean_of
 from trainer.report.figures import plots
-from trainer.report.parts import Drawn, Heading, Notes, Part, forest
+from trainer.report.parts import Drawn, Heading, Notes, Part, flagged, forest
 from trainer.report.sections.metadata_lesson import Lesson, lesson_of
 from trainer.report.source import Source
 
@@ -206,19 +206,14 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
     """Returns the means drawn, and the model beside the baselines, finding by finding."""
     # The model first, then the baselines from the simplest to the strongest, then chance.
     entries = [section["model"], *section["baselines"]]
-    difference = section["difference"] or {"not_clearly_above": []}
+    unclear = (section["difference"] or {"not_clearly_above": ()})["not_clearly_above"]
     table = Table(
         f"AUC of the model and of what needs no image, on the same {section['images']:,} images of "
         f"the {section['split']} split, with 95% intervals.",
         ["Finding", *(Column(_title(entry), css=_strong(entry)) for entry in entries)],
         [
             [
-                Cell(
-                    words(name),
-                    flag="not clearly above metadata"
-                    if name in difference["not_clearly_above"]
-                    else "",
-                ),
+                flagged(name, "not clearly above metadata", name in unclear),
                 *(interval(entry["findings"][name]) for entry in entries),
             ]
             for name in section["model"]["findings"]
@@ -231,21 +226,14 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
 
 
 def _drawn(section: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Drawn:
-    limits = plots.domain([entry["mean_auc"] for entry in entries])
     kinds = [section["split"], *("mean" for _ in section["baselines"])]
+    areas = [entry["mean_auc"] for entry in entries]
     return forest(
         f"Mean AUC with its 95% interval, {section['split']} split, {section['images']:,} images. "
         "0.5 is guessing.",
         ("Scores from", "mean AUC with interval", "Mean AUC"),
-        plots.tick_row(limits),
-        [
-            [
-                _title(entry),
-                plots.interval_row(entry["mean_auc"], limits, kind),
-                numeric(entry["mean_auc"]["value"]),
-            ]
-            for entry, kind in zip(entries, kinds, strict=True)
-        ],
+        list(zip(map(_title, entries), areas, kinds, strict=True)),
+        plots.domain(areas),
     )
 
 

@@ -10,7 +10,7 @@ from preprocessing.contract.wording import ends, number, words
 from trainer.evaluation.comparison import Difference, compare
 from trainer.evaluation.intervals import as_json
 from trainer.predictions.table import Predictions
-from trainer.report.figures.plots import interval_row, nice_limits, tick_row
+from trainer.report.figures.plots import nice_limits
 from trainer.report.parts import Drawn, Heading, Notes, Part, Words, forest
 from trainer.report.sections.pairing import aligned
 from trainer.report.source import Source
@@ -176,23 +176,15 @@ def _cells(each: Mapping[str, Any]) -> list[Cell]:
 
 def _drawn(entry: Mapping[str, Any], split: str) -> Drawn:
     named = {**entry["findings"], "Mean": entry["mean"]}
-    limits = nice_limits([each["difference"] for each in named.values()], include=[0])
-    rows: list[list[Cell | str]] = [
-        [
-            words(name),
-            interval_row(
-                each["difference"], limits, "mean" if name == "Mean" else split, reference=0.0
-            ),
-            numeric(each["difference"]["value"], "+.3f"),
-        ]
-        for name, each in named.items()
-    ]
+    areas = {words(name): each["difference"] for name, each in named.items()}
     return forest(
         "Differences of AUC drawn with their intervals; the table before holds the numbers.",
         ("Finding", "Difference, drawn", "Difference"),
-        tick_row(limits),
-        rows[:-1],
-        rows[-1:],
+        [(name, area, "mean" if name == "Mean" else split) for name, area in areas.items()],
+        nice_limits(list(areas.values()), include=[0]),
+        means=1,
+        reference=0.0,
+        form="+.3f",
         hide_caption=True,
     )
 

@@ -18,7 +18,7 @@ from trainer.evaluation.applied_thresholds import PREVALENCES, apply, at_half, m
 from trainer.evaluation.operating_points import MEASURES, RULES, predictive_values
 from trainer.report import controls
 from trainer.report.figures import charts
-from trainer.report.parts import Fold, Heading, Notes, Part
+from trainer.report.parts import Fold, Heading, Notes, Part, flagged
 from trainer.report.source import Source
 
 _COLUMNS = {
@@ -187,10 +187,7 @@ def _measures(section: Mapping[str, Any], rule: str) -> Table:
         ],
         [
             [
-                Cell(
-                    words(name),
-                    flag="calls every image" if entry["rules"][rule]["calls_every_image"] else "",
-                ),
+                flagged(name, "calls every image", entry["rules"][rule]["calls_every_image"]),
                 numeric(entry["test"]["positives"], ","),
                 numeric(entry["rules"][rule]["threshold"], "#.4g"),
                 *_cells(entry["rules"][rule], section["measures"]),

@@ -11,7 +11,7 @@ from preprocessing.contract.wording import NOT_DEFINED, ends, estimate, words
 from trainer.evaluation.auc import aurocs
 from trainer.predictions.table import Predictions
 from trainer.report import official_split
-from trainer.report.parts import Fold, Heading, Notes, Part
+from trainer.report.parts import Fold, Heading, Notes, Part, flagged
 from trainer.report.sections.published_tables import FINDINGS, LEVELS, RESULTS, TEST_POSITIVES
 from trainer.report.source import Source
 
@@ -147,7 +147,7 @@ def _means(section: Mapping[str, Any], ours: Mapping[str, Any] | None) -> Table:
         ],
         [
             [
-                Cell(each["name"], flag="chosen on test" if each["chosen_on"] == "test" else ""),
+                flagged(each["name"], "chosen on test", each["chosen_on"] == "test"),
                 _mean_cell(each),
                 numeric(None if mean is None else mean - each["mean_auc"], "+.3f"),
                 each["chosen_on"] or "not stated",
@@ -179,7 +179,7 @@ def _findings(section: Mapping[str, Any], ours: Mapping[str, Any]) -> Table:
         ["Finding", Column("This model", css="strong"), *heads],
         [
             [
-                Cell(words(name), flag="other labels" if name in section["other_labels"] else ""),
+                flagged(name, "other labels", name in section["other_labels"]),
                 interval(ours[name]["auc"]),
                 *(numeric(result.findings[FINDINGS.index(name)]) for result in _BY_FINDING),
             ]

@@ -5,8 +5,11 @@ Results on other test images of the same data set, CheXNet's 0.841 among them, a
 cannot be compared with any of these.
 """
 
+import csv
 import dataclasses
-from collections.abc import Mapping
+import io
+from collections.abc import Iterator, Mapping
+from importlib import resources
 from typing import Any
 
 FINDINGS = (
@@ -37,6 +40,10 @@ TEST_POSITIVES: Mapping[str, int] = dict(
 )
 
 
+_TEXTS = ("name", "chosen_on", "source", "remark")
+_FIGURES = ("spread", "low", "high")
+
+
 @dataclasses.dataclass(frozen=True)
 class Result:
     """A published result.
@@ -61,12 +68,12 @@ class Result:
     pixels: int | None
     mean_auc: float
     source: str
-    spread: float | None = None
-    low: float | None = None
-    high: float | None = None
-    findings: tuple[float, ...] = ()
-    chosen_on: str = ""
-    remark: str = ""
+    spread: float | None
+    low: float | None
+    high: float | None
+    findings: tuple[float, ...]
+    chosen_on: str
+    remark: str
 
     def as_json(self) -> dict[str, Any]:
         """Returns the attributes, the findings by name, None where one is not known here."""
@@ -74,125 +81,22 @@ class Result:
         return {**dataclasses.asdict(self), "findings": dict(zip(FINDINGS, aucs, strict=True))}
 
 
-_XRVIT = "github.com/Tabassum-Sumaiya13/XrVit, RESULTS.md"
-_BENCHMARK = (
-    "Hosseinzadeh Taher et al., MICCAI DART 2021, arXiv:2108.05930; figures in "
-    "github.com/jlianglab/BenchmarkTransferLearning"
-)
+def _results() -> Iterator[Result]:
+    """Reads published.csv: one result a line, empty where something is not published."""
+    text = resources.files(__package__).joinpath("published.csv").read_text("utf-8")
+    for row in csv.DictReader(io.StringIO(text)):
+        given: dict[str, Any] = {name: row[name] for name in _TEXTS}
+        given |= {name: float(row[name]) if row[name] else None for name in _FIGURES}
+        yield Result(
+            year=int(row["year"]),
+            pixels=int(row["pixels"]) if row["pixels"] else None,
+            mean_auc=float(row["mean_auc"]),
+            findings=tuple(float(row[name]) for name in FINDINGS if row[name]),
+            **given,
+        )
 
-RESULTS = (
-    Result(
-        name="View position alone, no image",
-        year=2026,
-        pixels=None,
-        mean_auc=0.5883,
-        source="huggingface.co/RiverRider/srt-cxr14-linear-probe",
-        remark="with the better direction of each finding on the test images",
-    ),
-    Result(
-        name="ResNet-50, the paper of the data set",
-        year=2017,
-        pixels=1024,
-        mean_auc=0.7451,
-        findings=(0.7003, 0.8100, 0.7585, 0.6614, 0.6933, 0.6687, 0.6580, 0.7993, 0.7032, 0.8052)
-        + (0.8330, 0.7859, 0.6835, 0.8717),
-        source="Wang et al., CVPR 2017, arXiv:1705.02315v5, table 17",
-    ),
-    Result(
-        name="ResNet-38 for radiographs, with age, sex and view",
-        year=2019,
-        pixels=448,
-        mean_auc=0.806,
-        source="Baltruschat et al., Scientific Reports 2019; 9:6381",
-        remark="it is told what the baselines without image know",
-    ),
-    Result(
-        name="ResNet-50 from scratch",
-        year=2021,
-        pixels=224,
-        mean_auc=0.8031,
-        spread=0.0010,
-        chosen_on="validation",
-        source=_BENCHMARK,
-        remark="mean of ten crops",
-    ),
-    Result(
-        name="ResNet-50 from ImageNet",
-        year=2021,
-        pixels=224,
-        mean_auc=0.8170,
-        spread=0.0015,
-        chosen_on="validation",
-        source=_BENCHMARK,
-        remark="mean of ten crops",
-    ),
-    Result(
-        name="ResNet-50 from ImageNet, then CheXpert",
-        year=2021,
-        pixels=224,
-        mean_auc=0.8225,
-        spread=0.0018,
-        chosen_on="validation",
-        source=_BENCHMARK,
-        remark="mean of ten crops; CheXpert holds 224,316 more radiographs",
-    ),
-    Result(
-        name="SwinCheX (Swin-L)",
-        year=2022,
-        pixels=224,
-        mean_auc=0.810,
-        findings=(0.781, 0.875, 0.824, 0.701, 0.822, 0.780, 0.713, 0.871, 0.748, 0.848, 0.914)
-        + (0.826, 0.778, 0.855),
-        source="Taslimi et al. 2022, arXiv:2206.04246",
-    ),
-    Result(
-        name="EVA-X-B",
-        year=2024,
-        pixels=224,
-        mean_auc=0.835,
-        chosen_on="test",
-        source="github.com/hustvl/EVA-X, classification/README",
-        remark="the epoch was chosen on these test images, so the figure is somewhat too high",
-    ),
-    Result(
-        name="ConvNeXt-Tiny",
-        year=2026,
-        pixels=384,
-        mean_auc=0.8263,
-        low=0.8200,
-        high=0.8317,
-        findings=(0.790, 0.888, 0.839, 0.709, 0.846, 0.798, 0.727, 0.882, 0.761, 0.858, 0.936)
-        + (0.829, 0.794, 0.910),
-        chosen_on="validation",
-        source=_XRVIT,
-    ),
-    Result(
-        name="RAD-DINO, fine-tuned",
-        year=2026,
-        pixels=518,
-        mean_auc=0.8364,
-        low=0.8303,
-        high=0.8415,
-        findings=(0.798, 0.898, 0.843, 0.709, 0.851, 0.803, 0.729, 0.904, 0.761, 0.856, 0.949)
-        + (0.849, 0.814, 0.944),
-        chosen_on="validation",
-        source=_XRVIT,
-        remark="trained before on many other radiographs",
-    ),
-    Result(
-        name="Average of RAD-DINO and a distilled ConvNeXt-Tiny",
-        year=2026,
-        pixels=518,
-        mean_auc=0.8428,
-        low=0.8373,
-        high=0.8478,
-        findings=(0.804, 0.904, 0.848, 0.717, 0.860, 0.817, 0.742, 0.905, 0.772, 0.866, 0.948)
-        + (0.851, 0.817, 0.949),
-        chosen_on="validation",
-        source=_XRVIT,
-        remark="the highest figure on the official list that is known here",
-    ),
-)
+
+RESULTS = tuple(_results())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -130,21 +130,13 @@ def _means(division: Mapping[str, Any], section: Mapping[str, Any]) -> Table:
 
 
 def _drawn(division: Mapping[str, Any], split: str, limits: tuple[float, float]) -> Drawn:
-    whole = division["overall"]["auc"]["value"]
-    means = [(group["name"], group["mean"]["auc"]) for group in division["groups"]]
     return forest(
         "Mean AUC of each group with its 95% interval. The heavy line is the mean of all images "
         "over the same findings.",
         ("Group", "Mean AUC with interval", "AUC"),
-        plots.tick_row(limits),
-        [
-            [
-                name,
-                plots.interval_row(area, limits, split, reference=whole),
-                numeric(area["value"]),
-            ]
-            for name, area in means
-        ],
+        [(group["name"], group["mean"]["auc"], split) for group in division["groups"]],
+        limits,
+        reference=division["overall"]["auc"]["value"],
     )
 
 
