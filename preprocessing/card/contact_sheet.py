@@ -15,6 +15,7 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.labels import ABSENT, PRESENT
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.pictures import image
+from preprocessing.contract.wording import words
 from preprocessing.verify import Brief, Reading
 
 NO_FINDING = "No finding"
@@ -62,13 +63,6 @@ class Example:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Choice:
-    finding: int
-    reading: Reading
-    brief: Brief
-
-
 def examples(folder: str, manifest: Manifest, readings: Sequence[Reading]) -> list[Example]:
     """Chooses examples and fetches their pictures, each with one small read.
 
@@ -82,16 +76,13 @@ def examples(folder: str, manifest: Manifest, readings: Sequence[Reading]) -> li
     """
     every = [(reading, brief) for reading in readings for brief in reading.briefs]
     every.sort(key=lambda pair: hashlib.sha256(pair[1].id.encode()).digest())
-    chosen = [_Choice(-1, *pair) for pair in _first(_plain(every))]
+    plain = [pair for pair in every if all(target == ABSENT for target in pair[1].targets)]
+    chosen = [(-1, *pair) for pair in _first(plain)]
     for finding in range(len(manifest.findings)):
         positive = [pair for pair in every if pair[1].targets[finding] == PRESENT]
         boxed = [pair for pair in positive if finding in pair[1].box_findings]
-        chosen += [_Choice(finding, *pair) for pair in _first([*boxed[:1], *positive])]
-    return [_example(folder, manifest, choice) for choice in chosen]
-
-
-def _plain(every: Iterable[tuple[Reading, Brief]]) -> list[tuple[Reading, Brief]]:
-    return [pair for pair in every if all(target == ABSENT for target in pair[1].targets)]
+        chosen += [(finding, *pair) for pair in _first([*boxed[:1], *positive])]
+    return [_example(folder, manifest, *choice) for choice in chosen]
 
 
 def _first(pairs: Iterable[tuple[Reading, Brief]]) -> list[tuple[Reading, Brief]]:
@@ -103,30 +94,22 @@ def _first(pairs: Iterable[tuple[Reading, Brief]]) -> list[tuple[Reading, Brief]
     return list(of_patient.values())
 
 
-def _example(folder: str, manifest: Manifest, choice: _Choice) -> Example:
-    brief, names = choice.brief, manifest.findings
-    path = storage.join(folder, choice.reading.name)
+def _example(
+    folder: str, manifest: Manifest, finding: int, reading: Reading, brief: Brief
+) -> Example:
+    """Reads the picture of one choice; `finding` is -1 for an image without findings."""
+    path = storage.join(folder, reading.name)
     record = schema.decode(storage.read_range(path, brief.start, brief.length))
     pixels = image.decode_stored(record.image, manifest.stored_size, manifest.encoding)
-    corners = iter(record.boxes)
-    boxes = zip(record.box_findings, zip(*[corners] * 4, strict=True), strict=True)
-    own = [box for finding, box in boxes if finding == choice.finding]
-    others = [
-        names[at]
-        for at, target in enumerate(brief.targets)
-        if target == PRESENT and at != choice.finding
-    ]
-    known = [
-        choice.reading.split,
-        brief.view,
-        brief.sex,
-        f"{brief.age} years" if brief.age >= 0 else "",
-    ]
+    boxes = zip(record.box_findings, zip(*[iter(record.boxes)] * 4, strict=True), strict=True)
+    own = [box for of, box in boxes if of == finding]
+    shown = [at for at, target in enumerate(brief.targets) if target == PRESENT and at != finding]
+    age = f"{brief.age} years" if brief.age >= 0 else ""
     return Example(
-        finding=names[choice.finding].replace("_", " ") if choice.finding >= 0 else NO_FINDING,
+        finding=words(manifest.findings[finding]) if finding >= 0 else NO_FINDING,
         id=brief.id,
-        caption=", ".join(filter(None, known)),
-        others=", ".join(others).replace("_", " "),
+        caption=", ".join(filter(None, (reading.split, brief.view, brief.sex, age))),
+        others=", ".join(words(manifest.findings[at]) for at in shown),
         boxes=len(own),
         pixels=_thumbnail(pixels, own),
     )
@@ -169,8 +152,8 @@ def _lines(one: Example) -> Iterator[str]:
 
 
 def _cut(text: str) -> str:
-    """Keeps what fits under a picture; OpenCV's letters are ASCII."""
-    plain = text.encode("ascii", "replace").decode()
+    """Keeps what fits under a picture."""
+    plain = _ascii(text)
     while cv2.getTextSize(plain, cv2.FONT_HERSHEY_SIMPLEX, 0.38, 1)[0][0] > _SIDE:
         plain = plain.removesuffix("...")[:-1].rstrip(", ") + "..."
     return plain
@@ -179,6 +162,10 @@ def _cut(text: str) -> str:
 def _write(
     canvas: Canvas, text: str, place: tuple[int, int], scale: float, colour: tuple[int, int, int]
 ) -> None:
-    plain = text.encode("ascii", "replace").decode()
     font = cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(canvas, plain, place, font, scale, colour, 1, cv2.LINE_AA)
+    cv2.putText(canvas, _ascii(text), place, font, scale, colour, 1, cv2.LINE_AA)
+
+
+def _ascii(text: str) -> str:
+    """Replaces what OpenCV has no letters for."""
+    return text.encode("ascii", "replace").decode()

@@ -66,7 +66,7 @@ def people(records: Records) -> Section:
         "age": "Age in years.",
         "number": "Number of the examination in the patient's series.",
         "findings": "Findings on one image.",
-        "size": "Size of the original in pixels, the 8 most frequent. It tells the detector, and "
+        "size": "Size of the original in pixels, the 8 most frequent. It shows the detector, and "
         "so often the ward.",
     }
     said = [

@@ -41,7 +41,7 @@ def limits(manifest: Manifest) -> Section:
 
 
 def identity(manifest: Manifest) -> Section:
-    """Lists what tells this data set from any other."""
+    """Lists what distinguishes this data set from any other."""
     official = (
         "yes: the given lists are ChestX-ray14's published ones, by hash"
         if manifest.official_split

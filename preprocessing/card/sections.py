@@ -97,7 +97,7 @@ def _together(records: Records) -> Section:
         css="heat",
     )
     said = [
-        "Findings that come together are hard to tell apart for a model, and what it learns of one "
+        "Findings that occur together are hard for a model to separate, and what it learns of one "
         "may be the other."
     ]
     return Section("Findings together", said, [table])

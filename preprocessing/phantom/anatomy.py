@@ -36,7 +36,7 @@ class Anatomy:
     Sides are -1 for the patient's right (the left of the picture) and 1 for the left.
 
     Attributes:
-        frame: where the chest lies.
+        frame: where the chest is.
         dome: v of the top of each half of the diaphragm.
         sulcus: depth of the costophrenic angle under the dome, in lung heights.
         heart_right: how far the heart reaches to the right, in half-widths of the thorax.
@@ -46,14 +46,14 @@ class Anatomy:
         wall: soft tissue outside the ribs, as a fraction of the picture's side.
         soft: radiographic density of the chest wall, about 1.
         breast: density of the breast shadows, 0 where there are none.
-        arms_down: whether the arms lie beside the body, as in bed.
+        arms_down: whether the arms are beside the body, as in bed.
         air: how much density the lungs take away, about 0.7.
         vessels: strength of the vessel markings, about 1.
         bone: strength of the bones, about 1.
         centre_grey: density that becomes mid-grey.
         latitude: range of densities that the film shows.
         noise: standard deviation of the film's grain, grey levels.
-        bubble: size of the gastric bubble, in half-widths; 0 where there is none.
+        bubble: size of the gastric bubble, in half-widths; 0 without one.
     """
 
     frame: Frame

@@ -148,7 +148,7 @@ def _grow(
     """Draws the branches of one lung, generation by generation from the thick to the thin."""
     angle = np.linspace(-1.3, 1.45, 10) + rng.normal(0, 0.08, 10)
     at = root + rng.normal(0, 0.022, (10, 2))
-    # The lower branches carry more blood when the patient stands.
+    # The lower branches hold more blood in an upright patient.
     width = 0.0085 * (1.0 + 0.22 * np.sin(angle)) * rng.uniform(0.7, 1.1, 10)
     for generation in range(_GENERATIONS):
         length = 0.095 * 0.93**generation

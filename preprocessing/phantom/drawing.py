@@ -21,7 +21,7 @@ _SUBPIXEL_BITS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """Where the chest lies in the picture; lengths are fractions of the side of the picture.
+    """Where the chest is in the picture; lengths are fractions of the side of the picture.
 
     Attributes:
         centre: x of the midline.

@@ -4,6 +4,7 @@
 The pictures come first and the label files last, so a phantom with a label file is complete.
 """
 
+import collections
 import dataclasses
 import multiprocessing
 import os
@@ -188,7 +189,7 @@ def _write_picture(task: _Task) -> None:
 
 
 def _counts(records: list[Record], by_name: list[Record], *, boxes: int) -> dict[str, Any]:
-    """Counts what `PhantomSummary` holds of a phantom, but not where it lies."""
+    """Counts what `PhantomSummary` says of a phantom, except for its folder."""
     parts = {s: [r for r in records if r.split == s] for s in ("train_val", "test")}
     return {
         "images": len(records),
@@ -198,11 +199,10 @@ def _counts(records: list[Record], by_name: list[Record], *, boxes: int) -> dict
         "test": len(parts["test"]),
         "rgba": sum(record.rgba for record in by_name),
         "boxes": boxes,
-        "positives": {
-            split: {
-                name: sum(name in record.findings for record in part)
-                for name in CHESTXRAY14_FINDINGS
-            }
-            for split, part in parts.items()
-        },
+        "positives": {split: _positives(part) for split, part in parts.items()},
     }
+
+
+def _positives(part: list[Record]) -> dict[str, int]:
+    counts = collections.Counter(name for record in part for name in record.findings)
+    return {name: counts[name] for name in CHESTXRAY14_FINDINGS}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The fourteen findings: how each changes the build, what it paints, and where it lies.
+"""The fourteen findings: how each changes the build, what it paints, and where it is.
 
 A finding's place is worked out where it is painted, so that its box cannot differ from it.
 """
@@ -48,7 +48,7 @@ def build(anatomy: Anatomy, lesions: Iterable[Lesion]) -> None:
 def paint(scene: Scene, lesions: Iterable[Lesion]) -> dict[str, Extent]:
     """Lets every lesion paint on the layers of a scene.
 
-    Free air in the pleural space comes last: it is lucent whatever the lung looks like.
+    Free air in the pleural space comes last: it is lucent even where the lung is not.
 
     Returns:
         By finding the rectangle round it, of those that one rectangle can hold.
@@ -158,7 +158,7 @@ def _pneumothorax(scene: Scene, lesion: Lesion) -> Extent:
     amount = 0.08 + lesion.strength(0.32 + 0.22 * lesion.size)
     fall = amount * np.clip(1.0 - 0.85 * v, 0.0, 1.05)
     edge = np.stack([0.10 + (u - 0.10) * (1.0 - fall), v + 0.75 * fall * np.clip(0.5 - v, 0, 1)], 1)
-    # 2. The part of its contour that lies free in the air, neither mediastinum nor diaphragm.
+    # 2. The part of its contour that is free in the air, neither mediastinum nor diaphragm.
     free = (u > 0.16) & (v < 0.93 * scene.anatomy.dome[side]) & (np.arange(len(u)) < len(u) - 30)
     edge *= (side, 1)
     line = edge[free]

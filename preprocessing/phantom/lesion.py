@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One finding of one picture: where it is, how severe, and the layers that it may change.
 
-Place and size belong to the patient and persist; severity is drawn anew for each picture.
+Place and size belong to the patient and persist; severity is drawn again for each picture.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ class Lesion:
     Attributes:
         finding: its name.
         side: -1 for the patient's right, 1 for the left, 0 for both.
-        place: where in its region it lies, 0 to 1 in each of two directions.
+        place: where in its region it is, 0 to 1 in each of two directions.
         size: from the smallest, 0, to the largest, 1.
         severity: from nearly invisible, 0, to gross, 1.
         texture: path of the random numbers for its details, for `anatomy.stream`.
@@ -58,7 +58,7 @@ class Scene:
         anatomy: the chest.
         aeration: share of air left in the lung, float32 [half, half], 1 where healthy.
         markings: visibility of the vessels, float32 [half, half], 1 where healthy.
-        dense: density added whatever lies there, float32 [half, half], 0 where healthy.
+        dense: density added, in the lung and beside it, float32 [half, half], 0 where healthy.
         lines: fine bright lines, uint8 [side, side].
     """
 
@@ -116,7 +116,7 @@ class Scene:
         return around(cu, cv, radius / frame.half_width, radius / frame.height)
 
     def noise(self, lesion: Lesion, grain: float) -> np.ndarray:
-        """Smooth noise whose grains keep their size in the chest, whatever the picture's size."""
+        """Smooth noise whose grains have one size in the chest at every size of the picture."""
         side = self.aeration.shape[0]
         return drawing.noise(lesion.random(), 1 + round(grain * 1000), side, grain * side)
 

@@ -54,7 +54,7 @@ def boxes(record: Record, seed: int) -> dict[str, tuple[float, float, float, flo
     """
     anatomy, lesions = _prepare(record, seed)
     found = {}
-    # Where a finding lies does not depend on the size of what it is painted on.
+    # A finding's place does not depend on the size of the layers.
     extents = findings.paint(Scene.of(anatomy, 8), lesions)
     for finding in filter(extents.__contains__, findings.BOXED):
         u0, v0, u1, v1 = extents[finding]
@@ -112,7 +112,7 @@ def _develop(density: np.ndarray, anatomy: Anatomy) -> np.ndarray:
 
 
 def _add_extras(picture: np.ndarray, record: Record, anatomy: Anatomy, seed: int) -> None:
-    """Draws, in place, what lies on a film beside the patient; never depends on the findings."""
+    """Draws, in place, what is on a film beside the patient; never depends on the findings."""
     rng = anatomies.stream(seed, anatomies.DEVICES, record.patient, record.number)
     ap = record.view == "AP"
     if ap:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads frontal chest radiographs from DICOM files, and refuses by tag whatever is none.
+"""Reads frontal chest radiographs from DICOM files, and refuses all others by their tags.
 
 No text that leaves this package repeats what a file says of a person: messages name the attribute
 by keyword and number, and repeat only known words and codes that have no part of a name or number.

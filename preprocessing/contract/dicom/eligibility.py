@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Decides by tag whether a file is a frontal chest radiograph of a person.
 
-A film is known by its class: CR and DX are films whatever Modality (0008,0060) says, which is wrong
-more often. A secondary capture (or a file without class) is one if Modality says so; if Modality
-leaves it open, only if the picture or its series names the chest; if Modality says something else,
-only if BodyPartExamined does, the projection is AP or PA, and nothing is there that a slice has.
-Every other class is not a radiograph.
+A film is known by its class: CR and DX are films, as Modality (0008,0060) is wrong more often. A
+secondary capture (or a file without class) is one if Modality says so; if Modality leaves it open,
+only if the picture or its series names the chest; if Modality says something else, only if
+BodyPartExamined does, the projection is AP or PA, and nothing is there that a slice has. Every
+other class is not a radiograph.
 
 Then something must name the chest: BodyPartExamined, a description or, where that says nothing at
 all, at least a projection AP or PA. And no tag of the picture or its series may name another part
@@ -44,7 +44,7 @@ _OPEN_MODALITIES = {"", "OT", "SC", "XR"}
 _SLICE = ("ImageOrientationPatient", "ImagePositionPatient", "SliceThickness", "SliceLocation")
 
 # What describes the picture itself or its series, and what describes the whole study, in which
-# films of other parts, other views and scanned papers lie as well.
+# films of other parts, other views and scanned papers are as well.
 _NEAR = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
 _FAR = ("StudyDescription", "RequestedProcedureDescription", "PerformedProcedureStepDescription")
 _VIEW_FIELDS = ("ViewPosition", "PatientPosition")

@@ -23,7 +23,7 @@ _DATA_START = (b"\xff\xda", b"\xff\x93")
 
 @dataclasses.dataclass(frozen=True)
 class Stream:
-    """What a frame's header states; zeros where there is none.
+    """What a frame's header states; zeros without one.
 
     Attributes:
         rows: of the picture.
@@ -64,7 +64,7 @@ def _jpeg(frame: bytes) -> Stream:
 
 
 def without_padding(frame: bytes) -> bytes:
-    """Returns a stream without what lies behind its end marker; empty if it has none.
+    """Returns a stream up to its end marker; empty if it has no such marker.
 
     The marker cannot occur among coded pixels, but in the segments before them: a thumbnail ends
     with one.
@@ -75,10 +75,10 @@ def without_padding(frame: bytes) -> bytes:
 
 
 def is_encapsulated(data: bytes) -> bool:
-    """Says whether pixel data are compressed fragments, whatever the transfer syntax says.
+    """Says whether pixel data are compressed fragments, even if the transfer syntax says otherwise.
 
     They begin with an item for the offset table, and a second item follows (PS3.5, A.4); or a bare
-    JPEG stands there.
+    JPEG takes their place.
     """
     length = int.from_bytes(data[4:8], "little")
     is_item = data[:4] == _ITEM and data[8 + length : 12 + length] == _ITEM

@@ -33,7 +33,7 @@ def squared(pixels: Pixels, dataset: Dataset, warnings: list[str]) -> Pixels:
     """Rescales uint8 [height, width] along one side.
 
     Args:
-        pixels: as the rows and columns lie in the file.
+        pixels: with rows and columns as in the file.
         dataset: of the file.
         warnings: gains that it was rescaled, or that the file's numbers cannot be.
 
@@ -43,7 +43,7 @@ def squared(pixels: Pixels, dataset: Dataset, warnings: list[str]) -> Pixels:
     for keyword in _SPACINGS:
         found = tags.numbers(dataset, keyword)
         if len(found) != 2 or not all(0 < number < math.inf for number in found):
-            continue  # a lone 1, or zeros, stand there instead of nothing
+            continue  # some write a lone 1 or zeros for nothing
         ratio = found[0] / found[1]
         if not 1 / _GREATEST <= ratio <= _GREATEST:
             tags.warn(warnings, keyword, "is not that of pixels: ignored")

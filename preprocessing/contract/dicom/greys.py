@@ -94,7 +94,7 @@ def _padding(stored: Stored, values: _Floats, dataset: Dataset, warnings: list[s
         if keyword == "PixelPaddingRangeLimit" and not ends:
             tags.warn(warnings, keyword, "has no PixelPaddingValue: ignored")
             continue
-        # Of 16 bits whatever the pixels have, and often written with the other sign.
+        # Of 16 bits even if the pixels have fewer, and often written with the other sign.
         is_negative = stored.is_signed and 0x8000 <= number <= 0xFFFF
         value = number - 0x10000 if is_negative else number
         if not stored.is_signed and -0x8000 <= number < 0:
@@ -170,7 +170,7 @@ def _is_little(dataset: Dataset) -> bool:
 
 
 def _window(values: _Floats, dataset: Dataset) -> _Floats | None:
-    """Returns grey levels by the first window (C.11.2.1.2 and C.11.2.1.3); None if it is none."""
+    """Returns grey levels by the first window (C.11.2.1.2, C.11.2.1.3); None if it is not valid."""
     center, width = tags.number(dataset, "WindowCenter"), tags.number(dataset, "WindowWidth")
     function = tags.text(dataset, "VOILUTFunction").upper() or "LINEAR"
     if center is None or width is None or max(abs(center), width) > 1e12:
@@ -205,7 +205,7 @@ class Table:
     Attributes:
         entries: float64 [count].
         first: the value that the first entry is for.
-        highest: the entry that stands for white.
+        highest: the entry that is white.
         is_of_other_depth: the entries have more bits than the descriptor states, or use less than
             half of their range.
     """
@@ -245,7 +245,7 @@ def read_table(item: Dataset, *, is_little: bool, least: float) -> Table | None:
             entries = words if words.size >= count else packed
         else:
             entries = np.asarray(data, np.uint16)
-    except Exception:  # whatever a hostile item makes of a conversion
+    except Exception:  # hostile items raise every type there is
         return None
     if entries.size < count or not 8 <= bits <= 16:
         return None

@@ -4,7 +4,7 @@
 A file's name becomes the image's id in shards, lists and logs. It is refused if it contains
 
 - a part of PatientName (0010,0010) with four letters or more, in any case and without accents,
-  other than the words that stand there instead of a name ("anonymous", "patient", ...);
+  other than the words that are used instead of a name ("anonymous", "patient", ...);
 - PatientID (0010,0020), OtherPatientIDs (0010,1000) or AccessionNumber (0008,0050) with five
   characters or more.
 

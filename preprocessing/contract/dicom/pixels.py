@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Decodes the pixels of a data set, after its header has been held against what is there.
+"""Decodes the pixels of a data set, after checking its header against what is there.
 
 Nothing is decoded before its size is known to be the one that Rows and Columns claim: a small file
 can announce, in its header or in its compressed stream, more pixels than memory holds.
@@ -38,7 +38,7 @@ def read(dataset: Dataset, *, is_cut: bool, warnings: list[str]) -> Pixels:
         warnings: gains what is missing or odd, and what was assumed.
 
     Returns:
-        uint8 [height, width], 0 black, as the rows and columns lie in the file; square pixels.
+        uint8 [height, width], 0 black, with rows and columns as in the file; square pixels.
 
     Raises:
         ImageError: no pixels, cut short, damaged, too large or of a type that is not read.
@@ -145,7 +145,7 @@ def _syntax(dataset: Dataset) -> str:
 
 
 def _whole(header: Dataset, data: bytes, warnings: list[str]) -> bytes:
-    """Returns the bytes of the picture, an even number; those behind it belong to nobody."""
+    """Returns the bytes of the picture, an even number; bytes behind it are padding."""
     size = header.Rows * header.Columns * header.SamplesPerPixel * header.BitsAllocated // 8
     if header.PhotometricInterpretation == "YBR_FULL_422" and len(data) < size:
         size = size // 3 * 2
@@ -154,7 +154,7 @@ def _whole(header: Dataset, data: bytes, warnings: list[str]) -> bytes:
             "cut_short", "the picture is cut short: it has fewer pixels than it claims"
         )
     if len(data) >= 2 * size:
-        # Of another depth or size than the header states it would be noise, and nothing else tells.
+        # Of another depth or size than the header states it is noise, and nothing else shows that.
         tags.warn(warnings, "PixelData", "is twice as long as the picture or longer")
     return data[: size + size % 2]
 

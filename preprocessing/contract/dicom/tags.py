@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads single values out of a data set, whatever a file has put there."""
+"""Reads single values out of a data set, however odd."""
 
 import math
 import re
@@ -46,7 +46,7 @@ def values(dataset: Dataset, keyword: str) -> list[Any]:
         several = not isinstance(value, (str, bytes)) and hasattr(value, "__iter__")
         # A name is iterable letter by letter.
         return list(value) if several and not hasattr(value, "components") else [value]
-    except Exception:  # pydicom converts here, and hostile values raise whatever they please
+    except Exception:  # pydicom converts here, and hostile values raise every type
         return []
 
 
