@@ -12,8 +12,8 @@ from trainer.report import controls
 from trainer.report.figures import curves as charts
 from trainer.report.figures import plots
 from trainer.report.figures.charts import markup
-from trainer.report.markdown import SPLIT_ORDER, headline_split
 from trainer.report.parts import Drawn, Group, Part, Words, finding_cell, flagged, forest
+from trainer.report.source import SPLIT_ORDER, headline
 
 _READ = (
     "Move over a curve, or choose a chart and press the arrow keys, to read a point: left and "
@@ -37,10 +37,10 @@ _PRECISION_RECALL = (
 
 def table(report: Mapping[str, Any]) -> Table:
     """Returns the AUC of every finding with counts of the headline split, and the mean."""
-    headline, compared = headline_split(report), compared_split(report)
-    main = report["splits"][headline]
+    split, compared = headline(report["splits"]), compared_split(report)
+    main = report["splits"][split]
     few = report["few_positives_below"]
-    auc = Column(f"{headline.capitalize()} AUC [95% interval]", css="strong")
+    auc = Column(f"{split.capitalize()} AUC [95% interval]", css="strong")
     other = [Column("Validation AUC", css="validation")] if compared else []
 
     def row(entry: Mapping[str, Any], key: str, validation: Mapping[str, Any] | None) -> list[Cell]:
@@ -59,7 +59,7 @@ def table(report: Mapping[str, Any]) -> Table:
         for name, entry in main["findings"].items()
     ]
     return Table(
-        f"AUC of each finding. Counts are of the {headline} split; the interval covers 95%.",
+        f"AUC of each finding. Counts are of the {split} split; the interval covers 95%.",
         ["Finding", Column("Images", css="wide"), "Positives", *other, auc],
         rows,
         [["Mean", *row(main, "mean_auc", compared)]],
@@ -95,7 +95,7 @@ def curves(report: Mapping[str, Any]) -> tuple[str, list[Part]]:
 
 def _small(report: Mapping[str, Any], name: str) -> tuple[str, str, Markup]:
     entries = {split: report["splits"][split]["findings"][name] for split in _splits(report)}
-    area = number(entries[headline_split(report)]["auc"]["value"])
+    area = number(entries[headline(report["splits"])]["auc"]["value"])
     # The first drawn lies lowest, so that the headline split stays on top.
     rocs = {split: entries[split]["roc"] for split in reversed(entries)}
     return name, area, plots.small_roc(rocs, f"ROC curve of {name}, AUC {area}")
@@ -108,12 +108,12 @@ def _splits(report: Mapping[str, Any]) -> list[str]:
 def compared_split(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Returns the validation split where the headline is test."""
     found: Mapping[str, Any] | None = report["splits"].get("validation")
-    return found if headline_split(report) == "test" else None
+    return found if headline(report["splits"]) == "test" else None
 
 
 def _ranked(report: Mapping[str, Any]) -> tuple[list[str], tuple[float, float]]:
     """The findings from the highest AUC to those without one, and the limits of a figure."""
-    main, compared = report["splits"][headline_split(report)], compared_split(report)
+    main, compared = report["splits"][headline(report["splits"])], compared_split(report)
     shown = [main, *([compared] if compared else [])]
     areas = [entry["auc"] for split in shown for entry in split["findings"].values()]
     limits = plots.domain([*areas, main["mean_auc"]])
@@ -123,7 +123,7 @@ def _ranked(report: Mapping[str, Any]) -> tuple[list[str], tuple[float, float]]:
 
 def certainty(report: Mapping[str, Any], notes: Mapping[str, str]) -> Part:
     """Returns the intervals drawn, the highest AUC first."""
-    split = headline_split(report)
+    split = headline(report["splits"])
     main, (ranked, limits) = report["splits"][split], _ranked(report)
     entries = {name: main["findings"][name] for name in ranked}
     rows = [
@@ -143,7 +143,7 @@ def certainty(report: Mapping[str, Any], notes: Mapping[str, str]) -> Part:
 
 def validation(report: Mapping[str, Any], notes: Mapping[str, str]) -> list[Part]:
     """Returns validation beside test; nothing where the headline is not test, or stands alone."""
-    main, compared = report["splits"][headline_split(report)], compared_split(report)
+    main, compared = report["splits"][headline(report["splits"])], compared_split(report)
     if not compared:
         return []
     ranked, limits = _ranked(report)
@@ -190,7 +190,7 @@ def counts(report: Mapping[str, Any]) -> Part:
         [
             "Finding",
             Column("Split", "text", css="value wide"),
-            Column("", "plot"),
+            Column("Prevalence, drawn", "plot", drawing=" "),
             *(Column(title, css="value") for title in ("Prevalence", "Positives")),
             Column("Images", css="value wide"),
         ],

@@ -31,8 +31,9 @@ from preprocessing.contract import wording
 from trainer.report import frame
 from trainer.report.contents import templated
 from trainer.report.findings import compared_split
-from trainer.report.markdown import NOT_DEFINED, auc_text, headline_split, sentence
+from trainer.report.markdown import NOT_DEFINED, auc_text, sentence
 from trainer.report.parts import html as as_html
+from trainer.report.source import headline
 
 
 def render(report: dict[str, Any]) -> str:
@@ -51,7 +52,7 @@ def render(report: dict[str, Any]) -> str:
             parts.append(Markup(template.render(report=report, section=report[name], page=page)))
         else:
             parts.append(as_html(name, heading, below))
-    split = headline_split(report)
+    split = headline(report["splits"])
     return environment.get_template("report.html.j2").render(
         report=report,
         parts=parts,

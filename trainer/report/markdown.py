@@ -7,8 +7,6 @@ from typing import Any
 from preprocessing.contract.wording import NOT_DEFINED as NOT_DEFINED
 from preprocessing.contract.wording import escape as escape
 
-SPLIT_ORDER = ("test", "validation", "train")
-
 
 def auc_text(area: Mapping[str, Any] | None, *, with_interval: bool) -> str:
     """An AUC to three decimals, with its interval where there is one.
@@ -100,8 +98,3 @@ def flatten(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
         else:
             rows.append((name, "unknown" if value is None else str(value)))
     return rows
-
-
-def headline_split(report: Mapping[str, Any]) -> str:
-    """The split that the report is about: test, or else validation, or else train."""
-    return next(name for name in SPLIT_ORDER if name in report["splits"])

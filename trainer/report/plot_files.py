@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from trainer.report.figures import curves
 from trainer.report.figures.charts import Chart
 from trainer.report.figures.plots import domain
-from trainer.report.markdown import auc_text, headline_split
+from trainer.report.markdown import auc_text
 from trainer.report.sections import calibration
+from trainer.report.source import headline
 
 # Seven colours that stay apart for the colour-blind (after Okabe and Ito, Color Universal Design,
 # 2008, with a darker yellow); the next seven findings have them again, dashed.
@@ -120,7 +121,7 @@ def _chart(chart: Chart) -> Figure:
 
 def _forest(report: Mapping[str, Any]) -> Figure | None:
     """AUCs of the headline split with their intervals, highest first, the mean below."""
-    split = headline_split(report)
+    split = headline(report["splits"])
     entry = report["splits"][split]
     areas = [(name.replace("_", " "), one["auc"]) for name, one in entry["findings"].items()]
     defined = [row for row in areas if row[1]["value"] is not None]

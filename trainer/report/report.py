@@ -21,14 +21,13 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.tables import Table, numeric
 from trainer.evaluation import intervals
 from trainer.predictions.table import Predictions
-from trainer.report import contents, document, findings, html, plot_files
+from trainer.report import contents, document, findings, html, official_split, plot_files
 from trainer.report.inputs import Inputs
 from trainer.report.source import Source
 from trainer.report.splits import numbers_of
 from trainer.report.statements import (
     FEW_POSITIVES,
     notes_on,
-    split_identity,
     unknown_facts,
     validation_minus_test,
 )
@@ -75,7 +74,7 @@ def build(source: Source) -> Report:
         "few_positives_below": FEW_POSITIVES,
         "splits": splits,
         "validation_minus_test": validation_minus_test(splits),
-        "split_identity": split_identity(source.predictions, facts),
+        "split_identity": official_split.identity(source.predictions, facts.get("manifest")),
         "unknown": unknown_facts(splits, facts),
         "context": facts,
     }

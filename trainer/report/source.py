@@ -3,12 +3,19 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from trainer.evaluation import intervals
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.table import Predictions
+
+SPLIT_ORDER = ("test", "validation", "train")
+
+
+def headline(splits: Container[str]) -> str:
+    """Returns the split that a report is about: test, or else validation, or else train."""
+    return next(name for name in SPLIT_ORDER if name in splits)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,5 +65,5 @@ class Source:
 
     @property
     def headline(self) -> str:
-        """The split that the report is about: test, or else validation, or else train."""
-        return next(name for name in ("test", "validation", "train") if name in self.splits)
+        """The split that the report is about."""
+        return headline(self.splits)

@@ -8,21 +8,10 @@ in.
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.predictions.table import Predictions
-from trainer.report import official_split
-from trainer.report.markdown import signed
+from preprocessing.contract.wording import number
+from trainer.report.source import SPLIT_ORDER
 
 FEW_POSITIVES = 100
-
-
-def split_identity(predictions: Predictions, context: Mapping[str, Any]) -> dict[str, Any]:
-    """Says whether the test split is the official one of ChestX-ray14; see `official_split`.
-
-    Args:
-        predictions: of all splits.
-        context: may hold `manifest`.
-    """
-    return official_split.identity(predictions, context.get("manifest"))
 
 
 def unknown_facts(splits: Mapping[str, Any], context: Mapping[str, Any]) -> list[str]:
@@ -123,7 +112,7 @@ def _validation(report: Mapping[str, Any]) -> str:
     if gap is None:
         return text
     return (
-        f"{text} Here validation minus test is {signed(gap['value'])}, the mean over the "
+        f"{text} Here validation minus test is {number(gap['value'], '+.3f')}, the mean over the "
         f"{gap['findings']} findings that have both."
     )
 
@@ -146,7 +135,7 @@ def _caveats(report: Mapping[str, Any]) -> dict[str, str]:
     caveats = {}
     for topic, text in texts.items():
         parts = []
-        for split in (name for name in ("test", "validation", "train") if name in report["splits"]):
+        for split in (name for name in SPLIT_ORDER if name in report["splits"]):
             findings = report["splits"][split]["findings"].items()
             named = [
                 f"{name}{detail}" for name, each in findings if (detail := _detail(topic, each))

@@ -12,9 +12,8 @@ from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import ends
 from trainer.evaluation.intervals import LEVEL
 from trainer.evaluation.one_per_patient import CHOICES
-from trainer.report.markdown import headline_split
 from trainer.report.parts import Heading, Notes, Part, Words, finding_cell
-from trainer.report.source import Source
+from trainer.report.source import Source, headline
 from trainer.report.statements import FEW_POSITIVES
 
 _KINDS = {
@@ -42,7 +41,7 @@ def build(source: Source) -> dict[str, Any]:
 
 def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
     """Returns the section's words and its two tables."""
-    split = headline_split(report)
+    split = headline(report["splits"])
     entry, notes = report["splits"][split], section["notes"]
     return [
         *(Words(line, "plain") for line in observed(entry, split)),
