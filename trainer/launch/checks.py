@@ -32,13 +32,6 @@ def problems(job: Job) -> Iterator[str]:
     """Yields what is wrong with a job, each time the key in the job file first, and what to do."""
     if problem := argument_checks.address_problem(job.output):
         yield f"output is {job.output!r}: use a folder in a bucket such as gs://b/runs/1: {problem}"
-    known = (*machines.VERTEX, *machines.ELSEWHERE)
-    if job.accelerator is not None and job.accelerator.type not in known:
-        near = difflib.get_close_matches(job.accelerator.type.upper(), known, n=1)
-        yield (
-            f"accelerator.type is {job.accelerator.type!r}, but must be a GPU in Vertex AI's "
-            f"spelling such as {near[0] if near else 'NVIDIA_L4'}"
-        )
     yield from argument_checks.problems(job)
     yield from _labels_and_environment(job)
     if job.vertex is not None:
@@ -75,10 +68,11 @@ def _vertex(job: Job, vertex: Vertex) -> Iterator[str]:
             )
         if vertex.service_account is None:
             yield "vertex.service_account is missing, but vertex.tensorboard needs it"
-    if job.accelerator is not None and job.accelerator.type in machines.ELSEWHERE:
+    if job.accelerator is not None and job.accelerator.type not in machines.VERTEX:
+        near = difflib.get_close_matches(job.accelerator.type, machines.VERTEX)
         yield (
-            f"accelerator.type is {job.accelerator.type}, which Vertex AI does not have: "
-            f"{', '.join(machines.VERTEX)}"
+            f"accelerator.type is {job.accelerator.type}, which Vertex AI does not have: use "
+            f"{' or '.join(near or machines.VERTEX)}"
         )
     yield from machines.problems(job.machine_type, job.accelerator, all_of_them=True)
 

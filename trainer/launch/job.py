@@ -24,7 +24,12 @@ _IMAGE = (
 class Accelerator:
     """The GPUs of each replica; leave the section out to train on CPU."""
 
-    type: str = setting(REQUIRED, FREE)
+    type: str = setting(
+        REQUIRED,
+        FREE,
+        pattern="NVIDIA_[A-Z0-9_]+",
+        form="a GPU in Vertex AI's spelling such as NVIDIA_L4",
+    )
     """Name in Vertex AI's spelling, such as NVIDIA_L4; Kubernetes asks for `nvidia.com/gpu` and
     leaves the choice of the GPU model to `machine_type` and `kubernetes.node_selector`."""
     count: int = setting(REQUIRED, FREE, ge=1)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trainer.launch.job import Accelerator
 
-# Those that Vertex AI knows by name.
+# Those that Vertex AI knows by name; a cluster may have others.
 VERTEX = (
     "NVIDIA_TESLA_P100",
     "NVIDIA_TESLA_V100",
@@ -21,24 +21,6 @@ VERTEX = (
     "NVIDIA_B200",
     "NVIDIA_GB200",
     "NVIDIA_RTX_PRO_6000",
-)
-# Others that a cluster may have.
-ELSEWHERE = (
-    "NVIDIA_A10",
-    "NVIDIA_A10G",
-    "NVIDIA_A16",
-    "NVIDIA_A2",
-    "NVIDIA_A30",
-    "NVIDIA_A40",
-    "NVIDIA_GB300",
-    "NVIDIA_GH200",
-    "NVIDIA_H100_NVL",
-    "NVIDIA_H20",
-    "NVIDIA_L40",
-    "NVIDIA_L40S",
-    "NVIDIA_RTX_6000_ADA",
-    "NVIDIA_RTX_A5000",
-    "NVIDIA_RTX_A6000",
 )
 
 # Machine type -> the GPU in it, and how many.

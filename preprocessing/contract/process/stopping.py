@@ -145,15 +145,18 @@ class StopRequests:
             if number not in _NAMES:
                 continue
             by = f"stopped by {_NAMES[signal.Signals(number)]}"
+            # 1. After the first request only a second Ctrl-C counts, and not the echo of the first.
             if self.came.is_set():
                 if number == signal.SIGINT and self._is_repeated():
                     self.end(f"{by}, given twice: the same command goes on from the last save")
                 continue
+            # 2. The first: with nothing to save the process ends here.
             self._interrupted = time.monotonic()
             self.came.set()
             if not self._holding:
                 self.end(f"{by}: the same command goes on")
                 continue
+            # 3. A save may go on, but not for longer than the grace.
             late = (
                 f"{by} before a save was done: the same command goes on from the last checkpoint, "
                 "if there is one"

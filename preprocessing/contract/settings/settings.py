@@ -146,16 +146,21 @@ def parse(
         UsageError: a flag that does not exist, a value it cannot take, or two of them.
         ConfigError: a setting that does not exist, or a value it cannot take.
     """
+    # 1. The whole command line, with the contents of files of flags in their places.
     try:
         given = values.read_flags_from_files(list(argv[1:]), force_gnu=False)
     except flags.Error as error:
         raise UsageError(_in_one_line(error)) from error
+    # 2. Files of settings apart: they are read before overrides, wherever they are given.
     files, others = _files_apart(given)
     argv = [*argv[:1], *others]
+    # 3. Overrides by name, before ml_collections sees them: its errors name no setting, and with
+    #    `known_only` it would pass a misspelt one on.
     kind = type(defaults)
     for argument in argv:
         if override := _OVERRIDE.match(argument):
             _check_setting(kind, override["path"])
+    # 4. Flags for the settings that are there, with the files' values as defaults.
     try:
         config_flags.DEFINE_config_dataclass(
             "config",

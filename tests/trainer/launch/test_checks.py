@@ -47,7 +47,9 @@ def test_a_gpu_that_only_clusters_have_is_refused(job_file: Callable[..., str]) 
         ConfigError, match="accelerator.type is NVIDIA_L40S, which Vertex AI does not"
     ):
         reader.load(path)
-    assert reader.load(job_file(accelerator=accelerator, machine_type="x", vertex=...))
+    for kind in ("NVIDIA_L40S", "NVIDIA_OF_NEXT_YEAR"):
+        accelerator["type"] = kind
+        assert reader.load(job_file(accelerator=accelerator, machine_type="x", vertex=...))
 
 
 @pytest.mark.parametrize("project", ["proj-x", "123456789012", "example.com:my-project"])

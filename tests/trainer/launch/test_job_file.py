@@ -42,7 +42,7 @@ BAD = {
     "less than a minute": ({"timeout_hours": 0.01}, "timeout_hours is 0.01"),
     "misspelt accelerator": (
         {"accelerator": {"type": "NVIDIA_L44", "count": 1}},
-        "accelerator.type is 'NVIDIA_L44', but must be a GPU in Vertex AI's spelling such as NVIDI",
+        "accelerator.type is NVIDIA_L44, which Vertex AI does not have: use NVIDIA_L4",
     ),
     "TPU as accelerator": (
         {"accelerator": {"type": "TPU_V5_LITEPOD", "count": 4}},
