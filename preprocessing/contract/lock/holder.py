@@ -94,3 +94,11 @@ def refusal(output: str, holder: Holder | None) -> HeldError:
         f"{output} is being written by another job ({who}): wait for it, stop it, or choose "
         "another --output"
     )
+
+
+def taken_over(output: str) -> str:
+    """Says that the lock of an output was lost."""
+    return (
+        f"{output} was taken over by another job, because this one was silent for too long: "
+        "leave it to that job"
+    )

@@ -20,9 +20,8 @@ from absl import logging
 from preprocessing.contract.errors import JobError, StoppedError
 from preprocessing.contract.files import buckets, storage
 from preprocessing.contract.lock import disk
-from preprocessing.contract.lock.bucket import taken_over
 from preprocessing.contract.lock.heart import Heart
-from preprocessing.contract.lock.holder import HeldError
+from preprocessing.contract.lock.holder import HeldError, taken_over
 from preprocessing.contract.process.stopping import tidied
 
 FOLDER = "lease"

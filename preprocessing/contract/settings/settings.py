@@ -19,6 +19,10 @@ from preprocessing.contract.settings import command_line, yaml_files
 
 T = TypeVar("T")
 
+_HELP = (
+    "YAML file of settings, the later of two over the earlier; --config.section.name=value "
+    "overrides single settings, wherever they are."
+)
 _FILE = re.compile(r"^--?config=")
 _OVERRIDE = re.compile(r"^--?(no)?config\.(?P<path>[^=]*)")
 # How YAML is to say what it said otherwise.
@@ -134,8 +138,8 @@ def parse(
 
     Args:
         defaults: a fresh settings dataclass with its defaults.
-        argv: the command line, program name first; `--config=FILE` may be anywhere, and more
-            than once: the files are read in their order, each over the ones before it.
+        argv: program name first; `--config=FILE` may be anywhere, and more than once: the files are
+            read in their order, each over the ones before it.
         values: the other flags, defined; `values.config` holds the settings afterwards.
         known_only: leave flags that are not defined to another parser instead of refusing them.
 
@@ -146,27 +150,25 @@ def parse(
         UsageError: a flag that does not exist, a value it cannot take, or two of them.
         ConfigError: a setting that does not exist, or a value it cannot take.
     """
-    # 1. The whole command line, with the contents of files of flags in their places.
+    # 1. Put the contents of files of flags in their places.
     try:
         given = values.read_flags_from_files(list(argv[1:]), force_gnu=False)
     except flags.Error as error:
         raise UsageError(_in_one_line(error)) from error
-    # 2. Files of settings apart: they are read before overrides, wherever they are given.
+    # 2. Take out the files of settings: overrides count over them, wherever they are given.
     files, others = _files_apart(given)
     argv = [*argv[:1], *others]
-    # 3. Overrides by name, before ml_collections sees them: its errors name no setting, and with
-    #    `known_only` it would pass a misspelt one on.
+    # 3. Check the names of overrides: with `known_only` a misspelt one would be passed on.
     kind = type(defaults)
     for argument in argv:
         if override := _OVERRIDE.match(argument):
             _check_setting(kind, override["path"])
-    # 4. Flags for the settings that are there, with the files' values as defaults.
+    # 4. Define a flag for each setting, with the value of the files as its default.
     try:
         config_flags.DEFINE_config_dataclass(
             "config",
             _from_files(kind, files) if files else defaults,
-            "YAML file of settings, the later of two over the earlier; "
-            "--config.section.name=value overrides single settings, wherever they are.",
+            _HELP,
             flag_values=values,
             sys_argv=argv,
         )
