@@ -21,10 +21,11 @@ from trainer.evaluation.operating_points import (
     predictive_values,
     why_undefined,
 )
+from trainer.evaluation.resamples import Resamples
 
 # Shares of images with the finding, at which predictive values are given.
 PREVALENCES = (0.001, 0.01, 0.05, 0.1, 0.3)
-# Stands for infinity, which has no place between two quantiles.
+# In place of infinity, between which and a number there is no quantile.
 _ENDLESS = 1e100
 
 
@@ -48,7 +49,7 @@ class Applied:
 def apply(
     validation: tuple[Floats, Floats],
     test: tuple[Floats, Floats],
-    draws: intervals.Resamples,
+    draws: Resamples,
 ) -> Applied:
     """Chooses a threshold by every rule and judges it.
 
@@ -61,25 +62,28 @@ def apply(
     before = called_counts(*validation, thresholds).sum(axis=0, dtype=np.float64)
     columns = called_counts(*test, thresholds)
     after, sums = columns.sum(axis=0, dtype=np.float64), draws.sums(columns)
-    alone = _of_one_patient(test[0], draws.patient_of)
-    rules, points, drawn = {}, [], []
-    for number, (rule, threshold) in enumerate(zip(RULES, thresholds, strict=True)):
-        point, resampled = measures(after, number), measures(sums, number)
-        if threshold is None:
-            point = np.full_like(point, np.nan)
-        resampled[:, alone | (threshold is None)] = np.nan
-        points.append(point)
-        drawn.append(resampled)
-        rules[rule] = {
+    chosen_on, points, drawn = measures(before), measures(after), measures(sums)
+    missing = np.array([threshold is None for threshold in thresholds])
+    points[missing] = np.nan
+    drawn[:, missing] = np.nan
+    drawn[:, :, _of_one_patient(test[0], draws)] = np.nan
+    called = before[2:].reshape(-1, 2)
+    rules = {
+        rule: {
             "threshold": threshold,
             "reason": why_undefined(*validation, rule),
-            "calls_every_image": threshold is not None and _all_called(before, number),
-            "validation": None if threshold is None else _plain(measures(before, number)),
-            "test": _ends(point, resampled),
-            "at_prevalence": _at_prevalences(point, resampled),
+            "calls_every_image": threshold is not None and bool((called[at] == before[:2]).all()),
+            "validation": None if threshold is None else _plain(chosen_on[at]),
+            "test": {
+                name: _interval(points[at, column], drawn[:, at, column])
+                for column, name in enumerate(MEASURES)
+            },
+            "at_prevalence": _at_prevalences(points[at], drawn[:, at]),
         }
+        for at, (rule, threshold) in enumerate(zip(RULES, thresholds, strict=True))
+    }
     entry = {"validation": _counts(before), "test": _counts(after), "rules": rules}
-    return Applied(entry, np.stack(points), np.stack(drawn, axis=1))
+    return Applied(entry, points, drawn)
 
 
 def means(findings: Sequence[Applied]) -> dict[str, Any]:
@@ -96,12 +100,13 @@ def means(findings: Sequence[Applied]) -> dict[str, Any]:
         before = [finding.entry["rules"][rule]["validation"] for finding in findings]
         test, validation, counted = {}, {}, {}
         for column, name in enumerate(MEASURES):
-            defined = np.isfinite(points[:, number, column])
+            values = points[:, number, column]
+            defined = np.isfinite(values)
             counted[name] = int(defined.sum())
-            mean = float(points[defined, number, column].mean()) if defined.any() else math.nan
+            mean = float(values[defined].mean()) if defined.any() else math.nan
             # Every resample averages the same findings, or is dropped.
             resampled = drawn[defined, :, number, column].sum(axis=0) / max(1, counted[name])
-            test[name] = intervals.as_json(_interval(mean, resampled))
+            test[name] = _interval(mean, resampled)
             known = [entry[name] for entry in before if entry and entry[name] is not None]
             validation[name] = sum(known) / len(known) if known else None
         result[rule] = {"findings": counted, "validation": validation, "test": test}
@@ -130,22 +135,14 @@ def at_half(labels: Floats, scores: Floats, findings: Sequence[str]) -> dict[str
     return {"mean_sensitivity": mean, "never_called": never}
 
 
-def _of_one_patient(labels: Floats, patients: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """The measures, bool [8], that rest on the images of one patient.
-
-    Drawing that patient again and again says nothing of what others would have given.
-    """
-    kinds = [np.unique(patients[found]) for found in (labels == 1, labels == 0)]
-    positives, negatives = (len(found) < 2 for found in kinds)
-    alone = np.full(len(MEASURES), positives or negatives)
-    alone[MEASURES.index("sensitivity")] = positives
-    alone[MEASURES.index("specificity")] = negatives
-    alone[MEASURES.index("alerts_per_1000")] = len(np.union1d(*kinds)) < 2
+def _of_one_patient(labels: Floats, draws: Resamples) -> npt.NDArray[np.bool_]:
+    """The measures, bool [8], that rest on the images of one patient."""
+    positives, negatives = draws.several(labels == 1), draws.several(labels == 0)
+    alone = np.full(len(MEASURES), not (positives and negatives))
+    alone[MEASURES.index("sensitivity")] = not positives
+    alone[MEASURES.index("specificity")] = not negatives
+    alone[MEASURES.index("alerts_per_1000")] = not draws.several(~np.isnan(labels))
     return alone
-
-
-def _all_called(sums: Numbers, number: int) -> bool:
-    return bool((sums[:2] == sums[2 + 2 * number : 4 + 2 * number]).all())
 
 
 def _counts(sums: Numbers) -> dict[str, int]:
@@ -157,22 +154,13 @@ def _plain(values: Numbers) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in numbers}
 
 
-def _ends(point: Numbers, drawn: Numbers) -> dict[str, Any]:
-    """Each measure with its interval, from a point [8] and resamples [B, 8]."""
-    return {
-        name: intervals.as_json(_interval(float(value), drawn[:, number]))
-        for number, (name, value) in enumerate(zip(MEASURES, point, strict=True))
-    }
-
-
-def _interval(point: float, drawn: Numbers) -> intervals.Interval:
+def _interval(point: float, drawn: Numbers) -> dict[str, Any]:
     """An infinite value is not defined; an infinite upper end leaves no interval."""
-    found = intervals.percentile(
-        point if math.isfinite(point) else math.nan, np.minimum(drawn, _ENDLESS)
-    )
+    value = float(point) if math.isfinite(point) else math.nan
+    found = intervals.entry(value, np.minimum(drawn, _ENDLESS))
     # Between a number and infinity lies a share of infinity.
-    if found.high is not None and found.high >= 1e-6 * _ENDLESS:
-        return dataclasses.replace(found, low=None, high=None)
+    if found["high"] is not None and found["high"] >= 1e-6 * _ENDLESS:
+        found |= {"low": None, "high": None}
     return found
 
 
@@ -182,8 +170,8 @@ def _at_prevalences(point: Numbers, drawn: Numbers) -> dict[str, Any]:
     for prevalence in PREVALENCES:
         values = predictive_values(point[0], point[1], prevalence)
         resampled = predictive_values(drawn[:, 0], drawn[:, 1], prevalence)
-        for name, value, column in zip(result, values, resampled, strict=True):
+        for lists, value, column in zip(result.values(), values, resampled, strict=True):
             found = _interval(float(value), column)
-            for key in ("value", "low", "high"):
-                result[name][key].append(getattr(found, key))
+            for key, numbers in lists.items():
+                numbers.append(found[key])
     return result

@@ -17,22 +17,6 @@ Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class RocCurve:
-    """The corners of a ROC curve, from (0, 0) to (1, 1); lines join them.
-
-    Attributes:
-        false_positive_rates: 1 - specificity, float64 [k], rising.
-        true_positive_rates: sensitivity, float64 [k], rising.
-        thresholds: float64 [k], falling; an image is called positive at `score >= threshold`.
-            The first is infinity: nothing is called.
-    """
-
-    false_positive_rates: npt.NDArray[np.float64]
-    true_positive_rates: npt.NDArray[np.float64]
-    thresholds: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
 class MeanAuc:
     """The unweighted mean over findings.
 
@@ -68,7 +52,7 @@ def auroc(labels: Floats, scores: Floats, weights: Floats | None = None) -> floa
     >>> auroc(np.array([0.0, 1.0, 1.0]), np.array([0.5, 0.9, 0.1]), np.array([1.0, 3.0, 1.0]))
     0.75
     """
-    positives, negatives, _ = _mass_by_score(labels, scores, weights)
+    positives, negatives, _ = mass_by_score(labels, scores, weights)
     pairs = positives.sum() * negatives.sum()
     if pairs == 0:
         return float("nan")
@@ -102,59 +86,22 @@ def mean_auc(aucs: Mapping[str, float]) -> MeanAuc:
     return MeanAuc(float(np.mean(defined)) if defined else float("nan"), undefined)
 
 
-def roc_curve(labels: Floats, scores: Floats) -> RocCurve | None:
-    """Returns the exact curve without the points that lie on a line between two others.
+def mass_by_score(
+    labels: Floats, scores: Floats, weights: Floats | None = None
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Counts the images of one finding at each distinct score.
 
     Args:
-        labels: [n]; 1, 0 or NaN as for `auroc`.
+        labels: [n]; 1, 0 or NaN for unknown (left out).
         scores: [n].
+        weights: [n]; how often each image counts; once each by default.
 
     Returns:
-        The corners of the curve; None without any positive or without any negative. The area under
-        the straight lines between the corners is the AUC.
+        Weight of the positives, of the negatives, and the scores, rising; float64 [k] each.
 
-    >>> curve = roc_curve(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.2, 0.3, 0.4]))
-    >>> curve.true_positive_rates, curve.thresholds
-    (array([0., 1., 1.]), array([inf, 0.3, 0.1]))
+    Raises:
+        ValueError: as `auroc`.
     """
-    positives, negatives, values = _mass_by_score(labels, scores, None)
-    if positives.sum() == 0 or negatives.sum() == 0:
-        return None
-    hits = np.concatenate([[0.0], np.cumsum(positives[::-1])])
-    alarms = np.concatenate([[0.0], np.cumsum(negatives[::-1])])
-    # Counts are whole numbers, so that the cross product is exactly 0 on a line.
-    turn = np.diff(hits)[:-1] * np.diff(alarms)[1:] != np.diff(hits)[1:] * np.diff(alarms)[:-1]
-    corner = np.concatenate([[True], turn, [True]])
-    thresholds = np.concatenate([[np.inf], values[::-1]])
-    return RocCurve((alarms / alarms[-1])[corner], (hits / hits[-1])[corner], thresholds[corner])
-
-
-def thin(curve: RocCurve, limit: int) -> RocCurve:
-    """Returns at most `limit` true points of a curve, evenly spread along its length, for drawing.
-
-    The AUC must not be computed from these: lines between fewer points cut corners.
-
-    Args:
-        curve: the exact curve.
-        limit: the most points to keep, 2 or more; both ends are always kept.
-    """
-    count = len(curve.thresholds)
-    if count <= limit:
-        return curve
-    # The sum of both rates never falls, so that it measures the way along the curve, from 0 to 2.
-    way = curve.false_positive_rates + curve.true_positive_rates
-    wanted = np.linspace(0.0, 2.0, limit)
-    kept = np.unique(np.clip(np.searchsorted(way, wanted), 0, count - 1))
-    kept[-1] = count - 1
-    return RocCurve(
-        curve.false_positive_rates[kept], curve.true_positive_rates[kept], curve.thresholds[kept]
-    )
-
-
-def _mass_by_score(
-    labels: Floats, scores: Floats, weights: Floats | None
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Weight of positives and of negatives at each distinct score, and the scores, rising."""
     known = ~np.isnan(labels)
     truth, kept = labels[known], scores[known]
     mass = np.ones(len(truth)) if weights is None else np.asarray(weights, np.float64)[known]

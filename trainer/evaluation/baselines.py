@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What can be told without any image: from age, sex, view and the like, or by chance.
+"""What can be said without any image: from age, sex, view and the like, or by chance.
 
 Portable films are of sicker patients, and a patient with many films is a sick one. A model of such
 facts alone reaches an AUC that owes nothing to lungs, and a network can pick the same facts up from
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from preprocessing.contract import patients as people
 from trainer.evaluation.auc import Floats
+from trainer.evaluation.logistic import Numbers, newton
 from trainer.predictions.metadata import Metadata
 
 # The facts that each baseline knows, the later ones more than the former.
@@ -28,14 +29,13 @@ _YEARS, _OLDEST = 5, 90
 _FOLLOW_UPS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50)
 # An original size is a level of its own with this share of the training images, and this many.
 _SIZE_SHARE, _SIZE_IMAGES = 0.01, 20
-_RIDGE, _STEPS, _TOLERANCE = 1.0, 50, 1e-9
+_RIDGE = 1.0
 
 Integers = npt.NDArray[np.int64]
-Numbers = npt.NDArray[np.float64]
 
 
 def levels(facts: Metadata, train: npt.NDArray[np.intp]) -> dict[str, Integers]:
-    """Cuts every fact into numbered levels, 0 standing for unknown.
+    """Cuts every fact into numbered levels, 0 for unknown.
 
     Args:
         facts: of m images.
@@ -98,8 +98,7 @@ def learn_and_score(
         known = ~np.isnan(finding)
         images = np.bincount(cell_of[train][known], minlength=len(cells))[met]
         positives = np.bincount(cell_of[train][finding == 1], minlength=len(cells))[met]
-        weights = _ridge_logistic(design[met], images, positives)
-        columns.append(design @ weights)
+        columns.append(design @ _weights(design[met], images, positives))
     return np.stack(columns, axis=1)[cell_of]
 
 
@@ -132,35 +131,10 @@ def _design(cells: npt.NDArray[Any], sizes: Sequence[int]) -> Numbers:
     return np.concatenate(parts, axis=1)
 
 
-def _ridge_logistic(design: Numbers, images: Integers, positives: Integers) -> Numbers:
-    """Newton's method on counts; the intercept, in the first column, goes unpunished."""
+def _weights(design: Numbers, images: Integers, positives: Integers) -> Numbers:
     if not positives.sum() or positives.sum() == images.sum():
         return np.full(design.shape[1], np.nan)
     penalty = np.full(design.shape[1], _RIDGE)
+    # The intercept, in the first column, is the prevalence: shrinking it would only bias it.
     penalty[0] = 0
-    share = positives.sum() / images.sum()
-    current = np.zeros(design.shape[1])
-    current[0] = np.log(share / (1 - share))
-    reached = _loss(design @ current, images, positives)
-    for _ in range(_STEPS):
-        chance = 1 / (1 + np.exp(-(design @ current)))
-        gradient = design.T @ (positives - images * chance) - penalty * current
-        curvature = (design * (images * chance * (1 - chance))[:, None]).T @ design
-        step = np.linalg.solve(curvature + np.diag(penalty), gradient)
-        done = gradient @ step <= _TOLERANCE * (1 + reached)
-        # Halving keeps a step from jumping over the minimum from far away.
-        for _ in range(_STEPS):
-            tried = current + step
-            loss = _loss(design @ tried, images, positives) + (penalty * tried**2).sum() / 2
-            if loss <= reached + _TOLERANCE * (1 + reached):
-                break
-            step = step / 2
-        current, reached = tried, loss
-        if done:
-            break
-    return current
-
-
-def _loss(logits: Numbers, images: Integers, positives: Integers) -> float:
-    """Minus the log likelihood of counts."""
-    return float((images * np.logaddexp(0, logits) - positives * logits).sum())
+    return newton(design, positives, images=images, penalty=penalty)

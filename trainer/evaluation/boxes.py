@@ -42,18 +42,14 @@ def intersections(first: Boxes, second: Boxes) -> npt.NDArray[np.float64]:
     return np.asarray(np.prod(np.clip(high - low, 0, None), axis=2))
 
 
-def intersection_over_union(drawn: Boxes, true: Boxes) -> npt.NDArray[np.float64]:
-    """Returns IoU of each drawn [m, 4] with each true box [n, 4], float64 [m, n]."""
-    shared = intersections(drawn, true)
-    return np.asarray(shared / (areas(drawn)[:, None] + areas(true)[None] - shared))
+def overlaps(drawn: Boxes, true: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Returns IoU and IoBB of each drawn [m, 4] with each true box [n, 4], float64 [m, n] each.
 
-
-def intersection_over_drawn(drawn: Boxes, true: Boxes) -> npt.NDArray[np.float64]:
-    """Returns IoBB: the share of each drawn box [m, 4] inside each true one [n, 4], [m, n].
-
-    Wang et al., CVPR 2017, section 4: intersection over the detected box.
+    IoBB is intersection over the detected box: the share of a drawn box inside a true one (Wang et
+    al., CVPR 2017, section 4).
     """
-    return np.asarray(intersections(drawn, true) / areas(drawn)[:, None])
+    shared, of_drawn = intersections(drawn, true), areas(drawn)[:, None]
+    return shared / (of_drawn + areas(true)[None] - shared), shared / of_drawn
 
 
 def drawn_by(heat: npt.NDArray[Any], placement: Placement) -> Boxes:

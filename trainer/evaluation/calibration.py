@@ -41,6 +41,10 @@ class Reliability:
     observed: Numbers
     bin_of: npt.NDArray[np.int64]
 
+    def as_json(self) -> dict[str, list[float]]:
+        """Returns the points of the diagram as the report holds them."""
+        return {name: getattr(self, name).tolist() for name in ("counts", "scores", "observed")}
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -164,70 +168,57 @@ def resampled(
         in each bin, float64 [B, k].
     """
     truth, chance = labels.astype(np.float64), scores.astype(np.float64)
-    counts, positives, simple, one, two = _resampled_sums(truth, chance, found, draws)
+    values = logits(chance)
+    # Centred, so that the sums of a step lose no digits to each other.
+    moved = values - values.mean()
+    members = np.eye(len(found.reliability.counts))[found.reliability.bin_of]
+    # 1. Both lines at every image, how far the label is from them, and how they bend there: of
+    #    slope 1 (large) and of free slope (line).
+    large = sigmoid(values + found.in_the_large)
+    line = sigmoid(found.intercept + found.slope * values)
+    rest, weight = truth - line, line * (1 - line)
+    parts = [
+        members,
+        members * truth[:, None],
+        np.stack([(chance - truth) ** 2, log_losses(truth, chance)], axis=1),
+        np.stack([truth - large, large * (1 - large)], axis=1),
+        np.stack([rest, rest * moved, weight, weight * moved, weight * moved**2], axis=1),
+    ]
+    # 2. All sums of all resamples at once. A column that is not defined is 0 here, and what is
+    #    made of it stays undefined by the NaN of `found` that it is added to.
+    sums = draws.sums(np.nan_to_num(np.hstack(parts)))
+    widths = np.cumsum([part.shape[1] for part in parts[:-1]])
+    counts, positives, simple, one, two = np.split(sums, widths, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        total = counts.sum(axis=1)
-        prevalence = positives.sum(axis=1) / total
-        brier, log_loss = simple[:, 0] / total, simple[:, 1] / total
-        intercept, slope = _stepped_line(two, truth, chance, found)
+        total = counts.sum(axis=1, keepdims=True)
+        prevalence = positives.sum(axis=1) / total[:, 0]
+        brier, log_loss = (simple / total).T
+        intercept, slope = _stepped_line(two, found, float(values.mean()))
         compared = {
             "brier_skill": 1 - brier / (prevalence * (1 - prevalence)),
             "in_the_large": found.in_the_large + one[:, 0] / one[:, 1],
             "intercept": intercept,
             "slope": slope,
         }
-        # One step is finite even where a resample without a positive has no line at all.
+        # 3. One step is finite even where a resample without a positive has no line at all.
         absent = (prevalence == 0) | (prevalence == 1)
-        result = {
-            name: np.where(absent | ~np.isfinite(each), np.nan, each)
-            for name, each in compared.items()
-        }
-        return {"brier": brier, "log_loss": log_loss, **result}, positives / counts
+        for each in compared.values():
+            each[absent | ~np.isfinite(each)] = np.nan
+        return {"brier": brier, "log_loss": log_loss, **compared}, positives / counts
 
 
-def _resampled_sums(
-    truth: Numbers, chance: Numbers, found: Calibration, draws: Resamples
-) -> list[Numbers]:
-    """Sums over the images of each resample, float64 [B, .] each.
+def _stepped_line(sums: Numbers, found: Calibration, center: float) -> tuple[Numbers, Numbers]:
+    """Intercept and slope of each resample, [B]: one Newton step from the line of all images.
 
-    Images in each bin, positives in each bin, squared errors and log losses, and what a Newton
-    step of the intercept and of the line needs.
+    Args:
+        sums: of the gradient (2) and the curvature (3) at logits less `center`, float64 [B, 5].
+        found: holds the line of all images.
+        center: the mean logit.
     """
-    members = np.eye(len(found.reliability.counts))[found.reliability.bin_of]
-    parts = [
-        members,
-        members * truth[:, None],
-        np.stack([(chance - truth) ** 2, log_losses(truth, chance)], axis=1),
-        _intercept_columns(truth, chance, found),
-        _line_columns(truth, chance, found),
-    ]
-    # A column that is not defined stays so by what its sums are added to.
-    sums = draws.sums(np.nan_to_num(np.hstack(parts)))
-    return np.split(sums, np.cumsum([part.shape[1] for part in parts[:-1]]), axis=1)
-
-
-def _intercept_columns(truth: Numbers, chance: Numbers, found: Calibration) -> Numbers:
-    """Gradient and curvature of the likelihood at the intercept of slope 1, by image [n, 2]."""
-    fitted = sigmoid(logits(chance) + found.in_the_large)
-    return np.stack([truth - fitted, fitted * (1 - fitted)], axis=1)
-
-
-def _line_columns(truth: Numbers, chance: Numbers, found: Calibration) -> Numbers:
-    """Gradient (2) and curvature (3) of the likelihood at the line, by image [n, 5]."""
-    values = logits(chance)
-    fitted = sigmoid(found.intercept + found.slope * values)
-    moved, weight, rest = values - values.mean(), fitted * (1 - fitted), truth - fitted
-    return np.stack([rest, rest * moved, weight, weight * moved, weight * moved**2], axis=1)
-
-
-def _stepped_line(
-    sums: Numbers, truth: Numbers, chance: Numbers, found: Calibration
-) -> tuple[Numbers, Numbers]:
-    """Intercept and slope of each resample, from sums over `_line_columns`."""
     first, second, a, b, c = sums.T
+    # The inverse of the curvature [[a, b], [b, c]] times the gradient, written out.
     determinant = a * c - b**2
     slope = found.slope + (a * second - b * first) / determinant
-    # The columns are centred at the mean logit; this brings the intercept back to a logit of 0.
-    center = logits(chance).mean()
     level = found.intercept + found.slope * center + (c * first - b * second) / determinant
+    # From the mean logit back to a logit of 0.
     return level - slope * center, slope

@@ -12,6 +12,7 @@ from trainer.evaluation import intervals
 from trainer.evaluation.auc import Floats
 from trainer.evaluation.calibration import MEASURES, Calibration, measure, resampled
 from trainer.evaluation.logistic import Numbers
+from trainer.evaluation.summary import mean_of
 
 # These are defined of any images; the others only where some have the finding and some do not.
 _SIMPLE = ("brier", "log_loss")
@@ -41,20 +42,19 @@ def describe(labels: Floats, scores: Floats, draws: intervals.Resamples) -> Desc
         draws: resamples of these images.
     """
     known = ~np.isnan(labels)
-    truth, chance, people = labels[known], scores[known], draws.patient_of[known]
+    truth, chance = labels[known], scores[known]
     counts = {"n": len(truth), "positives": int(truth.sum())}
     found = measure(truth, chance)
     if found is None:
         drawn = {name: np.full(draws.number, np.nan) for name in MEASURES}
         return Described({**counts, **_nothing(), "reason": "no label is known"}, drawn)
     drawn, shares = resampled(truth, chance, found, draws.select(known))
-    positives, negatives = (len(np.unique(people[truth == kind])) for kind in (1, 0))
+    several = bool(draws.several(known))
+    both = several and bool(draws.several(labels == 1) and draws.several(labels == 0))
     for name, values in drawn.items():
-        # Drawing one patient again and again says nothing of what others would have given.
-        alone = len(np.unique(people)) < 2
-        if alone or (name not in _SIMPLE and min(positives, negatives) < 2):
+        if not (several if name in _SIMPLE else both):
             values[:] = np.nan
-    figures = {name: _ends(getattr(found, name), drawn[name]) for name in MEASURES}
+    figures = {name: intervals.entry(getattr(found, name), drawn[name]) for name in MEASURES}
     plain = {name: getattr(found, name) for name in ("ece", "ece_floor", "clipped")}
     entry = {
         **counts,
@@ -62,7 +62,7 @@ def describe(labels: Floats, scores: Floats, draws: intervals.Resamples) -> Desc
         "mean_score": float(chance.mean(dtype=np.float64)),
         **figures,
         **plain,
-        "reliability": _reliability(found, shares, several=len(np.unique(people)) > 1),
+        "reliability": _reliability(found, shares, several=several),
         "reason": _reason(found, counts),
     }
     return Described(entry, drawn)
@@ -83,11 +83,10 @@ def shift(validation: Described, test: Described) -> dict[str, Any]:
         difference = None if None in (before, after) else after - before
         # Both splits may be drawn by one stream of numbers: their resamples are paired crosswise.
         drawn = test.drawn[name] - np.roll(validation.drawn[name], 1)
-        found = intervals.percentile(difference, drawn)
-        result[name] = intervals.as_json(found)
-        if found.low is None or found.high is None or found.low <= 0 <= found.high:
+        found = result[name] = intervals.entry(difference, drawn)
+        if found["low"] is None or found["low"] <= 0 <= found["high"]:
             continue
-        result["moved"][name] = "up" if found.low > 0 else "down"
+        result["moved"][name] = "up" if found["low"] > 0 else "down"
         if abs(after - perfect) > abs(before - perfect):
             result["worse"].append(name)
     eces = [one.entry["ece"] for one in (validation, test)]
@@ -99,20 +98,17 @@ def mean(findings: Sequence[Described]) -> dict[str, Any]:
     """Returns unweighted means over the findings of which a figure is defined."""
     result: dict[str, Any] = {}
     for name in ("brier", "brier_skill", "log_loss"):
-        defined = [one for one in findings if one.entry[name]["value"] is not None]
-        values = [one.entry[name]["value"] for one in defined]
-        drawn = np.stack([one.drawn[name] for one in defined] or [np.full(1, np.nan)])
-        # A resample that one finding is not defined in averages other findings: it is dropped.
-        value = sum(values) / len(values) if values else None
-        result[name] = intervals.as_json(intervals.percentile(value, drawn.mean(axis=0)))
+        values = np.array([one.entry[name]["value"] for one in findings], np.float64)
+        drawn = np.array([one.drawn[name] for one in findings])
+        result[name] = intervals.as_json(mean_of(values, drawn))
     for name in ("ece", "ece_floor"):
-        values = [one.entry[name] for one in findings if one.entry[name] is not None]
-        result[name] = sum(values) / len(values) if values else None
+        known = [one.entry[name] for one in findings if one.entry[name] is not None]
+        result[name] = sum(known) / len(known) if known else None
     return result
 
 
 def _nothing() -> dict[str, Any]:
-    empty = {name: intervals.as_json(intervals.Interval(None, None, None)) for name in MEASURES}
+    empty = {name: intervals.as_json(intervals.NOTHING) for name in MEASURES}
     others = ("prevalence", "mean_score", "ece", "ece_floor", "reliability")
     return {**empty, **dict.fromkeys(others), "clipped": 0}
 
@@ -127,10 +123,6 @@ def _reason(found: Calibration, counts: dict[str, int]) -> str | None:
     return None
 
 
-def _ends(value: float, drawn: Numbers) -> dict[str, Any]:
-    return intervals.as_json(intervals.percentile(value, drawn))
-
-
 def _reliability(found: Calibration, shares: Numbers, *, several: bool) -> dict[str, Any]:
     """The bins, with intervals of the share that has the finding."""
     parts = found.reliability
@@ -139,9 +131,7 @@ def _reliability(found: Calibration, shares: Numbers, *, several: bool) -> dict[
         for value, column in zip(parts.observed, shares.T, strict=True)
     ]
     return {
-        "counts": parts.counts.tolist(),
-        "scores": parts.scores.tolist(),
-        "observed": parts.observed.tolist(),
+        **parts.as_json(),
         "low": [end.low for end in ends],
         "high": [end.high for end in ends],
     }

@@ -9,18 +9,21 @@ cannot tell p-values as small as fourteen findings ask for. The p-values of the 
 corrected after Holm (Scandinavian Journal of Statistics 1979; 6:65-70).
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.evaluation import delong
 from trainer.evaluation.auc import Floats, aurocs
-from trainer.evaluation.intervals import Interval, percentile
+from trainer.evaluation.delong import PairedTest
+from trainer.evaluation.intervals import Interval
 from trainer.evaluation.resamples import Resamples
-from trainer.evaluation.summary import mean_of
+from trainer.evaluation.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,9 @@ class Difference:
     first: float | None
     second: float | None
     difference: Interval
-    p_value: float | None
-    p_holm: float | None
-    delong: delong.PairedTest | None
+    p_value: float | None = None
+    p_holm: float | None = None
+    delong: PairedTest | None = None
 
 
 @dataclass(frozen=True)
@@ -61,30 +64,31 @@ def compare(labels: Floats, first: Floats, second: Floats, draws: Resamples) -> 
         second: [n, L], scores of the other on the same images.
         draws: of the patients, for these images.
     """
-    points = np.array([aurocs(labels, scores) for scores in (first, second)])
-    gaps = points[1] - points[0]
-    spread = np.array(
-        [
-            draws.aucs(column, right) - draws.aucs(column, left)
-            for column, left, right in zip(labels.T, first.T, second.T, strict=True)
-        ]
-    )
+    areas = np.array([aurocs(labels, scores) for scores in (first, second)])
+    columns = list(zip(labels.T, first.T, second.T, strict=True))
+    spread = np.array([draws.aucs(of, right) - draws.aucs(of, left) for of, left, right in columns])
     pulls = np.array(
-        [
-            delong.deviations(column, right) - delong.deviations(column, left)
-            for column, left, right in zip(labels.T, first.T, second.T, strict=True)
-        ]
+        [delong.deviations(of, right) - delong.deviations(of, left) for of, left, right in columns]
     )
-    intervals = [percentile(gap, row) for gap, row in zip(gaps, spread, strict=True)]
-    raw = [
-        p_value(each.value, row) if each.value is not None and each.low is not None else None
-        for each, row in zip(intervals, spread, strict=True)
+    gaps = areas[1] - areas[0]
+    found = Summary.of(gaps, spread)
+
+    def difference(interval: Interval, which: npt.NDArray[Any]) -> Difference:
+        """Of one finding, or of the mean over several."""
+        if interval.value is None:
+            return Difference(None, None, interval)
+        one, other = areas[:, which].mean(axis=1).tolist()
+        drawn, pull = (values[which].mean(axis=0) for values in (spread, pulls))
+        p = None if interval.low is None else p_value(interval.value, drawn)
+        test = delong.paired_test(interval.value, pull)
+        return Difference(one, other, interval, p, delong=test)
+
+    single = [difference(each, np.array([at])) for at, each in enumerate(found.findings)]
+    corrected = holm([each.p_value for each in single])
+    findings = [
+        dataclasses.replace(each, p_holm=p) for each, p in zip(single, corrected, strict=True)
     ]
-    findings = tuple(
-        Difference(*_pair(points[:, at]), intervals[at], raw[at], corrected, _test(gaps, pulls, at))
-        for at, corrected in enumerate(holm(raw))
-    )
-    return Comparison(findings, _mean(points, spread, pulls))
+    return Comparison(tuple(findings), difference(found.mean, ~np.isnan(gaps)))
 
 
 def p_value(value: float, draws: npt.NDArray[np.float64]) -> float | None:
@@ -125,30 +129,3 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         largest = max(largest, min(1.0, (len(tested) - place) * p))
         corrected[at] = largest
     return corrected
-
-
-def _mean(
-    points: npt.NDArray[np.float64],
-    spread: npt.NDArray[np.float64],
-    pulls: npt.NDArray[np.float64],
-) -> Difference:
-    gaps = points[1] - points[0]
-    defined = ~np.isnan(gaps)
-    interval = mean_of(gaps, spread)
-    if interval.value is None:
-        return Difference(None, None, interval, None, None, None)
-    drawn = spread[defined].mean(axis=0)
-    p = p_value(interval.value, drawn) if interval.low is not None else None
-    test = delong.paired_test(interval.value, pulls[defined].mean(axis=0))
-    return Difference(*_pair(points[:, defined].mean(axis=1)), interval, p, None, test)
-
-
-def _pair(points: npt.NDArray[np.float64]) -> tuple[float | None, float | None]:
-    first, second = (None if np.isnan(value) else float(value) for value in points)
-    return first, second
-
-
-def _test(
-    gaps: npt.NDArray[np.float64], pulls: npt.NDArray[np.float64], at: int
-) -> delong.PairedTest | None:
-    return None if np.isnan(gaps[at]) else delong.paired_test(float(gaps[at]), pulls[at])

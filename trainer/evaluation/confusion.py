@@ -71,9 +71,7 @@ def excess(
         part = (drawn[0] / drawn[1]).reshape(-1, condition.shape[1], width)
         differences = part - (usual[0] / usual[1])[:, None, :]
         points = shares(condition, values) - held.sum(axis=0) / known.sum(axis=0)
-    for place, where in enumerate(condition.T):
-        if len(np.unique(draws.patient_of[where])) < 2:
-            differences[:, place] = np.nan
+    differences[:, ~draws.several(condition)] = np.nan
     return [
         [
             intervals.percentile(float(points[row, column]), differences[:, row, column])
@@ -121,20 +119,17 @@ def counts(labels: Floats, called: Numbers) -> list[dict[str, int | None]]:
         One dict a finding with `n`, `positives`, `called`, `missed` and `false_alarms` among the
         images whose label is known; the last three are None without a threshold.
     """
-    result = []
-    for truth, call in zip(labels.T, called.T, strict=True):
-        known = ~np.isnan(truth)
-        entry: dict[str, int | None] = {
-            "n": int(known.sum()),
-            "positives": int((truth == 1).sum()),
-            "called": int((known & (call == 1)).sum()),
-            "missed": int(((truth == 1) & (call == 0)).sum()),
-            "false_alarms": int(((truth == 0) & (call == 1)).sum()),
+    known, wrong = ~np.isnan(labels), errors(labels, called)
+    columns = {"n": known, "positives": labels == 1, "called": known & (called == 1), **wrong}
+    sums = {name: column.sum(axis=0).tolist() for name, column in columns.items()}
+    judged = np.asarray(~np.isnan(called).any(axis=0))
+    return [
+        {
+            name: sums[name][at] if has_threshold or name in ("n", "positives") else None
+            for name in columns
         }
-        if np.isnan(call).any():
-            entry |= dict.fromkeys(("called", "missed", "false_alarms"))
-        result.append(entry)
-    return result
+        for at, has_threshold in enumerate(judged.tolist())
+    ]
 
 
 def histogram(labels: Floats, scores: Floats) -> dict[str, list[int]]:

@@ -16,10 +16,8 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from trainer.evaluation.auc import Floats, auroc
-from trainer.evaluation.intervals import LEVEL, Interval
-
-_UNDEFINED = Interval(None, None, None)
+from trainer.evaluation.auc import Floats, aurocs
+from trainer.evaluation.intervals import LEVEL, NOTHING, Interval
 
 
 @dataclass(frozen=True)
@@ -61,10 +59,15 @@ def deviations(labels: Floats, scores: Floats) -> npt.NDArray[np.float64]:
     if m < 2 or n < 2:
         return np.full(len(labels), np.nan)
     above, below = scores[positive], scores[negative]
+    # 1. The rank among all images less the rank among one's own kind counts the images of the
+    #    other kind below, ties by half. Midranks are multiples of one half: all of this is exact.
     ranks = midranks(np.concatenate([above, below]))
-    # Midranks are multiples of one half, so that these differences are exact.
+    # 2. The structural components: of a positive image the share of negatives that it beats, of a
+    #    negative the share of positives that beat it. Both average to the AUC.
     hits = (ranks[:m] - midranks(above)) / n
     alarms = 1 - (ranks[m:] - midranks(below)) / m
+    # 3. The variance of each mean is its components' variance, over m - 1, divided by m; putting
+    #    the root of both under the components makes variances and covariances plain sums.
     result = np.zeros(len(labels))
     result[positive] = (hits - hits.mean()) / math.sqrt(m * (m - 1))
     result[negative] = (alarms - alarms.mean()) / math.sqrt(n * (n - 1))
@@ -91,10 +94,7 @@ def interval(labels: Floats, scores: Floats) -> Interval:
         labels: [n]; 1, 0 or NaN for unknown.
         scores: [n].
     """
-    point = auroc(labels, scores)
-    if math.isnan(point):
-        return _UNDEFINED
-    return on_logit_scale(point, float((deviations(labels, scores) ** 2).sum()))
+    return mean_interval(labels[:, None], scores[:, None])
 
 
 def mean_interval(labels: Floats, scores: Floats) -> Interval:
@@ -107,13 +107,12 @@ def mean_interval(labels: Floats, scores: Floats) -> Interval:
         labels: [n, L].
         scores: [n, L].
     """
-    columns = list(zip(labels.T, scores.T, strict=True))
-    points = np.array([auroc(*pair) for pair in columns])
-    defined = ~np.isnan(points)
+    defined = ~np.isnan(points := aurocs(labels, scores))
     if not defined.any():
-        return _UNDEFINED
-    used = [deviations(*pair) for pair, known in zip(columns, defined, strict=True) if known]
-    return on_logit_scale(float(points[defined].mean()), float((np.mean(used, axis=0) ** 2).sum()))
+        return NOTHING
+    columns = zip(labels.T[defined], scores.T[defined], strict=True)
+    pulls = np.mean([deviations(*pair) for pair in columns], axis=0)
+    return on_logit_scale(float(points[defined].mean()), float((pulls**2).sum()))
 
 
 def on_logit_scale(area: float, variance: float) -> Interval:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How well scores tell images with a finding from images without it, with every kind of interval.
 
-The interval to quote is that of resampled patients. Beside it stand the two that treat images as
+The interval to quote is that of resampled patients. Beside it are the two that treat images as
 independent, to show what that assumption would have claimed.
 """
 
@@ -14,9 +14,9 @@ import numpy.typing as npt
 from trainer.evaluation import delong, one_per_patient
 from trainer.evaluation.auc import Floats, auroc, aurocs
 from trainer.evaluation.intervals import Interval, percentile
-from trainer.evaluation.precision_recall import average_precision
+from trainer.evaluation.ranking import average_precision
 from trainer.evaluation.resamples import Resamples, resample
-from trainer.evaluation.summary import Summary, mean_of
+from trainer.evaluation.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,12 @@ def areas(labels: Floats, scores: Floats, draws: Resamples) -> tuple[Summary, Su
     """
     columns = list(zip(labels.T, scores.T, strict=True))
     resampled = np.array([draws.areas(*pair) for pair in columns])
-    pooled = draws.select(np.repeat(np.arange(len(labels)), labels.shape[1]))
     together = (labels.ravel(), scores.ravel())
-    pooled_areas = pooled.areas(*together)
+    pooled = draws.select(np.repeat(np.arange(len(labels)), labels.shape[1])).areas(*together)
     points = (aurocs(labels, scores), np.array([average_precision(*pair) for pair in columns]))
     micro = (auroc(*together), average_precision(*together))
     auc, precision = (
-        _summary(points[kind], resampled[:, kind], micro[kind], pooled_areas[kind])
+        Summary.of(points[kind], resampled[:, kind], percentile(micro[kind], pooled[kind]))
         for kind in (0, 1)
     )
     return auc, precision
@@ -94,13 +93,3 @@ def width_ratio(ours: Interval, other: Interval) -> float | None:
         return None
     width = other.high - other.low
     return (ours.high - ours.low) / width if width > 0 else None
-
-
-def _summary(
-    points: npt.NDArray[np.float64],
-    draws: npt.NDArray[np.float64],
-    micro: float,
-    micro_draws: npt.NDArray[np.float64],
-) -> Summary:
-    findings = [percentile(value, row) for value, row in zip(points, draws, strict=True)]
-    return Summary(tuple(findings), mean_of(points, draws), percentile(micro, micro_draws))

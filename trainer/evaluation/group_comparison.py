@@ -3,14 +3,13 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from trainer.evaluation import intervals
 from trainer.evaluation.auc import Floats
-from trainer.evaluation.grouping import UNKNOWN, Division
+from trainer.evaluation.grouping import Division, Mask
 from trainer.evaluation.intervals import Resamples
 from trainer.evaluation.subgroups import MEASURES, Figures, measure
 
@@ -47,14 +46,9 @@ def compare(
     figures = functools.partial(measure, labels, scores, draws, thresholds)
     overall = figures(np.ones(len(labels), dtype=bool))
     possible = [division for division in divisions if len(division.known) > 1]
-    entries = [
-        _division(
-            division, [figures(group.members) for group in division.groups], overall, findings
-        )
-        for division in possible
-    ]
+    entries = [_division(division, figures, overall, findings) for division in possible]
     return {
-        "overall": {name: _figures(overall, at) for at, name in enumerate(findings)},
+        "overall": {name: overall.entry(at) for at, name in enumerate(findings)},
         "divisions": entries,
         "comparisons": {name: _count(entries, name) for name in MEASURES},
         "left_out": [division.name for division in divisions if division not in possible],
@@ -62,76 +56,63 @@ def compare(
 
 
 def _division(
-    division: Division, measured: Sequence[Figures], overall: Figures, findings: Sequence[str]
+    division: Division,
+    figures: Callable[[Mask], Figures],
+    overall: Figures,
+    findings: Sequence[str],
 ) -> dict[str, Any]:
-    known = [at for at, group in enumerate(division.groups) if group.name != UNKNOWN]
-    reference = max(known, key=lambda at: measured[at].images)
+    measured = {name: figures(members) for name, members in division.groups.items()}
+    reference = max(division.known, key=lambda name: measured[name].images)
+    # 1. Which groups are large enough to have a mean: for half of the findings or more.
     fewest = max(1, math.ceil(SHARE_OF_FINDINGS * int(overall.enough.sum())))
-    large = [at for at in known if measured[at].enough.sum() >= fewest]
-    shared = np.all([overall.enough, *(measured[at].enough for at in large)], axis=0)
-    averaged = np.flatnonzero(shared).tolist()
+    large = [measured[name].enough for name in division.known]
+    large = [enough for enough in large if enough.sum() >= fewest]
+    # 2. Means are over the findings that all of these can give: else groups would differ by them.
+    shared = np.flatnonzero(np.all([overall.enough, *large], axis=0)).tolist()
+    # 3. Of those, only findings with a threshold have rates.
+    rated = [at for at in shared if not np.isnan(overall.points["tpr"][at])]
+    averaged = {"auc": shared, "tpr": rated, "fpr": rated}
     groups = []
-    for at, (group, own) in enumerate(zip(division.groups, measured, strict=True)):
-        other = None if at == reference else measured[reference]
-        groups.append({"name": group.name, **_group(own, other, overall, averaged, findings)})
+    for name, own in measured.items():
+        gap = None if name == reference else own.minus(measured[reference])
+        groups.append({"name": name, **_group(own, gap, overall, averaged, findings)})
     return {
         "name": division.name,
-        "reference": division.groups[reference].name,
-        "averaged": [findings[at] for at in averaged],
-        "averaged_rates": [findings[at] for at in _with_rates(overall, averaged)],
-        "overall": _means(overall, averaged, _with_rates(overall, averaged)),
+        "reference": reference,
+        "averaged": [findings[at] for at in shared],
+        "averaged_rates": [findings[at] for at in rated],
+        "overall": overall.means(averaged),
         "groups": groups,
     }
 
 
 def _group(
     own: Figures,
-    reference: Figures | None,
+    gap: Figures | None,
     overall: Figures,
-    averaged: Sequence[int],
+    averaged: Mapping[str, Sequence[int]],
     findings: Sequence[str],
 ) -> dict[str, Any]:
-    """The entry of one group; `reference` is None for the largest one itself."""
-    gap = None if reference is None else own.minus(reference)
-    rated = _with_rates(overall, averaged)
-    mean, all_means = _means(own, averaged, rated), _means(overall, averaged, rated)
-    entry: dict[str, Any] = {
+    """The entry of one group; `gap` to the largest one is None for the largest one itself."""
+    mean, entries = own.means(averaged), {}
+    for at, name in enumerate(findings):
+        entry: dict[str, Any] = {
+            "positives": int(own.positives[at]),
+            "negatives": int(own.negatives[at]),
+            "too_few": not own.enough[at],
+        }
+        if own.enough[at]:
+            entry |= own.entry(at)
+            entry["minus_reference"] = gap and gap.entry(at)
+            entry["outside"] = _outside(entry, overall.entry(at))
+        entries[name] = entry
+    return {
         "images": own.images,
         "patients": own.patients,
         "mean": mean,
-        "mean_minus_reference": gap and _means(gap, averaged, rated),
-        "outside": _outside(mean, all_means),
-        "findings": {},
-    }
-    for at, name in enumerate(findings):
-        counts = {"positives": int(own.positives[at]), "negatives": int(own.negatives[at])}
-        if not own.enough[at]:
-            entry["findings"][name] = {**counts, "too_few": True}
-            continue
-        figures = _figures(own, at)
-        entry["findings"][name] = {
-            **counts,
-            "too_few": False,
-            **figures,
-            "minus_reference": gap and _figures(gap, at),
-            "outside": _outside(figures, _figures(overall, at)),
-        }
-    return entry
-
-
-def _figures(figures: Figures, finding: int) -> dict[str, Any]:
-    return {name: intervals.as_json(figures.interval(name, finding)) for name in MEASURES}
-
-
-def _with_rates(overall: Figures, averaged: Sequence[int]) -> list[int]:
-    """Those that have a threshold, and so rates."""
-    return [at for at in averaged if not np.isnan(overall.points["tpr"][at])]
-
-
-def _means(figures: Figures, averaged: Sequence[int], rated: Sequence[int]) -> dict[str, Any]:
-    return {
-        name: intervals.as_json(figures.mean(name, averaged if name == "auc" else rated))
-        for name in MEASURES
+        "mean_minus_reference": gap and gap.means(averaged),
+        "outside": _outside(mean, overall.means(averaged)),
+        "findings": entries,
     }
 
 

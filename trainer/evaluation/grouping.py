@@ -21,34 +21,22 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Group:
-    """Some of n images.
-
-    Attributes:
-        name: as a report shows it.
-        members: bool [n].
-    """
-
-    name: str
-    members: Mask
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class Division:
     """All images divided by one fact; every image is in exactly one group.
 
     Attributes:
         name: of the fact: `sex`, `age`, `view`, `follow_up` or `detector`.
-        groups: those that have images, in a fixed order, the unknown ones last.
+        groups: name as a report shows it -> its images, bool [n]; those groups that have images,
+            in a fixed order, the unknown ones last.
     """
 
     name: str
-    groups: tuple[Group, ...]
+    groups: dict[str, Mask]
 
     @property
-    def known(self) -> tuple[Group, ...]:
+    def known(self) -> list[str]:
         """The groups whose images are known to belong together."""
-        return tuple(group for group in self.groups if group.name != UNKNOWN)
+        return [name for name in self.groups if name != UNKNOWN]
 
 
 def by_code(name: str, values: Texts, names: dict[str, str]) -> Division:
@@ -59,7 +47,7 @@ def by_code(name: str, values: Texts, names: dict[str, str]) -> Division:
         values: str [n]; any other value than a key of `names` is unknown.
         names: code -> name of its group, in the order of the groups.
     """
-    return _division(name, [(shown, values == code) for code, shown in names.items()])
+    return _division(name, {shown: values == code for code, shown in names.items()})
 
 
 def by_band(
@@ -74,19 +62,18 @@ def by_band(
         unit: what the numbers count, behind the name of each group.
 
     >>> ages = np.array([17, 18, 90, -1])
-    >>> [group.name for group in by_band("age", ages, AGE_BANDS, " years").groups]
+    >>> list(by_band("age", ages, AGE_BANDS, " years").groups)
     ['under 18 years', '18 to 39 years', '75 years and over', 'unknown']
     """
-    named = []
-    for low, high in bands:
-        above = values >= low
-        members = above if high is None else above & (values <= high)
-        named.append((_band_name(low, high, unit), members))
+    named = {
+        _band_name(low, high, unit): (values >= low) & (high is None or values <= high)
+        for low, high in bands
+    }
     return _division(name, named)
 
 
 def by_size(name: str, width: Integers, height: Integers) -> Division:
-    """Divides by the size of the original image, which stands for the detector that took it.
+    """Divides by the size of the original image, in place of the detector that took it.
 
     A size counts the same upright and lying: a plate can be turned.
 
@@ -100,7 +87,7 @@ def by_size(name: str, width: Integers, height: Integers) -> Division:
     sizes, number, counts = np.unique(
         np.stack([long, short], axis=1)[known], axis=0, return_inverse=True, return_counts=True
     )
-    # Stable, so that of two equally common sizes the smaller stands first.
+    # Stable, so that of two equally common sizes the smaller comes first.
     common = [
         position
         for position in np.argsort(-counts, kind="stable")[:COMMON_SIZES].tolist()
@@ -108,11 +95,10 @@ def by_size(name: str, width: Integers, height: Integers) -> Division:
     ]
     number_of = np.full(len(width), -1)
     number_of[known] = number.reshape(-1)
-    named = [
-        (f"{sizes[position][0]} x {sizes[position][1]}", number_of == position)
-        for position in common
-    ]
-    return _division(name, [*named, (OTHER, known & ~np.isin(number_of, common))])
+    named = {
+        f"{sizes[position][0]} x {sizes[position][1]}": number_of == position for position in common
+    }
+    return _division(name, named | {OTHER: known & ~np.isin(number_of, common)})
 
 
 def divisions(
@@ -124,16 +110,7 @@ def divisions(
     width: Integers,
     height: Integers,
 ) -> list[Division]:
-    """Returns the divisions by all facts; each argument has one value an image, [n].
-
-    Args:
-        sex: "M", "F" or "" for unknown.
-        age: years, -1 for unknown.
-        view: "AP", "PA" or "".
-        follow_up: number of the examination in the patient's series from 0, -1 for unknown.
-        width: of the original image in pixels, 0 for unknown.
-        height: likewise.
-    """
+    """Returns the divisions by all facts; one value an image, [n], as `Metadata` has them."""
     return [
         by_code("sex", sex, {"F": "female", "M": "male"}),
         by_band("age", age, AGE_BANDS, " years"),
@@ -143,10 +120,10 @@ def divisions(
     ]
 
 
-def _division(name: str, named: Sequence[tuple[str, Mask]]) -> Division:
-    rest = ~np.any([members for _, members in named], axis=0)
-    groups = (Group(shown, members) for shown, members in [*named, (UNKNOWN, rest)])
-    return Division(name, tuple(group for group in groups if group.members.any()))
+def _division(name: str, named: dict[str, Mask]) -> Division:
+    rest = ~np.any(list(named.values()), axis=0)
+    groups = named | {UNKNOWN: rest}
+    return Division(name, {shown: members for shown, members in groups.items() if members.any()})
 
 
 def _band_name(low: int, high: int | None, unit: str) -> str:

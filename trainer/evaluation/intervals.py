@@ -7,7 +7,7 @@ interval is the percentile interval (Efron and Tibshirani, An Introduction to th
 chapter 13).
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,19 @@ import numpy.typing as npt
 
 from trainer.evaluation.resamples import Resamples, resample
 
-__all__ = ["LEVEL", "Interval", "Resamples", "as_json", "percentile", "resample"]
+__all__ = [
+    "LEVEL",
+    "NOTHING",
+    "Interval",
+    "Resamples",
+    "as_json",
+    "entry",
+    "percentile",
+    "resample",
+]
 
 LEVEL = 0.95
-# Below this share of usable resamples the rest no longer stands for the data.
+# Below this share of usable resamples the rest no longer represents the data.
 MINIMUM_USABLE_SHARE = 0.5
 
 
@@ -27,7 +36,7 @@ class Interval:
     """A figure with its interval.
 
     Attributes:
-        value: the figure of the data as they are, or None where it is not defined.
+        value: the figure of all images, or None where it is not defined.
         low: lower end, or None where there is no interval.
         high: upper end, or None likewise.
         dropped_resamples: resamples in which the figure is not defined, and which are left out.
@@ -39,6 +48,9 @@ class Interval:
     dropped_resamples: int = 0
 
 
+NOTHING = Interval(None, None, None)
+
+
 def percentile(value: float | None, draws: npt.NDArray[np.float64]) -> Interval:
     """Returns the 95% percentile interval of a figure.
 
@@ -47,7 +59,7 @@ def percentile(value: float | None, draws: npt.NDArray[np.float64]) -> Interval:
     the figure, so that an interval always holds it; that can only make the interval longer.
 
     Args:
-        value: the figure of the data as they are; None or NaN where it is not defined.
+        value: the figure of all images; None or NaN where it is not defined.
         draws: float64 [B], the figure in every resample; NaN where it is not defined there.
 
     Returns:
@@ -76,9 +88,9 @@ def as_json(interval: Interval) -> dict[str, Any]:
     >>> as_json(Interval(0.5, None, None, 3))
     {'value': 0.5, 'low': None, 'high': None, 'dropped_resamples': 3}
     """
-    return {
-        "value": interval.value,
-        "low": interval.low,
-        "high": interval.high,
-        "dropped_resamples": interval.dropped_resamples,
-    }
+    return asdict(interval)
+
+
+def entry(value: float | None, draws: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Returns a figure with its `percentile` interval as the report holds it."""
+    return asdict(percentile(value, draws))

@@ -90,14 +90,16 @@ def answers(cases: list[Case], placement: Placement) -> dict[str, Floats]:
         true boxes that are met by each criterion, false positives by each criterion. A row of zeros
         is a case on which the method is silent, as an average over no other patient.
     """
-    of_case = np.repeat(np.arange(len(cases)), [len(case.true) for case in cases])
+    # 1. The average box of all other patients, one a case. Of several boxes in one case any would
+    #    do: all leave out the same patient.
+    sizes = [len(case.true) for case in cases]
     true = np.concatenate([case.true for case in cases])
-    patients = np.array([case.patient for case in cases])
-    # Of several boxes in one case any would do: all leave out the same patient.
-    first = np.searchsorted(of_case, np.arange(len(cases)))
-    average = boxes.averages_of_others(true, patients[of_case])[first]
+    patients = np.repeat([case.patient for case in cases], sizes)
+    average = boxes.averages_of_others(true, patients)[np.cumsum(sizes) - sizes]
+    # 2. The same size round the centre of the image, for a method that knows no place.
     half = (average[:, 2:] - average[:, :2]) / 2
     central = np.concatenate([0.5 - half, 0.5 + half], axis=1)
+    # 3. Every method is judged by the same counts.
     rows: dict[str, list[Floats]] = {method: [] for method in METHODS}
     for case, middle, mean in zip(cases, central, average, strict=True):
         drawn = boxes.drawn_by(case.heat, placement)
@@ -179,8 +181,7 @@ def _trivial(true: Boxes, box: Floats) -> Floats:
 
 def _row(true: Boxes, place: tuple[float, float] | None, drawn: Boxes) -> Floats:
     """Counts of one case, see `answers`."""
-    iou = boxes.intersection_over_union(drawn, true)
-    iobb = boxes.intersection_over_drawn(drawn, true)
+    iou, iobb = boxes.overlaps(drawn, true)
     meets = [iou > threshold for threshold in IOU_THRESHOLDS]
     meets += [iobb > threshold for threshold in IOBB_THRESHOLDS]
     met = [met.any(axis=0).sum() for met in meets]
@@ -206,21 +207,15 @@ def _ratios(counts: Floats) -> Floats:
 def _measures(values: Floats, drawn: Floats, patients: int | None) -> dict[str, Measures]:
     """Puts measures [methods, m] and their resamples [B, methods, m] together.
 
-    `patients` is None for means, which are no shares of anything.
+    `patients` is None for means, which are not shares of anything.
     """
     last = METHODS.index("average_box")
     found = {}
     for at, method in enumerate(METHODS):
-        value, columns = values[at].tolist(), drawn[:, at].T
-        shares = [
-            _share(point, column, patients)
-            for point, column in zip(value[: 1 + _CRITERIA], columns[: 1 + _CRITERIA], strict=True)
-        ]
-        numbers = [
-            _number(point, column)
-            for point, column in zip(value[1 + _CRITERIA :], columns[1 + _CRITERIA :], strict=True)
-        ]
-        gain = _number(value[0] - float(values[last, 0]), drawn[:, at, 0] - drawn[:, last, 0])
+        pairs = list(zip(values[at].tolist(), drawn[:, at].T, strict=True))
+        shares = [_share(*pair, patients) for pair in pairs[: 1 + _CRITERIA]]
+        numbers = [_number(*pair) for pair in pairs[1 + _CRITERIA :]]
+        gain = _number(float(values[at, 0] - values[last, 0]), drawn[:, at, 0] - drawn[:, last, 0])
         found[method] = Measures(shares[0], gain, tuple(shares[1:]), tuple(numbers))
     return found
 

@@ -65,7 +65,7 @@ def fit_line(values: Numbers, labels: Numbers) -> Line | None:
     center, width = values.mean(), values.std()
     # Standardised, so that the two coefficients hardly depend on each other.
     design = np.stack([np.ones(len(values)), (values - center) / width], axis=1)
-    start, slope = _newton(design, labels, np.zeros(len(values)))
+    start, slope = newton(design, labels)
     return Line(float(start - slope * center / width), float(slope / width))
 
 
@@ -79,7 +79,7 @@ def fit_slope(values: Numbers, labels: Numbers) -> float | None:
     towards = values * (2 * labels - 1)
     if not (towards > 0).any() or not (towards < 0).any():
         return None
-    return float(_newton(values[:, None], labels, np.zeros(len(values)))[0])
+    return float(newton(values[:, None], labels)[0])
 
 
 def fit_intercept(values: Numbers, labels: Numbers) -> float | None:
@@ -89,30 +89,52 @@ def fit_intercept(values: Numbers, labels: Numbers) -> float | None:
     """
     if not (labels == 1).any() or not (labels == 0).any():
         return None
-    return float(_newton(np.ones((len(values), 1)), labels, values)[0])
+    return float(newton(np.ones((len(values), 1)), labels, offset=values)[0])
 
 
-def _newton(design: Numbers, labels: Numbers, offset: Numbers) -> Numbers:
-    """The coefficients, float64 [k], that maximise the likelihood; there must be a maximum."""
+def newton(
+    design: Numbers,
+    positives: Numbers | npt.NDArray[np.int64],
+    *,
+    images: npt.NDArray[np.int64] | float = 1.0,
+    offset: Numbers | float = 0.0,
+    penalty: Numbers | float = 0.0,
+) -> Numbers:
+    """Returns the coefficients, float64 [k], that maximise a likelihood that has a maximum.
+
+    Args:
+        design: float64 [rows, k].
+        positives: how many images of each row have the finding, [rows].
+        images: how many images each row is of.
+        offset: what is added to each row's logit.
+        penalty: of half the square of each coefficient, [k] (ridge).
+    """
+
+    def loss_at(tried: Numbers) -> float:
+        values = design @ tried + offset
+        # logaddexp(0, x) is log(1 + exp(x)) that does not overflow.
+        loss = (images * np.logaddexp(0, values) - positives * values).sum()
+        return float(loss + (penalty * tried**2).sum() / 2)
+
     current = np.zeros(design.shape[1])
-    reached = _loss(design @ current + offset, labels)
+    reached = loss_at(current)
     for _ in range(_STEPS):
+        # 1. The slope of the log likelihood here, and how it bends.
         chance = sigmoid(design @ current + offset)
-        gradient = design.T @ (labels - chance)
-        curvature = (design * (chance * (1 - chance))[:, None]).T @ design
+        gradient = design.T @ (positives - images * chance) - penalty * current
+        weights = (images * chance * (1 - chance))[:, None]
+        curvature = (design * weights).T @ design + np.diag(penalty * np.ones(len(current)))
+        # 2. To the top of the parabola that has both. Least squares, because where all chances are
+        #    near 0 or 1 the curvature can be singular to the last digit.
         step = np.linalg.lstsq(curvature, gradient, rcond=None)[0]
         noise = _TOLERANCE * (1 + reached)
-        # The gain that Newton's method still expects, in units of the log likelihood.
+        # 3. `gradient @ step` is twice what the parabola still promises: below the noise of the
+        #    sum this step is the last one.
         last = gradient @ step <= noise
-        # Halving keeps a step from jumping over the maximum from far away.
-        while (loss := _loss(design @ (current + step) + offset, labels)) > reached + noise:
+        # 4. Far away the parabola may point beyond the maximum and downhill: halve until it climbs.
+        while (loss := loss_at(current + step)) > reached + noise:
             step = step / 2
         current, reached = current + step, loss
         if last:
             break
     return current
-
-
-def _loss(values: Numbers, labels: Numbers) -> float:
-    """Minus the log likelihood."""
-    return float((np.logaddexp(0, values) - labels * values).sum())

@@ -2,7 +2,7 @@
 """The AUC with one image of each patient, so that no patient counts more than another.
 
 A patient who was ill for long has many images, most of them alike, and an AUC over all images is
-largely about such patients. Which image stands for a patient must not depend on labels or scores,
+largely about such patients. Which image represents a patient must not depend on labels or scores,
 and no visit is the right one: the first is the mildest, the last the gravest. So one image of every
 patient is drawn at random, the AUC taken, and this repeated; what is reported is the mean, in which
 the luck of the choice has mostly gone (within-cluster resampling: Hoffman, Sen and Weinberg,
@@ -16,9 +16,8 @@ import numpy.typing as npt
 
 from preprocessing.contract import patients as people
 from trainer.evaluation.auc import Floats, aurocs
-from trainer.evaluation.intervals import Interval, percentile
 from trainer.evaluation.resamples import Resamples
-from trainer.evaluation.summary import Summary, mean_of
+from trainer.evaluation.summary import Summary
 
 CHOICES = 10
 # A choice without any positive has no AUC; below this share of usable choices there is no mean.
@@ -76,9 +75,9 @@ def summary(
             for column in range(labels.shape[1])
         ]
     )
-    values, spread = _mean_over_choices(points.T), _mean_over_choices(resampled.transpose(0, 2, 1))
-    findings = [percentile(value, row) for value, row in zip(values, spread, strict=True)]
-    return Summary(tuple(findings), mean_of(values, spread), Interval(None, None, None))
+    return Summary.of(
+        _mean_over_choices(points.T), _mean_over_choices(resampled.transpose(0, 2, 1))
+    )
 
 
 def _mean_over_choices(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

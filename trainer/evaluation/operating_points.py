@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.evaluation.auc import Floats
+from trainer.evaluation.auc import Floats, mass_by_score
 
 Counts = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
@@ -70,7 +70,7 @@ def choose(labels: Floats, scores: Floats, rule: str) -> float | None:
     True
     """
     if rule not in RULES:
-        raise ValueError(f"{rule} is no rule for a threshold; use one of {', '.join(RULES)}")
+        raise ValueError(f"{rule} is not a rule for a threshold; use one of {', '.join(RULES)}")
     hits, alarms, values = _called_from(labels, scores)
     if not len(values) or not hits[0] or not alarms[0]:
         return None
@@ -113,21 +113,20 @@ def called_counts(
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def measures(sums: npt.NDArray[Any], number: int) -> Numbers:
-    """Returns the measures of one threshold from sums over the columns of `called_counts`.
+def measures(sums: npt.NDArray[Any]) -> Numbers:
+    """Returns the measures of every threshold from sums over the columns of `called_counts`.
 
     Args:
         sums: [..., 2 + 2 T]; of all images, or one row a resample.
-        number: which threshold, from 0.
 
     Returns:
-        float64 [..., 8] in the order of `MEASURES`; NaN where one is not defined, as everything
+        float64 [..., T, 8] in the order of `MEASURES`; NaN where one is not defined, as everything
         that compares images with and without the finding is where either are missing. The positive
         likelihood ratio is infinite where no image without the finding is called.
     """
-    positives, negatives = sums[..., 0].astype(np.float64), sums[..., 1].astype(np.float64)
-    true = sums[..., 2 + 2 * number].astype(np.float64)
-    false = sums[..., 3 + 2 * number].astype(np.float64)
+    counts = np.asarray(sums, np.float64)
+    positives, negatives = counts[..., :1], counts[..., 1:2]
+    true, false = counts[..., 2::2], counts[..., 3::2]
     with np.errstate(divide="ignore", invalid="ignore"):
         sensitivity, specificity = true / positives, (negatives - false) / negatives
         quiet = positives - true + negatives - false
@@ -142,9 +141,8 @@ def measures(sums: npt.NDArray[Any], number: int) -> Numbers:
             1000 * (true + false) / (positives + negatives),
         ]
     stacked = np.stack(result, axis=-1)
-    one_sided = (positives == 0) | (negatives == 0)
-    compared = [MEASURES.index(name) for name in MEASURES[2:7]]
-    stacked[..., compared] = np.where(one_sided[..., None], np.nan, stacked[..., compared])
+    # The five measures in the middle compare images with and without the finding.
+    stacked[..., 2:7][((positives == 0) | (negatives == 0))[..., 0]] = np.nan
     return stacked
 
 
@@ -176,17 +174,8 @@ def predictive_values(
 
 def _called_from(labels: Floats, scores: Floats) -> tuple[Counts, Counts, npt.NDArray[Any]]:
     """True and false positives at each distinct score, and the scores, rising."""
-    known = ~np.isnan(labels)
-    truth, kept = labels[known], scores[known]
-    if not np.isin(truth, (0.0, 1.0)).all():
-        raise ValueError("labels must be 0, 1 or NaN for unknown")
-    if np.isnan(kept).any():
-        raise ValueError("a score is NaN where the label is known; no threshold can judge it")
-    values, group = np.unique(kept, return_inverse=True)
-    hits, alarms = (
-        np.cumsum(np.bincount(group[truth == kind], minlength=len(values))[::-1])[::-1]
-        for kind in (1.0, 0.0)
-    )
+    positives, negatives, values = mass_by_score(labels, scores)
+    hits, alarms = (np.cumsum(mass[::-1])[::-1] for mass in (positives, negatives))
     return hits.astype(np.int64), alarms.astype(np.int64), values
 
 

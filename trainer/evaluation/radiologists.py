@@ -7,7 +7,6 @@ radiologists agreed on them with the image before them.
 """
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,14 +22,19 @@ from trainer.predictions.formats import first, texts
 from trainer.predictions.names import image_stems
 
 _ANSWERS = {"YES": 1.0, "NO": 0.0, "": np.nan}
-_RATIOS = {"ppv": ("both", "only_mined"), "sensitivity": ("both", "only_radiologists")}
+# The share of the first count in the first two.
+_RATIOS = {
+    "ppv": ("both", "only_mined"),
+    "sensitivity": ("both", "only_radiologists"),
+    "specificity": ("neither", "only_mined"),
+}
 
 Numbers = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """One thing that the radiologists looked for, and the findings that stand for it.
+    """One thing that the radiologists looked for, and the findings that mean it.
 
     Attributes:
         column: of the file.
@@ -138,7 +142,7 @@ def judge(
 
     Args:
         seen: by radiologists, [n]; 1, 0 or NaN.
-        mined: labels of the findings that stand for it, [n, k].
+        mined: labels of the findings that mean it, [n, k].
         scores: of those findings, [n, k].
         draws: resamples of the patients of the n images.
         rule: as `combined_scores` takes it.
@@ -161,9 +165,9 @@ def judge(
         "patients": len(np.unique(own.patient_of)),
         "positives_radiologists": int(truth.sum()),
         "positives_mined": int(text.sum()),
-        "auc_radiologists": _interval(points[0], drawn[0]),
-        "auc_mined": _interval(points[1], drawn[1]),
-        "difference": _interval(points[0] - points[1], drawn[0] - drawn[1]),
+        "auc_radiologists": intervals.entry(points[0], drawn[0]),
+        "auc_mined": intervals.entry(points[1], drawn[1]),
+        "difference": intervals.entry(points[0] - points[1], drawn[0] - drawn[1]),
         "other_rule": None
         if rule == "score" or np.isnan(other_auc)
         else {"rule": other, "auc_radiologists": other_auc},
@@ -172,30 +176,19 @@ def judge(
 
 
 def _agreement(truth: Numbers, text: Numbers, draws: Resamples) -> dict[str, Any]:
-    """How far mined labels tell what radiologists saw: counts and ratios of counts."""
+    """How far mined labels agree with radiologists: counts and ratios of counts."""
     cells = {
         "both": truth * text,
         "only_mined": (1 - truth) * text,
         "only_radiologists": truth * (1 - text),
         "neither": (1 - truth) * (1 - text),
     }
-    totals = {name: int(cell.sum()) for name, cell in cells.items()}
-    sums = draws.sums(np.stack(list(cells.values()), axis=1))
-    drawn = dict(zip(cells, sums.T, strict=True))
-    ratios = {
-        name: _ratio([totals[key] for key in parts], [drawn[key] for key in parts])
-        for name, parts in {**_RATIOS, "specificity": ("neither", "only_mined")}.items()
-    }
-    return {**totals, **ratios}
-
-
-def _ratio(counts: Sequence[int], drawn: Sequence[Numbers]) -> dict[str, Any]:
-    """The share of the first in both."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        draws = drawn[0] / (drawn[0] + drawn[1])
-    total = sum(counts)
-    return _interval(counts[0] / total if total else float("nan"), draws)
-
-
-def _interval(value: float, draws: Numbers) -> dict[str, Any]:
-    return intervals.as_json(intervals.percentile(value, draws))
+    totals: dict[str, Any] = {name: int(cell.sum()) for name, cell in cells.items()}
+    drawn = dict(zip(cells, draws.sums(np.stack(list(cells.values()), axis=1)).T, strict=True))
+    ratios = {}
+    for name, (part, other) in _RATIOS.items():
+        whole = totals[part] + totals[other]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = drawn[part] / (drawn[part] + drawn[other])
+        ratios[name] = intervals.entry(totals[part] / whole if whole else None, shares)
+    return totals | ratios

@@ -9,6 +9,27 @@ import numpy.typing as npt
 from trainer.evaluation.auc import Floats
 
 
+def average_precision(labels: Floats, scores: Floats) -> float:
+    """Returns the exact average precision, or NaN without any positive or without any negative.
+
+    Precision is the share of called images that have the finding. The average is over the
+    positives, each at the threshold that just calls it, without interpolation (Davis and Goadrich,
+    ICML 2006, show why straight lines between points would flatter). A score without any
+    information reaches the prevalence.
+
+    Args:
+        labels: [n]; 1, 0 or NaN for unknown (left out).
+        scores: [n]; higher means more suspicious.
+
+    >>> round(average_precision(np.array([0.0, 1.0, 1.0]), np.array([0.5, 0.9, 0.1])), 6)
+    0.833333
+    >>> average_precision(np.array([0.0, 1.0]), np.array([0.5, 0.5]))
+    0.5
+    """
+    once = np.ones((len(labels), 1), dtype=np.int32)
+    return float(Ranking.of(labels, scores, np.arange(len(labels))).areas(once)[1, 0])
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ranking:
     """The images of one finding, sorted by score.
@@ -58,21 +79,11 @@ class Ranking:
             slots,
         )
 
-    @property
-    def patients_of_positives(self) -> int:
-        """How many patients have an image that is known to be positive."""
-        return len(np.unique(self.positives))
-
-    @property
-    def patients_of_negatives(self) -> int:
-        """How many patients have an image that is known to be negative."""
-        return len(np.unique(self.negatives))
-
     def areas(self, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
         """Returns the AUC and the average precision of each resample.
 
         Args:
-            counts: how often each patient stands in each resample, int32 [patients, b].
+            counts: how often each patient is in each resample, int32 [patients, b].
 
         Returns:
             float64 [2, b], AUC first; NaN where a resample holds no positive or no negative.

@@ -2,7 +2,7 @@
 """What post-hoc calibration, fitted on one split, does on another."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -74,18 +74,22 @@ def effect(
         for method, parameters in found["parameters"].items()
         if parameters is not None
     }
-    columns = _loss_changes(truth, chance, list(chosen.values()))
-    sums = draws.select(known).sums(np.stack(columns, axis=1))
-    if len(np.unique(draws.patient_of[known])) < 2:
-        sums[:] = np.nan  # One patient drawn again and again says nothing of others.
+
+    def losses(values: Numbers) -> Numbers:
+        return np.stack([(values - truth) ** 2, log_losses(truth, values)], axis=1)
+
     result: dict[str, Any] = dict.fromkeys(METHODS)
-    for number, (method, values) in enumerate(chosen.items()):
-        first, second = 1 + 2 * number, 2 + 2 * number
-        result[method] = {
-            **_figures(truth, values),
-            "brier_change": _change(columns[first], sums[:, first], sums[:, 0]),
-            "log_loss_change": _change(columns[second], sums[:, second], sums[:, 0]),
-        }
+    own, before = draws.select(known), losses(chance)
+    images = own.sums(np.ones(len(truth)))[:, None]
+    for method, values in chosen.items():
+        changes = losses(values) - before
+        with np.errstate(invalid="ignore"):
+            drawn = own.sums(changes) / images
+        if not draws.several(known):
+            drawn[:] = np.nan
+        result[method] = _figures(truth, values)
+        for at, name in enumerate(("brier_change", "log_loss_change")):
+            result[method][name] = intervals.entry(float(changes[:, at].mean()), drawn[:, at])
     return result
 
 
@@ -93,14 +97,7 @@ def after(parameters: Mapping[str, Any], labels: Floats, scores: Floats) -> dict
     """Returns the reliability of calibrated scores, None without any known label."""
     known = ~np.isnan(labels)
     found = measure(labels[known], apply(parameters, scores[known]))
-    if found is None:
-        return None
-    parts = found.reliability
-    return {
-        "counts": parts.counts.tolist(),
-        "scores": parts.scores.tolist(),
-        "observed": parts.observed.tolist(),
-    }
+    return None if found is None else found.reliability.as_json()
 
 
 def mean_effect(effects: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -127,25 +124,7 @@ def mean_effect(effects: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {"findings": names, "methods": methods}
 
 
-def _loss_changes(
-    truth: Numbers, before: Numbers, after: Sequence[Numbers]
-) -> list[npt.NDArray[np.float64]]:
-    """A column of ones, then for each map what it adds to the Brier and to the log loss."""
-    columns = [np.ones(len(truth))]
-    for values in after:
-        columns += [
-            (values - truth) ** 2 - (before - truth) ** 2,
-            log_losses(truth, values) - log_losses(truth, before),
-        ]
-    return columns
-
-
-def _figures(labels: Numbers, scores: Numbers) -> dict[str, float | None]:
+def _figures(labels: Numbers, scores: Numbers) -> dict[str, Any]:
     found = measure(labels, scores)
     values = {name: float(getattr(found, name)) for name in _FIGURES}
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
-
-
-def _change(column: Numbers, sums: Numbers, counts: Numbers) -> dict[str, Any]:
-    with np.errstate(invalid="ignore"):
-        return intervals.as_json(intervals.percentile(float(column.mean()), sums / counts))

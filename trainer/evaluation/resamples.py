@@ -10,6 +10,7 @@ time.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,13 +50,24 @@ class Resamples:
         """
         return Resamples(self.counts, self.patient_of[mask])
 
+    def several(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Returns whether images are of two patients or more, without whom there is no interval.
+
+        Drawing one patient again and again says nothing of what others would have given.
+
+        Args:
+            mask: which images, bool [n, ...].
+
+        Returns:
+            bool [...].
+        """
+        columns = mask.reshape(len(mask), math.prod(mask.shape[1:])).T
+        found = [len(np.unique(self.patient_of[column])) > 1 for column in columns]
+        return np.array(found, dtype=bool).reshape(mask.shape[1:])
+
     def aucs(self, labels: Floats, scores: Floats) -> npt.NDArray[np.float64]:
         """Returns the exact AUC in every resample, as `areas`."""
         return self.areas(labels, scores)[0]
-
-    def average_precisions(self, labels: Floats, scores: Floats) -> npt.NDArray[np.float64]:
-        """Returns the exact average precision in every resample, as `areas`."""
-        return self.areas(labels, scores)[1]
 
     def areas(
         self, labels: Floats, scores: Floats
@@ -73,7 +85,7 @@ class Resamples:
         """
         ranking = Ranking.of(labels, scores, self.patient_of)
         result = np.full((2, self.number), np.nan)
-        if ranking.patients_of_positives > 1 and ranking.patients_of_negatives > 1:
+        if self.several(labels == 1) and self.several(labels == 0):
             for part, counts in self._chunks(len(labels)):
                 result[:, part] = ranking.areas(counts)
         return result[0], result[1]

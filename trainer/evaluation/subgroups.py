@@ -6,7 +6,7 @@ be taken resample by resample: patients that have images in both are counted onc
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,14 @@ class Figures:
             draws={name: self.draws[name] - other.draws[name] for name in MEASURES},
         )
 
+    def entry(self, finding: int) -> dict[str, Any]:
+        """Returns the measures of one finding as the report holds them."""
+        return {name: intervals.as_json(self.interval(name, finding)) for name in MEASURES}
+
+    def means(self, averaged: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+        """Returns the mean of each measure over its findings as the report holds it."""
+        return {name: intervals.as_json(self.mean(name, averaged[name])) for name in MEASURES}
+
 
 def measure(
     labels: Floats,
@@ -92,12 +100,26 @@ def measure(
     """
     truth, marks, own = labels[members], scores[members], draws.select(members)
     positives, negatives = (truth == 1).sum(axis=0), (truth == 0).sum(axis=0)
-    enough = _enough(truth, own.patient_of)
+    enough = np.all(
+        [(truth == kind).sum(axis=0) >= FEWEST for kind in (1, 0)]
+        + [own.several(truth == kind) for kind in (1, 0)],
+        axis=0,
+    )
     points = {"auc": np.where(enough, aurocs(truth, marks), np.nan)}
     drawn = {"auc": np.full((len(enough), draws.number), np.nan)}
     for finding in np.flatnonzero(enough):
         drawn["auc"][finding] = own.aucs(truth[:, finding], marks[:, finding])
-    rates, drawn_rates = _rates(truth, marks, own, thresholds, enough)
+    # Four columns a finding: with it, without it, and of each those that are called.
+    counts = np.concatenate(
+        [
+            called_counts(label, score, [threshold])
+            for label, score, threshold in zip(truth.T, marks.T, thresholds, strict=True)
+        ],
+        axis=1,
+    )
+    unused = ~enough | [threshold is None for threshold in thresholds]
+    rates = _rates(counts.sum(axis=0, dtype=np.float64)[None], unused)[:, :, 0]
+    drawn_rates = _rates(own.sums(counts), unused)
     return Figures(
         images=len(truth),
         patients=len(np.unique(own.patient_of)),
@@ -109,41 +131,10 @@ def measure(
     )
 
 
-def _enough(labels: Floats, patient_of: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
-    result = np.ones(labels.shape[1], dtype=bool)
-    for value in (1, 0):
-        found = labels == value
-        result &= found.sum(axis=0) >= FEWEST
-        result &= [len(np.unique(patient_of[column])) > 1 for column in found.T]
-    return result
-
-
-def _rates(
-    labels: Floats,
-    scores: Floats,
-    draws: Resamples,
-    thresholds: Sequence[float | None],
-    enough: npt.NDArray[np.bool_],
-) -> tuple[Numbers, Numbers]:
-    """True and false positive rates: of the images [2, L], and of every resample [2, L, B]."""
-    findings, resamples = len(thresholds), draws.number
-    used = [at for at in range(findings) if enough[at] and thresholds[at] is not None]
-    rates = np.full((2, findings), np.nan)
-    drawn = np.full((2, findings, resamples), np.nan)
-    if not used:
-        return rates, drawn
-    # Four columns a finding: with it, without it, and of each those that are called.
-    counts = np.concatenate(
-        [called_counts(labels[:, at], scores[:, at], [thresholds[at]]) for at in used], axis=1
-    )
-    rates[:, used] = _shares(counts.sum(axis=0, dtype=np.float64)[None])[:, :, 0]
-    drawn[:, used] = _shares(draws.sums(counts))
-    return rates, drawn
-
-
-def _shares(sums: npt.NDArray[Any]) -> Numbers:
-    """Called of all, float64 [2, findings, B], of sums [B, 4 * findings]."""
-    by_finding = sums.reshape(len(sums), -1, 2, 2)
+def _rates(sums: Numbers, unused: npt.NDArray[np.bool_]) -> Numbers:
+    """True and false positive rates, float64 [2, L, B], of sums [B, 4 * L]; NaN where unused."""
+    kinds = sums.reshape(len(sums), -1, 2, 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = by_finding[:, :, 1] / by_finding[:, :, 0]
-    return np.asarray(shares.transpose(2, 1, 0))
+        shares = (kinds[:, :, 1] / kinds[:, :, 0]).transpose(2, 1, 0)
+    shares[:, unused] = np.nan
+    return np.asarray(shares)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.evaluation.intervals import Interval, percentile
+from trainer.evaluation.intervals import NOTHING, Interval, percentile
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,17 @@ class Summary:
     findings: tuple[Interval, ...]
     mean: Interval
     micro: Interval
+
+    @classmethod
+    def of(
+        cls,
+        values: npt.NDArray[np.float64],
+        draws: npt.NDArray[np.float64],
+        micro: Interval = NOTHING,
+    ) -> "Summary":
+        """Returns the figures [L], given also in every resample [L, B], with their intervals."""
+        pairs = zip(values.tolist(), draws, strict=True)
+        return cls(tuple(percentile(*pair) for pair in pairs), mean_of(values, draws), micro)
 
 
 def mean_of(values: npt.NDArray[np.float64], draws: npt.NDArray[np.float64]) -> Interval:

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from preprocessing.contract import patients as people
-from trainer.evaluation import auc, intervals, precision_recall
+from trainer.evaluation import curves, intervals
+from trainer.evaluation.auc import Floats
 from trainer.evaluation.discrimination import Discrimination, measure, width_ratio
 from trainer.evaluation.intervals import as_json
 from trainer.evaluation.summary import Summary
 from trainer.predictions.table import Predictions
 from trainer.report.statements import FEW_POSITIVES
 
-ROC_POINTS = 200
-PRECISION_RECALL_POINTS = 200
+# Of each curve that is drawn.
+POINTS = 200
 
 
 def numbers_of(rows: Predictions, draws: intervals.Resamples, *, seed: int) -> dict[str, Any]:
@@ -112,8 +113,8 @@ def _finding(rows: Predictions, position: int, measured: Discrimination) -> dict
         "patients": people.count(rows.patients[known]),
         "positive_patients": people.count(rows.patients[positive]),
         "few_positives": positives < FEW_POSITIVES,
-        "roc": _roc(auc.roc_curve(labels, scores)),
-        "precision_recall": _precision_recall(precision_recall.curve(labels, scores)),
+        "roc": _roc(labels, scores),
+        "precision_recall": _precision_recall(labels, scores),
     }
 
 
@@ -123,30 +124,31 @@ def _ratios(areas: Mapping[str, intervals.Interval]) -> dict[str, float | None]:
     }
 
 
-def _roc(curve: auc.RocCurve | None) -> dict[str, Any] | None:
+def _roc(labels: Floats, scores: Floats) -> dict[str, Any] | None:
     """Points for drawing; the AUC is that of the exact curve, whose corners `corners` counts."""
+    curve = curves.roc(labels, scores)
     if curve is None:
         return None
-    drawn = auc.thin(curve, ROC_POINTS)
+    # The sum of both rates never falls, so that it measures the way along the curve.
+    drawn = curves.thin(curve, POINTS, curve.x + curve.y)
     return {
         "corners": len(curve.thresholds),
-        "false_positive_rates": np.round(drawn.false_positive_rates, 6).tolist(),
-        "true_positive_rates": np.round(drawn.true_positive_rates, 6).tolist(),
+        "false_positive_rates": np.round(drawn.x, 6).tolist(),
+        "true_positive_rates": np.round(drawn.y, 6).tolist(),
         "thresholds": _thresholds(drawn.thresholds.tolist()),
     }
 
 
-def _precision_recall(
-    curve: precision_recall.PrecisionRecallCurve | None,
-) -> dict[str, Any] | None:
+def _precision_recall(labels: Floats, scores: Floats) -> dict[str, Any] | None:
     """Points for drawing; the average precision is that of all `steps` of the exact curve."""
+    curve = curves.precision_recall(labels, scores)
     if curve is None:
         return None
-    drawn = precision_recall.thin(curve, PRECISION_RECALL_POINTS)
+    drawn = curves.thin(curve, POINTS, curve.x)
     return {
         "steps": len(curve.thresholds),
-        "recalls": np.round(drawn.recalls, 6).tolist(),
-        "precisions": np.round(drawn.precisions, 6).tolist(),
+        "recalls": np.round(drawn.x, 6).tolist(),
+        "precisions": np.round(drawn.y, 6).tolist(),
         "thresholds": _thresholds(drawn.thresholds.tolist()),
     }
 

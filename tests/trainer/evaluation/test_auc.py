@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics
 
-from trainer.evaluation.auc import auroc, aurocs, mean_auc, roc_curve, thin
+from trainer.evaluation.auc import auroc, aurocs, mean_auc
+from trainer.evaluation.curves import roc
 
 # Few distinct values, so that ties are common.
 CASES = st.integers(1, 40).flatmap(
@@ -28,10 +29,6 @@ def over_all_pairs(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) 
             won += mass * ((scores[i] > scores[j]) + 0.5 * (scores[i] == scores[j]))
             pairs += mass
     return won / pairs if pairs else float("nan")
-
-
-def area_under(y: np.ndarray, x: np.ndarray) -> float:
-    return float((np.diff(x) * (y[1:] + y[:-1]) / 2).sum())
 
 
 @given(CASES)
@@ -62,24 +59,6 @@ def test_auc_turns_with_the_labels_and_ignores_monotone_maps(case: tuple[np.ndar
     np.testing.assert_array_equal(auroc(labels, np.exp(5 * scores) - 3), area)
 
 
-@given(CASES)
-def test_curve_holds_the_area_and_no_point_on_a_line(case: tuple[np.ndarray, ...]) -> None:
-    labels, scores, _ = case
-    curve = roc_curve(labels, scores)
-    if curve is None:
-        assert np.isnan(auroc(labels, scores))
-        return
-    x, y = curve.false_positive_rates, curve.true_positive_rates
-    np.testing.assert_allclose(area_under(y, x), auroc(labels, scores), atol=1e-12)
-    assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
-    bend = np.diff(x)[:-1] * np.diff(y)[1:] - np.diff(x)[1:] * np.diff(y)[:-1]
-    assert (np.abs(bend) > 1e-12).all()
-    for right, up, threshold in zip(x, y, curve.thresholds, strict=True):
-        called = scores >= threshold
-        assert right == pytest.approx(called[labels == 0].mean())
-        assert up == pytest.approx(called[labels == 1].mean())
-
-
 def test_auc_and_curve_equal_scikit_learn() -> None:
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 2, 5000).astype(np.float64)
@@ -88,18 +67,18 @@ def test_auc_and_curve_equal_scikit_learn() -> None:
         expected = metrics.roc_auc_score(labels, scores)
         assert auroc(labels, scores) == pytest.approx(expected, abs=1e-12)
         assert auroc(labels, scores.astype(np.float32)) == pytest.approx(expected, abs=1e-4)
-        curve = roc_curve(labels, scores)
+        curve = roc(labels, scores)
         assert curve is not None
         all_x, all_y, _ = metrics.roc_curve(labels, scores, drop_intermediate=False)
         points = set(zip(all_x.round(12), all_y.round(12), strict=True))
-        ours = zip(curve.false_positive_rates, curve.true_positive_rates, strict=True)
+        ours = zip(curve.x, curve.y, strict=True)
         assert {(x.round(12), y.round(12)) for x, y in ours} <= points
 
 
 @pytest.mark.parametrize("labels", [[1.0, 1.0], [0.0, 0.0], [np.nan, 1.0], [np.nan, np.nan]])
 def test_auc_is_not_defined_without_both_classes(labels: list[float]) -> None:
     assert np.isnan(auroc(np.array(labels), np.array([0.1, 0.2])))
-    assert roc_curve(np.array(labels), np.array([0.1, 0.2])) is None
+    assert roc(np.array(labels), np.array([0.1, 0.2])) is None
 
 
 def test_no_image_has_no_auc() -> None:
@@ -127,19 +106,3 @@ def test_mean_leaves_out_and_names_findings_without_an_auc() -> None:
     areas = dict(zip(("Mass", "Edema"), aurocs(labels, labels * 0.5), strict=True))
     assert mean_auc(areas).value == 1.0 and mean_auc(areas).undefined == ("Edema",)
     assert np.isnan(mean_auc({"Edema": np.nan}).value)
-
-
-@pytest.mark.parametrize("limit", [2, 3, 50, 200])
-def test_thinned_curve_keeps_true_points_and_both_ends(limit: int) -> None:
-    generator = np.random.default_rng(1)
-    labels = generator.integers(0, 2, 3000).astype(np.float64)
-    curve = roc_curve(labels, generator.normal(labels, 1.0))
-    assert curve is not None and len(curve.thresholds) > 200
-    few = thin(curve, limit)
-    assert len(few.thresholds) <= limit and np.isin(few.thresholds, curve.thresholds).all()
-    assert few.true_positive_rates[0] == 0 and few.true_positive_rates[-1] == 1
-    if limit == 200:
-        areas = [
-            area_under(each.true_positive_rates, each.false_positive_rates) for each in (few, curve)
-        ]
-        assert areas[0] == pytest.approx(areas[1], abs=1e-3)

@@ -35,18 +35,17 @@ def test_overlaps_are_those_of_pixel_masks(
 ) -> None:
     one, other = mask(drawn), mask(true)
     both = (one & other).sum()
-    iou = boxes.intersection_over_union(shares(drawn), shares(true))
-    iobb = boxes.intersection_over_drawn(shares(drawn), shares(true))
+    iou, iobb = boxes.overlaps(shares(drawn), shares(true))
     assert iou == pytest.approx(both / (one | other).sum(), abs=1e-12)
     assert iobb == pytest.approx(both / one.sum(), abs=1e-12)
 
 
-def test_every_drawn_box_is_held_against_every_true_one() -> None:
+def test_every_drawn_box_is_compared_with_every_true_one() -> None:
     drawn = shares((0, 0, 4, 4), (2, 2, 6, 6), (10, 10, 12, 12))
     true = shares((0, 0, 4, 4), (10, 10, 14, 14))
     expected = [[1, 0], [4 / 28, 0], [0, 4 / 16]]
-    np.testing.assert_allclose(boxes.intersection_over_union(drawn, true), expected)
-    assert boxes.intersection_over_drawn(np.zeros((0, 4)), true).shape == (0, 2)
+    np.testing.assert_allclose(boxes.overlaps(drawn, true)[0], expected)
+    assert [found.shape for found in boxes.overlaps(np.zeros((0, 4)), true)] == [(0, 2)] * 2
 
 
 def test_corners_come_of_place_and_size() -> None:

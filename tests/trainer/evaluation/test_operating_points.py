@@ -140,35 +140,37 @@ def test_measures_are_their_definitions() -> None:
     sums = called_counts(labels, scores, [0.5, 0.95]).sum(axis=0)
     assert sums.tolist() == [5, 20, 4, 2, 0, 0]
     expected = [4 / 5, 18 / 20, 4 / 6, 18 / 19, 8 / 11, 0.8 / 0.1, 0.2 / 0.9, 1000 * 6 / 25]
-    np.testing.assert_allclose(measures(sums, 0), expected, rtol=1e-14)
-    nothing_called = measures(sums, 1)
+    np.testing.assert_allclose(measures(sums)[..., 0, :], expected, rtol=1e-14)
+    nothing_called = measures(sums)[..., 1, :]
     assert np.isnan(nothing_called[[2, 5]]).all()
     np.testing.assert_allclose(nothing_called[[0, 1, 3, 4, 6, 7]], [0, 1, 0.8, 0, 1, 0])
 
 
 def test_what_compares_both_kinds_is_not_defined_of_one() -> None:
-    no_positive = dict(zip(MEASURES, measures(np.array([0.0, 10, 0, 3]), 0), strict=True))
+    no_positive = dict(zip(MEASURES, measures(np.array([0.0, 10, 0, 3]))[..., 0, :], strict=True))
     assert {name for name in MEASURES if not np.isnan(no_positive[name])} == {
         "specificity",
         "alerts_per_1000",
     }
     assert no_positive["alerts_per_1000"] == 300
-    no_negative = dict(zip(MEASURES, measures(np.array([10.0, 0, 3, 0]), 0), strict=True))
+    no_negative = dict(zip(MEASURES, measures(np.array([10.0, 0, 3, 0]))[..., 0, :], strict=True))
     assert {name for name in MEASURES if not np.isnan(no_negative[name])} == {
         "sensitivity",
         "alerts_per_1000",
     }
-    assert np.isnan(measures(np.zeros(4), 0)).all()
+    assert np.isnan(measures(np.zeros(4))[..., 0, :]).all()
 
 
 def test_no_false_alarm_makes_the_likelihood_ratio_infinite() -> None:
-    found = dict(zip(MEASURES, measures(np.array([10.0, 10, 3, 0]), 0), strict=True))
+    found = dict(zip(MEASURES, measures(np.array([10.0, 10, 3, 0]))[..., 0, :], strict=True))
     assert found["lr_positive"] == math.inf and found["ppv"] == 1
 
 
 def test_measures_of_resamples_are_those_of_each() -> None:
     rows = np.array([[5.0, 20, 4, 2], [3.0, 22, 1, 0]])
-    np.testing.assert_array_equal(measures(rows, 0), [measures(row, 0) for row in rows])
+    np.testing.assert_array_equal(
+        measures(rows)[..., 0, :], [measures(row)[..., 0, :] for row in rows]
+    )
 
 
 @settings(max_examples=60, deadline=None)

@@ -31,12 +31,6 @@ def test_areas_equal_those_of_repeated_images(seed: int, count: int, levels: int
             assert abs(precisions[column] - precision) < 1e-12
 
 
-def test_patients_are_counted_once() -> None:
-    labels = np.array([1.0, 1.0, 0.0, 0.0, np.nan, 1.0])
-    ranking = Ranking.of(labels, np.arange(6.0), np.array([3, 3, 3, 1, 2, 0]))
-    assert (ranking.patients_of_positives, ranking.patients_of_negatives) == (2, 2)
-
-
 def test_large_counts_stay_exact() -> None:
     # Ten thousand images on either side, each 60,000 times: U is far beyond 32 bits.
     labels = np.repeat([0.0, 1.0], 10_000)

@@ -13,7 +13,7 @@ from trainer.evaluation.comparison import compare
 from trainer.evaluation.delong import deviations, paired_test
 from trainer.evaluation.discrimination import areas
 from trainer.evaluation.one_per_patient import choose
-from trainer.evaluation.precision_recall import average_precision
+from trainer.evaluation.ranking import average_precision
 from trainer.evaluation.resamples import resample
 
 # Column -> what pROC 1.18.0 on R 4.2.2 returns: variance of the first model's area, and z and p of

@@ -36,7 +36,7 @@ def test_areas_equal_scikit_learn_on_copies_of_the_drawn_patients(decimals: int)
     draws = resample(patients, labels, resamples=60, seed=4)
     for column in range(3):
         aucs = draws.aucs(labels[:, column], scores[:, column])
-        precisions = draws.average_precisions(labels[:, column], scores[:, column])
+        precisions = draws.areas(labels[:, column], scores[:, column])[1]
         for number in range(60):
             images = copied(draws, number)
             images = images[~np.isnan(labels[images, column])]
@@ -234,3 +234,11 @@ def test_spellings_of_a_patient_are_drawn_together() -> None:
     assert sorted(order) == [0, 1, 2]
     assert one.patient_of[0] == one.patient_of[1] and one.patient_of[2] == one.patient_of[3]
     assert other.patient_of.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_several_patients_are_told_from_one() -> None:
+    labels = np.array([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [np.nan, 0.0], [1.0, 0.0]])
+    draws = Resamples(np.ones((4, 1), np.uint16), np.array([3, 3, 3, 1, 2, 0]))
+    assert draws.several(labels == 1).tolist() == [True, False]
+    assert draws.several(labels == 0).tolist() == [True, True]
+    assert draws.several(labels[:, 0] == 0) and not draws.several(labels[:, 0] > 1)

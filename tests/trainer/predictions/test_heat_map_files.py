@@ -129,7 +129,7 @@ def test_a_file_that_breaks_a_rule_is_refused_in_one_sentence(
         ({"jpeg_bytes": np.array([9, -4, 9])}, "are not counts"),
         ({"boxes_of_row": np.array([0, 1, 0])}, "box is"),
         ({"boxes_of_row": np.array([3, -1, 0])}, "are not counts"),
-        ({"jpeg": np.zeros(14, np.uint8)}, "is no JPEG file"),
+        ({"jpeg": np.zeros(14, np.uint8)}, "is not a JPEG file"),
         ({"label": np.full((3, 2), np.inf)}, "label holds a value"),
     ],
 )

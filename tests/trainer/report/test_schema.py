@@ -101,7 +101,14 @@ def made_boxed(rows: Predictions) -> BoxedMaps:
     maps[:12, 1, 1] = 1
     names, boxes = np.array(rows.findings)[columns], np.tile([0.3, 0.4, 0.2, 0.3], (24, 1))
     scores = rows.scores[np.arange(24), columns].astype(np.float32)
-    return BoxedMaps(rows.ids[:24], names, scores, boxes, maps, PLACE)
+    return BoxedMaps(
+        ids=rows.ids[:24],
+        findings=names,
+        scores=scores,
+        boxes=boxes,
+        maps=maps,
+        placement=PLACE,
+    )
 
 
 def made_gallery(rows: Predictions) -> Gallery:
@@ -113,8 +120,18 @@ def made_gallery(rows: Predictions) -> Gallery:
     scores, labels = rows.scores[places, columns].astype(np.float32), rows.labels[places]
     maps = np.ones((len(chosen), 3, 3), np.float32)
     boxes = (np.array([[0.3, 0.4, 0.2, 0.3]]), *(np.zeros((0, 4)) for _ in chosen[1:]))
-    about = (rows.ids[places], names, kinds, scores, labels, rows.findings)
-    return Gallery(*about, (picture,) * len(chosen), maps, boxes, PLACE)
+    return Gallery(
+        ids=rows.ids[places],
+        findings=names,
+        kinds=kinds,
+        scores=scores,
+        labels=labels,
+        label_names=rows.findings,
+        thumbnails=(picture,) * len(chosen),
+        maps=maps,
+        boxes=boxes,
+        placement=PLACE,
+    )
 
 
 def test_a_report_with_all_files_fits(problems: Problems, everything: dict[str, Any]) -> None:
