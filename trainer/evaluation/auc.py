@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The exact area under the ROC curve, from ranks, with ties, weights and unknown labels.
+"""The exact area under the ROC curve, from ranks, with ties and unknown labels.
 
 The AUC is the probability that an image with the finding gets a higher score than an image without
 it, a tie counting one half: the Mann-Whitney U statistic over the number of pairs (Hanley and
@@ -7,7 +7,6 @@ McNeil, Radiology 1982; 143:29-36). It is counted here, never approximated by a 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,32 +15,18 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True)
-class MeanAuc:
-    """The unweighted mean over findings.
-
-    Attributes:
-        value: mean of the AUCs that are defined; NaN when none is.
-        undefined: the findings that are left out because they have no AUC, in order.
-    """
-
-    value: float
-    undefined: tuple[str, ...]
-
-
-def auroc(labels: Floats, scores: Floats, weights: Floats | None = None) -> float:
+def auroc(labels: Floats, scores: Floats) -> float:
     """Returns the exact AUC of one finding, or NaN where it is not defined.
 
     Args:
         labels: [n]; 1 with the finding, 0 without, NaN unknown (left out).
         scores: [n]; any real numbers, higher means more suspicious.
-        weights: [n]; how often each image counts, 0 or more; once each by default.
 
     Returns:
         The AUC from 0 to 1; NaN without any positive or without any negative.
 
     Raises:
-        ValueError: a label is something else, or a counted score is NaN, or a weight is negative.
+        ValueError: a label is something else, or a counted score is NaN.
 
     >>> auroc(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.4, 0.35, 0.8]))
     0.75
@@ -49,15 +34,13 @@ def auroc(labels: Floats, scores: Floats, weights: Floats | None = None) -> floa
     0.5
     >>> auroc(np.array([1.0, 1.0, np.nan]), np.array([0.2, 0.3, 0.4]))
     nan
-    >>> auroc(np.array([0.0, 1.0, 1.0]), np.array([0.5, 0.9, 0.1]), np.array([1.0, 3.0, 1.0]))
-    0.75
     """
-    positives, negatives, _ = mass_by_score(labels, scores, weights)
+    positives, negatives, _ = counts_by_score(labels, scores)
     pairs = positives.sum() * negatives.sum()
     if pairs == 0:
         return float("nan")
     below = np.cumsum(negatives) - negatives
-    # Twice U is a whole number for whole weights, so that only the division rounds.
+    # Twice U is a whole number, so that only the division rounds.
     return float((positives * (2 * below + negatives)).sum() / (2 * pairs))
 
 
@@ -75,44 +58,40 @@ def aurocs(labels: Floats, scores: Floats) -> npt.NDArray[np.float64]:
     return np.array([auroc(label, score) for label, score in columns], dtype=np.float64)
 
 
-def mean_auc(aucs: Mapping[str, float]) -> MeanAuc:
-    """Returns the mean over the findings that have an AUC, and names those that have none.
+def mean_auc(aucs: Mapping[str, float]) -> float:
+    """Returns the unweighted mean over the findings that have an AUC; NaN where none has.
 
     >>> mean_auc({"Mass": 0.75, "Edema": 0.25, "Hernia": float("nan")})
-    MeanAuc(value=0.5, undefined=('Hernia',))
+    0.5
     """
     defined = [value for value in aucs.values() if not np.isnan(value)]
-    undefined = tuple(name for name, value in aucs.items() if np.isnan(value))
-    return MeanAuc(float(np.mean(defined)) if defined else float("nan"), undefined)
+    return float(np.mean(defined)) if defined else float("nan")
 
 
-def mass_by_score(
-    labels: Floats, scores: Floats, weights: Floats | None = None
+def counts_by_score(
+    labels: Floats, scores: Floats
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Counts the images of one finding at each distinct score.
 
     Args:
         labels: [n]; 1, 0 or NaN for unknown (left out).
         scores: [n].
-        weights: [n]; how often each image counts; once each by default.
 
     Returns:
-        Weight of the positives, of the negatives, and the scores, rising; float64 [k] each.
+        How many positives, how many negatives, and the scores, rising; float64 [k] each.
 
     Raises:
         ValueError: as `auroc`.
     """
     known = ~np.isnan(labels)
     truth, kept = labels[known], scores[known]
-    mass = np.ones(len(truth)) if weights is None else np.asarray(weights, np.float64)[known]
     if not np.isin(truth, (0.0, 1.0)).all():
         raise ValueError("labels must be 0, 1 or NaN for unknown")
     if np.isnan(kept).any():
-        raise ValueError("a score is NaN where the label is known; there is no rank for it")
-    if (mass < 0).any():
-        raise ValueError("weights must not be negative")
+        raise ValueError("a score is NaN where the label is known; it has no rank")
     values, group = np.unique(kept, return_inverse=True)
-    positives = np.bincount(group, weights=mass * truth, minlength=len(values))
-    negatives = np.bincount(group, weights=mass * (1 - truth), minlength=len(values))
-    # Without any image bincount forgets the weights and returns integers.
-    return positives.astype(np.float64), negatives.astype(np.float64), values.astype(np.float64)
+    negatives, positives = (
+        np.bincount(group[truth == kind], minlength=len(values)).astype(np.float64)
+        for kind in (0, 1)
+    )
+    return positives, negatives, values.astype(np.float64)

@@ -116,6 +116,12 @@ def measure(labels: Floats, scores: Floats, *, bins: int = BINS) -> Calibration 
     )
 
 
+def known(labels: Floats, scores: Floats) -> tuple[Numbers, Numbers]:
+    """Returns labels and scores of the images whose label is not NaN, float64."""
+    which = ~np.isnan(labels)
+    return labels[which].astype(np.float64), scores[which].astype(np.float64)
+
+
 def equal_mass(scores: Floats, bins: int) -> npt.NDArray[np.int64]:
     """Returns the bin of each score, int64 [n]: bins of nearly equal numbers of images.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.evaluation.auc import Floats, mass_by_score
+from trainer.evaluation.auc import Floats, counts_by_score
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,6 @@ def _called(
     labels: Floats, scores: Floats
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """True and false positives at each threshold, from infinity down; and the thresholds."""
-    positives, negatives, values = mass_by_score(labels, scores)
+    positives, negatives, values = counts_by_score(labels, scores)
     hits, alarms = (np.append(0.0, np.cumsum(mass[::-1])) for mass in (positives, negatives))
     return hits, alarms, np.append(np.inf, values[::-1])

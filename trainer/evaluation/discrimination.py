@@ -25,17 +25,17 @@ class Discrimination:
 
     Attributes:
         auc: exact AUCs with intervals by resampling patients.
-        average_precision: likewise.
         auc_image_level: the same AUCs with intervals by resampling images.
         auc_delong: the same AUCs with intervals after DeLong.
         auc_one_per_patient: AUCs with one image of each patient, resampling patients; no micro.
+        average_precision: exact, with intervals by resampling patients.
     """
 
     auc: Summary
-    average_precision: Summary
     auc_image_level: Summary
     auc_delong: Summary
     auc_one_per_patient: Summary
+    average_precision: Summary
 
 
 def measure(
@@ -63,7 +63,7 @@ def measure(
         delong.interval(labels.ravel(), scores.ravel()),
     )
     single = one_per_patient.summary(labels, scores, patients, draws, seed=seed)
-    return Discrimination(by_patient, precision, by_image, closed, single)
+    return Discrimination(by_patient, by_image, closed, single, precision)
 
 
 def areas(labels: Floats, scores: Floats, draws: Resamples) -> tuple[Summary, Summary]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.evaluation.auc import Floats, mass_by_score
+from trainer.evaluation.auc import Floats, counts_by_score
 
 Counts = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
@@ -174,7 +174,7 @@ def predictive_values(
 
 def _called_from(labels: Floats, scores: Floats) -> tuple[Counts, Counts, npt.NDArray[Any]]:
     """True and false positives at each distinct score, and the scores, rising."""
-    positives, negatives, values = mass_by_score(labels, scores)
+    positives, negatives, values = counts_by_score(labels, scores)
     hits, alarms = (np.cumsum(mass[::-1])[::-1] for mass in (positives, negatives))
     return hits.astype(np.int64), alarms.astype(np.int64), values
 

@@ -91,11 +91,15 @@ class Ranking:
         resamples = counts.shape[1]
         if not len(self.positives) or not len(self.negatives):
             return np.full((2, resamples), np.nan)
+        # 1. Positives at each distinct score, and negatives in each slot, summed up: [., b].
         hits = np.add.reduceat(counts[self.positives], self.positive_starts, axis=0)
         running = np.zeros((2 * len(self.positive_starts) + 1, resamples), dtype=np.int64)
         running[self.slots] = np.add.reduceat(counts[self.negatives], self.negative_starts, axis=0)
         np.cumsum(running, axis=0, out=running)
+        # 2. A positive beats all negatives below it and half of those tied with it: the even slots
+        #    end with the first, the odd ones with both.
         twice_u = (hits * (running[:-1:2] + running[1::2])).sum(axis=0)
+        # 3. At each positive's score as the threshold: positives found, and all images called.
         found = np.cumsum(hits[::-1], axis=0, dtype=np.int64)[::-1]
         positives, negatives = found[0], running[-1]
         # Where nothing is called there is no precision, and no positive at that score either.

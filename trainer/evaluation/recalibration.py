@@ -11,6 +11,7 @@ Four methods, from none to free:
 A fitted map is a plain dict of its method and parameters, ready for JSON; `apply` uses it.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy.typing as npt
 
 from preprocessing.contract import patients as people
 from trainer.evaluation.auc import Floats
-from trainer.evaluation.calibration import log_losses
+from trainer.evaluation.calibration import known, log_losses
 from trainer.evaluation.logistic import Numbers, fit_line, fit_slope, logits, sigmoid
 
 METHODS = ("none", "temperature", "platt", "isotonic")
@@ -47,24 +48,22 @@ def fit(method: str, labels: Floats, scores: Floats) -> dict[str, Any] | None:
     """
     if method not in METHODS:
         raise ValueError(f"{method} is not a calibration method; use one of {', '.join(METHODS)}")
-    known = ~np.isnan(labels)
-    truth, chance = labels[known].astype(np.float64), scores[known].astype(np.float64)
+    truth, chance = known(labels, scores)
     if method == "none":
         return {"method": "none"}
     if not (truth == 1).any() or not (truth == 0).any():
         return None
     if method == "temperature":
         slope = fit_slope(logits(chance), truth)
-        if slope is None or slope <= 0:
-            return None
-        return {"method": "temperature", "temperature": 1 / slope}
-    if method == "platt":
+        found = slope and {"temperature": 1 / slope}
+    elif method == "platt":
         line = fit_line(logits(chance), truth)
-        if line is None or line.slope <= 0:
-            return None
-        return {"method": "platt", "intercept": line.intercept, "slope": line.slope}
-    places, levels = isotonic(chance, truth)
-    return {"method": "isotonic", "scores": places.tolist(), "probabilities": levels.tolist()}
+        slope, found = (line.slope, dataclasses.asdict(line)) if line else (None, None)
+    else:
+        places, levels = isotonic(chance, truth)
+        slope, found = 1.0, {"scores": places.tolist(), "probabilities": levels.tolist()}
+    # A line that falls would turn the order of all scores round.
+    return {"method": method, **found} if found and slope is not None and slope > 0 else None
 
 
 def apply(parameters: Mapping[str, Any], scores: Floats) -> Numbers:
@@ -106,18 +105,23 @@ def isotonic(scores: Numbers, labels: Numbers) -> tuple[Numbers, Numbers]:
     Returns:
         Scores, strictly rising, and values, rising, float64 [k] each: both ends of every level.
     """
+    # 1. One level for each distinct score, as its number of images and the sum of their labels.
     places, group = np.unique(scores, return_inverse=True)
     weights = np.bincount(group).astype(np.float64)
     totals = np.bincount(group, weights=labels)
     first = np.arange(len(places))
     while len(totals) > 1:
-        # Whole numbers, multiplied across: equal levels are pooled, and rounding decides nothing.
+        # 2. Where the mean of a level is below that of the next. Whole numbers, multiplied across:
+        #    equal levels are pooled too, and rounding decides nothing.
         rising = totals[:-1] * weights[1:] < totals[1:] * weights[:-1]
         if rising.all():
             break
+        # 3. A run that does not rise becomes one level, whose mean may now be out of order with
+        #    its neighbours: so again, until all levels rise.
         starts = np.flatnonzero(np.concatenate([[True], rising]))
         totals, weights = np.add.reduceat(totals, starts), np.add.reduceat(weights, starts)
         first = first[starts]
+    # 4. The map is level between the first and the last score of each level, and a line between.
     last = np.append(first[1:] - 1, len(places) - 1)
     ends = np.unique(np.concatenate([first, last]))
     levels = np.repeat(totals / weights, last - first + 1)
@@ -132,16 +136,15 @@ def cross_validated(
     Args:
         labels: [n], of the validation split; 1, 0 or NaN for unknown (left out).
         scores: [n].
-        patients: [n]; all images of a patient stand in one fold.
+        patients: [n]; all images of a patient are in one fold.
         seed: of the folds.
 
     Returns:
         Method -> mean log loss over all images, each from the fold that left it out; None where a
         fold cannot be fitted.
     """
-    known = ~np.isnan(labels)
-    truth, chance = labels[known].astype(np.float64), scores[known].astype(np.float64)
-    fold_of = _folds(truth, patients[known], seed)
+    truth, chance = known(labels, scores)
+    fold_of = _folds(truth, patients[~np.isnan(labels)], seed)
     result: dict[str, float | None] = {}
     for method in METHODS:
         losses, complete = np.empty(len(truth)), len(truth) > 0
@@ -179,6 +182,7 @@ def _folds(labels: Numbers, patients: npt.NDArray[Any], seed: int) -> npt.NDArra
     number, patient_of = people.numbered(patients)
     positive = np.bincount(patient_of, weights=labels, minlength=number) > 0
     order = np.random.default_rng(seed).permutation(number)
+    # Stable: shuffled among those with the finding, and among the others behind them.
     order = order[np.argsort(~positive[order], kind="stable")]
     fold_of = np.empty(number, np.int64)
     fold_of[order] = np.arange(number) % FOLDS

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from trainer.evaluation import intervals
 from trainer.evaluation.auc import Floats
-from trainer.evaluation.calibration import log_losses, measure
+from trainer.evaluation.calibration import known, log_losses, measure
 from trainer.evaluation.logistic import Numbers
 from trainer.evaluation.recalibration import METHODS, apply, choose, cross_validated, fit
 
@@ -65,8 +65,7 @@ def effect(
         `brier_change` and `log_loss_change` against no calibration, with intervals: below 0 is
         better.
     """
-    known = ~np.isnan(labels)
-    truth, chance = labels[known].astype(np.float64), scores[known].astype(np.float64)
+    which, (truth, chance) = ~np.isnan(labels), known(labels, scores)
     if not len(truth):
         return dict.fromkeys(METHODS)
     chosen = {
@@ -79,13 +78,13 @@ def effect(
         return np.stack([(values - truth) ** 2, log_losses(truth, values)], axis=1)
 
     result: dict[str, Any] = dict.fromkeys(METHODS)
-    own, before = draws.select(known), losses(chance)
+    own, before = draws.select(which), losses(chance)
     images = own.sums(np.ones(len(truth)))[:, None]
     for method, values in chosen.items():
         changes = losses(values) - before
         with np.errstate(invalid="ignore"):
             drawn = own.sums(changes) / images
-        if not draws.several(known):
+        if not draws.several(which):
             drawn[:] = np.nan
         result[method] = _figures(truth, values)
         for at, name in enumerate(("brier_change", "log_loss_change")):
@@ -95,8 +94,8 @@ def effect(
 
 def after(parameters: Mapping[str, Any], labels: Floats, scores: Floats) -> dict[str, Any] | None:
     """Returns the reliability of calibrated scores, None without any known label."""
-    known = ~np.isnan(labels)
-    found = measure(labels[known], apply(parameters, scores[known]))
+    truth, chance = known(labels, scores)
+    found = measure(truth, apply(parameters, chance))
     return None if found is None else found.reliability.as_json()
 
 

@@ -27,7 +27,7 @@ _CHUNK_BYTES = 2 * 2**20
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Resamples:
-    """How often each patient stands in each of B resamples, for n images.
+    """How often each patient is in each of B resamples, for n images.
 
     Attributes:
         counts: uint16 [patients, B].
@@ -46,7 +46,7 @@ class Resamples:
         """Returns the same draws for some of the images only.
 
         Args:
-            mask: bool [n], or the positions of the images, int [m]; a position may stand twice.
+            mask: bool [n], or the positions of the images, int [m]; a position may occur twice.
         """
         return Resamples(self.counts, self.patient_of[mask])
 
@@ -133,12 +133,16 @@ def resample(patients: npt.NDArray[Any], labels: Floats, *, resamples: int, seed
     """
     if resamples < 1:
         raise ValueError(f"{resamples} resamples; at least 1 is needed")
+    # 1. Patients as numbers, and the stratum of each.
     number, patient_of = people.numbered(patients)
     stratum = strata(patient_of, labels)
-    # Patients of a stratum side by side: a draw is its start plus a number below its size.
+    # 2. Patients of a stratum side by side, so that a draw is its start plus a number below its
+    #    size, and one call draws for all patients of all strata.
     order = np.argsort(stratum, kind="stable")
     _, starts, sizes = np.unique(stratum[order], return_index=True, return_counts=True)
     first, size = np.repeat(starts, sizes), np.repeat(sizes, sizes)
+    # 3. As many draws from a stratum as it has patients: its share of a resample never changes.
+    #    The stream of PCG64 is fixed by NumPy, so that a seed gives the same draws anywhere.
     generator = np.random.Generator(np.random.PCG64(seed))
     counts = np.empty((number, resamples), dtype=np.uint16)
     for column in range(resamples):
@@ -163,13 +167,17 @@ def strata(patient_of: npt.NDArray[np.intp], labels: Floats) -> npt.NDArray[np.i
         int [patients].
     """
     findings = labels.shape[1]
+    # 1. Which findings each patient shows in any image; those of one patient alone are passed over.
     positive = np.zeros((int(patient_of.max(initial=-1)) + 1, findings), dtype=bool)
     image, finding = np.nonzero(labels == 1)
     positive[patient_of[image], finding] = True
     positive[:, positive.sum(axis=0) == 1] = False
+    # 2. The columns from the rarest on, and behind them one that is always true: the first true
+    #    one is the stratum.
     rising = np.argsort(positive.sum(axis=0), kind="stable")
     by_rarity = np.column_stack([positive[:, rising], np.ones(len(positive), dtype=bool)])
     stratum: npt.NDArray[np.intp] = np.append(rising, findings)[by_rarity.argmax(axis=1)]
+    # 3. A finding of several patients can still be the rarest of only one of them.
     alone = np.bincount(stratum, minlength=findings + 1)[stratum] == 1
     stratum[alone] = findings
     return stratum

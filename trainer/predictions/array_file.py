@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
+from trainer.predictions import given_file
 
 AGAIN = "bring it back from a copy, or move it away"
 Arrays = dict[str, npt.NDArray[Any]]
@@ -42,11 +43,8 @@ def read(path: str) -> Arrays:
         FileNotFoundError: there is none.
     """
     data = storage.read_bytes(path)
-    try:
+    with given_file.parsing(f"{path} is damaged or not an .npz file", AGAIN):
         return decode(data)
-    # NumPy, zipfile, zlib and lzma raise some twenty types, depending on which bytes are wrong.
-    except Exception as error:
-        raise DataError(f"{path} is damaged or not an .npz file; {AGAIN}") from error
 
 
 def decode(data: bytes) -> Arrays:

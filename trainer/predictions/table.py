@@ -175,16 +175,13 @@ def _findings(path: str, frame: pd.DataFrame) -> tuple[str, ...]:
                 "label:NAME and score:NAME for each finding"
             )
     labels, scores = (names(frame, prefix) for prefix in _PREFIXES)
-    for present, absent, prefix, other in (
-        (labels, scores, LABEL_PREFIX, SCORE_PREFIX),
-        (scores, labels, SCORE_PREFIX, LABEL_PREFIX),
-    ):
-        for name in present:
-            if name not in absent:
-                raise DataError(
-                    f"{path}: column {prefix}{name} has no column {other}{name} beside it; "
-                    "add it, or leave the finding out"
-                )
+    for name in (*labels, *scores):
+        if (name in labels) != (name in scores):
+            present, absent = _PREFIXES if name in labels else _PREFIXES[::-1]
+            raise DataError(
+                f"{path}: column {present}{name} has no column {absent}{name} beside it; "
+                "add it, or leave the finding out"
+            )
     if not labels or not all(name.strip() for name in labels):
         raise DataError(f"{path}: no finding is named; add label:NAME and score:NAME columns")
     return labels

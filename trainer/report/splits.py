@@ -58,19 +58,9 @@ def numbers_of(rows: Predictions, draws: intervals.Resamples, *, seed: int) -> d
     }
 
 
-def _areas(measured: Discrimination) -> dict[str, Summary]:
-    return {
-        "auc": measured.auc,
-        "auc_image_level": measured.auc_image_level,
-        "auc_delong": measured.auc_delong,
-        "auc_one_per_patient": measured.auc_one_per_patient,
-        "average_precision": measured.average_precision,
-    }
-
-
 def _together(measured: Discrimination) -> dict[str, Any]:
     """The means over findings, and the areas over all pairs of label and score."""
-    areas = _areas(measured)
+    areas: dict[str, Summary] = vars(measured)
     means = {name: as_json(area.mean) for name, area in areas.items()}
     # One image a patient is a view of single findings: pooled, it would only say the same again.
     pooled = {
@@ -102,7 +92,7 @@ def _finding(rows: Predictions, position: int, measured: Discrimination) -> dict
     labels, scores = rows.labels[:, position], rows.scores[:, position]
     known, positive = ~np.isnan(labels), labels == 1
     count, positives = int(known.sum()), int(positive.sum())
-    areas = {name: area.findings[position] for name, area in _areas(measured).items()}
+    areas = {name: area.findings[position] for name, area in vars(measured).items()}
     return {
         **{name: as_json(area) for name, area in areas.items()},
         "width_ratios": _ratios(areas),

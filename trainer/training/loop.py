@@ -76,7 +76,7 @@ def _end_epoch(parts: LoopParts) -> None:
     """
     progress, settings = parts.progress, parts.config.optimizer
     step, epoch = progress.step, progress.step // parts.per_epoch
-    mean = mean_auc(parts.evaluate(step)).value
+    mean = mean_auc(parts.evaluate(step))
     logging.info(f"epoch {epoch}, step {step}: validation mean AUC {mean:.4f}")
     if mean > progress.best_auc:
         progress.best_auc, progress.best_step = mean, step

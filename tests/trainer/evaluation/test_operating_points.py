@@ -125,7 +125,7 @@ def test_a_rising_map_of_scores_maps_the_thresholds_along(images: list[tuple[flo
 
 
 def test_bad_input_is_refused() -> None:
-    with pytest.raises(ValueError, match="no rule"):
+    with pytest.raises(ValueError, match="not a rule"):
         choose(np.array([0.0, 1.0]), np.array([0.1, 0.2]), "best")
     with pytest.raises(ValueError, match="0, 1 or NaN"):
         choose(np.array([0.0, 2.0]), np.array([0.1, 0.2]), "youden")

@@ -42,7 +42,8 @@ def test_every_figure_is_that_of_counting_image_by_image() -> None:
         assert found.positives[at] == (label == 1).sum()
         assert found.negatives[at] == (label == 0).sum()
         assert found.points["auc"][at] == auroc(label, score)
-        drawn = [auroc(label, score, column) for column in counts.T]
+        times = counts.astype(int).T
+        drawn = [auroc(np.repeat(label, row), np.repeat(score, row)) for row in times]
         np.testing.assert_allclose(found.draws["auc"][at], drawn, rtol=1e-12)
         if threshold is None:
             assert np.isnan(found.points["tpr"][at]) and np.isnan(found.draws["fpr"][at]).all()
