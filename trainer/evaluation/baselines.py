@@ -137,4 +137,6 @@ def _weights(design: Numbers, images: Integers, positives: Integers) -> Numbers:
     penalty = np.full(design.shape[1], _RIDGE)
     # The intercept, in the first column, is the prevalence: shrinking it would only bias it.
     penalty[0] = 0
-    return newton(design, positives, images=images, penalty=penalty)
+    start = np.zeros(design.shape[1])
+    start[0] = np.log(positives.sum() / (images.sum() - positives.sum()))
+    return newton(design, positives, images=images, penalty=penalty, start=start)

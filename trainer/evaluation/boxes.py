@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from preprocessing.contract import patients as people
 from trainer.predictions.placement import Placement
@@ -92,10 +93,7 @@ def averages_of_others(boxes: Boxes, patients: npt.NDArray[Any]) -> Boxes:
         float64 [n, 4]; NaN where all boxes are of one patient.
     """
     _, of = people.numbered(patients)
-    total, count = np.zeros((len(boxes), 4)), np.zeros(len(boxes))
-    np.add.at(total, of, boxes)
-    np.add.at(count, of, 1)
-    others = len(boxes) - count[of]
-    left = boxes.sum(axis=0) - total[of]
+    own = pd.DataFrame(boxes).groupby(of).transform("sum").to_numpy()
+    others = len(boxes) - np.bincount(of)[of][:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(others[:, None] > 0, left / others[:, None], np.nan))
+        return np.asarray(np.where(others > 0, (boxes.sum(axis=0) - own) / others, np.nan))

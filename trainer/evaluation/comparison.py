@@ -10,7 +10,6 @@ corrected after Holm (Scandinavian Journal of Statistics 1979; 6:65-70).
 """
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,12 +104,7 @@ def p_value(value: float, draws: npt.NDArray[np.float64]) -> float | None:
     0.05
     """
     usable = draws[~np.isnan(draws)]
-    if len(usable) < 2:
-        return None
-    spread = float(usable.std(ddof=1))
-    if spread == 0:
-        return 1.0 if value == 0 else None
-    return math.erfc(abs(value) / spread / math.sqrt(2))
+    return delong.two_sided(value, float(usable.std(ddof=1))) if len(usable) > 1 else None
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

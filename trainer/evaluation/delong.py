@@ -150,9 +150,16 @@ def paired_test(difference: float, deviation: npt.NDArray[np.float64]) -> Paired
     if math.isnan(variance):
         return PairedTest(difference, None, None, None)
     error = math.sqrt(variance)
+    # Without any spread the scores rank all pairs alike, or every pair the other way round.
+    z = difference / error if error else 0.0 if difference == 0 else None
+    return PairedTest(difference, error, z, two_sided(difference, error))
+
+
+def two_sided(difference: float, error: float) -> float | None:
+    """Returns the chance of a normal difference so far from 0 or farther, if there were none.
+
+    None for a difference that never varies and is not 0.
+    """
     if error == 0:
-        # The scores rank all pairs alike, or every pair the other way round.
-        z = 0.0 if difference == 0 else None
-        return PairedTest(difference, 0.0, z, 1.0 if difference == 0 else None)
-    z = difference / error
-    return PairedTest(difference, error, z, math.erfc(abs(z) / math.sqrt(2)))
+        return 1.0 if difference == 0 else None
+    return math.erfc(abs(difference) / error / math.sqrt(2))

@@ -99,6 +99,7 @@ def newton(
     images: npt.NDArray[np.int64] | float = 1.0,
     offset: Numbers | float = 0.0,
     penalty: Numbers | float = 0.0,
+    start: Numbers | None = None,
 ) -> Numbers:
     """Returns the coefficients, float64 [k], that maximise a likelihood that has a maximum.
 
@@ -108,19 +109,21 @@ def newton(
         images: how many images each row is of.
         offset: what is added to each row's logit.
         penalty: of half the square of each coefficient, [k] (ridge).
+        start: where to begin, float64 [k]; at 0 by default.
     """
 
-    def loss_at(tried: Numbers) -> float:
+    def at(tried: Numbers) -> tuple[float, Numbers]:
+        """Minus the log likelihood, and every row's logit."""
         values = design @ tried + offset
         # logaddexp(0, x) is log(1 + exp(x)) that does not overflow.
         loss = (images * np.logaddexp(0, values) - positives * values).sum()
-        return float(loss + (penalty * tried**2).sum() / 2)
+        return float(loss + (penalty * tried**2).sum() / 2), values
 
-    current = np.zeros(design.shape[1])
-    reached = loss_at(current)
+    current = np.zeros(design.shape[1]) if start is None else start
+    reached, values = at(current)
     for _ in range(_STEPS):
         # 1. The slope of the log likelihood here, and how it bends.
-        chance = sigmoid(design @ current + offset)
+        chance = sigmoid(values)
         gradient = design.T @ (positives - images * chance) - penalty * current
         weights = (images * chance * (1 - chance))[:, None]
         curvature = (design * weights).T @ design + np.diag(penalty * np.ones(len(current)))
@@ -132,9 +135,9 @@ def newton(
         #    sum this step is the last one.
         last = gradient @ step <= noise
         # 4. Far away the parabola may point beyond the maximum and downhill: halve until it climbs.
-        while (loss := loss_at(current + step)) > reached + noise:
+        while (tried := at(current + step))[0] > reached + noise:
             step = step / 2
-        current, reached = current + step, loss
+        current, (reached, values) = current + step, tried
         if last:
             break
     return current

@@ -21,16 +21,6 @@ def image_stems(ids: Texts) -> Texts:
     return np.array(stems, dtype=np.str_)
 
 
-def rows_of(known: Texts, wanted: Texts) -> npt.NDArray[np.intp]:
-    """Returns the row of each wanted name among the known ones, [n]; -1 for none.
-
-    Args:
-        known: str [m], unique.
-        wanted: str [n].
-    """
-    return np.asarray(pd.Index(known.astype(object)).get_indexer(wanted.astype(object)))
-
-
 def proven_rows(
     known: tuple[Texts, Texts], wanted: tuple[Texts, Texts], source: str
 ) -> npt.NDArray[np.intp]:
@@ -48,7 +38,8 @@ def proven_rows(
         DataError: an image is of another patient in the file.
     """
     (known_ids, known_patients), (ids, patients) = known, wanted
-    rows = rows_of(image_stems(known_ids), image_stems(ids))
+    index = pd.Index(image_stems(known_ids).astype(object))
+    rows: npt.NDArray[np.intp] = index.get_indexer(image_stems(ids).astype(object))
     found = np.flatnonzero(rows >= 0)
     theirs = people.values(known_patients)[rows[found]]
     wrong = np.flatnonzero(theirs != people.values(patients)[found])

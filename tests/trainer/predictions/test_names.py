@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preprocessing.contract.errors import DataError
-from trainer.predictions.names import image_stems, proven_rows, rows_of
+from trainer.predictions.names import image_stems, proven_rows
 
 
 def names(*values: str) -> np.ndarray:
@@ -34,6 +34,7 @@ def test_nothing_is_found_in_nothing() -> None:
 
 
 @given(st.lists(st.text("abc", min_size=1), unique=True), st.lists(st.text("abc", min_size=1)))
-def test_rows_of_finds_exactly_what_is_there(known: list[str], wanted: list[str]) -> None:
-    rows = rows_of(np.array(known, np.str_), np.array(wanted, np.str_)).tolist()
+def test_exactly_what_is_there_is_found(known: list[str], wanted: list[str]) -> None:
+    sides = [(names(*side), np.full(len(side), "1")) for side in (known, wanted)]
+    rows = proven_rows(sides[0], sides[1], "file").tolist()
     assert rows == [known.index(name) if name in known else -1 for name in wanted]
