@@ -174,24 +174,9 @@ def resampled(
         in each bin, float64 [B, k].
     """
     truth, chance = labels.astype(np.float64), scores.astype(np.float64)
-    values = logits(chance)
-    # Centred, so that the sums of a step lose no digits to each other.
-    moved = values - values.mean()
-    members = np.eye(len(found.reliability.counts))[found.reliability.bin_of]
-    # 1. Both lines at every image, how far the label is from them, and how they bend there: of
-    #    slope 1 (large) and of free slope (line).
-    large = sigmoid(values + found.in_the_large)
-    line = sigmoid(found.intercept + found.slope * values)
-    rest, weight = truth - line, line * (1 - line)
-    parts = [
-        members,
-        members * truth[:, None],
-        np.stack([(chance - truth) ** 2, log_losses(truth, chance)], axis=1),
-        np.stack([truth - large, large * (1 - large)], axis=1),
-        np.stack([rest, rest * moved, weight, weight * moved, weight * moved**2], axis=1),
-    ]
-    # 2. All sums of all resamples at once. A column that is not defined is 0 here, and what is
-    #    made of it stays undefined by the NaN of `found` that it is added to.
+    parts = _parts(truth, chance, found)
+    # All sums of all resamples at once. A column that is not defined is 0 here, and what is
+    # made of it stays undefined by the NaN of `found` that it is added to.
     sums = draws.sums(np.nan_to_num(np.hstack(parts)))
     widths = np.cumsum([part.shape[1] for part in parts[:-1]])
     counts, positives, simple, one, two = np.split(sums, widths, axis=1)
@@ -199,18 +184,41 @@ def resampled(
         total = counts.sum(axis=1, keepdims=True)
         prevalence = positives.sum(axis=1) / total[:, 0]
         brier, log_loss = (simple / total).T
-        intercept, slope = _stepped_line(two, found, float(values.mean()))
+        intercept, slope = _stepped_line(two, found, float(logits(chance).mean()))
         compared = {
             "brier_skill": 1 - brier / (prevalence * (1 - prevalence)),
             "in_the_large": found.in_the_large + one[:, 0] / one[:, 1],
             "intercept": intercept,
             "slope": slope,
         }
-        # 3. One step is finite even where a resample without a positive has no line at all.
+        # One step is finite even where a resample without a positive has no line at all.
         absent = (prevalence == 0) | (prevalence == 1)
         for each in compared.values():
             each[absent | ~np.isfinite(each)] = np.nan
         return {"brier": brier, "log_loss": log_loss, **compared}, positives / counts
+
+
+def _parts(truth: Numbers, chance: Numbers, found: Calibration) -> list[Numbers]:
+    """What each image adds to the sums of a resample, float64 [n, .] each.
+
+    Images in each bin, positives in each bin, squared error and log loss, and the gradient and
+    curvature of the likelihood at either line: of the intercept (2), of the free line (5).
+    """
+    values = logits(chance)
+    # Centred, so that the sums of a step lose no digits to each other.
+    moved = values - values.mean()
+    members = np.eye(len(found.reliability.counts))[found.reliability.bin_of]
+    # Both lines at every image: of slope 1 (large) and of free slope (line).
+    large = sigmoid(values + found.in_the_large)
+    line = sigmoid(found.intercept + found.slope * values)
+    rest, weight = truth - line, line * (1 - line)
+    return [
+        members,
+        members * truth[:, None],
+        np.stack([(chance - truth) ** 2, log_losses(truth, chance)], axis=1),
+        np.stack([truth - large, large * (1 - large)], axis=1),
+        np.stack([rest, rest * moved, weight, weight * moved, weight * moved**2], axis=1),
+    ]
 
 
 def _stepped_line(sums: Numbers, found: Calibration, center: float) -> tuple[Numbers, Numbers]:

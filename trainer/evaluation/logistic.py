@@ -7,6 +7,7 @@ the labels completely, there is no answer, and none is made up.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -115,9 +116,7 @@ def newton(
     def at(tried: Numbers) -> tuple[float, Numbers]:
         """Minus the log likelihood, and every row's logit."""
         values = design @ tried + offset
-        # logaddexp(0, x) is log(1 + exp(x)) that does not overflow.
-        loss = (images * np.logaddexp(0, values) - positives * values).sum()
-        return float(loss + (penalty * tried**2).sum() / 2), values
+        return _loss(values, positives, images) + float((penalty * tried**2).sum()) / 2, values
 
     current = np.zeros(design.shape[1]) if start is None else start
     reached, values = at(current)
@@ -125,15 +124,13 @@ def newton(
         # 1. The slope of the log likelihood here, and how it bends.
         chance = sigmoid(values)
         gradient = design.T @ (positives - images * chance) - penalty * current
-        weights = (images * chance * (1 - chance))[:, None]
-        curvature = (design * weights).T @ design + np.diag(penalty * np.ones(len(current)))
-        # 2. To the top of the parabola that has both. Least squares, because where all chances are
-        #    near 0 or 1 the curvature can be singular to the last digit.
+        bent = (design * (images * chance * (1 - chance))[:, None]).T @ design
+        curvature = bent + np.diag(penalty * np.ones(len(current)))
+        # 2. To the top of that parabola; by least squares, as the curvature can be singular.
         step = np.linalg.lstsq(curvature, gradient, rcond=None)[0]
-        noise = _TOLERANCE * (1 + reached)
         # 3. `gradient @ step` is twice what the parabola still promises: below the noise of the
         #    sum this step is the last one.
-        last = gradient @ step <= noise
+        last = gradient @ step <= (noise := _TOLERANCE * (1 + reached))
         # 4. Far away the parabola may point beyond the maximum and downhill: halve until it climbs.
         while (tried := at(current + step))[0] > reached + noise:
             step = step / 2
@@ -141,3 +138,10 @@ def newton(
         if last:
             break
     return current
+
+
+def _loss(
+    values: Numbers, positives: npt.NDArray[Any], images: npt.NDArray[np.int64] | float
+) -> float:
+    # logaddexp(0, x) is log(1 + exp(x)) that does not overflow.
+    return float((images * np.logaddexp(0, values) - positives * values).sum())

@@ -109,14 +109,7 @@ def measure(
     drawn = {"auc": np.full((len(enough), draws.number), np.nan)}
     for finding in np.flatnonzero(enough):
         drawn["auc"][finding] = own.aucs(truth[:, finding], marks[:, finding])
-    # Four columns a finding: with it, without it, and of each those that are called.
-    counts = np.concatenate(
-        [
-            called_counts(label, score, [threshold])
-            for label, score, threshold in zip(truth.T, marks.T, thresholds, strict=True)
-        ],
-        axis=1,
-    )
+    counts = _counts(truth, marks, thresholds)
     unused = ~enough | [threshold is None for threshold in thresholds]
     rates = _rates(counts.sum(axis=0, dtype=np.float64)[None], unused)[:, :, 0]
     drawn_rates = _rates(own.sums(counts), unused)
@@ -129,6 +122,15 @@ def measure(
         points=points | dict(zip(MEASURES[1:], rates, strict=True)),
         draws=drawn | dict(zip(MEASURES[1:], drawn_rates, strict=True)),
     )
+
+
+def _counts(
+    labels: Floats, scores: Floats, thresholds: Sequence[float | None]
+) -> npt.NDArray[np.float32]:
+    """Four columns a finding: with it, without it, and of each those that are called."""
+    columns = zip(labels.T, scores.T, thresholds, strict=True)
+    parts = [called_counts(label, score, [threshold]) for label, score, threshold in columns]
+    return np.concatenate(parts, axis=1)
 
 
 def _rates(sums: Numbers, unused: npt.NDArray[np.bool_]) -> Numbers:
