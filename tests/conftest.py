@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Fixtures that tests of both packages share."""
 
+import fcntl
 import importlib.util
 import os
 import pathlib
+import shutil
 import sys
+from collections.abc import Callable
 
 import cv2
 import pytest
@@ -26,6 +29,7 @@ SHARED = {
     "cxr14_emulator": "cloud/emulator.py",
     "cxr14_workers": "cluster/workers.py",
     "cxr14_results": "cluster/results.py",
+    "cxr14_small_backbone": "cluster/small_backbone.py",
 }
 
 
@@ -39,6 +43,30 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.modules[name] = module
         specification.loader.exec_module(module)
         config.pluginmanager.register(module, name)
+
+
+@pytest.fixture(scope="session")
+def once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str, Callable[[pathlib.Path], object]], pathlib.Path]:
+    """Fills a folder once for all processes of the session; tests only read what is in it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "once"
+    shared.mkdir(exist_ok=True)
+
+    def make(name: str, fill: Callable[[pathlib.Path], object]) -> pathlib.Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                # What a failure has left does not come in the way of the next process.
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -249,13 +249,20 @@ class Cluster:
         self._jobs: list[Job] = []
         self._ports: list[Ports] = []
 
-    def job(self, flags: Sequence[Any], *, workers: int = 1, places: Sequence[Place] = ()) -> Job:
+    def job(
+        self,
+        flags: Sequence[Any],
+        *,
+        workers: int = 1,
+        places: Sequence[Place] = (),
+        module: str = "trainer.task",
+    ) -> Job:
         """Returns a job on loopback, not started yet; a single worker learns of no cluster."""
         if workers > 1 and not places:
             self._ports.append(Ports(workers))
             places = on_loopback(self._ports[-1].numbers)
         folder = self._folder / f"job{len(self._jobs):02d}"
-        self._jobs.append(Job(flags, folder=folder, places=places or [Place()]))
+        self._jobs.append(Job(flags, folder=folder, places=places or [Place()], module=module))
         return self._jobs[-1]
 
     def end(self) -> None:

@@ -72,11 +72,12 @@ def _picture(named: list[str], generator: np.random.Generator) -> np.ndarray:
     return picture
 
 
+Once = Callable[[str, Callable[[pathlib.Path], object]], pathlib.Path]
+
+
 @pytest.fixture(scope="session")
-def raw_tree(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    folder = tmp_path_factory.mktemp("raw")
-    write_raw_tree(folder)
-    return folder
+def raw_tree(once: Once) -> pathlib.Path:
+    return once("raw_tree", write_raw_tree)
 
 
 def flags_for_tree(tree: pathlib.Path, output: str, *, stored_size: int = 40) -> list[str]:
@@ -126,14 +127,14 @@ def larger_preprocessed(make_data: Callable[..., str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def preprocessed(
-    preprocess_flags: Callable[[str], list[str]], tmp_path_factory: pytest.TempPathFactory
-) -> str:
+def preprocessed(preprocess_flags: Callable[[str], list[str]], once: Once) -> str:
     """The data set that the preprocessing command makes of the raw tree."""
-    output = str(tmp_path_factory.mktemp("preprocessed") / "data")
-    done = run("preprocessing.task", *preprocess_flags(output))
-    assert done.returncode == 0, done.stderr
-    return output
+
+    def fill(folder: pathlib.Path) -> None:
+        done = run("preprocessing.task", *preprocess_flags(str(folder / "data")))
+        assert done.returncode == 0, done.stderr
+
+    return str(once("preprocessed", fill) / "data")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
+from cxr14_results import tensors
 
 from trainer import task
 
@@ -30,6 +32,17 @@ def whole_run(
     done = run_module("trainer.task", *flags)
     assert done.returncode == 0, done.stderr
     return output, done.stdout + done.stderr
+
+
+def test_the_statistics_of_every_batch_normalisation_of_resnet_50_are_learned(
+    whole_run: Any,
+) -> None:
+    found = tensors(whole_run[0])
+    moving = [name for name in found if name.endswith(("moving_mean", "moving_variance"))]
+    assert len(moving) == 106
+    for name in moving:
+        start = 0 if name.endswith("mean") else 1
+        assert not np.allclose(found[name], start), name
 
 
 def rows_of_index(raw_tree: pathlib.Path) -> dict[str, set[str]]:
@@ -124,7 +137,7 @@ def test_preprocessing_again_finds_the_data_set_made(
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_runs_to_the_end_with_finite_scores(
-    precision: str, train_flags: Any, tmp_path: pathlib.Path
+    precision: str, train_flags: Any, tmp_path: pathlib.Path, small_backbone: None
 ) -> None:
     """In this process, which spares a start of TensorFlow, through the same entry point."""
     flags = train_flags(

@@ -118,7 +118,7 @@ def local(gcs: Any, shards: str, tmp_path_factory: pytest.TempPathFactory) -> It
     folder = tmp_path_factory.mktemp("local")
     for name, data in gcs.objects(shards).items():
         (folder / name).write_bytes(data)
-    process = _start(gcs, "trainer.task", *_flags(str(folder), str(folder / "run")))
+    process = _start(gcs, "tests.cluster.small_backbone", *_flags(str(folder), str(folder / "run")))
 
     def finished() -> pathlib.Path:
         text, _ = process.communicate(timeout=600)
@@ -134,7 +134,7 @@ def local(gcs: Any, shards: str, tmp_path_factory: pytest.TempPathFactory) -> It
 def history(gcs: Any, home: str, shards: str, local: Any) -> dict[str, tuple[int, str]]:
     """One run: stopped by SIGTERM after its first checkpoint, and finished under faults."""
     run, flags = f"{home}/run", _flags(shards, f"{home}/run")
-    process = _start(gcs, "trainer.task", *flags)
+    process = _start(gcs, "tests.cluster.small_backbone", *flags)
     _wait_for(gcs, process, run, "ckpt-2")
     process.send_signal(signal.SIGTERM)
     text, _ = process.communicate(timeout=600)
@@ -144,7 +144,7 @@ def history(gcs: Any, home: str, shards: str, local: Any) -> dict[str, tuple[int
         gcs.spoil(f"^{method} .*{home[5:]}", "status", argument=503, times=3)
         gcs.spoil(f"^{method} .*{home[5:]}", "reset", times=2)
     gcs.spoil("^GET .*tfrecord", "truncate", times=3)
-    process = _start(gcs, "trainer.task", *flags)
+    process = _start(gcs, "tests.cluster.small_backbone", *flags)
     text, _ = process.communicate(timeout=600)
     finished = (process.returncode, text)
     faults = (len(gcs.unused_faults()), "")
@@ -230,7 +230,7 @@ def test_a_wrong_bucket_is_one_sentence(
 ) -> None:
     name = flag.partition("=")[0]
     flags = [own for own in _flags(shards, f"{home}/other") if not own.startswith(f"{name}=")]
-    process = _start(gcs, "trainer.task", *flags, flag)
+    process = _start(gcs, "tests.cluster.small_backbone", *flags, flag)
     text, _ = process.communicate(timeout=600)
     assert process.returncode in code, text
     assert "cxr14-nowhere" in text.strip().splitlines()[-1]

@@ -18,16 +18,16 @@ import pytest
 from preprocessing import phantom, verify
 from preprocessing.contract.files import storage
 
-_KILLS, _SEED = int(os.environ.get("CXR14_KILLS", "6")), 11
+_KILLS, _SEED = int(os.environ.get("CXR14_KILLS", "4")), 11
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A phantom whose pictures lie half loose, half in an archive, so that both ways are killed."""
     folder = tmp_path_factory.mktemp("killed") / "phantom"
-    phantom.write(str(folder), images=240, seed=4, size_px=256, prevalence="raised", processes=1)
+    phantom.write(str(folder), images=160, seed=4, size_px=256, prevalence="raised", processes=1)
     images = folder / "images_001" / "images"
-    names = sorted(images.iterdir())[120:]
+    names = sorted(images.iterdir())[80:]
     with tarfile.open(folder / "images_002.tar.gz", "w:gz") as archive:
         for path in names:
             archive.add(path, f"images/{path.name}")

@@ -9,7 +9,9 @@ import dataclasses
 import json
 import os
 import pathlib
+import pickle
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +30,7 @@ from preprocessing.sources.row import Row
 from trainer.config import Config
 
 # Programs that tests start; collecting them for doctests would run them here.
-collect_ignore = ["on_two_cpus.py", "on_the_way_out.py", "on_two_processes.py", "on_xla.py"]
+collect_ignore = ["on_two_devices.py", "on_the_way_out.py", "on_two_processes.py", "on_xla.py"]
 
 ROOT = pathlib.Path(__file__).parents[2]
 FINDINGS = ("Mass", "Nodule", "Edema")
@@ -199,9 +201,19 @@ def tiny_model(*, seed: int = 0, dropout: float = 0.25, hidden: int = 8) -> Any:
     return Model(network=network, features=features, head=head, backbone=features, dropout=dropout)
 
 
+Once = Callable[[str, Callable[[pathlib.Path], object]], pathlib.Path]
+
+
 @pytest.fixture(scope="session")
-def data_set(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
-    return write_data_set(str(tmp_path_factory.mktemp("data_set")))
+def data_set(once: Once) -> DataSet:
+    def fill(folder: pathlib.Path) -> None:
+        made = write_data_set(str(folder))
+        (folder / "content.pickle").write_bytes(pickle.dumps((made.pixels, made.targets)))
+
+    folder = once("data_set", fill)
+    content = pickle.loads((folder / "content.pickle").read_bytes())
+    data = str(folder / "data")
+    return DataSet(data, str(folder / "raw"), manifests.read(data), *content)
 
 
 @pytest.fixture(scope="session")
@@ -212,11 +224,42 @@ def raw_data_set(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 
 @pytest.fixture(scope="session")
 def one_device() -> Any:
-    """The runtime of one CPU, connected as a run would."""
+    """The runtime of one device, connected as a run would; bit-identical repeats on any."""
     from trainer.config import RuntimeConfig
     from trainer.distribution import runtime
 
-    return runtime.connect(RuntimeConfig(), {}, seed=0)
+    return runtime.connect(RuntimeConfig(deterministic=True), {}, seed=0)
+
+
+@pytest.fixture(scope="session")
+def gpu() -> None:
+    """Skips where there is no GPU; fails there with CXR14_EXPECT_GPU=1."""
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        if os.environ.get("CXR14_EXPECT_GPU"):
+            pytest.fail("CXR14_EXPECT_GPU is set and TensorFlow sees no GPU")
+        pytest.skip("TensorFlow sees no GPU here")
+    # Sums of products of 10 bits of mantissa could not be compared to 1e-5.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+@pytest.fixture(scope="session", params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> str:
+    """Where a test computes: `pytest -m gpu` does on a GPU what everybody else does on a CPU."""
+    if request.param == "gpu":
+        request.getfixturevalue("gpu")
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture(scope="session")
+def on_device(device: str, one_device: Any) -> Any:
+    """The runtime of that device."""
+    import tensorflow as tf
+
+    strategy = tf.distribute.OneDeviceStrategy(f"/{device.upper()}:0")
+    return dataclasses.replace(one_device, strategy=strategy)
 
 
 @pytest.fixture(scope="session")
@@ -265,23 +308,37 @@ class FinishedRun:
 
 
 @pytest.fixture(scope="session")
-def finished_run(data_set: DataSet, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
-    """A run of every stage through the command line's entry point."""
+def finished_run(
+    data_set: DataSet, once: Once, tmp_path_factory: pytest.TempPathFactory
+) -> FinishedRun:
+    """A run of every stage through the command line's entry point, with the small backbone."""
+    from cxr14_small_backbone import used
+
     from trainer import task
 
-    output = str(tmp_path_factory.mktemp("run") / "out")
     wanted = {"evaluation__gallery": 1, "evaluation__localisation": True}
-    argv = arguments(data_set.folder, output, **wanted)
-    assert task.main(argv) == 0
-    return FinishedRun(output, argv)
+
+    def fill(folder: pathlib.Path) -> None:
+        with used():
+            assert task.main(arguments(data_set.folder, str(folder / "out"), **wanted)) == 0
+
+    # A copy for each process, as a run writes into its folder that it is at work there.
+    output = str(tmp_path_factory.mktemp("run") / "out")
+    shutil.copytree(once("finished_run", fill) / "out", output)
+    return FinishedRun(output, arguments(data_set.folder, output, **wanted))
 
 
 @pytest.fixture(scope="session")
-def two_cpus(fresh_python: Callable[..., Any]) -> dict[str, Any]:
-    """What `on_two_cpus.py` measured."""
-    done = fresh_python(str(ROOT / "tests" / "trainer" / "on_two_cpus.py"))
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
+def two_devices(device: str, fresh_python: Callable[..., Any], once: Once) -> dict[str, Any]:
+    """What `on_two_devices.py` measured on two devices of a kind."""
+
+    def fill(folder: pathlib.Path) -> None:
+        done = fresh_python(str(ROOT / "tests" / "trainer" / "on_two_devices.py"), device)
+        assert done.returncode == 0, done.stderr
+        (folder / "measured.json").write_text(done.stdout)
+
+    made = once(f"two_devices-{device}", fill) / "measured.json"
+    result: dict[str, Any] = json.loads(made.read_text())
     return result
 
 

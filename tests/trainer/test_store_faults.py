@@ -13,6 +13,7 @@ from trainer import task
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("small_backbone"),
     pytest.mark.filterwarnings(
         "ignore:Exception ignored in.*SSLSocket:pytest.PytestUnraisableExceptionWarning"
     ),
@@ -21,9 +22,11 @@ pytestmark = [
 # As much of a file as a disk takes, by a limit of the process.
 LIMITED = """
 import resource, sys
+from tests.cluster import small_backbone
 from trainer import task
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-sys.exit(task.main(sys.argv))
+with small_backbone.used():
+    sys.exit(task.main(sys.argv))
 """
 
 
@@ -75,7 +78,8 @@ def test_once_the_start_is_noted_a_restart_is_free(
 def test_a_disk_that_is_full_counts_as_a_restart(
     data_set: Any, tmp_path: pathlib.Path, command_line: Any, fresh_python: Any
 ) -> None:
-    argv = command_line(data_set.folder, f"{tmp_path}/run")
+    # A checkpoint with both moments of Adam takes more than the disk does.
+    argv = command_line(data_set.folder, f"{tmp_path}/run", model__hidden_units=10_000)
     done = fresh_python("-c", LIMITED, *argv[1:], "--mode=train")
     sentence = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 74, done.stderr

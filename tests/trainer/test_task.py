@@ -15,6 +15,8 @@ import yaml
 from preprocessing.contract.errors import DataError
 from trainer import modes, task
 
+pytestmark = pytest.mark.usefixtures("small_backbone")
+
 WITHOUT_TENSORFLOW = """
 import sys
 from preprocessing.contract.errors import DataError

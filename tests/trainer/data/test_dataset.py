@@ -193,9 +193,9 @@ def test_evaluation_yields_every_index_once_and_fills_up_with_minus_one(
 
 @pytest.mark.distributed
 @pytest.mark.slow
-def test_evaluation_on_two_devices_yields_every_index_once(two_cpus: dict[str, Any]) -> None:
+def test_evaluation_on_two_devices_yields_every_index_once(two_devices: dict[str, Any]) -> None:
     for split, examples in {"train": 29, "validation": 11, "test": 9}.items():
-        seen = two_cpus["indices"][split]
+        seen = two_devices["indices"][split]
         assert [index for index in seen if index >= 0] == list(range(examples))
         assert len(seen) == -(-examples // 6) * 6
 

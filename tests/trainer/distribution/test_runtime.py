@@ -142,8 +142,8 @@ def test_connecting_sets_the_precision(one_device: runtime.Runtime, precision: A
 
 @pytest.mark.distributed
 @pytest.mark.slow
-def test_two_logical_cpus_are_two_mirrored_replicas(two_cpus: dict[str, Any]) -> None:
-    assert (two_cpus["strategy"], two_cpus["replicas"]) == ("mirrored", 2)
+def test_two_logical_cpus_are_two_mirrored_replicas(two_devices: dict[str, Any]) -> None:
+    assert (two_devices["strategy"], two_devices["replicas"]) == ("mirrored", 2)
 
 
 @pytest.mark.distributed

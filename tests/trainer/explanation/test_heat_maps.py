@@ -28,7 +28,7 @@ from trainer.predictions.placement import normalised
 from trainer.predictions.table import Predictions
 from trainer.run import Run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_backbone")]
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_maps_are_those_of_the_formula_at_the_right_picture(
 ) -> None:
     heat_maps.write(job, scored)
     found = heat_map_files.read_boxed(f"{job.output}/predictions/localisation.npz")
-    assert found.maps.shape[1:] == (3, 3)
+    assert found.maps.shape[1:] == (6, 6)
     assert found.placement == placement(40, job.config.data)
     for row in (0, len(found.ids) - 1):
         finding = data_set.manifest.findings.index(found.findings[row])

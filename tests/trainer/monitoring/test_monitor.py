@@ -227,8 +227,7 @@ def test_every_gpu_is_named_and_no_other_device() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="no GPU here")
-def test_gpu_memory_grows_with_what_is_held_and_the_peak_stays() -> None:
+def test_gpu_memory_grows_with_what_is_held_and_the_peak_stays(gpu: None) -> None:
     before = memory()["memory/gpu0_mib"]
     with tf.device("GPU:0"):
         held = tf.ones([64, MIB // 4])

@@ -44,9 +44,9 @@ def test_a_large_mean_does_not_swallow_the_variance(one_device: Any) -> None:
 @pytest.mark.distributed
 @pytest.mark.slow
 def test_two_devices_normalise_their_global_batch_as_precisely_as_one(
-    two_cpus: dict[str, Any],
+    two_devices: dict[str, Any],
 ) -> None:
-    found = two_cpus["normalised_far_from_zero"]
+    found = two_devices["normalised_far_from_zero"]
     values, by = (np.array(found[name], np.float64) for name in ("values", "factors"))
     variance = values.var(axis=0)
     scale = 1 / np.sqrt(variance + 1e-3)

@@ -101,8 +101,8 @@ def test_an_example_that_is_not_scored_once_is_a_defect_that_stops(
 
 @pytest.mark.distributed
 @pytest.mark.slow
-def test_two_devices_score_like_one(two_cpus: dict[str, Any]) -> None:
-    two, one = two_cpus["scores"]["two"], two_cpus["scores"]["one"]
+def test_two_devices_score_like_one(two_devices: dict[str, Any]) -> None:
+    two, one = two_devices["scores"]["two"], two_devices["scores"]["one"]
     assert len(two) == 11
     np.testing.assert_allclose(two, one, atol=1e-6)
     assert len(np.unique(np.round(one, 6), axis=0)) == 11

@@ -43,10 +43,11 @@ class Harness:
         Keywords take the place of the run's parts.
         """
         config, strategy = self.config, self.runtime.strategy
-        model = self.tiny(seed=config.seed)
+        with strategy.scope():
+            model = self.tiny(seed=config.seed)
+            chosen = optimizer.build(config.optimizer)
+            chosen.build(model.network.trainable_variables)
         schedule = optimizer.Schedule(config.optimizer, config.train.epochs * PER_EPOCH)
-        chosen = optimizer.build(config.optimizer)
-        chosen.build(model.network.trainable_variables)
         progress = Progress(loss_scale=config.optimizer.loss_scale)
         saver = Checkpoints(
             output=str(output),
@@ -134,9 +135,9 @@ def assert_equal(one: list[np.ndarray], other: list[np.ndarray]) -> None:
 
 @pytest.fixture
 def harness(
-    data_set: Any, one_device: Any, make_tiny_model: Callable[..., Any], small_settings: Any
+    data_set: Any, on_device: Any, make_tiny_model: Callable[..., Any], small_settings: Any
 ) -> Harness:
-    return Harness(data_set, one_device, make_tiny_model, small_settings())
+    return Harness(data_set, on_device, make_tiny_model, small_settings())
 
 
 def test_training_lowers_the_loss_and_counts_what_it_did(

@@ -11,6 +11,14 @@ from trainer.config import Config
 from trainer.training import shortage
 
 
+@pytest.fixture(scope="module")
+def exhausted() -> tf.errors.ResourceExhaustedError:
+    """What TensorFlow raises, after ten seconds in which memory might have come free."""
+    with pytest.raises(tf.errors.ResourceExhaustedError) as caught:
+        tf.zeros([2**50])
+    return caught.value
+
+
 def _config(batch: int, parts: int = 1) -> Config:
     config = Config()
     config.data.global_batch_size, config.train.accumulation_steps = batch, parts
@@ -30,13 +38,13 @@ def _config(batch: int, parts: int = 1) -> Config:
     ],
 )
 def test_before_the_first_step_the_settings_are_too_large(
-    batch: int, parts: int, advice: str
+    batch: int, parts: int, advice: str, exhausted: Exception
 ) -> None:
     with (
         pytest.raises(ConfigError, match=advice),
         shortage.named(_config(batch, parts), 2, Progress()),
     ):
-        tf.zeros([2**50])
+        raise exhausted
 
 
 def test_the_memory_of_the_host_is_told_alike() -> None:
@@ -45,10 +53,10 @@ def test_the_memory_of_the_host_is_told_alike() -> None:
         np.zeros([2**50])
 
 
-def test_later_it_counts_as_a_restart() -> None:
+def test_later_it_counts_as_a_restart(exhausted: Exception) -> None:
     said = pytest.raises(ResourceError, match="after 40 steps for which it sufficed")
     with said as caught, shortage.named(_config(4), 1, Progress(step=40)):
-        tf.zeros([2**50])
+        raise exhausted
     assert "accumulation_steps" not in str(caught.value)
 
 

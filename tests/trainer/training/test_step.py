@@ -30,16 +30,16 @@ class Trainer:
 
     def __init__(
         self,
-        made: model.Model,
+        make: Callable[..., model.Model],
         data_set: Any,
         config: Config,
         *,
-        frozen: bool = False,
-        strategy: tf.distribute.Strategy | None = None,
+        frozen: bool,
+        strategy: tf.distribute.Strategy,
     ) -> None:
-        self.strategy = strategy or tf.distribute.OneDeviceStrategy("/CPU:0")
-        self.config, self.data_set, self.model = config, data_set, made
-        with self.strategy.scope():
+        self.strategy, self.config, self.data_set = strategy, config, data_set
+        with strategy.scope():
+            self.model = made = make(seed=1, dropout=0.0)
             self.optimizer = optimizer.build(config.optimizer)
             self.optimizer.build(made.network.trainable_variables)
             self.average = None
@@ -76,26 +76,32 @@ class Trainer:
         )
 
 
+@pytest.fixture
 def tiny(
-    make: Callable[..., Any], data_set: Any, small: Callable[[], Config], **changes: Any
-) -> Any:
-    """Returns a trainer of the tiny network; keywords are settings with "__" for the dot."""
-    config = small()
-    config.optimizer.name = "sgd"
-    config.optimizer.learning_rate = 0.1
-    frozen = changes.pop("frozen", False)
-    for name, value in changes.items():
-        section, _, setting = name.partition("__")
-        setattr(getattr(config, section), setting, value)
-    return Trainer(make(seed=1, dropout=0.0), data_set, config, frozen=frozen)
+    make_tiny_model: Callable[..., model.Model],
+    data_set: Any,
+    small_settings: Callable[[], Config],
+    on_device: Any,
+) -> Callable[..., Trainer]:
+    """Makes a trainer of the tiny network; keywords are settings with "__" for the dot."""
+
+    def make(*, frozen: bool = False, **changes: Any) -> Trainer:
+        config = small_settings()
+        config.optimizer.name = "sgd"
+        config.optimizer.learning_rate = 0.1
+        for name, value in changes.items():
+            section, _, setting = name.partition("__")
+            setattr(getattr(config, section), setting, value)
+        strategy = on_device.strategy
+        return Trainer(make_tiny_model, data_set, config, frozen=frozen, strategy=strategy)
+
+    return make
 
 
 def test_a_step_is_plain_gradient_descent_on_the_mean_over_known_targets(
-    make_tiny_model: Callable[..., Any], data_set: Any, small_settings: Callable[[], Config]
+    tiny: Callable[..., Trainer],
 ) -> None:
-    trainer = tiny(
-        make_tiny_model, data_set, small_settings, data__crop_fraction=0.8, data__flip=False
-    )
+    trainer = tiny(data__crop_fraction=0.8, data__flip=False)
     made = trainer.model
     before = [variable.numpy() for variable in made.network.trainable_variables]
     measured = trainer.run(1)
@@ -130,13 +136,11 @@ def test_a_step_is_plain_gradient_descent_on_the_mean_over_known_targets(
 
 @pytest.mark.parametrize("parts", [2, 4])
 def test_accumulated_parts_make_the_same_step(
-    make_tiny_model: Callable[..., Any],
-    data_set: Any,
-    small_settings: Callable[[], Config],
+    tiny: Callable[..., Trainer],
     parts: int,
 ) -> None:
-    whole = tiny(make_tiny_model, data_set, small_settings)
-    accumulated = tiny(make_tiny_model, data_set, small_settings, train__accumulation_steps=parts)
+    whole = tiny()
+    accumulated = tiny(train__accumulation_steps=parts)
     one, other = whole.run(4), accumulated.run(4)
     np.testing.assert_allclose(one.loss, other.loss, rtol=1e-5)
     np.testing.assert_allclose(one.losses, other.losses, rtol=1e-4)
@@ -146,9 +150,9 @@ def test_accumulated_parts_make_the_same_step(
 
 
 def test_clipping_bounds_the_step_by_the_norm_of_the_whole_gradient(
-    make_tiny_model: Callable[..., Any], data_set: Any, small_settings: Callable[[], Config]
+    tiny: Callable[..., Trainer],
 ) -> None:
-    trainer = tiny(make_tiny_model, data_set, small_settings, optimizer__clip_norm=0.01)
+    trainer = tiny(optimizer__clip_norm=0.01)
     before = trainer.model.network.get_weights()
     measured = trainer.run(1)
     assert float(measured.norms[0]) > 0.01
@@ -160,9 +164,9 @@ def test_clipping_bounds_the_step_by_the_norm_of_the_whole_gradient(
 
 
 def test_a_frozen_backbone_stays_and_the_head_learns(
-    make_tiny_model: Callable[..., Any], data_set: Any, small_settings: Callable[[], Config]
+    tiny: Callable[..., Trainer],
 ) -> None:
-    trainer = tiny(make_tiny_model, data_set, small_settings, frozen=True)
+    trainer = tiny(frozen=True)
     backbone = trainer.model.backbone.get_weights()
     head = trainer.model.head.get_weights()
     trainer.run(3)
@@ -176,9 +180,9 @@ def test_a_frozen_backbone_stays_and_the_head_learns(
 
 
 def test_the_average_follows_the_weights(
-    make_tiny_model: Callable[..., Any], data_set: Any, small_settings: Callable[[], Config]
+    tiny: Callable[..., Trainer],
 ) -> None:
-    trainer = tiny(make_tiny_model, data_set, small_settings, optimizer__ema_decay=0.5)
+    trainer = tiny(optimizer__ema_decay=0.5)
     start = trainer.model.network.get_weights()
     trainer.run(1)
     # After the first step: decay min(0.5, 2 / 11).
@@ -188,13 +192,11 @@ def test_the_average_follows_the_weights(
 
 
 def test_an_overflow_is_skipped_and_counted(
-    make_tiny_model: Callable[..., Any],
-    data_set: Any,
-    small_settings: Callable[[], Config],
+    tiny: Callable[..., Trainer],
     precision: Callable[[str], None],
 ) -> None:
     precision("mixed_float16")
-    trainer = tiny(make_tiny_model, data_set, small_settings, runtime__precision="mixed_float16")
+    trainer = tiny(runtime__precision="mixed_float16")
     before = trainer.model.network.get_weights()
     most = LossScale(tf.constant(2.0**24), tf.constant(9, tf.int64), tf.constant(3, tf.int64))
     measured = trainer.run(1, most)

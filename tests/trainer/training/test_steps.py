@@ -96,9 +96,9 @@ def test_another_count_is_not_compiled_anew(calls: Callable[[], Calls]) -> None:
     "kind", ["plain", "accumulated", "averaged", "clipped", "normalised", "half_known"]
 )
 def test_two_devices_train_like_one_with_the_same_global_batch(
-    two_cpus: dict[str, Any], kind: str
+    two_devices: dict[str, Any], kind: str
 ) -> None:
-    two, one = two_cpus["trained"]["two"][kind], two_cpus["trained"]["one"][kind]
+    two, one = two_devices["trained"]["two"][kind], two_devices["trained"]["one"][kind]
     assert len(two["losses"]) == len(one["losses"]) == 9
     # Later steps agree only if the gradients of the replicas are summed, not averaged again.
     for measured in ("losses", "norms", "each", "weights", "average"):
@@ -108,9 +108,9 @@ def test_two_devices_train_like_one_with_the_same_global_batch(
 
 @pytest.mark.distributed
 @pytest.mark.slow
-def test_what_is_set_changes_what_two_devices_train(two_cpus: dict[str, Any]) -> None:
+def test_what_is_set_changes_what_two_devices_train(two_devices: dict[str, Any]) -> None:
     """Without it the comparisons above would compare one and the same run."""
-    trained = two_cpus["trained"]["two"]
+    trained = two_devices["trained"]["two"]
     plain = trained["plain"]
     np.testing.assert_allclose(
         trained["accumulated"]["losses"], plain["losses"], rtol=1e-5, atol=1e-5
@@ -125,18 +125,18 @@ def test_what_is_set_changes_what_two_devices_train(two_cpus: dict[str, Any]) ->
 @pytest.mark.distributed
 @pytest.mark.slow
 def test_replicas_with_their_own_batch_statistics_remember_the_same(
-    two_cpus: dict[str, Any],
+    two_devices: dict[str, Any],
 ) -> None:
     for kind in ("normalised", "per_replica"):
-        first, second = two_cpus["trained"]["two"][kind]["moving"]
+        first, second = two_devices["trained"]["two"][kind]["moving"]
         assert first == second
         assert np.abs(first).max() > 0.01
 
 
 @pytest.mark.distributed
 @pytest.mark.slow
-def test_two_devices_train_with_loss_scaling(two_cpus: dict[str, Any]) -> None:
-    trained = two_cpus["trained"]
+def test_two_devices_train_with_loss_scaling(two_devices: dict[str, Any]) -> None:
+    trained = two_devices["trained"]
     half = trained["two"]["mixed_float16"]
     assert half["losses"] == pytest.approx(trained["one"]["plain"]["losses"], rel=2e-2)
     assert half["losses"] == pytest.approx(trained["one"]["mixed_float16"]["losses"], rel=1e-2)
@@ -145,9 +145,9 @@ def test_two_devices_train_with_loss_scaling(two_cpus: dict[str, Any]) -> None:
 
 @pytest.mark.distributed
 @pytest.mark.slow
-def test_two_devices_skip_a_step_together(two_cpus: dict[str, Any]) -> None:
+def test_two_devices_skip_a_step_together(two_devices: dict[str, Any]) -> None:
     """One device adds up more examples in float16, so that it may have to skip one step more."""
-    two, one = (two_cpus["trained"][name]["overflowing"] for name in ("two", "one"))
+    two, one = (two_devices["trained"][name]["overflowing"] for name in ("two", "one"))
     for found in (two, one):
         assert 0 < found["skipped"] < 9
         assert found["scale"] == 2.0**21 / 2 ** found["skipped"]
@@ -158,6 +158,6 @@ def test_two_devices_skip_a_step_together(two_cpus: dict[str, Any]) -> None:
 
 @pytest.mark.distributed
 @pytest.mark.slow
-def test_the_variables_of_replicas_stay_the_same(two_cpus: dict[str, Any]) -> None:
-    trained = two_cpus["trained"]["two"]
+def test_the_variables_of_replicas_stay_the_same(two_devices: dict[str, Any]) -> None:
+    trained = two_devices["trained"]["two"]
     assert {kind: found["apart"] for kind, found in trained.items()} == dict.fromkeys(trained, 0.0)

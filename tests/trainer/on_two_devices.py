@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Trains and scores on two logical CPUs and on one device, and prints what came out as JSON.
+"""Trains and scores on two devices and on one: `PROGRAM cpu|gpu` prints what came out as JSON.
 
 A program of its own because TensorFlow's devices are set once in a process.
 """
@@ -226,15 +226,31 @@ def indices(running: Runtime, data: DataSet, split: str, batch: int) -> list[int
     return np.concatenate(list(itertools.chain(*per_batch))).tolist()
 
 
+def connect(kind: str) -> tuple[Runtime, Runtime]:
+    """Returns two devices and one, of a machine that may have one GPU, or none."""
+    gpus = tf.config.list_physical_devices("GPU") if kind == "gpu" else []
+    tf.config.set_visible_devices(gpus[:2], "GPU")
+    if len(gpus) == 1:
+        # Two halves of it, which exchange what they compute as two GPUs do, without NCCL.
+        half = tf.config.LogicalDeviceConfiguration(memory_limit=2048)
+        tf.config.set_logical_device_configuration(gpus[0], [half, half])
+        tf.config.experimental.enable_op_determinism()
+        strategy = tf.distribute.MirroredStrategy(["/GPU:0", "/GPU:1"])
+        two = Runtime(runtime.Topology("mirrored"), strategy, "float32")
+    else:
+        settings = RuntimeConfig(
+            strategy="mirrored", logical_cpus=0 if gpus else 2, deterministic=True
+        )
+        two = runtime.connect(settings, {}, seed=0)
+    # Sums of products of 10 bits of mantissa could not be compared to 1e-5.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    one = tf.distribute.OneDeviceStrategy(f"/{kind.upper()}:0")
+    return two, Runtime(runtime.Topology("one_device"), one, "float32")
+
+
 def main() -> None:
     """Prints one line of JSON."""
-    settings = RuntimeConfig(logical_cpus=2)
-    two = runtime.connect(settings, {}, seed=0)
-    one = Runtime(
-        topology=runtime.Topology("one_device"),
-        strategy=tf.distribute.OneDeviceStrategy("/CPU:0"),
-        precision="float32",
-    )
+    two, one = connect(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
         data = write_data_set(folder)
         trained: dict[str, dict[str, Any]] = {"two": {}, "one": {}}
