@@ -142,7 +142,7 @@ def certainty(report: Mapping[str, Any], notes: Mapping[str, str]) -> Part:
 
 
 def validation(report: Mapping[str, Any], notes: Mapping[str, str]) -> list[Part]:
-    """Returns validation beside test; nothing where the headline is not test, or stands alone."""
+    """Returns validation beside test; nothing without both."""
     main, compared = report["splits"][headline(report["splits"])], compared_split(report)
     if not compared:
         return []

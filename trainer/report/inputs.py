@@ -16,7 +16,7 @@ _BESIDE = (metadata.NAME, "localisation.npz", "gallery.npz")
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """Paths, local or gs://; empty where nothing was handed in.
+    """Paths, local or gs://; empty where nothing was given.
 
     Attributes:
         predictions: of the model, .csv, .npz or .parquet.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tells by hash whether the images of a test split are the official test list of ChestX-ray14.
+"""Decides by hash whether the images of a test split are the official test list of ChestX-ray14.
 
 The NIH publishes train_val_list.txt (86,524 images) and test_list.txt (25,596) with the images
 (Wang et al., CVPR 2017, arXiv:1705.02315v5). AUCs of other test images, even of the same data set,
@@ -64,7 +64,7 @@ def identity(
         every patient has as many images; "part" where the manifest says official and not all
         images are here; "other"; "unknown"; "no test split". `official`: True for proven and
         part, False for other, else None. `comparable`: True where it is proven, the patients fit
-        the names and none stands in two splits. `statement`: all that in words. Further `images`,
+        the names and none is in two splits. `statement`: all that in words. Further `images`,
         `patients`, `sha256` of the names, the list's `official_images`, `official_patients` and
         `official_sha256`, `patients_in_two_splits`, and `patients_fit_names`: whether images are of
         one patient exactly where their names say so.
@@ -191,7 +191,7 @@ def _statement(certainty: str, found: Mapping[str, Any], manifest: Any) -> str:
             f"{found['official_patients']:,}, and the SHA-256 of the names differs."
         ),
         "unknown": (
-            "Nothing that was handed to this report says whether the test split is the official "
+            "Nothing given to this report says whether the test split is the official "
             "one of ChestX-ray14: give predictions whose ids are the names of the images."
         ),
     }

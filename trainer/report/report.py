@@ -54,7 +54,7 @@ def build(source: Source) -> Report:
         defined is None. `from_files` adds the hashes and the names of the files.
 
     Raises:
-        DataError: what was handed in beside the predictions does not fit them.
+        DataError: what was given beside the predictions does not fit them.
         UsageError: the number of resamples is below 1.
     """
     if source.resamples < 1:
@@ -202,7 +202,7 @@ def _hash(facts: Any) -> str:
 def _json(report: Report) -> str:
     """Indented JSON with every list of numbers on one line."""
     text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
-    # A line break cannot stand inside a JSON string, so this meets lists only.
+    # JSON strings hold no line break, so this matches lists only.
     return re.sub(r'\[\n[^\[\]{}"]*\]', lambda found: " ".join(found[0].split()), text) + "\n"
 
 

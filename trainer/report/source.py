@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a report is made from: predictions, and whatever else was handed in beside them."""
+"""What a report is made from: predictions, and what else was given with them."""
 
 import dataclasses
 import functools
@@ -20,7 +20,7 @@ def headline(splits: Container[str]) -> str:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """Everything that a section may use; what was not handed in is None or empty.
+    """Everything that a section may use; what was not given is None or empty.
 
     Attributes:
         predictions: one or more splits.

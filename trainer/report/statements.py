@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the report says in words: what its numbers mean, what they do not, what is not known.
 
-Every statement is chosen by what the report holds, so that it never claims more than was handed
-in.
+Every statement is chosen by what the report holds, so that it never claims more than was
+given.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The report claims what was handed in and names what needs caution."""
+"""The report claims what was given and names what needs caution."""
 
 from collections.abc import Callable
 

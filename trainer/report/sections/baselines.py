@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The section on what needs no image: metadata alone, the view alone, labels dealt at random."""
+"""The section on what needs no image: metadata alone, the view alone, labels shuffled at random."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,7 +38,7 @@ def build(source: Source) -> dict[str, Any]:
 
     Args:
         source: its `metadata` must hold labels and images of patients whose scores are not here,
-            or only labels dealt at random can be judged.
+            or only shuffled labels can be judged.
     """
     rows, found = source.rows(source.headline), lesson_of(source)
     lesson = found if isinstance(found, Lesson) else None
@@ -146,7 +146,7 @@ def _notes(section: Mapping[str, Any]) -> list[str]:
     if section["no_metadata_because"]:
         notes.append(
             f"There is no baseline of metadata because {section['no_metadata_because']}. Without "
-            "it, nobody knows how much of the model's AUC the ward explains."
+            "it, how much of the model's AUC the ward explains is not known."
         )
     else:
         notes.append(_on_training(section))
@@ -160,7 +160,7 @@ def _notes(section: Mapping[str, Any]) -> list[str]:
             "that way reproduces the 0.588 that is published for the view alone."
         )
     notes.append(
-        "Shuffled labels are the model's scores against labels dealt out at random among the same "
+        "Shuffled labels are the model's scores against labels shuffled among the same "
         "images. They must come out near 0.5: if not, the computation is at fault, not the model."
     )
     return notes

@@ -33,7 +33,7 @@ def build(source: Source) -> dict[str, Any]:
         return {
             "available": False,
             "reason": (
-                "No second predictions file was handed in; --compare=FILE with another model's "
+                "No second predictions file was given; --compare=FILE with another model's "
                 "predictions of the same images compares both."
             ),
         }
@@ -134,7 +134,7 @@ def _notes(name: str, resamples: int, left_out: Sequence[str]) -> list[str]:
     notes = [
         f"The difference is the AUC of {name} minus the AUC of this report, on the same images of "
         "the same patients. Both are scored on the same resamples of patients, so that what makes "
-        "a resample easy or hard falls out.",
+        "a resample easy or hard cancels out.",
         f"p: how unlikely so large a difference would be if there were none, from its spread over "
         f"the same {resamples:,} resamples, taken as normal. p (Holm) is corrected for the number "
         "of findings, of which some would differ by luck alone.",

@@ -89,8 +89,8 @@ def _notes(resamples: int) -> list[str]:
     return [
         "The interval to quote is the one from resampled patients. The other two take every "
         "image as if it came from a patient of its own. Images of one patient resemble each "
-        "other and so tell less than as many images of different patients: intervals that "
-        "ignore this are too short wherever patients have several images. They stand here "
+        "other and so say less than as many images of different patients: intervals that "
+        "ignore this are too short wherever patients have several images. They are here "
         "because most publications print them.",
         f"Patients and images are drawn {resamples:,} times with replacement within "
         "strata (the rarest finding that a patient or an image shows), which keeps rare "

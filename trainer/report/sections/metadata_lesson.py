@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What metadata teach the baselines of the report: which images to learn from, which to judge."""
+"""What the baselines of the report learn from metadata, and which images are judged."""
 
 import dataclasses
 from typing import Any
@@ -52,14 +52,14 @@ class Lesson:
 
 
 def lesson_of(source: Source) -> Lesson | str:
-    """Returns what the metadata teach, or in words why they teach nothing.
+    """Returns what there is to learn, or in words why there is nothing.
 
     Raises:
         DataError: the metadata say that an image is of another patient than the predictions do.
     """
     known, rows = source.metadata, source.rows(source.headline)
     if known is None:
-        return "no metadata were handed in: add --metadata=Data_Entry_2017_v2020.csv"
+        return "no metadata were given: add --metadata=Data_Entry_2017_v2020.csv"
     if known.labels is None or not set(known.findings) & set(rows.findings):
         return "the metadata hold no labels of these findings to learn from"
     joined = metadata.join(known, rows.ids, rows.patients)

@@ -15,12 +15,12 @@ from trainer.report.parts import Fold, Heading, Notes, Part, flagged
 from trainer.report.sections.published_tables import FINDINGS, LEVELS, RESULTS, TEST_POSITIVES
 from trainer.report.source import Source
 
-# Results with AUCs of findings that stand beside the model's, finding by finding.
+# Results whose AUCs are known for each finding.
 _BY_FINDING = [result for result in RESULTS if result.findings]
 
 
 def build(source: Source) -> dict[str, Any]:
-    """Returns published results, or why none may stand beside the model's.
+    """Returns published results, or why none can be compared with the model's.
 
     Args:
         source: the ids of its test images decide.

@@ -18,7 +18,7 @@ _FIXED = (
     "more.",
     "The groups differ in more than their name. Patients filmed lying (AP) are sicker, one ward "
     "has its own machine, the frequently followed are few and resemble each other. The figures "
-    "show where the model does worse, not why, and one group may stand for another.",
+    "show where the model does worse, not why, and one group may be a proxy for another.",
     "One patient can have images in several groups of age, view, follow-up number or detector. "
     "Differences are taken in the same resamples of patients, which counts that.",
 )
@@ -98,13 +98,13 @@ def _joined(section: Mapping[str, Any]) -> Iterator[str]:
     joined = section["joined"]
     if joined["by"] == "patient":
         yield (
-            f"No image of the {section['split']} split stands in the metadata by its name, so that "
+            f"No image of the {section['split']} split is in the metadata by its name, so "
             f"{joined['images']:,} of {joined['of']:,} images were joined on their patient, and "
             "only by sex, which does not change from image to image of a patient."
         )
     else:
         text = (
-            f"{joined['images']:,} of {joined['of']:,} images stand in the metadata by name and "
+            f"{joined['images']:,} of {joined['of']:,} images are in the metadata by name and "
             f"patient; the others are the group {UNKNOWN!r}."
         )
         yield text if joined["images"] < joined["of"] else text.partition(";")[0] + "."

@@ -28,7 +28,7 @@ TITLES = {
 RULE = "youden"
 _MEASURES = {"auc": "AUC", "tpr": "True positive rate", "fpr": "False positive rate"}
 _NO_METADATA = (
-    "No metadata were handed in, so that nothing is known of sex, age, view or detector: give "
+    "No metadata were given, so nothing is known of sex, age, view or detector: give "
     "ChestX-ray14's label file with --metadata."
 )
 _FACTS = ("sex", "age", "view", "follow_up", "width", "height")
@@ -48,13 +48,13 @@ def build(source: Source) -> dict[str, Any]:
     facts, basis = _facts(source.metadata, joined, rows.patients)
     if facts is None:
         return _absent(
-            f"Neither an image nor a patient of the {source.headline} split stands in the "
+            f"Neither an image nor a patient of the {source.headline} split is in the "
             "metadata: give the metadata of the same data set."
         )
     compared, thresholds = _compared(source, facts)
     if not compared["divisions"]:
         return _absent(
-            f"The metadata tell no two groups of the {source.headline} images apart: give a "
+            f"The metadata do not divide the {source.headline} images into two groups: give a "
             "file that names sex, age or view."
         )
     section = {

@@ -64,7 +64,7 @@ def section() -> dict[str, Any]:
 
 def test_counts_are_said(section: dict[str, Any]) -> None:
     words = " ".join(subgroup_notes.notes_on(section))
-    assert "90 of 100 images stand in the metadata" in words
+    assert "90 of 100 images are in the metadata" in words
     assert "2 labels of the predictions differ from the metadata's (Mass 2)" in words
     assert "16 ages of the metadata file cannot be" in words
     assert "Not divided by follow-up" in words

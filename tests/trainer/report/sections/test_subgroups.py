@@ -90,7 +90,7 @@ def test_images_that_are_not_in_the_metadata_are_a_group_of_their_own(make: Make
     missing = np.isin(known.ids[-100:], [name[:-4] for name in make().select("test").ids]).sum()
     last = section["divisions"][0]["groups"][-1]
     assert (last["name"], last["images"]) == ("unknown", missing)
-    assert f"{240 - missing} of 240 images stand in the metadata" in " ".join(section["notes"])
+    assert f"{240 - missing} of 240 images are in the metadata" in " ".join(section["notes"])
 
 
 def test_labels_that_differ_from_the_metadata_are_counted(make: Make) -> None:
