@@ -33,7 +33,6 @@ HOPELESS = sorted(error.exit_code for error in (UsageError, DataError, ConfigErr
 
 JOBSET = "jobset.x-k8s.io/v1alpha2"
 _WORKER = "worker"
-_PORT = 2222
 # A part of a host name has at most 63 letters (RFC 1035), and JobSet keeps the six that Kubernetes
 # adds to a pod's name within it.
 _LONGEST = 57
@@ -66,9 +65,7 @@ def render(job: Job) -> Spec:
         nodes=_node_selector(job, job.kubernetes),
         hopeless=HOPELESS,
         stopped=StoppedError.exit_code,
-        on_stop="Ignore" if alone else "FailJob",
-        restarts=job.restarts if alone else 0,
-        env=[] if alone else _environment(job),
+        uncounted=_UNCOUNTED,
     )
     if not alone:
         _check_host_names(job)
@@ -88,30 +85,6 @@ def _node_selector(job: Job, kubernetes: Kubernetes) -> dict[str, str]:
     if job.spot:
         selector["cloud.google.com/gke-spot"] = "true"
     return selector
-
-
-def _environment(job: Job) -> list[Spec]:
-    """What `trainer.distribution.cluster` and `trainer.training.starts` read.
-
-    JOB_COMPLETION_INDEX comes from Kubernetes itself, the annotations from JobSet.
-    """
-    values = {
-        "CXR14_WORKERS": job.replicas,
-        "CXR14_PORT": _PORT,
-        "CXR14_MOST_RESTARTS": job.restarts + _UNCOUNTED,
-    }
-    annotations = {"CXR14_RESTARTS": "restart-attempt", "JOBSET_NAME": "jobset-name"}
-    paths = {
-        name: f"metadata.annotations['jobset.sigs.k8s.io/{key}']"
-        for name, key in annotations.items()
-    }
-    return [
-        *({"name": name, "value": str(value)} for name, value in values.items()),
-        *(
-            {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
-            for name, path in paths.items()
-        ),
-    ]
 
 
 def _check_host_names(job: Job) -> None:
