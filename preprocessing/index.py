@@ -36,9 +36,9 @@ class Inputs:
         train_list: names for training alone.
         validation_list: names for validation.
         boxes: BBox_List_2017.csv; empty for none.
-        pseudonym_key_file: holds the secret that turns the patients of DICOM files into pseudonyms.
+        pseudonym_key_file: the secret that makes pseudonyms of the patients in DICOM files.
         allow_missing: work on the images that are there and count the others.
-        check_md5: hold archives against the published sums.
+        check_md5: check archives against the published sums.
     """
 
     images: str
@@ -82,7 +82,7 @@ class Index:
     phantom: str = ""
 
     def pseudonym(self, patient: str) -> str:
-        """Returns what stands for a patient in shards, manifest and messages."""
+        """Returns the name of a patient in shards, manifest and messages."""
         return _pseudonym(patient, self.key)
 
 

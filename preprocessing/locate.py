@@ -15,7 +15,7 @@ from preprocessing.sources.row import SIZE_OF_PICTURE, Row
 from preprocessing.staging import staging
 from preprocessing.staging.staging import Staged, StageTask
 
-# DICOM files to a unit of work and of resume.
+# DICOM files in a unit of work and of resume.
 _FILES_A_TASK = 256
 
 
@@ -52,7 +52,7 @@ def look(index: Index, inputs: Inputs) -> Places:
 
 
 def stage_tasks(index: Index, inputs: Inputs, found: Places, recipe: Recipe) -> list[StageTask]:
-    """Plans what must be worked off before shards can be planned; often nothing."""
+    """Plans what must be read before shards can be planned; often nothing."""
     kind = "dicom" if inputs.source == "dicom" else "picture"
     common = {"output": inputs.output, "kind": kind, "recipe": recipe}
     tasks = []
@@ -94,7 +94,7 @@ def merge(index: Index, inputs: Inputs, found: Places, tasks: Sequence[StageTask
             is_refused |= not row.patient or (bool(row.refused) and inputs.source == "dicom")
         else:
             row = dataclasses.replace(row, uri=found.files.get(row.id, ""))
-        # What is not a chest film shall not count when the films are divided.
+        # What is not a chest film must not count when films are divided.
         if is_refused and row.uri:
             origin = staged[row.id].origin if row.id in staged else row.uri
             rejected.append(_rejection(row, origin))
@@ -218,6 +218,11 @@ def _refuse_missing(
             f"for {len(nearly)} of them there is a file whose name differs in suffix or case alone "
             f"(first {near[nearly[0]]} for {nearly[0]}); rename the files, or correct the names in "
             "the label file"
+        )
+    if in_place := places.folders_named(inputs.images, missing):
+        advice = (
+            f"for {len(in_place)} of them a folder is where the file should be (first "
+            f"{next(iter(in_place.values()))}); put the picture in its place"
         )
     raise DataError(
         f"{len(missing)} of {len(index.rows)} images of {inputs.labels} are not below "

@@ -22,7 +22,7 @@ from preprocessing.shards import finalize, shards
 from preprocessing.sources.places import Places
 from preprocessing.splits import assignment
 from preprocessing.staging import staging
-from preprocessing.transforms import Spread, work_off, write_shard
+from preprocessing.transforms import Spread, stage, write_shard
 from preprocessing.workers import runner
 
 WRITER = "cxr14-preprocess 0.1.0"
@@ -57,49 +57,49 @@ def run(inputs: Inputs, config: Config, beam_arguments: Sequence[str]) -> tuple[
     Raises:
         DataError: input that cannot be used, or too many images that cannot.
         ConfigError: settings that cannot work, or another data set at the output.
-        UsageError: a flag of nobody, or an output that is not a folder or has another job.
+        UsageError: an unknown flag, or an output that is not a folder or that another job writes.
     """
     config.validate()
+    # 1. Text: labels, lists, boxes, and how images come to splits.
     read = index.read(inputs, config)
     beam_options = runner.options(beam_arguments, images=len(read.rows))
     # Workers read pictures and write shards; everything else is read here.
     runner.refuse_local_paths(beam_options, {"images": inputs.images, "output": inputs.output})
+    # 2. A data set that is complete is left as it is.
     made = _find_made(inputs.output, read)
     if made is not None:
         _refuse_other_images(inputs, made, read)
         return made, False
+    # 3. What is below --images; archives and DICOM files must be read before shards are planned.
     _check_split(read, config)
     found = locate.look(read, inputs)
     recipe = Recipe(config.stored_size, config.encoding, config.source_px, dict(config.words))
     todo = locate.stage_tasks(read, inputs, found, recipe)
-    located = plan = None
     if not todo:
         beam_options = runner.options(beam_arguments, images=len(found.files))
-        located = locate.merge(read, inputs, found, [])
-        if not located.rejected:
-            plan = make_plan(inputs, config, read, located, recipe)
+        _check_plan(inputs, config, read, found, recipe)
     with lock.hold(inputs.output):
-        # Whoever held the lock until now may have made it.
+        # 4. The output is this job's alone from here on; another job may just have finished it.
         made = _find_made(inputs.output, read)
         if made is not None:
             return made, False
         _claim(inputs.output, read)
-        probe.check(storage.join(inputs.output, finalize.PROGRESS))
-        finalize.sweep(inputs.output, keep=None)
-        if located is None:
+        # 5. Archives and DICOM files are read once, and every row gets its picture.
+        if todo:
             _stage(inputs, read, found, todo, beam_options)
-            located = locate.merge(read, inputs, found, todo)
-        plan = plan or _plan_of_the_rest(inputs, config, read, located, recipe)
+        located = locate.merge(read, inputs, found, todo)
+        finalize.list_rejected(inputs.output, located.rejected)
+        # 6. Splits and shards are planned, shards written, and the manifest last.
+        with finalize.naming_rejected(inputs.output, located.rejected, located.present):
+            plan = make_plan(inputs, config, read, located, recipe)
         return _write(inputs, config, beam_options, plan), True
 
 
-def _plan_of_the_rest(
-    inputs: Inputs, config: Config, read: Index, located: Located, recipe: Recipe
-) -> Plan:
-    """Lists the refused images before it finds that too little is left for a plan."""
-    finalize.list_rejected(inputs.output, located.rejected)
-    with finalize.naming_rejected(inputs.output, located.rejected, located.present):
-        return make_plan(inputs, config, read, located, recipe)
+def _check_plan(inputs: Inputs, config: Config, read: Index, found: Places, recipe: Recipe) -> None:
+    """Finds that no plan can be made of loose pictures before the output is touched."""
+    located = locate.merge(read, inputs, found, [])
+    if not located.rejected:
+        make_plan(inputs, config, read, located, recipe)
 
 
 def _write(inputs: Inputs, config: Config, beam_options: PipelineOptions, plan: Plan) -> Manifest:
@@ -129,18 +129,17 @@ def _stage(
     tasks: Sequence[staging.StageTask],
     beam_options: PipelineOptions,
 ) -> None:
-    """Works off archives and DICOM files, each one once."""
+    """Reads archives and DICOM files, each one once."""
     missing = (row.id for row in read.rows if row.id not in found.files)
     staging.write_wanted(inputs.output, missing)
     runner.run(
-        Spread(tasks, work_off),
+        Spread(tasks, stage),
         beam_options,
         title="reading archives and DICOM files",
         unit="parts",
         finished={staging.end_path(task): 1 for task in tasks},
     )
-    failures = staging.failures(tasks)
-    if failures:
+    if failures := staging.failures(tasks):
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise DataError(failures[0] + more)
 
@@ -196,7 +195,7 @@ def _check_split(read: Index, config: Config) -> None:
 def _find_made(output: str, read: Index) -> Manifest | None:
     """Returns the manifest at the output if this very job made it, else names the changes.
 
-    A data set that has lost a file is none: it is made again.
+    A data set that has lost a file is made again.
     """
     path = storage.join(output, manifests.NAME)
     if not storage.exists(path):
@@ -229,7 +228,7 @@ def _claim(output: str, read: Index) -> None:
     """Notes what the output is made from, or finds that a stopped job began something else.
 
     What was begun is given up for other inputs or settings only while no shard of it is finished;
-    so that who corrects a mistake found before that can use the same folder.
+    so that a mistake found before that can be corrected in the same folder.
     """
     path = storage.join(output, finalize.PROGRESS, _JOB)
     try:
@@ -247,6 +246,8 @@ def _claim(output: str, read: Index) -> None:
         finalize.remove_staged(output)
     if changed:
         storage.write_text(path, json.dumps(read.identity, indent=2) + "\n")
+    probe.check(storage.join(output, finalize.PROGRESS))
+    finalize.sweep(output, keep=None)
 
 
 def _refuse_differences(output: str, what: str, old: dict[str, object], read: Index) -> None:

@@ -16,7 +16,7 @@ from preprocessing.shards import shards
 from preprocessing.shards.shards import ShardTask
 from preprocessing.staging import unpacking
 from preprocessing.staging.staging import StageTask
-from preprocessing.workers import orphans
+from preprocessing.workers import worker_processes
 
 NAMESPACE = "cxr14"
 WRITTEN = "records_written"
@@ -43,9 +43,9 @@ def write_shard(task: ShardTask) -> dict[str, int]:
     return {WRITTEN: note.examples, **rejected}
 
 
-def work_off(task: StageTask) -> dict[str, int]:
+def stage(task: StageTask) -> dict[str, int]:
     """Reads an archive, or some DICOM files, and returns how many images that gave."""
-    return {STAGED: unpacking.work_off(task)}
+    return {STAGED: unpacking.stage(task)}
 
 
 class Worker(beam.DoFn):  # type: ignore[misc]  # Beam has no types
@@ -61,7 +61,7 @@ class Worker(beam.DoFn):  # type: ignore[misc]  # Beam has no types
     def setup(self) -> None:
         """Keeps OpenCV to one thread, as the runner uses every core, and ends with its job."""
         cv2.setNumThreads(1)
-        orphans.watch_parent()
+        worker_processes.watch_parent()
 
     def process(self, packed: str) -> Iterable[str]:
         """Does one task."""

@@ -3,22 +3,25 @@
 
 import collections
 import contextlib
-import csv
 import dataclasses
-import io
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
-from preprocessing.contract import cells, lock, patients
+import numpy as np
+import pandas as pd
+
+from preprocessing.contract import lock, patients
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
 from preprocessing.contract.labels import PRESENT, UNKNOWN
 from preprocessing.contract.manifest import Manifest, Shard, Split
-from preprocessing.shards import duplicates, shards
+from preprocessing.contract.schema import Facts
+from preprocessing.shards import shards, tables
 from preprocessing.shards.shards import Rejection, ShardNote, ShardTask
+from preprocessing.shards.tables import DUPLICATES, REJECTED, WARNINGS
+from preprocessing.sources.row import Row
 from preprocessing.staging import staging
 
-REJECTED, WARNINGS, DUPLICATES = "rejected.csv", "warnings.csv", "duplicates.csv"
 PROGRESS = "_progress"
 
 
@@ -44,35 +47,89 @@ def finish(
     Raises:
         DataError: a shard is not there, too many images are unusable, or all of a split.
     """
+    # 1. Tables of all that went wrong, before anything is refused.
     every = [task for of_split in tasks.values() for task in of_split]
     notes = _notes(every)
     out = [*rejected, *(item for note in notes.values() for item in note.rejected)]
     list_rejected(output, out)
     warnings = [*warnings, *(pair for note in notes.values() for pair in note.warnings)]
-    _write_table(output, WARNINGS, ["id", "text"], warnings)
+    tables.write(output, WARNINGS, tables.frame(WARNINGS, warnings))
     _judge(output, out, draft.counters["images_found"], allowed)
-    twins = duplicates.find(tasks, notes)
-    table = duplicates.table(twins)
-    _write_table(output, DUPLICATES, ["digest", "id", "patient", "split"], table)
-    counters = _counters(draft, notes, out, warnings) | duplicates.count(twins)
-    ids = frozenset(item.id for item in out)
-    finished = {split: _split(of, notes, ids, draft.findings) for split, of in tasks.items()}
-    for name, split in finished.items():
-        if not split.examples:
-            raise DataError(
-                f"split {name} has no usable image: see {storage.join(output, REJECTED)}"
-            )
-    manifest = dataclasses.replace(draft, splits=finished, counters=counters)
+    # 2. What was written: rows in the order of their records, whose digests are in the notes.
+    written = _written(tasks, out)
+    twins = _twins(tasks, notes, written)
+    tables.write(output, DUPLICATES, twins)
+    # 3. The manifest, which declares the data set complete.
+    splits = _splits(output, written, draft.findings, tasks, notes)
+    counters = _counters(draft, notes, out, warnings) | tables.count(twins)
+    manifest = dataclasses.replace(draft, splits=splits, counters=counters)
     sweep(output, keep={task.name for task in every})
     manifests.write(output, manifest)
     remove_progress(output)
     return manifest
 
 
+def _written(
+    tasks: Mapping[str, Sequence[ShardTask]], rejected: Sequence[Rejection]
+) -> dict[str, list[Row]]:
+    """Returns split -> rows that have a record, in the order of the records."""
+    out = {item.id for item in rejected}
+    return {
+        split: [row for task in of for row in task.rows if row.id not in out]
+        for split, of in tasks.items()
+    }
+
+
+def _splits(
+    output: str,
+    written: Mapping[str, Sequence[Row]],
+    findings: Sequence[str],
+    tasks: Mapping[str, Sequence[ShardTask]],
+    notes: Mapping[str, ShardNote],
+) -> dict[str, Split]:
+    for split, rows in written.items():
+        if not rows:
+            raise DataError(
+                f"split {split} has no usable image: see {storage.join(output, REJECTED)}"
+            )
+    return {
+        split: summary(written[split], findings, [_shard(one, notes[one.name]) for one in of])
+        for split, of in tasks.items()
+    }
+
+
+def _twins(
+    tasks: Mapping[str, Sequence[ShardTask]],
+    notes: Mapping[str, ShardNote],
+    written: Mapping[str, Sequence[Row]],
+) -> pd.DataFrame:
+    pictures: list[tuple[str, str, str, str]] = []
+    for split, of in tasks.items():
+        digests = (digest for task in of for digest in notes[task.name].digests)
+        pairs = zip(digests, written[split], strict=True)
+        pictures += [(digest, row.id, row.patient, split) for digest, row in pairs]
+    return tables.duplicates(pictures)
+
+
 def list_rejected(output: str, rejected: Sequence[Rejection]) -> None:
     """Writes the table of the images that cannot be used."""
-    lines = map(dataclasses.astuple, rejected)
-    _write_table(output, REJECTED, ["id", "reason", "text", "uri"], lines)
+    tables.write(output, REJECTED, tables.frame(REJECTED, map(dataclasses.astuple, rejected)))
+
+
+def summary(images: Sequence[Facts], findings: Sequence[str], files: Sequence[Shard]) -> Split:
+    """Counts what the manifest says of the images of a split."""
+    targets = [image.targets for image in images if len(image.targets) == len(findings)]
+    of = np.array(targets, np.int64).reshape(-1, len(findings))
+    positives = dict(zip(findings, (of == PRESENT).sum(axis=0).tolist(), strict=True))
+    known = dict(zip(findings, (of != UNKNOWN).sum(axis=0).tolist(), strict=True))
+    return Split(
+        examples=len(images),
+        patients=patients.count(image.patient for image in images),
+        positives=positives,
+        known=known,
+        prevalence={name: positives[name] / known[name] if known[name] else 0.0 for name in known},
+        shards=list(files),
+    )
 
 
 @contextlib.contextmanager
@@ -121,7 +178,7 @@ def sweep(output: str, keep: Container[str] | None) -> None:
 
 
 def remove_staged(output: str) -> None:
-    """Removes what archives and DICOM files were found to hold."""
+    """Removes the notes and run files of archives and DICOM files."""
     for path in storage.list_files(storage.join(output, staging.FOLDER)):
         storage.delete(path)
 
@@ -159,22 +216,6 @@ def _notes(tasks: Sequence[ShardTask]) -> dict[str, ShardNote]:
     return {name: note for name, note in notes.items() if note is not None}
 
 
-def _write_table(
-    output: str, name: str, header: Sequence[str], lines: Iterable[Sequence[object]]
-) -> None:
-    """Writes a table beside the shards; without lines there is none."""
-    path = storage.join(output, name)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(header)
-    head = text.tell()
-    table.writerows([cells.harmless(storage.shown(str(cell))) for cell in line] for line in lines)
-    if text.tell() == head:
-        storage.delete(path)
-    else:
-        storage.write_text(path, text.getvalue(), private=True)
-
-
 def _judge(output: str, rejected: Sequence[Rejection], images: int, allowed: float) -> None:
     if len(rejected) > allowed * images:
         first = "; ".join(f"{item.uri}: {item.text}" for item in rejected[:3])
@@ -185,30 +226,5 @@ def _judge(output: str, rejected: Sequence[Rejection], images: int, allowed: flo
         )
 
 
-def _split(
-    tasks: Sequence[ShardTask],
-    notes: dict[str, ShardNote],
-    rejected: frozenset[str],
-    findings: Sequence[str],
-) -> Split:
-    rows = [row for task in tasks for row in task.rows if row.id not in rejected]
-    positives, known = {}, {}
-    for at, finding in enumerate(findings):
-        positives[finding] = sum(row.targets[at] == PRESENT for row in rows)
-        known[finding] = sum(row.targets[at] != UNKNOWN for row in rows)
-    return Split(
-        examples=len(rows),
-        patients=patients.count(row.patient for row in rows),
-        positives=positives,
-        known=known,
-        prevalence={name: positives[name] / known[name] if known[name] else 0.0 for name in known},
-        shards=[
-            Shard(
-                task.name,
-                notes[task.name].examples,
-                notes[task.name].bytes,
-                notes[task.name].sha256,
-            )
-            for task in tasks
-        ],
-    )
+def _shard(task: ShardTask, note: ShardNote) -> Shard:
+    return Shard(task.name, note.examples, note.bytes, note.sha256)

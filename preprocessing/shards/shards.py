@@ -129,7 +129,7 @@ def write(task: ShardTask) -> ShardNote:
 
 
 def read_note(task: ShardTask) -> ShardNote | None:
-    """Returns the note of a shard that this very task finished, None if there is none."""
+    """Returns the note of a shard that this same task finished, None if there is none."""
     try:
         values: dict[str, Any] = json.loads(storage.read_text(note_path(task)))
         values["rejected"] = [Rejection(**item) for item in values["rejected"]]

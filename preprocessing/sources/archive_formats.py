@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tells by its first bytes what an archive is, whatever its name, and what cannot be read, why."""
+"""Recognizes an archive by its first bytes, whatever its name, and says why one cannot be read."""
 
 import bz2
 import dataclasses
@@ -61,14 +61,14 @@ def dead_link(target: str) -> tuple[str, ...]:
 
 
 def kind_of(path: str, head: bytes) -> str:
-    """Returns "zip" or "tar" (packed or not); where nothing tells otherwise, by the name.
+    """Returns "zip" or "tar" (packed or not); where neither is recognized, by the name.
 
     Args:
         path: of the archive, for messages.
         head: its first `HEAD_BYTES` bytes.
 
     Raises:
-        DataError: the file is empty, no archive, or one that cannot be read here.
+        DataError: the file is empty, not an archive, or one that cannot be read here.
     """
     if not head:
         raise DataError(f"archive {path} is empty: download it again")

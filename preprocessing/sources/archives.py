@@ -51,7 +51,7 @@ def members(
         path: a zip, or a tar packed with gzip, bzip2 or xz or not at all, whatever its name; local
             or in a bucket.
         wanted: tells by its name whether a member's content is needed.
-        check_md5: hold the archive against the published sum, where its name has one.
+        check_md5: check the archive against the published sum, where its name has one.
 
     Raises:
         DataError: the archive is cut short, damaged, a bomb, not the published one, or of a kind

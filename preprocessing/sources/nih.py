@@ -30,13 +30,13 @@ def read_index(
 ) -> list[Row]:
     """Reads Data_Entry_2017.csv or Data_Entry_2017_v2020.csv in any published variant.
 
-    The bracketed column names hold commas, so the header has 11 columns, 12 with the trailing comma
-    of some copies; the sex column is "Patient Gender" or "Patient Sex".
+    The bracketed column names have commas in them, so the header has 11 columns, 12 with the
+    trailing comma of some copies; the sex column is "Patient Gender" or "Patient Sex".
 
     Args:
         path: the file.
         findings: names, in the order of the targets.
-        warnings: receives (id, text) of ages that are none or only bounds, and of unknown views.
+        warnings: receives (id, text) of ages that are unknown or only bounds, and of unknown views.
         words: by which views are known; those of the table if left out.
 
     Raises:

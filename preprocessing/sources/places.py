@@ -19,7 +19,7 @@ ARCHIVES = (
     *(".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz"),
 )
 
-# No part of an identifier in numbers and dots, as DICOM names its files.
+# Not part of an identifier in numbers and dots, as DICOM names its files.
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
 
 _Named = dict[str, list[tuple[tuple[str, ...], str]]]
@@ -44,7 +44,7 @@ class Wanted:
             self._ids.setdefault(parts[-1] if parts else "", []).append((parts, name))
 
     def find(self, path: str) -> str | None:
-        """Returns the id of the image that lies at a path below the root, None if it is no one's.
+        """Returns the id of the image at a path below the root, None if it is not in the index.
 
         Raises:
             DataError: the path fits two images equally well.
@@ -147,9 +147,23 @@ def find(root: str, wanted: Wanted, suffixes: tuple[str, ...]) -> Places:
 def _nothing_below(root: str, suffixes: tuple[str, ...]) -> str:
     if not storage.scheme_of(root) and os.path.exists(root) and not os.path.isdir(root):
         kinds = ", ".join(ARCHIVES)
-        return f"{root} is a file, but no archive ({kinds}): give --images a folder or an archive"
+        advice = "give --images a folder or an archive"
+        return f"{root} is a file, but not an archive ({kinds}): {advice}"
     kinds = ", ".join((*suffixes, *ARCHIVES))
     return f"{root} holds no pictures or archives ({kinds}): check --images"
+
+
+def folders_named(root: str, ids: Iterable[str]) -> dict[str, str]:
+    """Returns id -> folder of a local tree that is where the picture of that name should be."""
+    found: dict[str, str] = {}
+    if not storage.scheme_of(root):
+        wanted = Wanted(ids)
+        for path, folders, _ in os.walk(root):
+            for name in sorted(folders):
+                whole = storage.join(path, name)
+                if image := wanted.find(os.path.relpath(whole, root)):
+                    found.setdefault(image, whole)
+    return found
 
 
 def is_archive(path: str) -> bool:
@@ -190,7 +204,7 @@ def _parts(path: str) -> tuple[str, ...]:
 
 
 def _readable(part: str) -> str:
-    """Returns a name whose bytes are no UTF-8 as Latin-1, which older systems wrote."""
+    """Returns a name whose bytes are not UTF-8 as Latin-1, which older systems wrote."""
     try:
         part.encode()
     except UnicodeEncodeError:

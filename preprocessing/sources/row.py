@@ -5,7 +5,7 @@ import dataclasses
 
 from preprocessing.contract.schema import Facts
 
-# A row whose original size only the picture itself can tell.
+# The size of an original that only the picture itself knows.
 SIZE_OF_PICTURE = -1
 
 

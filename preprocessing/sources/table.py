@@ -33,7 +33,7 @@ class Index:
     """The rows of a label file.
 
     Attributes:
-        rows: in the file's order; `patient` is empty where only the picture can tell.
+        rows: in the file's order; `patient` is empty where only the picture knows.
         splits: id -> split, from the split column; empty without one.
         left_out: rows that `only_column` left out.
         warnings: (id, text) of fields that are not understood, or not plain.
@@ -52,8 +52,8 @@ def read_index(
     """Reads a label file as `table` describes it; views by `words`, or by the table of all.
 
     Raises:
-        DataError: a missing file or column, a value that is none, a name given twice; it names the
-            file and the line.
+        DataError: a missing file or column, a value that cannot be read, a name given twice; it
+            names the file and the line.
     """
     lines = text_files.csv_lines(path)
     place = _places(path, next(lines)[1], findings, table)

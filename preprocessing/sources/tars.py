@@ -23,7 +23,7 @@ from preprocessing.sources.archive_formats import (
 _PIECE = 1 << 20
 # Pictures do not shrink: what inflates further than this was made to fill a disk or a memory.
 _MAX_GROWTH, _FREE_GROWTH = 100, 1 << 30
-# A tar.gz that a server packed once more; what unpacks to itself for ever was made to do harm.
+# A tar.gz that a server packed once more; more layers are an attack.
 _MAX_LAYERS = 2
 _MAX_LINKS = 8
 
@@ -136,10 +136,10 @@ def _end(name: str, links: Mapping[str, str]) -> str:
 
 
 def _check_end(path: str, rest: Any, whole: "_Bounded") -> None:
-    """Tells an archive that ends from one that stops: tarfile takes both for the end.
+    """Distinguishes an archive that ends from one that stops: tarfile takes both for the end.
 
-    POSIX.1-1988 ends an archive with two blocks of zeros; a header in between that is none stops
-    the iteration too, and is betrayed by what follows.
+    POSIX.1-1988 ends an archive with two blocks of zeros. An invalid header stops the iteration
+    too, but there something other than zeros follows.
     """
     clean = True
     while data := rest.read(_PIECE):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from preprocessing.config import Config
 from preprocessing.contract import patients
-from preprocessing.contract.errors import DataError, UsageError
+from preprocessing.contract.errors import ConfigError, DataError, UsageError
 from preprocessing.contract.manifest import SPLITS
 from preprocessing.sources.row import Row
 from preprocessing.splits import stratify
@@ -49,8 +49,15 @@ def method(lists: Mapping[str, Sequence[str]], config: Config, *, may_be_random:
 
     Raises:
         UsageError: lists that do not make a split, or none where they are needed.
+        ConfigError: a column that the setting `split` would leave unread.
     """
-    wanted = config.split or ("lists" if lists else "column" if config.table.split_column else "")
+    column = config.table.split_column
+    if column and config.split not in ("", "column"):
+        raise ConfigError(
+            f"split is {config.split}, and table.split_column is {column!r}, which divides the "
+            "images otherwise: use --config.split=column, or leave table.split_column empty"
+        )
+    wanted = config.split or ("lists" if lists else "column" if column else "")
     if wanted == "lists":
         if set(lists) == {"train_val", "test"}:
             official = {name: list_hash(names) for name, names in lists.items()} == OFFICIAL_HASHES
@@ -62,7 +69,7 @@ def method(lists: Mapping[str, Sequence[str]], config: Config, *, may_be_random:
             f"--validation_list and --test_list; given: {', '.join(sorted(lists)) or 'none'}"
         )
     if wanted == "column":
-        if not config.table.split_column:
+        if not column:
             raise UsageError("split is column, but table.split_column is empty: name the column")
         return COLUMN
     if wanted == "random" or may_be_random:

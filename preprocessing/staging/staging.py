@@ -2,9 +2,9 @@
 """Plans and remembers what must be read before shards can be planned: archives and DICOM files.
 
 An archive can only be read from front to back, and a DICOM file alone knows its patient. Each is
-read once (by `work_off.py`); the small stored pictures, not the originals, wait in run files beside
-the shards, sorted by the hash by which shards are cut, so that a shard's pictures lie together in
-every run. A run is the unit of resume: its note is written after it.
+read once (by `unpacking.py`); the small stored pictures, not the originals, wait in run files
+beside the shards, sorted by the hash by which shards are cut, so that a shard's pictures are
+together in every run. A run is the unit of resume: its note is written after it.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ WANTED = "_progress/wanted.json.gz"
 
 @dataclasses.dataclass(frozen=True)
 class StageTask:
-    """Files to work off: plain data, which travels to a worker.
+    """Files to read: plain data, which travels to a worker.
 
     Attributes:
         output: folder of the data set.
@@ -35,7 +35,7 @@ class StageTask:
         kind: "picture" or "dicom".
         recipe: how pictures are made.
         identity: changes when the input changes, such as its size in bytes.
-        check_md5: hold the archive against its published sum.
+        check_md5: check the archive against its published sum.
     """
 
     output: str
@@ -157,7 +157,7 @@ def _staged(task: StageTask, values: dict[str, Any]) -> Staged:
 
 
 def read_note(task: StageTask, path: str) -> dict[str, Any] | None:
-    """Returns a note that this very task wrote, None if there is none."""
+    """Returns a note that this same task wrote, None if there is none."""
     try:
         note: dict[str, Any] = json.loads(storage.read_text(path))
         return note if note.get("fingerprint") == task.fingerprint else None

@@ -18,26 +18,26 @@ from preprocessing.staging.staging import Staged, StageTask
 _RUN_BYTES = 64 << 20
 
 
-def work_off(task: StageTask) -> int:
-    """Works off a task, going on where an earlier run was stopped.
+def stage(task: StageTask) -> int:
+    """Stages the pictures of a task, going on where an earlier run was stopped.
 
     What is wrong with an archive is left in a note for `failures`: an error that a worker raises
     would reach the user as the runner's traceback.
 
     Returns:
-        Number of images worked off by this call.
+        Number of images staged by this call.
     """
     if staging.read_note(task, staging.note_path(task, "end")) is not None:
         return 0
     try:
-        return _work_off(task)
+        return _stage(task)
     except DataError as error:
         note = {"fingerprint": task.fingerprint, "text": str(error)}
         storage.write_text(staging.note_path(task, "failed"), json.dumps(note), private=True)
         return 0
 
 
-def _work_off(task: StageTask) -> int:
+def _stage(task: StageTask) -> int:
     runs = staging.finished_runs(task)
     done = {staged.id for run in runs for staged in run}
     waiting: list[tuple[Staged, bytes]] = []

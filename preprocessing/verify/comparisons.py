@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Holds what the records say against the manifest and the tables beside it."""
+"""Checks what the records say against the manifest and the tables beside it."""
 
 import collections
-import contextlib
-import csv
-import io
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from preprocessing.contract import cells
+import pandas as pd
+
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import patients as people
 from preprocessing.contract.files import storage
-from preprocessing.contract.labels import PRESENT, UNKNOWN
 from preprocessing.contract.manifest import Manifest, Split
-from preprocessing.shards import duplicates
-from preprocessing.shards.duplicates import Twins
-from preprocessing.shards.finalize import DUPLICATES, PROGRESS, REJECTED, WARNINGS
+from preprocessing.shards import finalize, tables
+from preprocessing.shards.finalize import PROGRESS
+from preprocessing.shards.tables import DUPLICATES, REJECTED, WARNINGS
 from preprocessing.splits.assignment import OFFICIAL_HASHES
 from preprocessing.verify.shard_reading import Brief, Reading
 
@@ -53,7 +50,7 @@ def patients(readings: Sequence[Reading]) -> Iterator[str]:
 
 
 def splits(manifest: Manifest, readings: Sequence[Reading]) -> Iterator[str]:
-    """Holds each split's counts against its records; not where shards could not be read whole."""
+    """Checks each split's counts against its records, unless a shard could not be read whole."""
     if list(manifest.splits) != list(manifests.SPLITS):
         yield (
             f"{manifests.NAME} has the splits {', '.join(manifest.splits) or 'none'}, not "
@@ -69,25 +66,16 @@ def splits(manifest: Manifest, readings: Sequence[Reading]) -> Iterator[str]:
 def _split(
     name: str, stated: Split, briefs: Sequence[Brief], findings: Sequence[str]
 ) -> Iterator[str]:
-    head = f"{manifests.NAME}, split {name}"
-    patients_found = people.count(brief.patient for brief in briefs)
-    for what, stated_number, number in (
-        ("examples", stated.examples, len(briefs)),
-        ("patients", stated.patients, patients_found),
-    ):
-        if stated_number != number:
-            yield f"{head} says {stated_number} {what}, the shards hold {number}: {AGAIN}"
-    fitting = [brief.targets for brief in briefs if len(brief.targets) == len(findings)]
-    for at, finding in enumerate(findings):
-        positives = sum(targets[at] == PRESENT for targets in fitting)
-        known = sum(targets[at] != UNKNOWN for targets in fitting)
-        share = positives / known if known else 0.0
-        for what, said_of, found in (
-            ("positives", stated.positives, positives),
-            ("known labels", stated.known, known),
-            ("as prevalence", stated.prevalence, share),
-        ):
-            said = said_of.get(finding, math.nan)
+    head, read = f"{manifests.NAME}, split {name}", finalize.summary(briefs, findings, ())
+    for what in ("examples", "patients"):
+        said, found = getattr(stated, what), getattr(read, what)
+        if said != found:
+            yield f"{head} says {said} {what}, the shards hold {found}: {AGAIN}"
+    columns = {"positives": "positives", "known": "known labels", "prevalence": "as prevalence"}
+    for finding in findings:
+        for column, what in columns.items():
+            said = getattr(stated, column).get(finding, math.nan)
+            found = getattr(read, column)[finding]
             if not math.isclose(said, found, rel_tol=1e-9):
                 yield f"{head} says {said} {what} of {finding}, the shards {found}: {AGAIN}"
     strange = sorted({*stated.positives, *stated.known, *stated.prevalence} - set(findings))
@@ -107,13 +95,13 @@ def official(manifest: Manifest) -> Iterator[str]:
 def counters(
     folder: str, manifest: Manifest, readings: Sequence[Reading], there: Iterable[str]
 ) -> Iterator[str]:
-    """Holds the manifest's counters against the shards and the tables."""
+    """Checks the manifest's counters against the shards and the tables."""
     stated = manifest.counters
-    rejected, warned = (_rows(folder, name, there) for name in (REJECTED, WARNINGS))
-    reasons = collections.Counter(row.get("reason", "") for row in rejected)
+    rejected, warned = (tables.read(folder, name, set(there)) for name in (REJECTED, WARNINGS))
+    reasons = collections.Counter(rejected["reason"])
     found = {
         "images_rejected": (len(rejected), f"{REJECTED} lists"),
-        "images_with_warnings": (len({row.get("id") for row in warned}), f"{WARNINGS} lists"),
+        "images_with_warnings": (warned["id"].nunique(), f"{WARNINGS} lists"),
     }
     prefixed = (name for name in stated if name.startswith(_REJECTED_PREFIX))
     for reason in sorted({*reasons, *(name.removeprefix(_REJECTED_PREFIX) for name in prefixed)}):
@@ -125,46 +113,42 @@ def counters(
         if stated.get(name, 0) != number:
             yield f"{manifests.NAME} says {stated.get(name, 0)} {name}, {where} {number}: {AGAIN}"
     stored = {brief.id for reading in readings for brief in reading.briefs}
-    for row in rejected:
-        if row.get("id") in stored:
-            yield f"{row.get('id')} is in {REJECTED} and in a shard: {AGAIN}"
+    for name in rejected["id"]:
+        if name in stored:
+            yield f"{name} is in {REJECTED} and in a shard: {AGAIN}"
 
 
 def identical(
     folder: str, manifest: Manifest, readings: Sequence[Reading], there: Iterable[str]
 ) -> Iterator[str]:
-    """Holds the pictures with identical pixels against duplicates.csv and the counters."""
+    """Checks the pictures with identical pixels against duplicates.csv and the counters."""
     if not all(reading.whole for reading in readings):
         return
     twins = find_twins(readings)
-    expected = set(duplicates.table(twins))
-    columns = ("digest", "id", "patient", "split")
-    listed = {
-        (row.get("digest", ""), row.get("id", ""), row.get("patient", ""), row.get("split", ""))
-        for row in _rows(folder, DUPLICATES, there)
-    }
-    for line in sorted(expected - listed):
-        told = dict(zip(columns, line, strict=True))
+    expected, listed = (
+        set(table.itertuples(index=False, name=None))
+        for table in (twins, tables.read(folder, DUPLICATES, set(there)))
+    )
+    for _, name, _, split in sorted(expected - listed):
         yield (
-            f"{told['id']} ({told['split']}) has the pixels of another image, which {DUPLICATES} "
-            f"does not say: {AGAIN}"
+            f"{name} ({split}) has the pixels of another image, which {DUPLICATES} does not say: "
+            f"{AGAIN}"
         )
-    for line in sorted(listed - expected):
-        yield f"{DUPLICATES} lists {line[1]}, whose pixels no other image has: {AGAIN}"
-    for name, number in duplicates.count(twins).items():
+    for _, name, _, _ in sorted(listed - expected):
+        yield f"{DUPLICATES} lists {name}, whose pixels no other image has: {AGAIN}"
+    for name, number in tables.count(twins).items():
         if manifest.counters.get(name, 0) != number:
             said = manifest.counters.get(name, 0)
             yield f"{manifests.NAME} says {said} {name}, the shards hold {number}: {AGAIN}"
 
 
-def find_twins(readings: Sequence[Reading]) -> Twins:
-    """Groups the records whose pictures are equal pixel for pixel."""
-    of: Twins = collections.defaultdict(list)
-    for reading in readings:
-        for brief in reading.briefs:
-            if brief.digest:
-                of[brief.digest].append((brief.id, brief.patient, reading.split))
-    return {digest: twins for digest, twins in of.items() if len(twins) > 1}
+def find_twins(readings: Sequence[Reading]) -> pd.DataFrame:
+    """Returns the records whose pictures are equal pixel for pixel, as in duplicates.csv."""
+    return tables.duplicates(
+        (brief.digest, brief.id, brief.patient, reading.split)
+        for reading in readings
+        for brief in reading.briefs
+    )
 
 
 def strangers(manifest: Manifest, there: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -195,17 +179,3 @@ def strangers(manifest: Manifest, there: Iterable[str]) -> tuple[list[str], list
             "preprocessing command again, which removes them"
         )
     return problems, remarks
-
-
-def _rows(folder: str, name: str, there: Iterable[str]) -> list[Mapping[str, str]]:
-    """Reads a table beside the shards; one that is not there has no rows."""
-    if name not in set(there):
-        return []
-    # What cannot be read is missed by the comparison, which says so.
-    text = storage.read_bytes(storage.join(folder, name)).decode("utf-8", "replace")
-    rows: list[Mapping[str, str]] = []
-    with contextlib.suppress(csv.Error):
-        for row in csv.DictReader(io.StringIO(text)):
-            pairs = ((key, value) for key, value in row.items() if isinstance(value, str))
-            rows.append({key: cells.original(value) for key, value in pairs})
-    return rows

@@ -58,7 +58,7 @@ def _boxes(record: Record) -> list[str]:
     for finding, (x, y, width, height) in zip(record.box_findings, corners, strict=True):
         if not 0 <= finding < len(record.targets):
             wrong.append(f"a box shows finding {finding} of {len(record.targets)}")
-        # Written so that a number which is none (NaN) is outside.
+        # Written so that NaN is outside.
         inside = (
             min(x, y) >= -_ROUNDING
             and width > 0

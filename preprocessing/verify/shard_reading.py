@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Reads one shard back: every record is checked, and what is known of each is kept in brief."""
+"""Reads shards back on a Beam runner: checks every record, and keeps what is known of each."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import tempfile
+import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
 from preprocessing.contract import schema
 from preprocessing.contract.errors import DataError
@@ -15,7 +20,9 @@ from preprocessing.contract.manifest import Manifest, Shard
 from preprocessing.contract.pictures import image
 from preprocessing.contract.pictures.image import ImageError
 from preprocessing.contract.schema import Facts, Record
+from preprocessing.transforms import Spread
 from preprocessing.verify import record_checks
+from preprocessing.workers import runner
 
 AGAIN = "remove the file and preprocess the data again"
 
@@ -73,7 +80,7 @@ class Reading:
     Attributes:
         split: that the shard belongs to.
         name: file name of the shard.
-        whole: whether every record could be decoded, so that counts can be held to the manifest.
+        whole: whether every record could be decoded: only then counts can be compared.
         briefs: of the records, in their order.
         problems: one sentence each.
     """
@@ -115,7 +122,7 @@ def tasks(folder: str, manifest: Manifest, notes: str) -> list[ReadTask]:
 
 
 def read(task: ReadTask) -> Reading:
-    """Reads one shard; holds no more than it in memory."""
+    """Reads one shard, with no more than it in memory."""
     path = storage.join(task.folder, task.name)
     problems: list[str] = []
     briefs: list[Brief] = []
@@ -162,7 +169,7 @@ def _with_starts(data: bytes) -> Iterator[tuple[int, bytes]]:
 def _brief(
     task: ReadTask, number: int, start: int, serialized: bytes, problems: list[str]
 ) -> Brief | None:
-    """Checks one record; None if it is none."""
+    """Checks one record; None if it cannot be decoded."""
     try:
         record = schema.decode(serialized)
     except DataError as error:
@@ -193,3 +200,58 @@ def _order(task: ReadTask, briefs: Sequence[Brief]) -> list[str]:
         if before.id > brief.id:
             return [f"{task.name} is not sorted: {brief.id} follows {before.id}; {AGAIN}"]
     return []
+
+
+def read_shard(task: ReadTask) -> dict[str, int]:
+    """Reads a shard and writes its reading; there is nothing to count."""
+    storage.write_bytes(task.note, read(task).to_bytes(), private=True)
+    return {}
+
+
+def read_all(
+    folder: str, manifest: Manifest, beam_arguments: Sequence[str], *, title: str
+) -> list[Reading]:
+    """Reads every shard of a data set.
+
+    Nothing is written into the data set: the readings travel back through a temporary folder,
+    Beam's own --temp_location where that is given.
+
+    Args:
+        folder: of the data set.
+        manifest: of the data set.
+        beam_arguments: Beam's own flags.
+        title: what is done, for the line that shows progress.
+
+    Returns:
+        The readings, in the order of the manifest.
+
+    Raises:
+        UsageError: a flag that Beam does not know, or files that its workers cannot see.
+    """
+    images = sum(split.examples for split in manifest.splits.values())
+    options = runner.options(beam_arguments, images=images)
+    with _scratch(options) as scratch:
+        runner.refuse_local_paths(options, {"DIR": folder, "temp_location": scratch})
+        every = tasks(folder, manifest, scratch)
+        if every:
+            finished = {task.note: task.shard.examples for task in every}
+            runner.run(
+                Spread(every, read_shard), options, title=title, unit="images", finished=finished
+            )
+        return [Reading.from_bytes(storage.read_bytes(task.note)) for task in every]
+
+
+@contextlib.contextmanager
+def _scratch(options: PipelineOptions) -> Iterator[str]:
+    given = options.view_as(GoogleCloudOptions).temp_location
+    if not given:
+        with tempfile.TemporaryDirectory(prefix="cxr14-read-") as folder:
+            yield folder
+        return
+    folder = storage.join(given, f"cxr14-read-{uuid.uuid4().hex[:12]}")
+    try:
+        yield folder
+    finally:
+        for path in storage.list_files(folder):
+            storage.delete(path)
+        storage.remove_empty_folder(folder)

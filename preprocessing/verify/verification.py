@@ -10,7 +10,7 @@ from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.schema import ENCODINGS
-from preprocessing.verify import comparisons, scan
+from preprocessing.verify import comparisons, shard_reading
 from preprocessing.verify.shard_reading import Reading
 
 _PRINTED = 20
@@ -99,7 +99,7 @@ def verify(folder: str, beam_arguments: Sequence[str] = ()) -> Findings:
     sizes = storage.sizes(folder)
     start = len(storage.join(folder, ""))
     there = [path[start:] for path in sizes]
-    readings = scan.read_all(folder, manifest, beam_arguments, title="reading back")
+    readings = shard_reading.read_all(folder, manifest, beam_arguments, title="reading back")
     litter, remarks = comparisons.strangers(manifest, there)
     problems = [text for reading in readings for text in reading.problems]
     problems += comparisons.names(readings)

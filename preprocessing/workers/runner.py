@@ -15,7 +15,7 @@ from apache_beam.runners.runner import create_runner
 from preprocessing.contract.errors import JobError, StoppedError, UnavailableError, UsageError
 from preprocessing.contract.files import storage
 from preprocessing.contract.process.progress import Progress
-from preprocessing.workers import open_files, orphans, worker_deaths, worker_errors
+from preprocessing.workers import worker_errors, worker_processes
 
 # Below this many images the start of worker processes costs more than they save.
 _FEW_IMAGES = 256
@@ -75,20 +75,20 @@ def run(
         title: what is done, for the line that shows progress.
         unit: what is counted, in the plural.
         finished: path of the note that each piece of work leaves, all in one folder -> how many
-            units it stands for.
+            units it counts as.
 
     Raises:
         JobError: a worker met what the user can fix.
     """
-    orphans.mark()
+    worker_processes.mark()
     stop = threading.Event()
     watcher = threading.Thread(target=_watch, args=(title, unit, finished, stop), daemon=True)
     direct = beam_options.view_as(DirectOptions)
     processes = direct.direct_running_mode == "multi_processing"
     if processes:
-        open_files.reserve(direct.direct_num_workers)
-    told = worker_errors.told(processes=processes)
-    with _free_after_progress(finished), told, worker_deaths.watched():
+        worker_processes.reserve_files(direct.direct_num_workers)
+    explained = worker_errors.explained(processes=processes)
+    with _free_after_progress(finished), explained, worker_processes.ending_with_them():
         watcher.start()
         try:
             with beam.Pipeline(options=beam_options) as pipeline:
@@ -122,7 +122,7 @@ def _is_local(path: str) -> bool:
 
 
 def _works_elsewhere(runner: str, values: Mapping[str, Any]) -> bool:
-    """Tells whether a runner's workers are on other machines, as far as its flags tell."""
+    """Returns whether a runner's workers are on other machines, as far as its flags say."""
     if runner not in _ADDRESSES:
         return runner not in _ON_THIS_MACHINE
     address = str(values.get(_ADDRESSES[runner]) or "")
@@ -168,7 +168,7 @@ def _watch(title: str, unit: str, finished: Mapping[str, int], stop: threading.E
     with Progress(title, sum(units.values()), unit=unit) as progress:
         while True:
             last = stop.wait(poll_s)
-            with contextlib.suppress(JobError):  # what ails the store, the workers tell better
+            with contextlib.suppress(JobError):  # the workers say it better
                 progress.reach(_done(folder, units))
             if last:
                 return
@@ -210,7 +210,7 @@ def _refuse_missing_flags(chosen: PipelineOptions) -> None:
 
 
 def _refuse_unknown(arguments: Sequence[str]) -> None:
-    """Beam drops what it does not know with a warning; a typing error deserves better."""
+    """Beam drops what it does not know with a warning; a typing error deserves an error."""
     parser = _Parser(allow_abbrev=False, add_help=False)
     for kind in PipelineOptions.__subclasses__():
         kind._add_argparse_args(parser)

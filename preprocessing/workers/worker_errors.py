@@ -2,7 +2,7 @@
 """Finds in what Beam raises the error that a worker raised, and says it in one sentence.
 
 A runner in this process raises the worker's error with a note at its end, or a RuntimeError in its
-place. A runner with worker processes raises a RuntimeError that holds their tracebacks as text; and
+place. A runner with worker processes raises a RuntimeError with their tracebacks as text; and
 the processes print them, too.
 """
 
@@ -67,16 +67,16 @@ def explain(error: BaseException) -> JobError | None:
         return no_temporary_folder
     if refused:
         number, cause, path, target = refused[-1]
-        kind = ResourceError if int(number) in faults.OF_THE_MACHINE else UsageError
-        return kind(
-            f"{target or path or 'a file'}: {cause}; fix that and run the same command again, "
-            "which keeps the shards that are finished"
+        place = target or path or None
+        return faults.explain(OSError(int(number), cause, place)) or UsageError(
+            f"{place or 'a file'}: {cause}; fix that and run the same command again, which keeps "
+            "the shards that are finished"
         )
     return None
 
 
 @contextlib.contextmanager
-def told(*, processes: bool) -> Iterator[None]:
+def explained(*, processes: bool) -> Iterator[None]:
     """Says in one sentence what goes wrong in the workers, for use around the run of a pipeline.
 
     Args:
@@ -85,16 +85,16 @@ def told(*, processes: bool) -> Iterator[None]:
     Raises:
         JobError: a worker met what the user can fix.
     """
-    for name in ("common", "portability"):  # they print the tracebacks which the error holds
+    for name in ("common", "portability"):  # they print the tracebacks which the error has
         logging.getLogger(f"apache_beam.runners.{name}").setLevel(logging.CRITICAL)
     with _held_back() if processes else contextlib.nullcontext():
         try:
             yield
         except Exception as error:
-            explained = explain(error)
-            if explained is None:
+            known = explain(error)
+            if known is None:
                 raise
-            raise explained from error
+            raise known from error
 
 
 @contextlib.contextmanager
@@ -105,7 +105,7 @@ def _held_back() -> Iterator[None]:
     """
     shown = os.dup(2)
     own = io.TextIOWrapper(os.fdopen(os.dup(shown), "wb"), line_buffering=True)
-    outlet, inlet = os.pipe()  # no file: the disk may be full
+    outlet, inlet = os.pipe()  # not a file: the disk may be full
     held: collections.deque[bytes] = collections.deque(maxlen=_HELD_PIECES)
     reader = threading.Thread(target=_drain, args=(outlet, held), daemon=True)
     reader.start()
@@ -120,7 +120,7 @@ def _held_back() -> Iterator[None]:
     except BaseException as error:
         os.dup2(shown, 2)
         if not isinstance(error, JobError):
-            reader.join(_LAST_WORDS_S)  # a worker may hold the pipe open for longer
+            reader.join(_LAST_WORDS_S)  # a worker may keep the pipe open for longer
             for piece in tuple(held):
                 os.write(shown, piece)
         raise

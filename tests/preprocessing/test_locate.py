@@ -108,7 +108,7 @@ def test_a_task_that_is_not_finished_means_run_again(tree, archives) -> None:
     tasks = locate.stage_tasks(read, inputs, found, _RECIPE)
     assert [task.archive for task in tasks] == sorted(map(str, archives.iterdir()))
     staging.write_wanted(inputs.output, tree.names)
-    unpacking.work_off(tasks[0])
+    unpacking.stage(tasks[0])
     with pytest.raises(DataError, match=r"images_002\.tar\.gz was not read to its end: run again"):
         locate.merge(read, inputs, found, tasks)
 
@@ -138,6 +138,23 @@ def test_names_that_differ_in_suffix_alone_are_told_and_not_called_missing(
         assert "for 40 of them there is a file whose name differs in suffix or case alone" in text
         assert f"00000001_000.JPG for {tree.names[0]}" in text
         assert "download" not in text
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_a_folder_that_is_named_like_a_picture_is_called_a_folder(tree, filled: bool) -> None:
+    path = tree.find(tree.names[3])
+    path.unlink()
+    path.mkdir()
+    if filled:
+        (path / "inside.txt").write_text("x")
+    with pytest.raises(DataError, match="1 of 40 images") as caught:
+        _run(tree, "out")
+    assert str(caught.value).endswith(
+        f"first {tree.names[3]}: for 1 of them a folder is where the file should be (first {path}"
+        "); put the picture in its place"
+    )
+    made, _ = _run(tree, "part", allow_missing=True)
+    assert made.counters["images_missing"] == 1
 
 
 def test_names_that_are_nearly_right_are_counted_where_others_are_right(tree) -> None:

@@ -19,7 +19,7 @@ from preprocessing.shards import shards
 from preprocessing.sources.row import Row
 from preprocessing.staging.staging import StageTask
 from preprocessing.verify.shard_reading import ReadTask
-from preprocessing.workers import orphans
+from preprocessing.workers import worker_processes
 
 
 def _plan(rows: list[Row], output: str, per_shard: int) -> list[shards.ShardTask]:
@@ -100,7 +100,7 @@ def test_every_worker_has_one_thread_of_opencv_and_ends_with_its_job(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     watches: list[bool] = []
-    monkeypatch.setattr(orphans, "watch_parent", lambda: watches.append(True))
+    monkeypatch.setattr(worker_processes, "watch_parent", lambda: watches.append(True))
     threads = cv2.getNumThreads()
     try:
         cv2.setNumThreads(2)

@@ -99,5 +99,5 @@ def test_a_name_that_differs_in_suffix_or_case_alone_is_near(
 
 def test_a_file_in_place_of_the_folder_is_called_a_file(tmp_path: pathlib.Path) -> None:
     _touch(tmp_path, "a.png")
-    with pytest.raises(DataError, match=r"a\.png is a file, but no archive"):
+    with pytest.raises(DataError, match=r"a\.png is a file, but not an archive"):
         places.find(str(tmp_path / "a.png"), Wanted(["a.png"]), PICTURES)

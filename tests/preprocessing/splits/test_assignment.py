@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocessing.config import Config, Table
-from preprocessing.contract.errors import DataError, UsageError
+from preprocessing.contract.errors import ConfigError, DataError, UsageError
 from preprocessing.sources import text_files
 from preprocessing.sources.row import Row
 from preprocessing.splits import assignment
@@ -157,6 +157,13 @@ def test_what_makes_no_split_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=part):
         assignment.method(lists, Config(**settings), may_be_random=False)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("split", ["random", "lists"])
+def test_a_split_column_is_not_passed_over_in_silence(split: str) -> None:
+    config = Config(split=split, table=Table(split_column="fold"))
+    with pytest.raises(ConfigError, match=f"split is {split}, and table.split_column is 'fold'"):
+        assignment.method(_LISTS, config, may_be_random=True)
 
 
 def test_the_published_lists_have_the_official_hashes(nih: pathlib.Path) -> None:

@@ -67,9 +67,9 @@ def _check(folder: pathlib.Path, task: StageTask) -> None:
 def test_every_picture_of_an_archive_is_stored_as_from_its_file(folder: pathlib.Path) -> None:
     task = _task(folder)
     assert staging.read_staged(task) is None
-    assert unpacking.work_off(task) == 10
+    assert unpacking.stage(task) == 10
     _check(folder, task)
-    assert unpacking.work_off(task) == 0
+    assert unpacking.stage(task) == 0
 
 
 def test_many_runs_are_sorted_by_the_hash_that_cuts_shards(
@@ -77,7 +77,7 @@ def test_many_runs_are_sorted_by_the_hash_that_cuts_shards(
 ) -> None:
     monkeypatch.setattr(unpacking, "_RUN_BYTES", 4000)
     task = _task(folder)
-    unpacking.work_off(task)
+    unpacking.stage(task)
     _check(folder, task)
     runs = staging.finished_runs(task)
     assert len(runs) > 2
@@ -102,46 +102,46 @@ def test_a_stopped_task_goes_on_behind_its_last_finished_run(
 
     monkeypatch.setattr(unpacking, "_write_run", stop)
     with pytest.raises(KeyboardInterrupt):
-        unpacking.work_off(task)
+        unpacking.stage(task)
     assert staging.read_staged(task) is None
     first = [path.stat().st_mtime_ns for path in (folder / "out" / staging.FOLDER).iterdir()]
     assert len(first) == 4  # two runs and their notes
-    unpacking.work_off(task)
+    unpacking.stage(task)
     _check(folder, task)
     after = {path.stat().st_mtime_ns for path in (folder / "out" / staging.FOLDER).iterdir()}
     assert set(first) <= after
 
 
-def test_another_archive_is_read_anew(folder: pathlib.Path) -> None:
-    unpacking.work_off(_task(folder))
+def test_another_archive_is_read_again(folder: pathlib.Path) -> None:
+    unpacking.stage(_task(folder))
     assert staging.read_staged(_task(folder, identity="2")) is None
     assert staging.read_staged(_task(folder, recipe=Recipe(48, "png"))) is None
 
 
-def test_a_damaged_archive_is_told_by_a_note_once(folder: pathlib.Path) -> None:
+def test_a_damaged_archive_is_said_by_a_note_once(folder: pathlib.Path) -> None:
     archive = folder / "a.tar.gz"
     archive.write_bytes(archive.read_bytes()[:-30])
     task = _task(folder)
-    assert unpacking.work_off(task) == 0
+    assert unpacking.stage(task) == 0
     assert staging.read_staged(task) is None
     (text,) = staging.failures([task])
     assert text.startswith(f"archive {archive} is cut short")
     assert staging.failures([task]) == []
 
 
-def test_one_name_twice_in_an_archive_is_told(folder: pathlib.Path) -> None:
+def test_one_name_twice_in_an_archive_is_named(folder: pathlib.Path) -> None:
     with zipfile.ZipFile(folder / "a.zip", "w") as archive:
         for place in ("x", "y"):
             archive.write(folder / "images" / "1.png", f"{place}/1.png")
     task = _task(folder, archive=str(folder / "a.zip"))
-    unpacking.work_off(task)
+    unpacking.stage(task)
     assert "1.png lies twice in" in staging.failures([task])[0]
 
 
-def test_loose_files_are_worked_off_likewise(folder: pathlib.Path) -> None:
+def test_loose_files_are_staged_likewise(folder: pathlib.Path) -> None:
     files = tuple((f"{n}.png", str(folder / "images" / f"{n}.png")) for n in range(3))
     task = _task(folder, archive="", files=(*files, ("gone.png", str(folder / "gone.png"))))
-    assert unpacking.work_off(task) == 4
+    assert unpacking.stage(task) == 4
     found = staging.read_staged(task)
     assert found is not None
     assert {image.id: image.refused[:1] for image in found.images} == {

@@ -18,17 +18,23 @@ KINDS = {
     "config": ConfigError("no"),
     "full": OSError(28, "No space left on device", "/out/x"),
     "nameless": OSError(28, "No space left on device"),
+    "strange": OSError(61, "No data available", "/out/x"),
     "moved": IsADirectoryError(21, "Is a directory", "/out/x.partial-1", None, "/out/x"),
     "defect": ZeroDivisionError("division by zero"),
 }
-FIX = "fix that and run the same command again, which keeps the shards that are finished"
+FIX = "make room there, or name another folder; the same command then goes on"
 TOLD = {
     "usage": (64, "a sentence: with 'colons' [and more]"),
     "data": (65, "two of 3 are wrong"),
     "config": (78, "no"),
-    "full": (74, f"/out/x: No space left on device; {FIX}"),
-    "nameless": (74, f"a file: No space left on device; {FIX}"),
-    "moved": (64, f"/out/x: Is a directory; {FIX}"),
+    "full": (74, f"/out/x cannot be written (No space left on device): {FIX}"),
+    "nameless": (74, f"a file cannot be written (No space left on device): {FIX}"),
+    "strange": (
+        64,
+        "/out/x: No data available; fix that and run the same command again, which keeps the "
+        "shards that are finished",
+    ),
+    "moved": (64, "/out/x cannot be used (Is a directory): check the path and its permissions"),
 }
 
 
@@ -48,7 +54,7 @@ def _run(kind: str, *flags: str) -> None:
 def test_an_error_in_a_worker_of_this_process_is_one_sentence(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(JobError) as caught, worker_errors.told(processes=False):
+    with pytest.raises(JobError) as caught, worker_errors.explained(processes=False):
         _run(kind)
     assert (caught.value.exit_code, str(caught.value)) == TOLD[kind]
     assert "Traceback" not in caplog.text
@@ -64,19 +70,19 @@ def test_the_text_of_a_worker_process_is_understood(kind: str) -> None:
         "\nDuring handling of the above exception, another exception occurred:\n\n"
         f"Traceback (most recent call last):\n{name}: {error} [while running 'Work']\n"
     ).replace("\\\n", "\n")
-    explained = worker_errors.explain(RuntimeError(text))
-    assert (explained.exit_code, str(explained)) == TOLD[kind]
+    known = worker_errors.explain(RuntimeError(text))
+    assert (known.exit_code, str(known)) == TOLD[kind]
 
 
 def test_no_folder_for_temporary_files_is_said_with_its_setting() -> None:
     error = FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
-    explained = worker_errors.explain(error)
-    assert explained is not None
-    assert (explained.exit_code, "TMPDIR" in str(explained)) == (78, True)
+    known = worker_errors.explain(error)
+    assert known is not None
+    assert (known.exit_code, "TMPDIR" in str(known)) == (78, True)
 
 
 def test_a_defect_stays_what_it_is() -> None:
-    with pytest.raises(ZeroDivisionError), worker_errors.told(processes=False):
+    with pytest.raises(ZeroDivisionError), worker_errors.explained(processes=False):
         _run("defect")
     assert worker_errors.explain(RuntimeError("Traceback ...\nValueError: 1")) is None
     assert worker_errors.explain(ValueError("UsageError: is mentioned")) is None
@@ -86,7 +92,7 @@ _PROGRAM = """
 import os, subprocess, sys
 from preprocessing.workers import worker_errors
 from preprocessing.contract.errors import UsageError
-with worker_errors.told(processes=True):
+with worker_errors.explained(processes=True):
     subprocess.run(["sh", "-c", "echo of a worker >&2"])
     print("of the job", file=sys.stderr)
     if sys.argv[1:]:
