@@ -107,7 +107,7 @@ def _describe(argv: Sequence[str]) -> int:
     folder, output, left = _folder("describe", argv)
     from preprocessing import card
 
-    log.show(card.command(folder, output or folder, left))
+    log.show(card.describe(folder, output, left).text())
     return 0
 
 

@@ -33,11 +33,6 @@ class Card:
         return f"{document.text(self.title, self.sections)}\n\n{written}"
 
 
-def command(folder: str, output: str = "", beam_arguments: Sequence[str] = ()) -> str:
-    """Describes a data set for the command line and returns what to print."""
-    return describe(folder, output, beam_arguments).text()
-
-
 def describe(folder: str, output: str = "", beam_arguments: Sequence[str] = ()) -> Card:
     """Reads a data set and writes dataset_card.md, dataset_card.html and contact_sheet.png.
 

@@ -176,7 +176,11 @@ def noise_tile(seed: int, side: int, grain: float) -> np.ndarray:
 
 def noise(rng: np.random.Generator, seed: int, side: int, grain: float) -> np.ndarray:
     """Cuts a random window out of a noise tile, float32 [side, side]; a view, not a copy."""
-    tile = noise_tile(seed, side + side // 2, grain)
-    y, x = rng.integers(0, side // 2, size=2)
-    window = tile[y : y + side, x : x + side]
-    return window[:, ::-1] if rng.random() < 0.5 else window
+    cut = window(rng, noise_tile(seed, side + side // 2, grain), side)
+    return cut[:, ::-1] if rng.random() < 0.5 else cut
+
+
+def window(rng: np.random.Generator, tile: np.ndarray, side: int) -> np.ndarray:
+    """Cuts `side` pixels by `side` out of a larger tile, anywhere; a view."""
+    y, x = rng.integers(0, tile.shape[0] - side, size=2)
+    return tile[y : y + side, x : x + side]

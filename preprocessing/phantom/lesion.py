@@ -50,7 +50,6 @@ class Lesion:
         return stream(*self.texture)
 
 
-@dataclasses.dataclass
 class Scene:
     """Layers that lesions paint on; the soft ones have half the resolution.
 
@@ -62,24 +61,14 @@ class Scene:
         lines: fine bright lines, uint8 [side, side].
     """
 
-    anatomy: Anatomy
-    aeration: np.ndarray
-    markings: np.ndarray
-    dense: np.ndarray
-    lines: np.ndarray
-
-    @classmethod
-    def of(cls, anatomy: Anatomy, side: int) -> "Scene":
+    def __init__(self, anatomy: Anatomy, side: int) -> None:
         """Makes the layers of a healthy chest in a picture of `side` pixels."""
         half = (side // 2, side // 2)
-        healthy = np.ones(half, np.float32)
-        return cls(
-            anatomy=anatomy,
-            aeration=healthy,
-            markings=healthy.copy(),
-            dense=np.zeros(half, np.float32),
-            lines=np.zeros((side, side), np.uint8),
-        )
+        self.anatomy = anatomy
+        self.aeration = np.ones(half, np.float32)
+        self.markings = np.ones(half, np.float32)
+        self.dense = np.zeros(half, np.float32)
+        self.lines = np.zeros((side, side), np.uint8)
 
     @functools.cached_property
     def grid(self) -> tuple[np.ndarray, np.ndarray]:

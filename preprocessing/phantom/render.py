@@ -37,7 +37,7 @@ def picture(record: Record, seed: int, size_px: int) -> np.ndarray:
     """
     anatomy, lesions = _prepare(record, seed)
     side = max(_LEAST_SIDE, 4 * (size_px // 8))
-    scene = Scene.of(anatomy, side)
+    scene = Scene(anatomy, side)
     findings.paint(scene, lesions)
     film = _develop(_density(scene, record, seed, side), anatomy)
     how = cv2.INTER_AREA if size_px < side else cv2.INTER_CUBIC
@@ -55,7 +55,7 @@ def boxes(record: Record, seed: int) -> dict[str, tuple[float, float, float, flo
     anatomy, lesions = _prepare(record, seed)
     found = {}
     # A finding's place does not depend on the size of the layers.
-    extents = findings.paint(Scene.of(anatomy, 8), lesions)
+    extents = findings.paint(Scene(anatomy, 8), lesions)
     for finding in filter(extents.__contains__, findings.BOXED):
         u0, v0, u1, v1 = extents[finding]
         corners = np.array([(u0, v0), (u1, v0), (u1, v1), (u0, v1)])
@@ -195,9 +195,7 @@ def _grain(film: np.ndarray, record: Record, anatomy: Anatomy, seed: int) -> np.
     rng = anatomies.stream(seed, anatomies.NOISE, record.patient, record.number)
     level = round(anatomy.noise * _GRAIN_LEVELS)
     tile = _grain_tile(film.shape[0] * 5 // 4, level)
-    y, x = rng.integers(0, tile.shape[0] - film.shape[0], size=2)
-    window = tile[y : y + film.shape[0], x : x + film.shape[0]]
-    grainy: np.ndarray = cv2.add(film, window, dtype=cv2.CV_8U)
+    grainy: np.ndarray = cv2.add(film, drawing.window(rng, tile, film.shape[0]), dtype=cv2.CV_8U)
     return grainy
 
 

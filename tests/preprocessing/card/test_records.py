@@ -2,6 +2,8 @@
 """Counts of records, with what is unknown kept apart."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
@@ -84,3 +86,8 @@ def test_names_stay_text_and_no_word_becomes_nan(brief) -> None:
         found = _read([dataclasses.replace(brief, patient=name), brief])
         assert found.images["patient"].nunique() == 2
         assert isinstance(found.images["patient"][0], str)
+
+
+def test_pandas_is_loaded_by_describe_alone() -> None:
+    code = "import sys, preprocessing.commands; sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
