@@ -114,7 +114,7 @@ def means(findings: Sequence[Applied]) -> dict[str, Any]:
 
 
 def at_half(labels: Floats, scores: Floats, findings: Sequence[str]) -> dict[str, Any]:
-    """Returns what the threshold 0.5 would do, which nobody chose.
+    """Returns what the threshold 0.5 would do, which no rule chose.
 
     Args:
         labels: [n, L].

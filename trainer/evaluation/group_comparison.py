@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sets groups of images beside all images and beside their largest group."""
+"""Compares groups of images with all images and with the largest group."""
 
 import functools
 import math

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether heat maps lie where the radiologists drew their boxes, beside two trivial answers.
+"""Whether heat maps lie where the radiologists drew their boxes, compared with two trivial answers.
 
 A case is one finding in one image, with one box or more. Every method answers a case with a place
 and with boxes:

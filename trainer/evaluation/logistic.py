@@ -3,7 +3,7 @@
 
 Maximum likelihood without a penalty, by Newton's method (McCullagh and Nelder, Generalized Linear
 Models, 2nd edition 1989, section 4.4). Where the likelihood has no maximum, as when the scores part
-the labels completely, there is no answer, and none is made up.
+the labels completely, the answer is None.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A second reference: what radiologists saw, beside labels that were mined from reports.
+"""A second reference: what radiologists saw, to compare with labels mined from reports.
 
 The file is that of Majkowska et al., Radiology 2020; 294:421-431: ChestX-ray14's own columns and,
 behind them, YES or NO for pneumothorax, airspace opacity, nodule or mass, and fracture, as several
@@ -138,7 +138,7 @@ def combined_labels(labels: Floats) -> Numbers:
 def judge(
     seen: Floats, mined: Floats, scores: Floats, draws: Resamples, *, rule: str
 ) -> dict[str, Any]:
-    """Sets the model beside both references, and the references beside each other.
+    """Compares the model with both references, and the references with each other.
 
     Args:
         seen: by radiologists, [n]; 1, 0 or NaN.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The two files that evaluation leaves beside the predictions for the report; no TensorFlow.
+"""The two files that evaluation writes next to the predictions, for the report; no TensorFlow.
 
 `localisation.npz` holds a heat map for every box on a test image, `gallery.npz` pictures of the
 best and the worst cases of each finding. Heat maps are scaled to a maximum of 1, and a map of zeros

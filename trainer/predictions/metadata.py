@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is known of images beside their pixels: sex, age, view, follow-up, size, labels.
 
-Read from `metadata.csv`, which evaluation writes beside the predictions, or from ChestX-ray14's
+Read from `metadata.csv`, which evaluation writes next to the predictions, or from ChestX-ray14's
 own Data_Entry file in any of its variants. Rows are joined to predictions by image and patient,
 never by their order.
 """

@@ -85,7 +85,7 @@ def leaks(patients: Texts, splits: Texts) -> Iterator[str]:
         shown = ", ".join(
             f"{people.spelled(sorted(set(patients[values == patient].tolist())))} "
             f"({' and '.join(named)})"
-            for patient, named in leaked[:_SHOWN].items()
+            for patient, named in leaked.iloc[:_SHOWN].items()
         )
         yield (
             f"column patient: {len(leaked)} patient(s) are in more than one split, as {shown}; "
@@ -94,7 +94,7 @@ def leaks(patients: Texts, splits: Texts) -> Iterator[str]:
 
 
 def _nobodies(ids: Texts, patients: Texts) -> Iterator[str]:
-    """A name that means nobody would make the images of all such rows one patient's."""
+    """Without this check the images of all rows that name nobody would count as one patient's."""
     missing = [name for name in np.unique(patients).tolist() if people.is_missing(name)]
     nobody = np.isin(patients, missing)
     if (row := first(nobody)) is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The predictions file: what the model said of each image, beside what the labels say.
+"""The predictions file: what the model and what the labels say of each image.
 
 One row an image with the columns `id`, `patient`, `split` and, per finding, `label:NAME` (0, 1 or
 empty for unknown) and `score:NAME` (a probability from 0 to 1). CSV, or the same columns as `.npz`
