@@ -44,7 +44,7 @@ def train(
         with job.runtime.strategy.scope():
             return make_tiny_model(seed=3)
 
-    monkeypatch.setattr(assembly, "build", build)
+    monkeypatch.setattr(Run, "build", build)
 
     def run(output: pathlib.Path, until: int = 0, **changed: Any) -> None:
         config = small_settings()
