@@ -11,7 +11,7 @@ from preprocessing.contract.tables import Column, Table, interval
 from preprocessing.contract.wording import estimate, words
 from trainer.evaluation import baselines, intervals
 from trainer.evaluation.auc import Floats, aurocs
-from trainer.evaluation.summary import mean_of
+from trainer.evaluation.summary import Summary
 from trainer.report.figures import plots
 from trainer.report.parts import Drawn, Heading, Notes, Part, flagged, forest
 from trainer.report.sections.metadata_lesson import Lesson, lesson_of
@@ -69,63 +69,42 @@ def build(source: Source) -> dict[str, Any]:
 
 
 def _areas(labels: Floats, scores: Floats, draws: intervals.Resamples) -> Areas:
-    """The AUC of each finding, [L], and in every resample, [B, L]; NaN where not defined."""
+    """The AUC of each finding, [L], and in every resample, [L, B]; NaN where not defined."""
     learned = ~np.isnan(scores).any(axis=0)
     points = np.full(labels.shape[1], np.nan)
-    drawn = np.full((draws.number, labels.shape[1]), np.nan)
+    drawn = np.full((labels.shape[1], draws.number), np.nan)
     points[learned] = aurocs(labels[:, learned], scores[:, learned])
     for position in np.flatnonzero(learned):
-        drawn[:, position] = draws.aucs(labels[:, position], scores[:, position])
+        drawn[position] = draws.aucs(labels[:, position], scores[:, position])
     return points, drawn
 
 
+def _measures(areas: Areas, findings: tuple[str, ...]) -> dict[str, Any]:
+    summary = Summary.of(*areas)
+    named = zip(findings, map(intervals.as_json, summary.findings), strict=True)
+    return {"mean_auc": intervals.as_json(summary.mean), "findings": dict(named)}
+
+
 def _entry(key: str, areas: Areas, findings: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "key": key,
-        "facts": list(baselines.FACTS.get(key, ())),
-        "mean_auc": _mean(areas),
-        "findings": _by_finding(areas, findings),
-    }
-
-
-def _by_finding(areas: Areas, findings: tuple[str, ...]) -> dict[str, Any]:
-    points, drawn = areas
-    return {
-        name: intervals.as_json(intervals.percentile(float(points[at]), drawn[:, at]))
-        for at, name in enumerate(findings)
-    }
-
-
-def _mean(areas: Areas) -> dict[str, Any]:
-    points, drawn = areas
-    return intervals.as_json(mean_of(points, drawn.T))
+    facts = list(baselines.FACTS.get(key, ()))
+    return {"key": key, "facts": facts, **_measures(areas, findings)}
 
 
 def _difference(
     model: Areas, measured: Mapping[str, Areas], findings: tuple[str, ...]
 ) -> dict[str, Any] | None:
     """Model minus the best baseline of metadata, resample by resample."""
-    means = {key: float(np.nanmean(areas[0])) for key, areas in measured.items() if _any(areas)}
-    if not means:
+    known = {key: areas for key, areas in measured.items() if not np.isnan(areas[0]).all()}
+    if not known:
         return None
-    best = max(means, key=lambda key: means[key])
-    areas = model[0] - measured[best][0], model[1] - measured[best][1]
-    entries = _by_finding(areas, findings)
+    best = max(known, key=lambda key: float(np.nanmean(known[key][0])))
+    entry = _measures((model[0] - known[best][0], model[1] - known[best][1]), findings)
     unclear = [
         name
-        for name, entry in entries.items()
-        if entry["value"] is not None and (entry["low"] is None or entry["low"] <= 0)
+        for name, area in entry["findings"].items()
+        if area["value"] is not None and (area["low"] is None or area["low"] <= 0)
     ]
-    return {
-        "against": best,
-        "mean_auc": _mean(areas),
-        "findings": entries,
-        "not_clearly_above": unclear,
-    }
-
-
-def _any(areas: Areas) -> bool:
-    return not bool(np.isnan(areas[0]).all())
+    return {"against": best, **entry, "not_clearly_above": unclear}
 
 
 def _either_direction(entries: list[dict[str, Any]]) -> float | None:
