@@ -70,9 +70,9 @@ SECTIONS: Mapping[str, Section] = {
     "published": Section("Published results", published, "Beside published results"),
     "radiologists": Section("Radiologists' labels", radiologists),
     "localisation": Section("Localisation", localisation),
-    "gallery": Section("Cases", gallery),
-    "confusion": Section("Confusion", confusion),
-    "card": Section("Model card", card),
+    "gallery": Section("Cases", gallery, "Gallery"),
+    "confusion": Section("Confusion", confusion, "Confusion between findings"),
+    "card": Section("Model card", card, "Model card and data sheet"),
 }
 
 

@@ -10,12 +10,15 @@ each does on `test`; `recalibration.export.NAME` is the map to store, for `recal
 from collections.abc import Mapping
 from typing import Any
 
+from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
+from preprocessing.contract.wording import number, words
 from trainer.evaluation import calibration_intervals as described
 from trainer.evaluation import recalibration_effect
 from trainer.evaluation.calibration import BINS
 from trainer.evaluation.recalibration import METHODS
+from trainer.report import controls
 from trainer.report.figures import charts, plots
-from trainer.report.markdown import NOT_DEFINED, escape, pipe_lines
+from trainer.report.parts import Fold, Heading, Notes, Part, Words
 from trainer.report.sections.calibration_notes import notes_on
 from trainer.report.source import Source
 
@@ -27,6 +30,14 @@ _FIGURES = {
     "slope": "Slope",
     "intercept": "Intercept",
 }
+_METHODS = {
+    "none": "as it is",
+    "temperature": "temperature",
+    "platt": "Platt",
+    "isotonic": "isotonic",
+}
+_FORM = ".4f"
+_NOTHING = {"value": None, "low": None, "high": None}
 _ROUND_LIMITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 
 
@@ -98,43 +109,45 @@ def _post_hoc(source: Source) -> dict[str, Any]:
     return {**result, "judged": True, "mean": recalibration_effect.mean_effect(effects)}
 
 
-def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Returns the section as Markdown."""
-    parts = ["## Calibration", "\n".join(f"- {escape(note)}" for note in section["notes"])]
-    for split in reversed(section["splits"]):
-        parts += [f"### Scores as they are, {split} split", _figure_table(section, split)]
-    post_hoc = section["recalibration"]
+def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
+    """Returns the table of each split, the reliability diagrams and what calibration changes."""
+    first, *others = reversed(section["splits"])
+    title, post_hoc = "Scores as they are, {} split", section["recalibration"]
+    shown: list[Part] = [Notes([words(note) for note in section["notes"]])]
+    shown += [Heading(title.format(first)), _figures(section, first)]
+    shown += [Fold(title.format(split), [_figures(section, split)]) for split in others]
+    shown += _reliability(section)
     if not post_hoc["available"]:
-        return "\n\n".join([*parts, escape(post_hoc["reason"])])
-    if post_hoc["judged"]:
-        parts += ["### Calibrated on validation, judged on test", _effect_table(post_hoc)]
-    return "\n\n".join(parts)
+        shown.append(Words(post_hoc["reason"]))
+    elif post_hoc["judged"]:
+        shown += [Heading("Calibrated on validation, judged on test"), _effects(post_hoc)]
+    return shown
 
 
-def page(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the rows of the tables, the reliability chart and the small diagrams."""
+def _reliability(section: Mapping[str, Any]) -> list[Part]:
+    """The diagram of all findings, and one for each finding before and after calibration."""
     split, post_hoc = section["split"], section["recalibration"]
     before = {name: entry[split]["reliability"] for name, entry in section["findings"].items()}
     after = {
         name: post_hoc["findings"][name].get("reliability") if post_hoc["available"] else None
         for name in before
     }
-    return {
-        "figures": list(_FIGURES.items()),
-        "chart": charts.markup(reliability_chart(section, split)),
-        "small": [
-            {"name": name, "limit": limit, "drawing": drawing}
-            for name in before
-            for limit, drawing in [_small(name, split, before[name], after[name])]
-        ],
-        "has_after": any(after.values()),
-        "method_words": {
-            "none": "as it is",
-            "temperature": "temperature",
-            "platt": "Platt",
-            "isotonic": "isotonic",
-        },
-    }
+    chart = controls.figure(
+        charts.markup(reliability_chart(section, split)),
+        f"{split.capitalize()} split, scores as they are, at most {section['bins']} bins of equal "
+        "numbers of images; whiskers are 95% intervals. On the dashed line scores are "
+        "probabilities; above it the finding is more common than the scores say.",
+    )
+    colours = [(split, "as it is"), ("validation", "as calibrated on validation")]
+    small = [(name, *_small(name, split, before[name], after[name])) for name in before]
+    return [
+        controls.explorer(list(before), chart, title="Reliability"),
+        controls.key(
+            colours if any(after.values()) else colours[:1],
+            "; each square runs from 0 to the score below its name, both ways",
+        ),
+        controls.multiples((name, number(limit, "g"), drawn) for name, limit, drawn in small),
+    ]
 
 
 def reliability_chart(section: Mapping[str, Any], split: str) -> charts.Chart:
@@ -172,11 +185,11 @@ def reliability_chart(section: Mapping[str, Any], split: str) -> charts.Chart:
 
 def _small(
     name: str, split: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
-) -> tuple[float | None, Any]:
-    """One finding's diagram, and the score that fills its width."""
+) -> tuple[float | None, str]:
+    """The score that fills the width of one finding's diagram, and the diagram."""
     shown = {kind: one for kind, one in (("validation", after), (split, before)) if one}
     if not shown or before is None:
-        return None, None
+        return None, ""
     limit = _limit(
         max(value for one in shown.values() for value in one["scores"] + one["observed"])
     )
@@ -184,8 +197,8 @@ def _small(
         kind: ([x / limit for x in one["scores"]], [y / limit for y in one["observed"]])
         for kind, one in shown.items()
     }
-    words = "before and after calibration" if after else "as it is"
-    return limit, plots.small_lines(lines, f"Reliability of {name}, {words}")
+    state = "before and after calibration" if after else "as it is"
+    return limit, plots.small_lines(lines, f"Reliability of {name}, {state}")
 
 
 def _limit(value: float) -> float:
@@ -193,44 +206,62 @@ def _limit(value: float) -> float:
     return next((limit for limit in _ROUND_LIMITS if value <= limit), 1.0)
 
 
-def _figure_table(section: Mapping[str, Any], split: str) -> str:
-    header = ["finding", "positives of n", "mean score", "prevalence", "ECE (by chance)"]
-    header += [f"{title} (95% interval)" for title in _FIGURES.values()]
+def _figures(section: Mapping[str, Any], split: str) -> Table:
+    def row(one: Mapping[str, Any]) -> list[Cell | str]:
+        floor = one["ece_floor"]
+        chance = "" if floor is None else f"{number(floor, _FORM)} by chance"
+        areas = (interval(one[key], _FORM) if key in one else "" for key in _FIGURES)
+        return [numeric(one["ece"], _FORM, below=chance), *areas]
+
     rows = []
     for name, entry in section["findings"].items():
-        one = entry[split]
-        cells = [name, f"{one['positives']:,} of {one['n']:,}"]
-        cells += [_number(one["mean_score"]), _number(one["prevalence"])]
-        cells.append(f"{_number(one['ece'])} ({_number(one['ece_floor'])})")
-        rows.append([*cells, *(_interval(one[key]) for key in _FIGURES)])
-    mean = section["mean"][split]
-    cells = ["mean", "", "", "", f"{_number(mean['ece'])} ({_number(mean['ece_floor'])})"]
-    rows.append([*cells, *(_interval(mean[key]) if key in mean else "" for key in _FIGURES)])
-    return pipe_lines(header, rows)
+        one, moved = entry[split], split == "test" and entry["shift"] and entry["shift"]["moved"]
+        counts = [numeric(one["positives"], ",")]
+        counts += [numeric(one[key], _FORM) for key in ("mean_score", "prevalence")]
+        rows.append([Cell(words(name), flag="shifted" if moved else ""), *counts, *row(one)])
+    return Table(
+        f"Calibration of each finding on {split}, with 95% intervals. Beside an ECE is what chance "
+        "alone would give.",
+        [
+            *("Finding", "Positives", "Mean score", "Prevalence", Column("ECE", css="strong")),
+            *_FIGURES.values(),
+        ],
+        rows,
+        [["Mean", "", "", "", *row(section["mean"][split])]],
+        sortable=True,
+    )
 
 
-def _effect_table(post_hoc: Mapping[str, Any]) -> str:
-    header = ["finding", "stored", *(f"ECE, {method}" for method in METHODS)]
-    header += [*(f"Brier, {method}" for method in METHODS)]
-    header += [f"log loss, {method}" for method in METHODS]
-    rows = []
+def _effects(post_hoc: Mapping[str, Any]) -> Table:
+    methods = list(post_hoc["methods"])
+    fitted = [method for method in methods if method != "none"]
+    columns: list[Column | str] = ["Finding", Column("Stored", "text")]
+    for group, shown in (("ECE", methods), ("Brier", methods), ("Change of log loss", fitted)):
+        of = f"({group})"
+        columns += [Column(_METHODS[method], group=group, of=of) for method in shown]
+    rows: list[list[Cell | str]] = []
     for name, entry in post_hoc["findings"].items():
+        strong = {method: "strong" if method == entry["chosen"] else "" for method in methods}
         cells = [
-            _number(entry["test"][method] and entry["test"][method][key])
-            for key in ("ece", "brier", "log_loss")
-            for method in METHODS
+            numeric((entry["test"][method] or {}).get(key), _FORM, css=strong[method])
+            for key in ("ece", "brier")
+            for method in methods
         ]
-        rows.append([name, entry["chosen"], *cells])
+        for method in fitted:
+            change = (entry["test"][method] or {}).get("log_loss_change", _NOTHING)
+            cells.append(interval(change, f"+{_FORM}", css=strong[method]))
+        rows.append([words(name), _METHODS[entry["chosen"]], *cells])
     means = post_hoc["mean"]["methods"]
-    keys = ("ece", "brier", "log_loss")
-    rows.append(["mean", "", *(_number(means[method][key]) for key in keys for method in METHODS)])
-    return pipe_lines(header, rows)
-
-
-def _number(value: float | None) -> str:
-    return NOT_DEFINED if value is None else f"{value:.4f}"
-
-
-def _interval(area: Mapping[str, float | None]) -> str:
-    text = _number(area["value"])
-    return text if area["low"] is None else f"{text} ({area['low']:.4f} to {area['high']:.4f})"
+    mean = [numeric(means[method][key], _FORM) for key in ("ece", "brier") for method in methods]
+    for method in fitted:
+        loss = means[method]["log_loss"]
+        change = None if loss is None else loss - means["none"]["log_loss"]
+        mean.append(numeric(change, f"+{_FORM}"))
+    return Table(
+        "ECE and Brier score on test of the scores as they are and after each method, and the "
+        "change of the log loss against the scores as they are, with its 95% interval: below 0 is "
+        "better.",
+        columns,
+        rows,
+        [[f"Mean of {len(post_hoc['mean']['findings'])}", "", *mean]],
+    )

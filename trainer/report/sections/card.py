@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from preprocessing.contract import patients as people
+from preprocessing.contract.tables import Cell, Table, numeric
 from trainer.predictions import metadata
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.table import Predictions
 from trainer.report import official_split
-from trainer.report.markdown import escape, flatten, pipe_lines
+from trainer.report.parts import Fold, Notes, Part, facts_table
 from trainer.report.sections import card_facts
 from trainer.report.sections import card_words as words
 from trainer.report.source import Source
@@ -19,13 +20,13 @@ from trainer.report.source import Source
 _ADULT = 18
 _NAME = "ChestX-ray14"
 _SPLITS = {
-    "images": "images",
-    "patients": "patients",
-    "known": "images with metadata",
-    "women": "women, share of images",
-    "median_age": "median age, years",
-    "children": "under 18 years, share of images",
-    "ap": "AP view, share of images",
+    "images": ("images", ","),
+    "patients": ("patients", ","),
+    "known": ("images with metadata", ","),
+    "women": ("women, share of images", ".1%"),
+    "median_age": ("median age, years", "g"),
+    "children": ("under 18 years, share of images", ".1%"),
+    "ap": ("AP view, share of images", ".1%"),
 }
 
 
@@ -45,7 +46,7 @@ def build(source: Source) -> dict[str, Any]:
             "For research. Not a medical device: neither the model nor this report may be used to "
             "diagnose or to treat.",
             "Everything here was handed in, computed from what was handed in, or is published of "
-            "the data set. What nobody told is listed as not known.",
+            "the data set. What was not given is listed as not known.",
         ],
         "data_set": "phantom" if manifest.get("phantom") else _NAME if of_chestxray14 else None,
         "groups": [
@@ -180,44 +181,25 @@ def _not_known(
     return [fact for fact, there in lacking.items() if not there] + list(words.NEVER_KNOWN)
 
 
-def markdown(section: dict[str, Any], report: dict[str, Any]) -> str:
-    """Returns the section as Markdown."""
-    parts = ["## Model card and data sheet", _bullets(section["notes"])]
+def parts(section: dict[str, Any], report: dict[str, Any]) -> list[Part]:
+    """Returns the groups, each folded, and what is not known."""
+    shown: list[Part] = [Notes(section["notes"])]
     for group in section["groups"]:
-        parts.append(f"### {group['title']}")
-        if group["words"]:
-            parts.append(_bullets(group["words"]))
+        inner: list[Part] = [Notes(group["words"])] if group["words"] else []
         if group["facts"]:
-            facts = flatten(group["facts"])
-            parts.append(pipe_lines(["fact", "value"], facts, numbers=False))
+            inner.append(facts_table(group["title"], group["facts"]))
         if group["title"] == "Split":
-            table = page(section, report)
-            parts.append(pipe_lines(["split", *table["splits"]], table["people"], numbers=False))
-    parts += ["### Not known", _bullets(section["not_known"])]
-    return "\n\n".join(parts)
+            inner.append(_table_of_people(section["splits"]))
+        shown.append(Fold(group["title"], inner, opened=bool(group["words"])))
+    return [*shown, Fold("Not known", [Notes(section["not_known"])], opened=True)]
 
 
-def _bullets(lines: list[str]) -> str:
-    return "\n".join(f"- {escape(line)}" for line in lines)
-
-
-def page(section: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
-    """Returns the facts as texts, and the table of the splits."""
-    splits = section["splits"]
-    rows = [
-        [title, *(_cell(splits[name], key) for name in splits)] for key, title in _SPLITS.items()
-    ]
-    return {
-        "groups": [{**group, "facts": flatten(group["facts"])} for group in section["groups"]],
-        "splits": list(splits),
-        "people": [row for row in rows if any(cell != "-" for cell in row[1:])],
-    }
-
-
-def _cell(people: Mapping[str, Any], key: str) -> str:
-    value = people.get(key)
-    if value is None or (key == "known" and not value):
-        return "-"
-    if key in ("women", "children", "ap"):
-        return f"{value:.1%}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+def _table_of_people(splits: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows: list[list[Cell | str]] = []
+    for key, (title, form) in _SPLITS.items():
+        values = [split.get(key) for split in splits.values()]
+        # Without metadata all that would be said of people is that nothing is known.
+        if any(value is not None for value in values) and (key != "known" or any(values)):
+            rows.append([title, *(numeric(value, form) for value in values)])
+    columns = ["Images and patients", *(split.capitalize() for split in splits)]
+    return Table("Who is in each split.", columns, rows)

@@ -10,12 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
+from preprocessing.contract.tables import Cell, Column, Table, numeric
+from preprocessing.contract.wording import NOT_DEFINED, words
 from trainer.evaluation import confusion, intervals
 from trainer.evaluation.operating_points import RULES, choose
 from trainer.predictions.table import Predictions
+from trainer.report import controls
 from trainer.report.figures import plots
-from trainer.report.markdown import NOT_DEFINED, escape, pipe_lines
+from trainer.report.parts import Fold, Heading, Notes, Part
 from trainer.report.source import Source
 
 RULE = "youden"
@@ -83,58 +87,75 @@ def build(source: Source) -> dict[str, Any]:
     return section | {"notes": _notes(section)}
 
 
-def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Returns the section as Markdown."""
-    parts = ["## Confusion between findings", *_bullets(section["notes"])]
+def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
+    """Returns what goes with errors, the shares of every pair of findings, and histograms."""
+    shown: list[Part] = [Notes([words(note) for note in section["notes"]])]
     if not section["reason"]:
-        header = ["finding", "missed", "called there", "false alarms", "labelled there"]
-        rows = []
-        for row in _summary(section):
-            missed, alarms = (_words(row[key]) for key in ("with_misses", "with_alarms"))
-            counts = [
-                NOT_DEFINED if row[key] is None else f"{row[key]:,}"
-                for key in ("missed", "false_alarms")
-            ]
-            rows.append([row["name"], counts[0], missed, counts[1], alarms])
-        parts.append(pipe_lines(header, rows, numbers=False))
-    for key, matrix in section["matrices"].items():
-        parts += [f"### {_TITLES[key]}", _matrix_table(section, matrix)]
-    return "\n\n".join(parts)
-
-
-def page(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns rows, tinted tables and histograms."""
-    names = list(section["counts"])
-    tables = [
-        {
-            "key": key,
-            "title": _TITLES[key],
-            "rows": [
-                (name, [(share, plots.shade(share, 1.0)) for share in row])
-                for name, row in zip(names, matrix, strict=True)
-            ],
-        }
-        for key, matrix in section["matrices"].items()
-    ]
+        shown += [Heading("What goes with an error"), _errors(section)]
+    shown.append(Heading("Every pair"))
+    shown += [Fold(_TITLES[key], [_pairs(section, key)]) for key in section["matrices"]]
+    colours = [("positive", "with the finding"), ("negative", "without it")]
+    scale = (
+        f"; {section['split']} split, from a score of 0.001 at the left over 0.5 in the middle to "
+        "0.999 at the right, in log odds"
+    )
+    title = "Scores of images with and without each finding"
     drawn = [
-        {
-            "name": name,
-            "positives": sum(groups["positive"]),
-            "drawing": plots.histogram(
+        (
+            name,
+            f"{sum(groups['positive']):,} with",
+            plots.histogram(
                 {kind: groups[kind] for kind in ("negative", "positive")},
                 f"Scores of {name}, {section['split']} split: {sum(groups['positive']):,} images "
                 f"with the finding, {sum(groups['negative']):,} without",
             ),
-        }
+        )
         for name, groups in section["histograms"]["findings"].items()
     ]
-    return {
-        "names": names,
-        "rows": [] if section["reason"] else _summary(section),
-        "tables": tables,
-        "histograms": drawn,
-        "rule": RULES[RULE],
-    }
+    return [*shown, controls.key(colours, scale, title), controls.multiples(drawn)]
+
+
+def _errors(section: Mapping[str, Any]) -> Table:
+    rows: list[list[Cell | str]] = []
+    for row in _summary(section):
+        cells: list[Cell | str] = [words(row["name"]), numeric(row["positives"], ",")]
+        for count, others in (("missed", "with_misses"), ("false_alarms", "with_alarms")):
+            most = row[others][0][1] if row[others] else -1
+            cells += [numeric(row[count], ","), Cell(_named(row[others]), value=most)]
+        rows.append(cells)
+    return Table(
+        f"Errors on test at the thresholds for {RULES[RULE]}, and up to {_NAMED} other findings "
+        "that go with them clearly more often than with all images. In brackets: the share among "
+        "all images.",
+        [
+            *("Finding", "Positives", "Missed", Column("Called where it is missed", "text")),
+            *("False alarms", Column("Labelled where it is called in error", "text")),
+        ],
+        rows,
+        sortable=True,
+    )
+
+
+def _pairs(section: Mapping[str, Any], key: str) -> Table:
+    names = [words(name) for name in section["counts"]]
+    # A dash, since most cells that are not defined lie on the diagonal.
+    nothing = Cell(Markup("&ndash;"), unseen=NOT_DEFINED)
+    return Table(
+        f"{_TITLES[key]}: rows say in which images, columns which finding is counted; "
+        f"{section['split']} split.",
+        ["Finding", *names],
+        [
+            [
+                name,
+                *(
+                    nothing if share is None else numeric(share, ".0%", css=plots.shade(share, 1.0))
+                    for share in row
+                ),
+            ]
+            for name, row in zip(names, section["matrices"][key], strict=True)
+        ],
+        css="numbers matrix",
+    )
 
 
 def _thresholds(validation: Predictions) -> list[float | None]:
@@ -209,22 +230,8 @@ def _most(
     return [(name, part, usual[name]) for _, name, part in sorted(above, reverse=True)[:_NAMED]]
 
 
-def _words(found: Sequence[tuple[str, float, float]] | None) -> str:
+def _named(found: Sequence[tuple[str, float, float]] | None) -> str:
     if found is None:
         return f"fewer than {_FEW} errors"
-    if not found:
-        return "none clearly more often"
-    return "; ".join(f"{name} {share:.0%} ({usual:.0%} of all)" for name, share, usual in found)
-
-
-def _bullets(lines: Sequence[str]) -> list[str]:
-    return ["\n".join(f"- {escape(line)}" for line in lines)]
-
-
-def _matrix_table(section: Mapping[str, Any], matrix: Sequence[Sequence[float | None]]) -> str:
-    names = list(section["counts"])
-    rows = [
-        [name, *("" if share is None else f"{share:.1%}" for share in row)]
-        for name, row in zip(names, matrix, strict=True)
-    ]
-    return pipe_lines(["where (rows), share of (columns)", *names], rows)
+    lines = (f"{words(name)} {share:.0%} ({usual:.0%} of all)" for name, share, usual in found)
+    return "\n".join(lines) or "none clearly more often"

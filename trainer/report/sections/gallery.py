@@ -2,16 +2,19 @@
 """The section of pictures: the worst errors and the most confident hits of each finding."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
+from preprocessing.contract.tables import Column, Table, numeric
+from preprocessing.contract.wording import number, words
 from trainer.predictions import heat_map_files
 from trainer.predictions.heat_map_files import KINDS, Gallery
 from trainer.predictions.placement import Placement
 from trainer.report.figures import overlay
-from trainer.report.markdown import escape, pipe_lines
+from trainer.report.parts import Drawn, Fold, Notes, Part
 from trainer.report.sections import beside
 from trainer.report.sections.card_facts import is_phantom
 from trainer.report.source import Source
@@ -27,6 +30,16 @@ _MEANINGS = {
 _ASK = "evaluate with --config.evaluation.gallery=3"
 # Heat is kept in hundredths.
 _HEAT_STEPS = 100
+
+_GALLERY = Markup(
+    '<div class="gallery">\n<p class="key"><label><input type="checkbox" class="heat-switch" '
+    "checked> Show heat maps</label></p>\n{}\n</div>"
+)
+_FOLD = Markup("<details{}>\n<summary>{}</summary>\n{}\n</details>")
+_HEADING = Markup('<h3>{}<span class="hidden"> of {}</span></h3>\n')
+_ASIDE = Markup('<p class="aside">{}</p>\n')
+_CASES = Markup('<ul class="cases">\n{}\n</ul>')
+_CASE = Markup("<li><figure>{}<figcaption><b>{}</b> {}<br>Labels: {}</figcaption></figure></li>")
 
 
 def build(source: Source) -> dict[str, Any]:
@@ -62,36 +75,42 @@ def build(source: Source) -> dict[str, Any]:
     }
 
 
-def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Returns the section as Markdown: ids and scores, without pictures."""
+def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
+    """Returns the drawings, by finding and kind, and a table of what they show."""
+    placement = Placement(**section["placement"])
+    folds = [
+        _FOLD.format(
+            Markup("" if at else " open"),
+            words(name),
+            Markup("\n").join(_row(name, kind, kinds[kind], placement) for kind in KINDS),
+        )
+        for at, (name, kinds) in enumerate(section["findings"].items())
+    ]
     rows = [
-        [name, _ONE[kind], case["id"], f"{case['score']:.3f}", ", ".join(case["present"]) or "none"]
+        [words(name), _ONE[kind], case["id"], numeric(case["score"]), _labels(case)]
         for name, kinds in section["findings"].items()
         for kind in KINDS
         for case in kinds[kind]
     ]
-    notes = "\n".join(f"- {escape(note)}" for note in section["notes"])
-    header = ["finding", "kind", "image", "score", "findings by label"]
-    return f"## Gallery\n\n{notes}\n\n{pipe_lines(header, rows, numbers=False)}"
+    columns: list[Column | str] = ["Finding", *(Column(each, "text") for each in ("Kind", "Image"))]
+    columns += ["Score", Column("Labels", "text")]
+    table = Table("The cases, with the score of the finding.", columns, rows, sortable=True)
+    drawings = Drawn(_GALLERY.format(Markup("\n").join(folds)))
+    return [Notes(section["notes"]), drawings, Fold("As a table", [table])]
 
 
-def page(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what the template needs: the drawings, by finding and kind."""
-    placement = Placement(**section["placement"])
-    return {
-        "titles": TITLES,
-        "meanings": _MEANINGS,
-        "findings": [
-            (
-                name,
-                [
-                    (kind, [_drawn(name, kind, case, placement) for case in kinds[kind]])
-                    for kind in KINDS
-                ],
-            )
-            for name, kinds in section["findings"].items()
-        ],
-    }
+def _row(name: str, kind: str, cases: Sequence[Mapping[str, Any]], placement: Placement) -> Markup:
+    """The cases of one kind, or that there is none."""
+    heading = _HEADING.format(TITLES[kind], words(name))
+    if not cases:
+        return heading + _ASIDE.format("None: no image of the test split qualifies.")
+    drawn = (
+        _CASE.format(
+            _drawn(name, kind, case, placement), number(case["score"]), case["id"], _labels(case)
+        )
+        for case in cases
+    )
+    return heading + _ASIDE.format(_MEANINGS[kind]) + _CASES.format(Markup("\n").join(drawn))
 
 
 def _of_finding(found: Gallery, name: str) -> dict[str, list[dict[str, Any]]]:
@@ -115,25 +134,25 @@ def _case(found: Gallery, row: int) -> dict[str, Any]:
     }
 
 
-def _drawn(name: str, kind: str, case: Mapping[str, Any], placement: Placement) -> dict[str, Any]:
-    """One case with its drawing and the words beside it."""
+def _labels(case: Mapping[str, Any]) -> str:
+    known = words(", ".join(case["present"])) or "no finding"
+    unknown = words(", ".join(case["unknown"]))
+    return f"{known}; unknown: {unknown}" if unknown else known
+
+
+def _drawn(name: str, kind: str, case: Mapping[str, Any], placement: Placement) -> Markup:
     heat = np.asarray(case["heat"], np.float32) / _HEAT_STEPS
-    known = ", ".join(case["present"]).replace("_", " ") or "no finding"
-    if case["unknown"]:
-        known += f"; unknown: {', '.join(case['unknown']).replace('_', ' ')}"
-    place = overlay.where(heat, placement)
     label = (
-        f"Radiograph {case['id']}, {_ONE[kind]} of {name.replace('_', ' ')}, score "
-        f"{case['score']:.3f}; heat map: {place}"
+        f"Radiograph {case['id']}, {_ONE[kind]} of {words(name)}, score {case['score']:.3f}; heat "
+        f"map: {overlay.where(heat, placement)}"
         + ("; with a box around the finding" if case["boxes"] else "")
     )
-    drawing = overlay.drawing(
+    return overlay.drawing(
         picture=case["jpeg"],
         heat=overlay.heat_layer(heat, placement),
         boxes=case["boxes"],
         label=label,
     )
-    return {"id": case["id"], "score": case["score"], "labels": known, "drawing": drawing}
 
 
 def _notes(cases: int, *, is_phantom: bool) -> list[str]:
@@ -145,7 +164,7 @@ def _notes(cases: int, *, is_phantom: bool) -> list[str]:
     return [
         f"{cases} cases of the test split, chosen by rank and not by a threshold: the highest "
         "scores among images without a finding, the lowest and the highest among those with it. A "
-        "patient stands once at most in a row. Extreme cases are not typical ones.",
+        "patient appears at most once in a row. Extreme cases are not typical ones.",
         "The pictures are a phantom's: they were drawn." if is_phantom else labels,
         "The colour shows what moved the score of the finding, not where disease is; a miss can "
         "have a map as bright as a hit, since each is scaled to its own maximum. Frames are "

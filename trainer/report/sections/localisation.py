@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The section on where the heat maps lie, held against the boxes that radiologists drew."""
+"""The section on where the heat maps lie, checked against the boxes that radiologists drew."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from preprocessing.contract import patients as people
+from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
+from preprocessing.contract.wording import words
 from trainer.evaluation import boxes, intervals, localisation
 from trainer.evaluation.localisation import IOBB_THRESHOLDS, IOU_THRESHOLDS, Case, Measures
 from trainer.predictions import heat_map_files
 from trainer.predictions.heat_map_files import BoxedMaps
-from trainer.report.markdown import escape, pipe_lines
+from trainer.report.parts import Fold, Heading, Notes, Part
 from trainer.report.sections import beside, localisation_notes, wang2017
 from trainer.report.source import Source
 
@@ -67,44 +69,76 @@ def build(source: Source) -> dict[str, Any]:
     return {**section, "notes": localisation_notes.notes(section)}
 
 
-def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Returns the section as Markdown."""
-    parts = ["## Localisation", "\n".join(f"- {escape(note)}" for note in section["notes"])]
-    parts.append("Pointing game: share of cases whose highest point lies in a box.")
-    header = ["finding", "boxes", *(TITLES[method] for method in localisation.METHODS), "reachable"]
-    rows = [
-        [name, str(entry["boxes"]), *_pointing(entry["methods"]), f"{entry['reachable']:.3f}"]
-        for name, entry in section["findings"].items()
-    ]
-    rows.append(["mean", str(section["boxes"]), *_pointing(section["mean"]), ""])
-    parts.append(pipe_lines(header, rows))
-    for criterion, title in _NAMES.items():
-        parts.append(f"Share of boxes that a drawn box meets with more than this {title}.")
-        columns = [f"{value:g}" for value in section[f"{criterion}_thresholds"]]
-        lines = [
-            [name, TITLES[key], *(_number(values[column]) for column in columns)]
+def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
+    """Returns the pointing game and, by IoU and IoBB, boxes met and false positives."""
+    shown: list[Part] = [Notes(section["notes"]), Heading("Pointing game"), _pointing(section)]
+    for at, (criterion, title) in enumerate(_NAMES.items()):
+        met, false = _met(section, criterion), _false_positives(section, criterion)
+        shown.append(Fold(f"Boxes met, by {title}", [met], opened=not at))
+        shown.append(Fold(f"False positives by {title}", [false]))
+    return shown
+
+
+def _pointing(section: Mapping[str, Any]) -> Table:
+    def row(methods: Mapping[str, Any]) -> list[Cell]:
+        return [interval(methods[method]["pointing"]) for method in localisation.METHODS]
+
+    first, *others = (TITLES[method] for method in localisation.METHODS)
+    return Table(
+        "Share of cases, a finding in an image, whose highest point lies in a box, with 95% "
+        "intervals.",
+        ["Finding", "Images", "Boxes", Column(first, css="strong"), *others, "Reachable"],
+        [
+            [
+                words(name),
+                *(numeric(entry[key], ",") for key in ("images", "boxes")),
+                *row(entry["methods"]),
+                numeric(entry["reachable"]),
+            ]
+            for name, entry in section["findings"].items()
+        ],
+        [["Mean", "", numeric(section["boxes"], ","), *row(section["mean"]), ""]],
+        sortable=True,
+    )
+
+
+def _met(section: Mapping[str, Any], criterion: str) -> Table:
+    published = section["published"]
+    source = f" {TITLES['published']}: {published['source']}." if published["comparable"] else ""
+    return Table(
+        f"Share of boxes that a drawn box meets with more than this {_NAMES[criterion]}, with 95% "
+        f"intervals.{source}",
+        ["Finding", Column("By", "name", css="by"), *_thresholds(section, criterion)],
+        [
+            [
+                words(name),
+                TITLES[key],
+                *(interval(values[at]) for at in _thresholds(section, criterion)),
+            ]
             for name, methods in _accuracies(section, criterion)
             for key, values in methods
-        ]
-        parts.append(pipe_lines(["finding", "by", *columns], lines))
-    return "\n\n".join(parts)
-
-
-def page(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what the template needs: titles, and the rows of its tables."""
-    return {
-        "titles": TITLES,
-        "methods": localisation.METHODS,
-        "criteria": [
-            (
-                criterion,
-                title,
-                [f"{value:g}" for value in section[f"{criterion}_thresholds"]],
-                _accuracies(section, criterion),
-            )
-            for criterion, title in _NAMES.items()
         ],
-    }
+        grouped=True,
+    )
+
+
+def _false_positives(section: Mapping[str, Any], criterion: str) -> Table:
+    def row(methods: Mapping[str, Any]) -> list[Cell]:
+        found = methods["heat_map"][criterion]
+        columns = _thresholds(section, criterion)
+        return [interval(found[at]["false_positives"], ".2f") for at in columns]
+
+    return Table(
+        "Boxes drawn by the heat map that meet no true box with more than this "
+        f"{_NAMES[criterion]}, on average in an image with the finding, with 95% intervals.",
+        ["Finding", *_thresholds(section, criterion)],
+        [[words(name), *row(entry["methods"])] for name, entry in section["findings"].items()],
+        [["Mean", *row(section["mean"])]],
+    )
+
+
+def _thresholds(section: Mapping[str, Any], criterion: str) -> list[str]:
+    return [f"{value:g}" for value in section[f"{criterion}_thresholds"]]
 
 
 def _unavailable(reason: str) -> dict[str, Any]:
@@ -201,7 +235,7 @@ def _accuracies(
     """Finding -> method -> threshold -> interval, with the published figures as the last method."""
     entries = {name: entry["methods"] for name, entry in section["findings"].items()}
     found = []
-    for name, methods in [*entries.items(), ("mean", section["mean"])]:
+    for name, methods in [*entries.items(), ("Mean", section["mean"])]:
         rows = [
             (key, {at: value["accuracy"] for at, value in methods[key][criterion].items()})
             for key in TITLES
@@ -214,16 +248,3 @@ def _accuracies(
             rows.append(("published", {at: {"value": value, **nothing} for at, value in values}))
         found.append((name, rows))
     return found
-
-
-def _pointing(methods: Mapping[str, Any]) -> list[str]:
-    return [_number(methods[method]["pointing"]) for method in localisation.METHODS]
-
-
-def _number(interval: Mapping[str, Any]) -> str:
-    if interval["value"] is None:
-        return "not defined"
-    ends = (
-        f" [{interval['low']:.2f}, {interval['high']:.2f}]" if interval["low"] is not None else ""
-    )
-    return f"{interval['value']:.3f}{ends}"

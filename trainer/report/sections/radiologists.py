@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""The section on radiologists' labels: the model and the mined labels held against them."""
+"""The section on radiologists' labels: the model and the mined labels checked against them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from preprocessing.contract import patients as people
+from preprocessing.contract.tables import Column, Table, interval, numeric
+from preprocessing.contract.wording import words
 from trainer.evaluation import radiologists
 from trainer.evaluation.radiologists import REFERENCES, Readings, Reference
 from trainer.predictions.names import proven_rows
 from trainer.predictions.table import Predictions
 from trainer.report.figures import plots
-from trainer.report.markdown import auc_text, difference_text, escape, pipe_lines
+from trainer.report.parts import Drawn, Group, Heading, Notes, Part, forest
 from trainer.report.source import Source
 
 _RULES = {
@@ -35,8 +37,8 @@ _FIXED = (
     "rather than what the image shows.",
     "These images were not drawn at random: findings are more common among them than in the whole "
     "split. PPV, which depends on that, is not the PPV of the mined labels at large.",
-    "Airspace opacity, and nodule or mass, have no score of their own. What stands for them is a "
-    "choice that the AUC depends on, so that what the other choice gives is named above.",
+    "Airspace opacity, and nodule or mass, have no score of their own. They are given "
+    "one by a choice that the AUC depends on, so what the other choice gives is named above.",
     "PPV is the share of images with the mined label in which radiologists saw it, sensitivity the "
     "share of those in which they saw it that have the mined label.",
 )
@@ -77,62 +79,84 @@ def build(source: Source) -> dict[str, Any]:
     return section | {"notes": [*_counted(section), *_FIXED]}
 
 
-def markdown(section: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Returns the section as Markdown."""
-    parts = ["## Radiologists' labels", "\n".join(f"- {escape(note)}" for note in section["notes"])]
-    usable = [entry for entry in section["references"] if entry["reason"] is None]
-    header = ["what radiologists looked for", "images", "positives (radiologists)"]
-    header += ["positives (mined)", "AUC against radiologists", "AUC against mined labels"]
-    rows = [
-        [
-            entry["name"],
-            f"{entry['images']:,}",
-            f"{entry['positives_radiologists']:,}",
-            f"{entry['positives_mined']:,}",
-            *(auc_text(entry[key], with_interval=True) for key in _AREAS),
-            difference_text(entry["difference"]),
-        ]
-        for entry in usable
-    ]
-    parts.append(pipe_lines([*header, "difference"], rows))
-    parts.append("### Mined labels against radiologists")
-    rows = [
-        [
-            entry["name"],
-            *(f"{entry['agreement'][key]:,}" for key in _CELLS),
-            *(auc_text(entry["agreement"][key], with_interval=True) for key in _RATIOS),
-        ]
-        for entry in usable
-    ]
-    parts.append(pipe_lines(["", *_CELLS.values(), *_RATIOS.values()], rows))
-    return "\n\n".join(parts)
+def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
+    """Returns the AUCs against both kinds of labels, drawn too, and how far the labels agree."""
+    shown: list[Part] = [Notes(section["notes"])]
+    if usable := [entry for entry in section["references"] if entry["reason"] is None]:
+        shown += [Heading("The model against both"), _areas(usable)]
+        shown.append(Group([_forest(usable, section["split"])]))
+        shown += [Heading("Mined labels against radiologists"), _agreement(usable)]
+    return shown
 
 
-_AREAS = {"auc_radiologists": "AUC against radiologists", "auc_mined": "AUC against mined labels"}
+_AREAS = {"auc_radiologists": "radiologists", "auc_mined": "mined"}
 _CELLS = {
     "both": "Both",
     "only_mined": "Mined only",
     "only_radiologists": "Radiologists only",
     "neither": "Neither",
 }
+_LOOKED_FOR = "What radiologists looked for"
 
 
-def page(section: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the rows of the tables and of the forest plot."""
-    usable = [entry for entry in section["references"] if entry["reason"] is None]
-    limits = plots.nice_limits([entry[key] for entry in usable for key in _AREAS])
-    kinds = {"auc_radiologists": section["split"], "auc_mined": "mean"}
-    return {
-        "entries": usable,
-        "cells": _CELLS,
-        "ratios": _RATIOS,
-        "ticks": plots.tick_row(limits),
-        "forest": [
-            (entry["name"], title, entry[key], plots.interval_row(entry[key], limits, kinds[key]))
-            for entry in usable
+def _areas(entries: Sequence[Mapping[str, Any]]) -> Table:
+    return Table(
+        "AUC of the model against radiologists and against the mined labels of the same images, "
+        "with 95% intervals.",
+        [
+            *(_LOOKED_FOR, "Images", "Positives, radiologists", "Positives, mined"),
+            *(Column("AUC, radiologists", css="strong"), "AUC, mined", "Difference"),
+        ],
+        [
+            [
+                entry["name"],
+                *(
+                    numeric(entry[key], ",")
+                    for key in ("images", "positives_radiologists", "positives_mined")
+                ),
+                *(interval(entry[key]) for key in _AREAS),
+                interval(entry["difference"], "+.3f"),
+            ]
+            for entry in entries
+        ],
+        sortable=True,
+    )
+
+
+def _forest(entries: Sequence[Mapping[str, Any]], split: str) -> Drawn:
+    limits = plots.nice_limits([entry[key] for entry in entries for key in _AREAS])
+    kinds = {"auc_radiologists": split, "auc_mined": "mean"}
+    return forest(
+        "The same AUCs with their 95% intervals.",
+        ("Against", "AUC with interval", "AUC"),
+        plots.tick_row(limits),
+        [
+            [
+                f"{entry['name']}, {title}",
+                plots.interval_row(entry[key], limits, kinds[key]),
+                numeric(entry[key]["value"]),
+            ]
+            for entry in entries
             for key, title in _AREAS.items()
         ],
-    }
+    )
+
+
+def _agreement(entries: Sequence[Mapping[str, Any]]) -> Table:
+    return Table(
+        "How many images are positive by both, by one or by neither, and what follows if the "
+        "radiologists are right, with 95% intervals.",
+        [_LOOKED_FOR, *_CELLS.values(), *_RATIOS.values()],
+        [
+            [
+                entry["name"],
+                *(numeric(entry["agreement"][key], ",") for key in _CELLS),
+                *(interval(entry["agreement"][key]) for key in _RATIOS),
+            ]
+            for entry in entries
+        ],
+        sortable=True,
+    )
 
 
 def _absent(reason: str) -> dict[str, Any]:
@@ -183,7 +207,7 @@ def _counted(section: Mapping[str, Any]) -> list[str]:
         elif reference.rule != "score":
             notes.append(_stand_in(entry, reference))
     named = ", ".join(section["unused"])
-    return [*notes, f"Not used, since no finding stands for it: {named}."]
+    return [*notes, f"Not used, since no finding matches it: {named}."]
 
 
 def _stand_in(entry: Mapping[str, Any], reference: Reference) -> str:
@@ -198,5 +222,5 @@ def _stand_in(entry: Mapping[str, Any], reference: Reference) -> str:
 
 
 def _names(names: Any) -> str:
-    words = [name.replace("_", " ") for name in names]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    *others, last = [words(name) for name in names]
+    return f"{', '.join(others)} and {last}" if others else last

@@ -11,7 +11,7 @@ import pytest
 
 from trainer.evaluation.recalibration import METHODS, apply, fit
 from trainer.predictions.table import Predictions
-from trainer.report import html
+from trainer.report import parts
 from trainer.report.sections import calibration
 from trainer.report.source import Source
 
@@ -28,10 +28,11 @@ def section(make: Make) -> dict[str, Any]:
 
 
 def rendered(section: dict[str, Any]) -> str:
-    report = {"findings": list(section["findings"])}
-    template = html._environment().get_template("calibration.html.j2")
-    page = calibration.page(section, report)
-    return template.render(section=section, page=page, report=report)
+    return parts.html("calibration", "Calibration", calibration.parts(section, {}))
+
+
+def markdown(section: dict[str, Any]) -> str:
+    return parts.markdown("Calibration", calibration.parts(section, {}))
 
 
 def test_section_is_strict_json(section: dict[str, Any]) -> None:
@@ -78,7 +79,7 @@ def test_without_validation_nothing_is_fitted_and_test_is_still_described(make: 
     assert section["recalibration"]["available"] is False
     assert any("no validation split" in note for note in section["notes"])
     assert section["findings"]["Mass"]["shift"] is None
-    assert "no validation split" in calibration.markdown(section, {})
+    assert "no validation split" in markdown(section)
     assert "no validation split" in rendered(section)
 
 
@@ -87,7 +88,7 @@ def test_without_test_maps_are_fitted_and_not_judged(make: Make) -> None:
     assert section["split"] == "validation"
     assert section["recalibration"]["judged"] is False
     assert set(section["recalibration"]["export"]) == {"Mass", "Edema", "Hernia"}
-    calibration.markdown(section, {})
+    markdown(section)
     rendered(section)
 
 
@@ -121,11 +122,11 @@ def test_a_shift_is_flagged(make: Make) -> None:
 
 
 def test_markdown_holds_every_finding_and_method(section: dict[str, Any]) -> None:
-    text = calibration.markdown(section, {})
+    text = markdown(section)
     assert text.startswith("## Calibration") and text.count("\n### ") == 3
-    assert text.count("\n| Mass |") == 3
+    assert text.count("\n| Mass ") == 3
     area = section["findings"]["Mass"]["test"]["slope"]
-    assert f"{area['value']:.4f} ({area['low']:.4f} to {area['high']:.4f})" in text
+    assert f"{area['value']:.4f} \\[{area['low']:.4f}, {area['high']:.4f}\\]" in text
     for method in METHODS:
         assert f"{section['recalibration']['findings']['Mass']['test'][method]['ece']:.4f}" in text
     assert "None" not in text and "nan" not in text
@@ -148,7 +149,7 @@ def test_page_repeats_the_figures(section: dict[str, Any]) -> None:
 def test_few_images_are_no_error(make: Make, rows: int) -> None:
     section = built(make(rows=rows))
     json.dumps(section, allow_nan=False)
-    calibration.markdown(section, {})
+    markdown(section)
     rendered(section)
 
 
@@ -159,5 +160,5 @@ def test_unknown_labels_throughout_are_no_error(make: Make) -> None:
     section = built(dataclasses.replace(predictions, labels=labels))
     assert section["findings"]["Edema"]["test"]["reason"] == "no label is known"
     assert section["recalibration"]["export"]["Edema"] == {"method": "none"}
-    assert "None" not in calibration.markdown(section, {})
+    assert "None" not in markdown(section)
     rendered(section)

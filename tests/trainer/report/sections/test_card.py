@@ -11,7 +11,7 @@ import pytest
 
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.table import Predictions
-from trainer.report import html
+from trainer.report import parts
 from trainer.report.sections import card
 from trainer.report.source import Source
 
@@ -49,9 +49,8 @@ def groups(section: dict[str, Any]) -> dict[str, Any]:
 
 
 def shown(section: dict[str, Any]) -> tuple[str, str]:
-    page = card.page(section, {})
-    template = html._environment().get_template("card.html.j2")
-    return card.markdown(section, {}), template.render(section=section, page=page, report={})
+    found = card.parts(section, {})
+    return parts.markdown("Model card", found), parts.html("card", "Model card", found)
 
 
 def test_what_was_handed_in_stands_on_the_card(make: Make) -> None:

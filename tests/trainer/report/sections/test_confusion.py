@@ -11,7 +11,7 @@ import pytest
 
 from trainer.evaluation.operating_points import choose
 from trainer.predictions.table import Predictions
-from trainer.report import html
+from trainer.report import parts
 from trainer.report.sections import confusion
 from trainer.report.source import Source
 
@@ -28,10 +28,11 @@ def section(make: Make) -> dict[str, Any]:
 
 
 def rendered(section: dict[str, Any]) -> str:
-    report = {"findings": list(section["counts"])}
-    template = html._environment().get_template("confusion.html.j2")
-    page = confusion.page(section, report)
-    return template.render(section=section, page=page, report=report)
+    return parts.html("confusion", "Confusion between findings", confusion.parts(section, {}))
+
+
+def markdown(section: dict[str, Any]) -> str:
+    return parts.markdown("Confusion between findings", confusion.parts(section, {}))
 
 
 def test_section_is_strict_json_and_counts_the_errors(section: dict[str, Any], make: Make) -> None:
@@ -73,22 +74,22 @@ def looking_alike(count: int = 900) -> Predictions:
 
 def test_what_goes_with_an_error_is_named_with_its_usual_share() -> None:
     section = built(looking_alike(), resamples=200)
-    row = confusion.page(section, {})["rows"][0]
+    row = confusion._summary(section)[0]
     share = section["matrices"]["labelled_if_false_alarm"][0][1]
     assert row["with_alarms"] == [("Edema", share, section["labelled"]["Edema"])]
     assert share > 1.5 * section["labelled"]["Edema"]
     assert section["excess"]["labelled_if_false_alarm"]["low"][0][1] > 0
-    text = confusion.markdown(section, {})
+    text = markdown(section)
     assert f"Edema {share:.0%} ({section['labelled']['Edema']:.0%} of all)" in text
     assert f"Edema {share:.0%} (" in rendered(section)
 
 
 def test_few_errors_name_nothing() -> None:
     section = built(looking_alike(count=40), resamples=20)
-    row = confusion.page(section, {})["rows"][0]
+    row = confusion._summary(section)[0]
     assert row["missed"] < 20 and row["with_misses"] is None
-    assert "fewer than 20 errors" in confusion.markdown(section, {})
-    assert "too few errors to tell" in rendered(section)
+    assert "fewer than 20 errors" in markdown(section)
+    assert "fewer than 20 errors" in rendered(section)
 
 
 @pytest.mark.parametrize("splits", [("test",), ("validation",), ("train", "validation")])
@@ -100,7 +101,7 @@ def test_without_both_splits_only_what_needs_no_threshold_is_shown(
     assert list(section["matrices"]) == ["labelled_if_labelled"]
     assert set(section["thresholds"].values()) == {None}
     assert sum(section["histograms"]["findings"]["Mass"]["positive"]) > 0
-    confusion.markdown(section, {})
+    markdown(section)
     assert "What goes with an error" not in rendered(section)
 
 
@@ -111,15 +112,15 @@ def test_a_finding_without_a_threshold_is_named(make: Make) -> None:
     section = built(dataclasses.replace(predictions, labels=labels))
     assert any("Without a threshold" in note and "Hernia" in note for note in section["notes"])
     assert section["counts"]["Hernia"]["missed"] is None
-    assert "| Hernia | not defined |" in confusion.markdown(section, {})
+    assert "| Hernia | not defined |" in markdown(section)
     assert "not defined" in rendered(section)
 
 
 def test_pages_repeat_the_json(section: dict[str, Any]) -> None:
-    text = confusion.markdown(section, {})
-    assert text.startswith("## ") and text.count("\n### ") == 5
+    text = markdown(section)
+    assert text.startswith("## ") and text.count("\n### ") == 7
     share = section["matrices"]["called_if_called"][0][1]
-    assert f"{share:.1%}" in text
+    assert f" {share:.0%} " in text
     page = rendered(section)
     assert page.count("<details>") == 5 and page.count('<svg class="histogram"') == 3
     assert f">{share:.0%}<" in page and "None" not in page + text
@@ -129,5 +130,5 @@ def test_pages_repeat_the_json(section: dict[str, Any]) -> None:
 def test_few_images_are_no_error(make: Make, rows: int) -> None:
     section = built(make(rows=rows))
     json.dumps(section, allow_nan=False)
-    confusion.markdown(section, {})
+    markdown(section)
     rendered(section)
