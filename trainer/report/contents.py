@@ -2,7 +2,7 @@
 """The sections that a report may hold beside its findings, in the order in which they are read."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 from trainer.report import parts
 from trainer.report.sections import (
@@ -32,30 +32,17 @@ class Room(Protocol):
         """Returns what the page and report.md show of the section, below its heading."""
 
 
-class TemplatedRoom(Protocol):
-    """A section that still writes its page and its Markdown apart."""
-
-    def build(self, source: Source, /) -> dict[str, Any]:
-        """Returns the section as data: `available`, and then its figures or the `reason`."""
-
-    def markdown(self, section: dict[str, Any], report: dict[str, Any], /) -> str:
-        """Returns the section as Markdown, with its own heading of the second level."""
-
-    def page(self, section: dict[str, Any], report: dict[str, Any], /) -> dict[str, Any]:
-        """Returns what the section's template needs beyond `section` and `report`."""
-
-
 class Section(NamedTuple):
     """A section.
 
     Attributes:
         title: in the table of contents, in few words.
-        module: that makes its text; a template is called like its key in the report.
+        module: that makes its text.
         heading: of the section, where it says more.
     """
 
     title: str
-    module: Room | TemplatedRoom
+    module: Room
     heading: str = ""
 
 
@@ -74,11 +61,6 @@ SECTIONS: Mapping[str, Section] = {
     "confusion": Section("Confusion", confusion, "Confusion between findings"),
     "card": Section("Model card", card, "Model card and data sheet"),
 }
-
-
-def templated(name: str) -> TemplatedRoom:
-    """Returns the module of a section that still has a template."""
-    return cast(TemplatedRoom, SECTIONS[name].module)
 
 
 def present(report: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from preprocessing.contract.wording import escape, estimate
 from trainer.report import frame, parts
-from trainer.report.contents import templated
 from trainer.report.parts import Notes
 
 
@@ -20,10 +19,7 @@ def render(report: dict[str, Any], figures: Iterable[str] = ()) -> str:
     lines = ["# AUC report", _summary(report)]
     lines.append(parts.markdown("Before you quote a number", [Notes(frame.cautions(report))]))
     for name, _, heading, below in frame.content(report):
-        if below is None:
-            lines.append(templated(name).markdown(report[name], report))
-        else:
-            lines.append(parts.markdown(heading, below))
+        lines.append(parts.markdown(heading, below))
         if name == "curves":
             lines += [f"![{_title(path)}]({path})" for path in figures]
     return "\n\n".join(part.strip("\n") for part in lines) + "\n"

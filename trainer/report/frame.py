@@ -20,13 +20,13 @@ class Shown(NamedTuple):
         name: in anchors.
         title: in the table of contents.
         heading: above it.
-        parts: below that; None where a section still has a template.
+        parts: below that.
     """
 
     name: str
     title: str
     heading: str
-    parts: Sequence[Part] | None
+    parts: Sequence[Part]
 
 
 def content(report: dict[str, Any]) -> list[Shown]:
@@ -36,7 +36,7 @@ def content(report: dict[str, Any]) -> list[Shown]:
         report: what `trainer.report.report.build` returned.
     """
     made = [*(_section(name, report) for name in present(report)), *_of_the_frame(report)]
-    by_name = {each.name: each for each in made if each.parts is None or each.parts}
+    by_name = {each.name: each for each in made if each.parts}
     first = ["findings", "certainty", "curves", "discrimination", "validation", "counts"]
     last = ["absent", "limits", "provenance"]
     rest = [name for name in by_name if name not in (*first, *last)]
@@ -54,8 +54,7 @@ def cautions(report: Mapping[str, Any]) -> list[str]:
 
 def _section(name: str, report: dict[str, Any]) -> Shown:
     title, module, heading = SECTIONS[name]
-    parts = module.parts(report[name], report) if hasattr(module, "parts") else None
-    return Shown(name, title, heading or title, parts)
+    return Shown(name, title, heading or title, module.parts(report[name], report))
 
 
 def _of_the_frame(report: Mapping[str, Any]) -> list[Shown]:

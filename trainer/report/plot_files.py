@@ -13,11 +13,10 @@ from typing import Any
 import matplotlib.style
 from matplotlib.figure import Figure
 
-from trainer.report.figures import curves
+from preprocessing.contract.wording import estimate
+from trainer.report.figures import curves, reliability
 from trainer.report.figures.charts import Chart
 from trainer.report.figures.plots import domain
-from trainer.report.markdown import auc_text
-from trainer.report.sections import calibration
 from trainer.report.source import headline
 
 # Seven colours that stay apart for the colour-blind (after Okabe and Ito, Color Universal Design,
@@ -64,7 +63,7 @@ def plot_files(report: Mapping[str, Any]) -> dict[str, bytes]:
         charts[f"precision_recall_{split}"] = curves.precision_recall(report, split)
     section = report.get("calibration", {"available": False})
     for split in section["splits"] if section["available"] else []:
-        charts[f"reliability_{split}"] = calibration.reliability_chart(section, split)
+        charts[f"reliability_{split}"] = reliability.chart(section, split)
     # The style of the user's matplotlibrc must not reach the report.
     with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
         # What the font lacks is a box in the PNG; the SVG has it as text.
@@ -143,7 +142,7 @@ def _forest(report: Mapping[str, Any]) -> Figure | None:
             color=_INK if place == len(rows) - 1 else _ACCENT,
             fmt="o",
         )
-        words = auc_text(area, with_interval=True)
+        words = estimate(area)
         axes.text(1.05, place, words, transform=axes.get_yaxis_transform(), va="center")
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.grid(visible=False, axis="y")

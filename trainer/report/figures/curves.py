@@ -4,8 +4,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from preprocessing.contract.wording import estimate
 from trainer.report.figures.charts import Axis, Chart, Line
-from trainer.report.markdown import auc_text
 
 
 def roc(report: Mapping[str, Any], split: str) -> Chart:
@@ -20,7 +20,7 @@ def roc(report: Mapping[str, Any], split: str) -> Chart:
             name=name,
             x=entry["roc"]["false_positive_rates"],
             y=entry["roc"]["true_positive_rates"],
-            words=[("AUC", auc_text(entry["auc"], with_interval=True))],
+            words=[("AUC", estimate(entry["auc"]))],
             more={"Score at least": _thresholds(entry["roc"]["thresholds"])},
         )
         for name, entry in report["splits"][split]["findings"].items()
@@ -46,7 +46,7 @@ def precision_recall(report: Mapping[str, Any], split: str) -> Chart | None:
     lines = []
     for name, entry in report["splits"][split]["findings"].items():
         if entry["precision_recall"] is not None:
-            area = auc_text(entry["average_precision"], with_interval=True)
+            area = estimate(entry["average_precision"])
             lines.append(
                 Line(
                     name=name,

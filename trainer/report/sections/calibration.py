@@ -17,7 +17,7 @@ from trainer.evaluation import recalibration_effect
 from trainer.evaluation.calibration import BINS
 from trainer.evaluation.recalibration import METHODS
 from trainer.report import controls
-from trainer.report.figures import charts, plots
+from trainer.report.figures import charts, reliability
 from trainer.report.parts import Fold, Heading, Notes, Part, Words
 from trainer.report.sections.calibration_notes import notes_on
 from trainer.report.source import Source
@@ -38,7 +38,6 @@ _METHODS = {
 }
 _FORM = ".4f"
 _NOTHING = {"value": None, "low": None, "high": None}
-_ROUND_LIMITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 
 
 def build(source: Source) -> dict[str, Any]:
@@ -133,13 +132,13 @@ def _reliability(section: Mapping[str, Any]) -> list[Part]:
         for name in before
     }
     chart = controls.figure(
-        charts.markup(reliability_chart(section, split)),
+        charts.markup(reliability.chart(section, split)),
         f"{split.capitalize()} split, scores as they are, at most {section['bins']} bins of equal "
         "numbers of images; whiskers are 95% intervals. On the dashed line scores are "
         "probabilities; above it the finding is more common than the scores say.",
     )
     colours = [(split, "as it is"), ("validation", "as calibrated on validation")]
-    small = [(name, *_small(name, split, before[name], after[name])) for name in before]
+    small = [(name, *reliability.small(name, split, before[name], after[name])) for name in before]
     return [
         controls.explorer(list(before), chart, title="Reliability"),
         controls.key(
@@ -148,62 +147,6 @@ def _reliability(section: Mapping[str, Any]) -> list[Part]:
         ),
         controls.multiples((name, number(limit, "g"), drawn) for name, limit, drawn in small),
     ]
-
-
-def reliability_chart(section: Mapping[str, Any], split: str) -> charts.Chart:
-    """Returns the reliability diagram of all findings of one split."""
-    lines, reach = [], 0.0
-    for name, entry in section["findings"].items():
-        parts = entry[split]["reliability"]
-        if parts is None:
-            continue
-        ends = {}
-        if None not in parts["low"]:
-            ends = {"low": parts["low"], "high": parts["high"]}
-        ece = entry[split]["ece"]
-        line = charts.Line(
-            name,
-            parts["scores"],
-            parts["observed"],
-            kind=split,
-            words=[("ECE", f"{ece:.4f}")],
-            more={"images": parts["counts"]},
-            marks=True,
-            **ends,
-        )
-        lines.append(line)
-        reach = max(reach, *parts["scores"], *parts["observed"], *ends.get("high", ()))
-    limit = _limit(reach)
-    label = (
-        f"Reliability of {len(lines)} findings, {split} split: the share of images with the "
-        "finding against the mean score, in bins of equal numbers of images"
-    )
-    x = charts.Axis("mean score of the bin", 0.0, limit)
-    y = charts.Axis("share with the finding", 0.0, limit)
-    return charts.Chart(label, x, y, lines, references=[(0.0, 0.0, limit, limit)])
-
-
-def _small(
-    name: str, split: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
-) -> tuple[float | None, str]:
-    """The score that fills the width of one finding's diagram, and the diagram."""
-    shown = {kind: one for kind, one in (("validation", after), (split, before)) if one}
-    if not shown or before is None:
-        return None, ""
-    limit = _limit(
-        max(value for one in shown.values() for value in one["scores"] + one["observed"])
-    )
-    lines = {
-        kind: ([x / limit for x in one["scores"]], [y / limit for y in one["observed"]])
-        for kind, one in shown.items()
-    }
-    state = "before and after calibration" if after else "as it is"
-    return limit, plots.small_lines(lines, f"Reliability of {name}, {state}")
-
-
-def _limit(value: float) -> float:
-    """The round number that an axis ends at."""
-    return next((limit for limit in _ROUND_LIMITS if value <= limit), 1.0)
 
 
 def _figures(section: Mapping[str, Any], split: str) -> Table:
