@@ -18,7 +18,7 @@ from trainer.evaluation.calibration import BINS
 from trainer.evaluation.recalibration import METHODS
 from trainer.report import controls
 from trainer.report.figures import charts, reliability
-from trainer.report.parts import Fold, Heading, Notes, Part, Words
+from trainer.report.parts import Fold, Heading, Notes, Part, Words, flagged
 from trainer.report.sections.calibration_notes import notes_on
 from trainer.report.source import Source
 
@@ -161,7 +161,7 @@ def _figures(section: Mapping[str, Any], split: str) -> Table:
         one, moved = entry[split], split == "test" and entry["shift"] and entry["shift"]["moved"]
         counts = [numeric(one["positives"], ",")]
         counts += [numeric(one[key], _FORM) for key in ("mean_score", "prevalence")]
-        rows.append([Cell(words(name), flag="shifted" if moved else ""), *counts, *row(one)])
+        rows.append([flagged(name, "shifted", bool(moved)), *counts, *row(one)])
     return Table(
         f"Calibration of each finding on {split}, with 95% intervals. Beside an ECE is what chance "
         "alone would give.",

@@ -13,7 +13,7 @@ from trainer.evaluation import radiologists
 from trainer.evaluation.radiologists import REFERENCES, Readings, Reference
 from trainer.predictions.names import proven_rows
 from trainer.predictions.table import Predictions
-from trainer.report.figures import plots
+from trainer.report.figures.plots import nice_limits
 from trainer.report.parts import Drawn, Group, Heading, Notes, Part, forest
 from trainer.report.source import Source
 
@@ -124,21 +124,16 @@ def _areas(entries: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _forest(entries: Sequence[Mapping[str, Any]], split: str) -> Drawn:
-    limits = plots.nice_limits([entry[key] for entry in entries for key in _AREAS])
     kinds = {"auc_radiologists": split, "auc_mined": "mean"}
     return forest(
         "The same AUCs with their 95% intervals.",
         ("Against", "AUC with interval", "AUC"),
-        plots.tick_row(limits),
         [
-            [
-                f"{entry['name']}, {title}",
-                plots.interval_row(entry[key], limits, kinds[key]),
-                numeric(entry[key]["value"]),
-            ]
+            (f"{entry['name']}, {title}", entry[key], kinds[key])
             for entry in entries
             for key, title in _AREAS.items()
         ],
+        nice_limits([entry[key] for entry in entries for key in _AREAS]),
     )
 
 
