@@ -55,7 +55,8 @@ def _launch(argv: Sequence[str]) -> None:
     values = _flags()
     positional = command_line.parse(argv, values=values)[1:]
     if values.help:
-        print(f"{__doc__}\nFlags:{values.get_help()}\n\n{_KEYS}{declaration.described(EXAMPLE)}")
+        keys = declaration.described(EXAMPLE, changes=False)
+        print(f"{__doc__}\nFlags:{values.get_help()}\n\n{_KEYS}{keys}")
         return
     if len(positional) != 1 or positional[0] not in ("vertex", "kubernetes"):
         raise UsageError(f"name one platform, vertex or kubernetes; usage: {_USAGE}")

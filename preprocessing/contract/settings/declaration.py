@@ -170,18 +170,25 @@ def texts(kind: type) -> dict[str, str]:
     return found
 
 
-def described(settings: Any, indent: str = "") -> str:
-    """Returns all settings as YAML with comments, for `--help` and as a file to start from."""
+def described(settings: Any, indent: str = "", *, changes: bool = True) -> str:
+    """Returns all settings as YAML with comments, for `--help` and as a file to start from.
+
+    Args:
+        settings: with the values to show.
+        indent: what each line begins with.
+        changes: whether to say which settings may change between starts.
+    """
     lines, about = [], texts(type(settings))
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if dataclasses.is_dataclass(value):
             lines += ["", *_comment(str(type(value).__doc__).partition("\n")[0], indent)]
-            lines += [f"{indent}{field.name}:", described(value, f"{indent}  ")]
+            lines += [f"{indent}{field.name}:", described(value, f"{indent}  ", changes=changes)]
             continue
         declared: Declaration = field.metadata[_KEY]
-        rules = "; ".join(rule for rule in (declared.allowed, declared.change.value) if rule)
-        lines += _comment(f"{about[field.name]} [{rules}]", indent)
+        rules = [declared.allowed, declared.change.value if changes else ""]
+        shown = "; ".join(filter(None, rules))
+        lines += _comment(f"{about[field.name]} [{shown}]" if shown else about[field.name], indent)
         text = yaml.safe_dump({field.name: value}, sort_keys=False, allow_unicode=True)
         lines.append(textwrap.indent(text.rstrip(), indent))
     return "\n".join(lines)

@@ -72,7 +72,7 @@ def test_help_lists_the_flags_and_a_job_file(
 ) -> None:
     assert task.run(["cxr14-launch", "--help"]) == 0
     text = capsys.readouterr().out
-    assert "--[no]dry_run" in text
+    assert "--[no]dry_run" in text and "between starts" not in text
     path = tmp_path / "job.yaml"
     path.write_text("# " + text[text.index("A job file") :])
     assert reader.load(str(path)) == EXAMPLE

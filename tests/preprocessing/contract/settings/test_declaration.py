@@ -83,6 +83,12 @@ def test_two_objects_do_not_share_a_list() -> None:
     assert Whole().names == ["x"]
 
 
+def test_what_may_change_is_left_out_where_it_does_not_matter() -> None:
+    lines = declaration.described(Whole(), changes=False).splitlines()
+    assert lines[:2] == ["# How large. [1 to 9 pixels]", "size: 3"]
+    assert "# What it is called." in lines and "starts" not in " ".join(lines)
+
+
 def test_all_of_a_declaration_is_described() -> None:
     assert (
         declaration.described(Whole())
