@@ -42,7 +42,7 @@ WITH_TENSORFLOW = checkpoints data distribution explanation monitoring network p
 test-tensorflow-io: .venv-tensorflow-io/.installed
 	.venv-tensorflow-io/bin/python -m pytest $(PARALLEL) tests/tensorflow_io \
 	  tests/trainer/test_*.py $(WITH_TENSORFLOW:%=tests/trainer/%) \
-	  -m "not slow and not distributed"
+	  -m "not slow and not distributed and not gpu"
 
 ## golden: writes the golden files again; read the difference before you commit it.
 golden: .venv-dev/.installed

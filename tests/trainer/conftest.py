@@ -331,9 +331,12 @@ def finished_run(
 @pytest.fixture(scope="session")
 def two_devices(device: str, fresh_python: Callable[..., Any], once: Once) -> dict[str, Any]:
     """What `on_two_devices.py` measured on two devices of a kind."""
+    program = str(ROOT / "tests" / "trainer" / "on_two_devices.py")
+    two = ",".join(os.environ.get("CUDA_VISIBLE_DEVICES", "0,1").split(",")[:2])
 
     def fill(folder: pathlib.Path) -> None:
-        done = fresh_python(str(ROOT / "tests" / "trainer" / "on_two_devices.py"), device)
+        seen = {"CUDA_VISIBLE_DEVICES": two if device == "gpu" else "-1"}
+        done = fresh_python(program, device, environ=seen)
         assert done.returncode == 0, done.stderr
         (folder / "measured.json").write_text(done.stdout)
 

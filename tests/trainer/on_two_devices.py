@@ -229,7 +229,6 @@ def indices(running: Runtime, data: DataSet, split: str, batch: int) -> list[int
 def connect(kind: str) -> tuple[Runtime, Runtime]:
     """Returns two devices and one, of a machine that may have one GPU, or none."""
     gpus = tf.config.list_physical_devices("GPU") if kind == "gpu" else []
-    tf.config.set_visible_devices(gpus[:2], "GPU")
     if len(gpus) == 1:
         # Two halves of it, which exchange what they compute as two GPUs do, without NCCL.
         half = tf.config.LogicalDeviceConfiguration(memory_limit=2048)
