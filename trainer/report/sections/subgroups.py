@@ -31,7 +31,15 @@ _NO_METADATA = (
     "No metadata were given, so nothing is known of sex, age, view or detector: give "
     "ChestX-ray14's label file with --metadata."
 )
-_FACTS = ("sex", "age", "view", "follow_up", "width", "height")
+# What is known of an image, as it is written where it is not known.
+_UNKNOWN: dict[str, Any] = {
+    "sex": "",
+    "age": -1,
+    "view": "",
+    "follow_up": -1,
+    "width": 0,
+    "height": 0,
+}
 
 
 def build(source: Source) -> dict[str, Any]:
@@ -174,23 +182,16 @@ def _facts(
 ) -> tuple[dict[str, Any] | None, str]:
     """What is known of each image, and whether it was found by the image or by the patient."""
     found = joined >= 0
-    nothing: dict[str, Any] = {
-        "sex": "",
-        "age": -1,
-        "view": "",
-        "follow_up": -1,
-        "width": 0,
-        "height": 0,
-    }
     if found.any():
         facts = {
-            name: np.where(found, getattr(known, name)[joined], nothing[name]) for name in _FACTS
+            name: np.where(found, getattr(known, name)[joined], missing)
+            for name, missing in _UNKNOWN.items()
         }
         return facts, "image"
     sex = metadata.sex_of_patients(known, patients)
     if not (sex != "").any():
         return None, ""
-    facts = {name: np.full(len(sex), nothing[name]) for name in _FACTS}
+    facts = {name: np.full(len(sex), missing) for name, missing in _UNKNOWN.items()}
     return facts | {"sex": sex}, "patient"
 
 
