@@ -60,6 +60,15 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def sentence(text: str) -> str:
+    """Begins text with a capital and ends it with a full stop.
+
+    >>> sentence("no heat maps are here")
+    'No heat maps are here.'
+    """
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
 def escape(text: str) -> str:
     r"""Makes Markdown show text as it is: no markup, no HTML, no new cell or line.
 

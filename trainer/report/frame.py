@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from preprocessing.contract.tables import Column, Table
+from preprocessing.contract.wording import sentence
 from trainer.report import findings
 from trainer.report.contents import SECTIONS, missing, present
-from trainer.report.markdown import sentence
 from trainer.report.parts import Fold, Notes, Part, Words, facts_table
 
 _CAVEATS = ("few_positives", "undefined", "unknown_labels", "dropped_resamples", "no_interval")

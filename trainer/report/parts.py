@@ -28,7 +28,6 @@ from markupsafe import Markup
 from preprocessing.contract.tables import Cell, Column, Table, numeric
 from preprocessing.contract.wording import escape, words
 from trainer.report.figures import plots
-from trainer.report.markdown import flatten
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +132,28 @@ def flagged(name: str, flag: str, on: bool) -> Cell:
 def finding_cell(name: str, finding: Mapping[str, Any], few: int) -> Cell:
     """Returns the name of a finding, flagged where it has fewer positives than `few`."""
     return flagged(name, f"under {few} positives", finding["few_positives"])
+
+
+def flatten(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Turns nested facts into rows of a dotted name and a text, in their order.
+
+    >>> flatten({"model": {"name": "resnet50", "size": None}, "gpus": [1, 2]})
+    [('model.name', 'resnet50'), ('model.size', 'unknown'), ('gpus', '1, 2')]
+    """
+    rows: list[tuple[str, str]] = []
+    for key, value in facts.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            rows += flatten(value, f"{name}.")
+        elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
+            rows += flatten(
+                {str(position): item for position, item in enumerate(value)}, f"{name}."
+            )
+        elif isinstance(value, list):
+            rows.append((name, ", ".join(str(item) for item in value) or "none"))
+        else:
+            rows.append((name, "unknown" if value is None else str(value)))
+    return rows
 
 
 def facts_table(title: str, facts: Mapping[str, Any]) -> Table:

@@ -5,11 +5,10 @@ import re
 
 import numpy as np
 
-from preprocessing.contract.wording import escape
+from preprocessing.contract.wording import escape, sentence
 from trainer.predictions.table import Predictions
 from trainer.report import document
 from trainer.report.contents import SECTIONS, missing, present
-from trainer.report.markdown import sentence
 from trainer.report.report import build
 from trainer.report.source import Source
 

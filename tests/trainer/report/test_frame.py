@@ -5,10 +5,10 @@ import dataclasses
 from collections.abc import Callable
 
 from preprocessing.contract.tables import Table
+from preprocessing.contract.wording import sentence
 from trainer.predictions.table import Predictions
 from trainer.report import frame
 from trainer.report.contents import missing, present
-from trainer.report.markdown import sentence
 from trainer.report.parts import Fold, Notes
 from trainer.report.report import build
 from trainer.report.source import Source

@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from preprocessing.contract.wording import sentence
 from trainer.predictions.table import Predictions
 from trainer.report import html
 from trainer.report.contents import SECTIONS, missing, present
-from trainer.report.markdown import sentence
 from trainer.report.report import build
 from trainer.report.source import Source
 

@@ -5,7 +5,7 @@ import re
 
 from preprocessing.contract.tables import Table
 from trainer.report import parts
-from trainer.report.parts import Drawn, Fold, Group, Heading, Notes, Words
+from trainer.report.parts import Drawn, Fold, Group, Heading, Notes, Words, flatten
 
 TABLE = Table("caption", ["Finding", "AUC"], [["Mass", "0.812"]])
 SECTION = [
@@ -53,3 +53,8 @@ def test_drawn_intervals_have_an_axis_that_is_named() -> None:
     assert made.html.count('class="mark"') == 2 and '<td class="value">0.800</td>' in made.html
     assert made.html.index("not defined") < made.html.index("<tfoot>") < made.html.index(">m<")
     assert 'class="rows"' in made.html and "region" not in parts.html("x", "t", [made])
+
+
+def test_facts_become_dotted_names_in_their_order() -> None:
+    facts = {"b": {"c": None, "d": [{"e": 1}]}, "a": []}
+    assert flatten(facts) == [("b.c", "unknown"), ("b.d.0.e", "1"), ("a", "none")]

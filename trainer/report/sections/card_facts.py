@@ -4,8 +4,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.report.markdown import flatten
 from trainer.report.official_split import list_sha256
+from trainer.report.parts import flatten
 from trainer.report.sections import card_words as words
 from trainer.report.source import Source
 
