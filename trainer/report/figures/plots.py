@@ -98,7 +98,7 @@ def interval_row(
         area: `value`, `low` and `high`; each may be None.
         limits: of the axis.
         kind: class of the marks, which gives the colour: a split, or "mean".
-        reference: where a heavier line stands, for example 0 for differences.
+        reference: of a heavier line, for example 0 for differences.
     """
     parts = [_grid_lines(limits)]
     if reference is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Holds what evaluation left beside the predictions against the predictions themselves."""
+"""Checks what evaluation left beside the predictions against the predictions themselves."""
 
 from typing import Any
 

@@ -91,6 +91,8 @@ def data(manifest: Mapping[str, Any], of_chestxray14: bool) -> Facts:
 
 
 def training(training: Mapping[str, Any], config: Mapping[str, Any]) -> Facts:
-    """Returns what the note of the run says, and the seed; all settings stand in the provenance."""
-    told = {name: text for name, text in flatten(training) if text != "unknown"} if training else {}
-    return {"seed": config.get("seed"), **told}
+    """Returns what the run noted, and the seed; all settings are in the provenance."""
+    known = (
+        {name: text for name, text in flatten(training) if text != "unknown"} if training else {}
+    )
+    return {"seed": config.get("seed"), **known}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the card says of every model of this kind, and of ChestX-ray14, whoever trained the model.
+"""What the card says of every model of this kind, and of ChestX-ray14, whatever was given.
 
 The headings follow model cards (Mitchell et al., FAT* 2019, arXiv:1810.03993) and data sheets
 (Gebru et al., Communications of the ACM 2021; 64(12):86-92) as Garbin and Marques filled them in
@@ -61,7 +61,7 @@ PHANTOM_LIMITS = (
 OTHER_LIMITS = (
     "How the labels were made is not known to this report, and so not what agreement with them is "
     "worth.",
-    "Whether the images stand for those of any other place is not known to this report.",
+    "Whether the images are like those of any other place is not known to this report.",
 )
 
 ETHICS = (

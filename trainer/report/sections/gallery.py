@@ -100,7 +100,7 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
 
 
 def _row(name: str, kind: str, cases: Sequence[Mapping[str, Any]], placement: Placement) -> Markup:
-    """The cases of one kind, or that there is none."""
+    """The cases of one kind, or the words that none qualifies."""
     heading = _HEADING.format(TITLES[kind], words(name))
     if not cases:
         return heading + _ASIDE.format("None: no image of the test split qualifies.")

@@ -62,12 +62,12 @@ def _same_labels(first: Predictions, labels: npt.NDArray[np.float32], *, name: s
     differ = (first.labels != labels) & ~(np.isnan(first.labels) & np.isnan(labels))
     if differ.any():
         row, column = (int(at[0]) for at in np.nonzero(differ))
-        told = [
+        values = [
             "unknown" if np.isnan(value) else f"{value:.0f}"
             for value in (labels[row, column], first.labels[row, column])
         ]
         raise DataError(
             f"{name}: {int(differ.sum()):,} labels differ from those of the predictions, the first "
-            f"{first.findings[column]} of {first.ids[row]} ({told[0]} instead of {told[1]}); "
+            f"{first.findings[column]} of {first.ids[row]} ({values[0]} instead of {values[1]}); "
             "compare predictions that were scored against the same labels"
         )
