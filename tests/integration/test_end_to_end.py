@@ -120,7 +120,7 @@ def test_the_command_prints_the_table_and_where_things_lie(whole_run: Any) -> No
     assert (epoch["severity"], epoch["logger"]) == ("INFO", "trainer.training.loop")
     assert f"epoch 2, step {epoch['step']}: validation mean AUC 0." in epoch["message"]
     text = "\n".join(line["message"] for line in lines if line["severity"] == "INFO")
-    for name in (*FINDINGS, "mean", "validation AUC", "test AUC"):
+    for name in (*FINDINGS, "Mean", "Validation AUC", "Test AUC"):
         assert name in text
     assert f"report: {output}/report/report.html" in text
     assert f"SavedModel: {output}/saved_model" in text

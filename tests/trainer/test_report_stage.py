@@ -48,7 +48,7 @@ def test_a_report_on_a_file_claims_nothing_of_a_run(
     made = report_stage.on_file(parse(folder, f"--predictions={path}", f"--compare={path}"))
     assert made["context"] == {}
     assert made["comparison"]["available"]
-    assert "mean" in capsys.readouterr().out
+    assert "Mean" in capsys.readouterr().out
 
 
 def test_a_run_whose_predictions_were_edited_gets_no_report(folder: pathlib.Path) -> None:
