@@ -22,7 +22,7 @@ from preprocessing.shards import finalize, shards
 from preprocessing.sources.places import Places
 from preprocessing.splits import assignment
 from preprocessing.staging import staging
-from preprocessing.transforms import Spread, stage, write_shard
+from preprocessing.transforms import spread, stage, write_shard
 from preprocessing.workers import runner
 
 WRITER = "cxr14-preprocess 0.1.0"
@@ -106,7 +106,7 @@ def _write(inputs: Inputs, config: Config, beam_options: PipelineOptions, plan: 
     """Writes every shard, and then the manifest."""
     finalize.sweep(inputs.output, keep={task.name for task in plan.all_tasks})
     runner.run(
-        Spread(plan.all_tasks, write_shard),
+        spread(plan.all_tasks, write_shard),
         beam_options,
         title="preprocessing",
         unit="images",
@@ -133,7 +133,7 @@ def _stage(
     missing = (row.id for row in read.rows if row.id not in found.files)
     staging.write_wanted(inputs.output, missing)
     runner.run(
-        Spread(tasks, stage),
+        spread(tasks, stage),
         beam_options,
         title="reading archives and DICOM files",
         unit="parts",

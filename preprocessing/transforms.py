@@ -71,24 +71,13 @@ class Worker(beam.DoFn):  # type: ignore[misc]  # Beam has no types
         yield task.name
 
 
-class Spread(beam.PTransform):  # type: ignore[misc]  # Beam has no types
-    """Spreads tasks over the runner's workers, one at a time.
+def spread(tasks: Sequence[Any], work: Work) -> beam.PTransform:
+    """Returns the transform that spreads tasks over the runner's workers, one at a time."""
+    packed = [pack(task) for task in tasks]
 
-    Args:
-        tasks: the plan.
-        work: does one of them.
-    """
+    def chain(begin: beam.pvalue.PBegin) -> beam.PCollection:
+        # The reshuffle keeps runners from fusing all tasks into one worker.
+        plan = begin | "Plan" >> beam.Create(packed, reshuffle=False)
+        return plan | "Spread" >> beam.Reshuffle() | "Work" >> beam.ParDo(Worker(work))
 
-    def __init__(self, tasks: Sequence[Any], work: Work) -> None:
-        super().__init__()
-        self._packed = [pack(task) for task in tasks]
-        self._work = work
-
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
-        """Builds the chain; the reshuffle keeps runners from fusing all tasks into one worker."""
-        return (
-            begin
-            | "Plan" >> beam.Create(self._packed, reshuffle=False)
-            | "Spread" >> beam.Reshuffle()
-            | "Work" >> beam.ParDo(Worker(self._work))
-        )
+    return beam.ptransform_fn(chain)()

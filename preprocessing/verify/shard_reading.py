@@ -20,7 +20,7 @@ from preprocessing.contract.manifest import Manifest, Shard
 from preprocessing.contract.pictures import image
 from preprocessing.contract.pictures.image import ImageError
 from preprocessing.contract.schema import Facts, Record
-from preprocessing.transforms import Spread
+from preprocessing.transforms import spread
 from preprocessing.verify import record_checks
 from preprocessing.workers import runner
 
@@ -236,7 +236,7 @@ def read_all(
         if every:
             finished = {task.note: task.shard.examples for task in every}
             runner.run(
-                Spread(every, read_shard), options, title=title, unit="images", finished=finished
+                spread(every, read_shard), options, title=title, unit="images", finished=finished
             )
         return [Reading.from_bytes(storage.read_bytes(task.note)) for task in every]
 

@@ -82,7 +82,7 @@ def test_the_chain_writes_each_shard_and_counts_each_image(tmp_path: pathlib.Pat
     (tmp_path / "1.png").unlink()
     tasks = _plan(rows, str(tmp_path / "out"), 2)
     pipeline = beam.Pipeline(runner="FnApiRunner")
-    names = pipeline | transforms.Spread(tasks, transforms.write_shard)
+    names = pipeline | transforms.spread(tasks, transforms.write_shard)
     assert_that(names, equal_to([task.name for task in tasks]))
     result = pipeline.run()
     result.wait_until_finish()

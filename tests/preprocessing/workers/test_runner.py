@@ -18,7 +18,7 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.shards import shards
 from preprocessing.sources.row import Row
-from preprocessing.transforms import Spread, write_shard
+from preprocessing.transforms import spread, write_shard
 from preprocessing.workers import runner
 
 
@@ -80,7 +80,7 @@ def _tasks(folder: pathlib.Path, output: str) -> list[shards.ShardTask]:
 
 def _run(tasks: list[shards.ShardTask], arguments: list[str]) -> None:
     runner.run(
-        Spread(tasks, write_shard),
+        spread(tasks, write_shard),
         runner.options(arguments, images=12),
         title="preprocessing",
         unit="images",
