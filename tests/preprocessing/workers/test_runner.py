@@ -166,7 +166,8 @@ def test_an_error_in_a_worker_is_one_sentence_that_names_path_and_cause(
     target.mkdir(parents=True)
     with pytest.raises(UsageError) as caught:
         _run(tasks[:1], arguments)
-    assert re.match(f"{target}: Is a directory; fix that and run .* again", str(caught.value))
+    said = str(caught.value)
+    assert re.match(rf"{target} cannot be used \(Is a directory\): check the path and its", said)
     printed = capfd.readouterr()
     assert printed.err == ""
     assert " INFO preprocessing: 0 of 3 images" in printed.out or not printed.out
@@ -196,7 +197,8 @@ def test_a_full_disk_ends_the_job_in_one_sentence(
     assert done.returncode == 74, done.stderr
     (sentence,) = done.stderr.splitlines()
     assert all(" INFO preprocessing: 0 of 40 images" in line for line in done.stdout.splitlines())
-    assert re.match(r"cxr14-preprocess: .*/out/\w+-0.*\.tfrecord: File too large; ", sentence)
+    path = r"cxr14-preprocess: .*/out/\w+-0.*\.tfrecord"
+    assert re.match(rf"{path} cannot be written \(File too large\): make room there, ", sentence)
     left = [path.name for path in tree.output.rglob("*") if path.is_file()]
     assert left == ["job.json"]
     again = subprocess.run(
