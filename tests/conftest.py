@@ -7,7 +7,7 @@ import os
 import pathlib
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import cv2
 import pytest
@@ -43,6 +43,17 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.modules[name] = module
         specification.loader.exec_module(module)
         config.pluginmanager.register(module, name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escapes what is not text in captured lines, which pytest-xdist cannot send on."""
+    report = yield
+    report.sections = [
+        (title, text.encode("utf-8", "backslashreplace").decode())
+        for title, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture(scope="session")

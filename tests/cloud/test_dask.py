@@ -82,4 +82,5 @@ def test_an_error_in_a_dask_worker_is_one_sentence(argv: list[str], tmp_path: pa
     # Dask's nannies may have something to say, too, about workers that end slowly.
     lines = done.stderr.splitlines()
     (sentence,) = [line for line in lines if line.startswith("cxr14-preprocess: ")]
-    assert sentence.startswith(f"cxr14-preprocess: {tmp_path}/out/{shard}: Is a directory; ")
+    start = f"cxr14-preprocess: {tmp_path}/out/{shard} cannot be used (Is a directory): "
+    assert sentence.startswith(start)
