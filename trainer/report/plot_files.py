@@ -64,7 +64,7 @@ def plot_files(report: Mapping[str, Any]) -> dict[str, bytes]:
     section = report.get("calibration", {"available": False})
     for split in section["splits"] if section["available"] else []:
         charts[f"reliability_{split}"] = reliability.chart(section, split)
-    # The style of the user's matplotlibrc must not reach the report.
+    # The settings of a program that loaded Matplotlib itself must not reach the report.
     with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
         # What the font lacks is a box in the PNG; the SVG has it as text.
         warnings.filterwarnings("ignore", "Glyph")

@@ -21,7 +21,7 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.tables import Table, numeric
 from trainer.evaluation import intervals
 from trainer.predictions.table import Predictions
-from trainer.report import contents, document, findings, html, official_split, plot_files
+from trainer.report import contents, document, findings, html, matplotlib_home, official_split
 from trainer.report.inputs import Inputs
 from trainer.report.source import Source
 from trainer.report.splits import numbers_of
@@ -91,8 +91,12 @@ def write(output_folder: str, report: Report) -> None:
         output_folder: the output folder of the run, local or gs://.
         report: what `build` returned.
     """
+    # Imported here: what trains, or refuses a command line, needs no Matplotlib.
+    matplotlib_home.load()
+    from trainer.report.plot_files import plot_files
+
     folder = storage.join(output_folder, "report")
-    plots = {f"{_PLOTS}/{name}": data for name, data in plot_files.plot_files(report).items()}
+    plots = {f"{_PLOTS}/{name}": data for name, data in plot_files(report).items()}
     figures = sorted(path for path in plots if path.endswith(".svg"))
     pages = {
         "report.html": html.render(report),
