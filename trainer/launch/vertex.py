@@ -83,13 +83,13 @@ def submit(job: Job, *, api_endpoint: str | None = None) -> str:
         if 400 <= answer.status_code < 500:
             raise ConfigError(f"Vertex AI refused the job: {answer.status_code} {said}")
         answer.raise_for_status()
-        return str(answer.json()["name"])
+        return _name(answer.json())
     except exceptions.DefaultCredentialsError as error:
         raise ConfigError(
             f"there are no usable Google Cloud credentials ({faults.line(error)}): run `gcloud "
             "auth application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
         ) from error
-    except (exceptions.GoogleAuthError, OSError, ValueError, LookupError) as error:
+    except (exceptions.GoogleAuthError, OSError, ValueError) as error:
         said = said if isinstance(error, requests.HTTPError) else faults.line(error)
         raise ServiceError(
             f"Vertex AI did not answer ({said}): see whether {job.name} is in "
@@ -107,6 +107,13 @@ def _session(address: str) -> Any:
         return requests.Session()
     credentials, _ = google.auth.default(scopes=[_SCOPE])
     return AuthorizedSession(credentials)
+
+
+def _name(made: Any) -> str:
+    name = made.get("name") if isinstance(made, dict) else None
+    if not (isinstance(name, str) and name):
+        raise ValueError("what it sent names no job")
+    return name
 
 
 def _message(answer: Any) -> str:

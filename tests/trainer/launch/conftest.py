@@ -68,7 +68,7 @@ class StandIn:
 
     address: str
     status: int = 200
-    answer: dict[str, Any] = dataclasses.field(default_factory=dict)
+    answer: Any = dataclasses.field(default_factory=dict)
     requests: list[tuple[str, str, dict[str, Any]]] = dataclasses.field(default_factory=list)
 
 

@@ -23,7 +23,11 @@ def test_what_occurs_twice_is_written_twice() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a: b # c", "{x}", "'\"\\", "<&>", "{{ job }}", "on", "\u00e9\n- x"]
+    "text",
+    [
+        *("a: b # c", "{x}", "'\"\\", "<&>", "{{ job }}", "on", "\u00e9\n- x"),
+        *("\U0001f600", "\U0010ffff", "a\x7fb", "\\ud83d\\ude00", "a\x85\u2028b", "a\x01\tb"),
+    ],
 )
 def test_a_value_reaches_its_place_whatever_it_holds(text: str) -> None:
     job = dataclasses.replace(EXAMPLE, env={"A": text}, args=[text])
@@ -32,3 +36,4 @@ def test_a_value_reaches_its_place_whatever_it_holds(text: str) -> None:
     assert pool["containerSpec"]["args"][0] == text
     (container,) = kubernetes.render(job)["spec"]["template"]["spec"]["containers"]
     assert (container["env"], container["args"][0]) == ([{"name": "A", "value": text}], text)
+    assert yaml.safe_load(manifests.dump(container)) == container

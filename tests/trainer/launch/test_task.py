@@ -147,18 +147,25 @@ def test_an_answer_of_failure_from_vertex_is_one_sentence(
 
 
 @pytest.mark.parametrize(
-    ("answer", "exit_code"), [({}, 69), ({"names": []}, 69), ({"name": MADE}, 0)]
+    ("answer", "exit_code"),
+    [
+        *((answer, 69) for answer in ({}, {"names": []}, [], None, "x", 1)),
+        *(({"name": name}, 69) for name in (None, "", 7, [MADE], {"name": MADE})),
+        ({"name": MADE}, 0),
+    ],
 )
 def test_an_answer_of_success_without_a_job_is_none(
     job_file: Callable[..., str],
     stand_in: Any,
     send_to_vertex: Callable[[str], tuple[int, str, str]],
-    answer: dict[str, Any],
+    answer: Any,
     exit_code: int,
 ) -> None:
     stand_in.answer = answer
-    returned, _, err = send_to_vertex(job_file())
+    returned, out, err = send_to_vertex(job_file())
+    assert (MADE in out) == (not exit_code) and "None" not in out
     assert returned == exit_code and ("custom-jobs list" in err) == bool(exit_code)
+    assert ("what it sent names no job" in err) == bool(exit_code)
 
 
 def test_an_accelerator_unknown_to_vertex_is_refused_before_sending(
