@@ -49,7 +49,10 @@ def read(folder: str, name: str, there: Container[str]) -> pd.DataFrame:
     if name in there:
         text = storage.read_bytes(storage.join(folder, name)).decode("utf-8", "replace")
         with contextlib.suppress(ValueError):  # also for what is not CSV
-            found = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+            # By default, pandas takes the first cell of lines that are too long for an index.
+            found = pd.read_csv(
+                io.StringIO(text), dtype=str, keep_default_na=False, index_col=False
+            )
     return found.reindex(columns=_COLUMNS[name]).fillna("").map(cells.original)
 
 

@@ -63,3 +63,9 @@ def test_a_damaged_table_is_no_crash(tmp_path: pathlib.Path, text: bytes) -> Non
     read = tables.read(str(tmp_path), tables.WARNINGS, {tables.WARNINGS})
     assert list(read.columns) == ["id", "text"]
     assert tables.read(str(tmp_path), tables.WARNINGS, ()).empty
+
+
+def test_a_line_that_is_too_long_keeps_its_cells_in_their_columns(tmp_path: pathlib.Path) -> None:
+    (tmp_path / tables.WARNINGS).write_text("id,text\na.png,old,\nb.png,dark,\n")
+    read = tables.read(str(tmp_path), tables.WARNINGS, {tables.WARNINGS})
+    assert read.to_numpy().tolist() == [["a.png", "old"], ["b.png", "dark"]]
