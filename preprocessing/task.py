@@ -36,12 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             with faults.explained():
                 code = commands.do(argv)
-                log.end()
+                log.end()  # here, because a full disk is one sentence as well
                 return code
         except JobError as error:
             log.say(_PROGRAM, storage.shown(str(error)), error.exit_code)
-            log.end()
             return error.exit_code
+        finally:
+            log.end()
 
 
 if __name__ == "__main__":

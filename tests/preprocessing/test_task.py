@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from preprocessing import task
+from preprocessing import commands, task
 from preprocessing.config import Config
 from preprocessing.contract import manifest
+from preprocessing.contract.process import log
 from preprocessing.index import Inputs
 
 
@@ -47,6 +48,19 @@ def test_settings_come_from_a_file_and_the_command_line(tree) -> None:
 def test_the_source_may_be_named_by_the_command_run(tree) -> None:
     program, *flags = tree.argv()
     assert task.main([program, "run", *flags]) == 0
+
+
+def test_everything_is_written_before_a_defect_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+
+    def fail(argv: list[str]) -> int:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(commands, "do", fail)
+    monkeypatch.setattr(log, "end", lambda: ended.append("all"))
+    with pytest.raises(ValueError, match="a fault"):
+        task.main(["cxr14-preprocess"])
+    assert ended == ["all"]
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])

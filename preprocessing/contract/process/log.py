@@ -12,6 +12,7 @@ import datetime
 import json
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -32,6 +33,8 @@ _SEVERITIES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # Where both packages lie, by which their lines are known from those of libraries.
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
 _OURS = tuple(os.path.join(_ROOT, name, "") for name in ("preprocessing", "trainer"))
+# All that a reader of lines may take for an end of one; other white space may be part of a path.
+_LINE_BREAK = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 _OWN = logging.getLogger("cxr14")
@@ -102,10 +105,10 @@ class _Handler(logging.Handler):
         warns = record.levelno >= logging.WARNING
         stream = (_state.err or sys.stderr) if warns else (_state.out or sys.stdout)
         line = f"{self.format(record)}\n"
-        # A bar on the terminal is taken away for the moment.
-        tqdm: Any = sys.modules.get("tqdm")
-        bars = tqdm is not None and getattr(tqdm.tqdm, "_instances", None)
-        with tqdm.tqdm.external_write_mode(stream) if bars else contextlib.nullcontext():
+        # A bar on the terminal is taken away for the moment. Another thread may be in the import.
+        bar: Any = getattr(sys.modules.get("tqdm"), "tqdm", None)
+        bars = getattr(bar, "_instances", None)
+        with bar.external_write_mode(stream) if bars else contextlib.nullcontext():
             stream.write(line)
             stream.flush()
 
@@ -137,9 +140,18 @@ def configure(argv: Sequence[str], *, worker: int = 0, workers: int = 1) -> None
     absl_logging.set_verbosity(absl_logging.INFO)
     _state.worker = f"{worker}/{workers}" if workers > 1 else ""
     _state.step = None
-    _install(_form(argv))
-    if _state.form == "json" and _state.owned and _state.out is None:
-        _state.out, _state.err = streams.as_json(_state.worker)
+    _speak(_form(argv))
+
+
+def follow(argv: Sequence[str], values: Any) -> None:
+    """Turns to JSON if a command line asks for it once files of flags are read into it.
+
+    Args:
+        argv: the command line with their contents.
+        values: its flags as absl defines them; without --log_format nothing changes.
+    """
+    if _FLAG in values and _form(argv) == "json" != _state.form:
+        _speak("json")
 
 
 def define_flag(values: Any) -> None:
@@ -180,7 +192,8 @@ def say(program: str, sentence: str, exit_code: int | None = None) -> None:
     """
     level = logging.WARNING if exit_code in (None, StoppedError.exit_code) else logging.ERROR
     extra = {**_PLAIN, "exit_code": exit_code}
-    _OWN.log(level, f"{program}: {' '.join(sentence.split())}", extra=extra, stacklevel=2)
+    text = _LINE_BREAK.sub(" ", sentence.strip("\r\n"))
+    _OWN.log(level, f"{program}: {text}", extra=extra, stacklevel=2)
 
 
 def end() -> None:
@@ -188,6 +201,12 @@ def end() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     streams.join()
+
+
+def _speak(form: str) -> None:
+    _install(form)
+    if form == "json" and _state.owned and _state.out is None:
+        _state.out, _state.err = streams.as_json(_state.worker)
 
 
 def _install(form: str) -> None:

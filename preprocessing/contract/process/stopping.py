@@ -127,16 +127,18 @@ class StopRequests:
         Args:
             sentence: why, for the log.
         """
-        log.say(self._program, sentence, StoppedError.exit_code)
-        # In threads of their own: a store that does not answer must not keep the process.
-        threads = [threading.Thread(target=tidy, daemon=True) for tidy in tuple(_AT_LEAVING)]
-        deadline = time.monotonic() + _TIDY_SECONDS
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        log.end()
-        os._exit(StoppedError.exit_code)
+        try:
+            self._say(sentence, StoppedError.exit_code)
+            # In threads of their own: a store that does not answer must not keep the process.
+            threads = [threading.Thread(target=tidy, daemon=True) for tidy in tuple(_AT_LEAVING)]
+            deadline = time.monotonic() + _TIDY_SECONDS
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(max(0.0, deadline - time.monotonic()))
+            log.end()
+        finally:
+            os._exit(StoppedError.exit_code)
 
     def _listen(self, signals: socket.socket) -> None:
         # Every signal with a handler arrives here, as the byte of its number.
@@ -164,7 +166,12 @@ class StopRequests:
             timer = threading.Timer(self._grace, self.end, [late])
             timer.daemon = True
             timer.start()
-            log.say(self._program, f"{by}: saving")
+            self._say(f"{by}: saving")
+
+    def _say(self, sentence: str, exit_code: int | None = None) -> None:
+        # A log that cannot be written, on a full disk for example, must not keep the process.
+        with contextlib.suppress(Exception):
+            log.say(self._program, sentence, exit_code)
 
     def _is_repeated(self) -> bool:
         return time.monotonic() - self._interrupted > _ECHO_SECONDS

@@ -10,14 +10,15 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable
+import time
 from typing import Any, TextIO
 
 from preprocessing.contract.errors import ResourceError
 
 # The reader of a pipe, or the terminal, is gone.
 _NOBODY_READS = (errno.EPIPE, errno.EIO)
-_WAIT_SECONDS = 5.0
+# Of the grace at a stop this may take a part only, whoever still holds the streams.
+_JOIN_SECONDS = 1.0
 # Makes an object of each line, with the severity that TensorFlow's C++ or Python put in front.
 _AS_JSON = r"""
 import datetime, json, os, re, signal, sys
@@ -43,8 +44,6 @@ for line in sys.stdin.buffer:
     except OSError:
         pass  # nobody reads, or the disk is full: what writes here must not be held up
 """
-
-_diverted: list[Callable[[], None]] = []
 
 
 class _Stream(io.FileIO):
@@ -82,39 +81,46 @@ def settle() -> None:
     sys.stderr = _text(os.dup(2), sys.stderr, by_line=True)
 
 
-def divert(number: int, program: str, *arguments: str) -> Callable[[], None]:
+class Diversion:
     """Sends what is written to a descriptor, by child processes too, through a program.
 
-    It runs in a process of its own, since what a process that dies writes last should pass as well.
+    The program runs in a process of its own, so that what a process that dies writes last passes as
+    well, unless that is process 1 of a container, with which the kernel kills all others.
 
     Args:
         number: of the descriptor.
         program: Python source that reads its standard input and writes what the descriptor gets.
         arguments: of the program.
-
-    Returns:
-        What ends it, and waits until all has passed, but not for a child that holds the pipe open.
     """
-    import subprocess  # here, because a program that starts has to hear signals first
 
-    own = os.dup(number)
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", program, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=own,
-        start_new_session=True,  # Ctrl-C is this process's to answer
-    )
-    assert process.stdin is not None
-    os.dup2(process.stdin.fileno(), number)
-    process.stdin.close()
+    def __init__(self, number: int, program: str, *arguments: str) -> None:
+        import subprocess  # here, because a program that starts has to hear signals first
 
-    def end() -> None:
-        os.dup2(own, number)
-        os.close(own)
+        self._number, self._own = number, os.dup(number)
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", program, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=self._own,
+            start_new_session=True,  # Ctrl-C is this process's to answer
+        )
+        assert self._process.stdin is not None
+        os.dup2(self._process.stdin.fileno(), number)
+        self._process.stdin.close()
+
+    def restore(self) -> None:
+        """Lets the descriptor be what it was; call it once."""
+        os.dup2(self._own, self._number)
+        os.close(self._own)
+
+    def wait(self, seconds: float) -> None:
+        """Waits until all has passed, which takes longer where a child holds the pipe open."""
+        import subprocess
+
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_WAIT_SECONDS)
+            self._process.wait(max(0.0, seconds))
 
-    return end
+
+_diverted: list[Diversion] = []
 
 
 def as_json(worker: str) -> tuple[TextIO, TextIO]:
@@ -129,16 +135,24 @@ def as_json(worker: str) -> tuple[TextIO, TextIO]:
         Streams for lines that are JSON already.
     """
     ready = _text(os.dup(1), sys.stdout, by_line=True), _text(os.dup(2), sys.stderr, by_line=True)
-    _diverted.extend([divert(1, _AS_JSON, "INFO", worker), divert(2, _AS_JSON, "ERROR", worker)])
+    _diverted.append(Diversion(1, _AS_JSON, "INFO", worker))
+    _diverted.append(Diversion(2, _AS_JSON, "ERROR", worker))
     sys.stdout = _text(1, sys.stdout, by_line=True)
     sys.stderr = _text(2, sys.stderr, by_line=True)
     return ready
 
 
 def join() -> None:
-    """Waits until what `as_json` reads is written; for the end of the process."""
-    while _diverted:
-        _diverted.pop()()
+    """Waits until what `as_json` reads is written, for 1 s at most; for the end of the process."""
+    ended: list[Diversion] = []
+    with contextlib.suppress(IndexError):  # another thread may end the process as well
+        while True:
+            ended.append(_diverted.pop())
+    for diversion in ended:
+        diversion.restore()
+    deadline = time.monotonic() + _JOIN_SECONDS
+    for diversion in ended:
+        diversion.wait(deadline - time.monotonic())
 
 
 def _text(number: int, before: TextIO | None, *, by_line: bool = False) -> io.TextIOWrapper:

@@ -3,7 +3,8 @@
 
 TensorFlow 2.21 writes six lines to standard error on such a machine, whatever TF_CPP_MIN_LOG_LEVEL
 says, and Google's Cloud Logging shows each as an error. They are dropped on the way; whatever else
-is written meanwhile passes, also what a process that dies writes last.
+is written meanwhile passes, also what a process that dies writes last, unless it is process 1 of a
+container: the filter is killed with it, and its last lines may be lost.
 """
 
 import contextlib
@@ -17,7 +18,8 @@ from preprocessing.contract.process import streams
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/dxg")
-# On a processor without AVX, TensorFlow says in the import why it aborts, which passes.
+# On a processor without AVX, TensorFlow says in the import why it aborts, which passes but in
+# process 1 of a container.
 _FILTER = r"""
 import re, sys
 notes = re.compile(
@@ -30,6 +32,8 @@ for line in sys.stdin.buffer:
         sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
 """
+
+_WAIT_SECONDS = 5.0
 
 _wanted = False
 
@@ -69,8 +73,9 @@ def _gpu_is_near() -> bool:
 @contextlib.contextmanager
 def _filtered() -> Iterator[None]:
     """Sends standard error, of this process and by its number, through the filter for a while."""
-    end = streams.divert(2, _FILTER)
+    diversion = streams.Diversion(2, _FILTER)
     try:
         yield
     finally:
-        end()
+        diversion.restore()
+        diversion.wait(_WAIT_SECONDS)

@@ -9,6 +9,7 @@ from typing import Any
 from absl import flags
 
 from preprocessing.contract.errors import ConfigError, UsageError
+from preprocessing.contract.process import log
 
 # What Python says of a value that is not a number, and what people do.
 _PLAIN = {
@@ -32,11 +33,12 @@ def parse(argv: Sequence[str], *, values: flags.FlagValues, known_only: bool = F
         UsageError: a flag that does not exist, a value it cannot take, or two of them.
         ConfigError: a setting with a value it cannot take.
     """
+    argv = with_files(argv, values)
     for name in values:
         if not name.startswith("config."):  # of two overrides the later one counts
             _refuse_two_values(values[name])
     try:
-        left: list[str] = values(list(argv), known_only=known_only)
+        left: list[str] = values(argv, known_only=known_only)
     except flags.Error as error:
         wrong = ConfigError if "--config." in str(error) else UsageError
         text = " ".join(str(error).split())
@@ -44,6 +46,20 @@ def parse(argv: Sequence[str], *, values: flags.FlagValues, known_only: bool = F
             text = re.sub(pattern, plain, text)
         raise wrong(f"{text}; --help lists the flags") from error
     return left
+
+
+def with_files(argv: Sequence[str], values: flags.FlagValues) -> list[str]:
+    """Puts the contents of files of flags (--flagfile) in their places in a command line.
+
+    Raises:
+        UsageError: such a file cannot be read.
+    """
+    try:
+        found = [*argv[:1], *values.read_flags_from_files(list(argv[1:]), force_gnu=False)]
+    except flags.Error as error:
+        raise UsageError(" ".join(str(error).split())) from error
+    log.follow(found, values)
+    return found
 
 
 def _refuse_two_values(flag: flags.Flag) -> None:

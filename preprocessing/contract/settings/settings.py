@@ -13,7 +13,7 @@ import yaml
 from absl import flags
 from ml_collections import config_flags
 
-from preprocessing.contract.errors import ConfigError, UsageError
+from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.files import given_paths
 from preprocessing.contract.settings import command_line, yaml_files
 
@@ -151,13 +151,10 @@ def parse(
         ConfigError: a setting that does not exist, or a value it cannot take.
     """
     # 1. Put the contents of files of flags in their places.
-    try:
-        given = values.read_flags_from_files(list(argv[1:]), force_gnu=False)
-    except flags.Error as error:
-        raise UsageError(_in_one_line(error)) from error
+    program, *given = command_line.with_files(argv, values)
     # 2. Take out the files of settings: overrides count over them, wherever they are given.
     files, others = _files_apart(given)
-    argv = [*argv[:1], *others]
+    argv = [program, *others]
     # 3. Check the names of overrides: with `known_only` a misspelt one would be passed on.
     kind = type(defaults)
     for argument in argv:

@@ -9,6 +9,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 
 import pytest
@@ -115,6 +116,24 @@ def test_an_error_of_the_user_is_one_sentence(
     assert found["message"] == "cxr14-train: no file"
 
 
+def test_a_sentence_keeps_the_white_space_of_the_paths_in_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log.say("x", "'/tmp/a  b\u00a0c\t.csv' is\r\n  cut\u2028off\n\nhere\n")
+    assert capsys.readouterr().err == "x: '/tmp/a  b\u00a0c\t.csv' is cut off here\n"
+
+
+@pytest.mark.parametrize("inside", [{}, {"tqdm": object}])
+def test_a_line_is_written_while_another_thread_imports_the_bars(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, inside: dict[str, object]
+) -> None:
+    half = types.ModuleType("tqdm")
+    vars(half).update(inside)
+    monkeypatch.setitem(sys.modules, "tqdm", half)
+    log.say("cxr14-train", "stopped")
+    assert capsys.readouterr().err == "cxr14-train: stopped\n"
+
+
 def test_what_libraries_tell_by_the_same_logger_is_left_out(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -190,6 +209,28 @@ def test_every_line_of_a_process_is_one_object(dies: bool) -> None:
         "RuntimeError: a fault in a thread",
         *([] if dies else ["ValueError: a fault"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("module", "flags"),
+    [
+        ("trainer.task", ["--mode=train"]),
+        ("trainer.task", ["--config.train.epoks=2"]),
+        ("trainer.task", ["--wrong=1"]),
+        ("preprocessing.task", ["phantom"]),
+        ("preprocessing.task", ["verify"]),
+    ],
+)
+def test_the_form_may_be_in_a_file_of_flags(
+    tmp_path: pathlib.Path, module: str, flags: list[str]
+) -> None:
+    (tmp_path / "flags").write_text("--log_format=json\n")
+    first = 1 if module == "preprocessing.task" else 0
+    given = [*flags[:first], f"--flagfile={tmp_path / 'flags'}", *flags[first:]]
+    command = [sys.executable, "-m", module, *given]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    found = json.loads(done.stderr)
+    assert found["exit_code"] == done.returncode in (64, 78)
 
 
 WRITER = """

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Tests of the answer to SIGTERM: at once, or after a grace, also while the main thread is busy."""
 
+import json
 import os
 import pathlib
 import signal
@@ -140,3 +141,71 @@ def test_a_process_that_is_busy_ends_with_75_in_time(how: str) -> None:
     assert process.returncode == 75
     assert time.monotonic() - start < 15
     assert said.startswith("cxr14-train: stopped by SIGTERM")
+
+
+# Children may outlive the process, with its standard output and standard error in their hands.
+JSON = """
+import subprocess, sys, time
+from preprocessing.contract.process import log
+from preprocessing.contract.process.stopping import StopRequests
+log.begin(sys.argv)
+with StopRequests().listening():
+    log.configure(sys.argv)
+    child = subprocess.Popen(["sleep", "60"])
+    log.show(f"ready {child.pid}")
+    time.sleep(60)
+"""
+
+
+def test_a_process_whose_lines_are_objects_does_not_wait_for_those_who_hold_its_streams(
+    tmp_path: pathlib.Path,
+) -> None:
+    said = tmp_path / "stderr"
+    with said.open("wb") as file:  # of a pipe the filters would be seen at work after the end
+        process = subprocess.Popen(
+            [sys.executable, "-c", JSON, "--log_format=json"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=file,
+        )
+    assert process.stdout is not None
+    word, pid = json.loads(process.stdout.readline())["message"].split()
+    assert word == "ready"
+    try:
+        start = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 75
+        assert time.monotonic() - start < 3
+    finally:
+        os.kill(int(pid), signal.SIGKILL)
+        process.stdout.close()
+    found = json.loads(said.read_text())
+    assert found["exit_code"] == 75 and "stopped by SIGTERM" in found["message"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("how", ["free", "held"])
+def test_a_process_that_cannot_log_ends_with_75_all_the_same(how: str) -> None:
+    program = """
+import contextlib, os, signal, sys, time
+from preprocessing.contract.process import log
+from preprocessing.contract.process.stopping import StopRequests, tidied
+log.begin(sys.argv)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+requests = StopRequests(grace=60)
+with tidied(lambda: print("tidied", flush=True)), requests.listening():
+    with requests.held() if sys.argv[1] == "held" else contextlib.nullcontext():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(20)
+"""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program, how],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            timeout=60,
+        )
+    assert (done.returncode, done.stdout) == (75, b"tidied\n")
