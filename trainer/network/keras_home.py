@@ -6,15 +6,18 @@ for every program; one that is damaged ends them all. Imports no Keras: it comes
 """
 
 import os
-from collections.abc import MutableMapping
+import sys
 
 # Nothing can lie below it, so Keras finds no keras.json there and leaves none.
 _NOWHERE = os.devnull
 
 
-def ignore(environ: MutableMapping[str, str] = os.environ) -> None:
+def ignore() -> None:
     """Sets the variables that Keras reads when it is imported; all else keeps its default."""
-    environ["KERAS_HOME"] = _NOWHERE
-    environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["KERAS_HOME"] = _NOWHERE
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     for name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
-        environ.pop(name, None)
+        os.environ.pop(name, None)
+    # Where Matplotlib can be imported, Keras does so, with the user's settings, and draws nothing
+    # here; `trainer.report.matplotlib_home` brings it back for the figures.
+    sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]

@@ -14,8 +14,9 @@ import tempfile
 
 def load() -> None:
     """Imports Matplotlib with its defaults; its cache lies among this process's temporary files."""
-    if "matplotlib" in sys.modules:
+    if sys.modules.get("matplotlib"):
         return
+    sys.modules.pop("matplotlib", None)  # None where it is kept from Keras
     folder = tempfile.mkdtemp(prefix="cxr14-matplotlib-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ |= {"MPLBACKEND": "agg", "MPLCONFIGDIR": folder}

@@ -14,7 +14,9 @@ from trainer.report.source import Source
 _WRITE = """
 import sys
 from report.conftest import made_predictions
+from trainer.network import keras_home
 from trainer.report import report, source
+keras_home.ignore()
 report.write(sys.argv[1], report.build(source.Source(made_predictions(), resamples=2)))
 """
 
