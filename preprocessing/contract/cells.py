@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Reads what people write into the cells of tables, and writes cells that no spreadsheet runs."""
 
+import csv
+import io
 import math
 import re
 import unicodedata
+from collections.abc import Iterator
+
+from preprocessing.contract.errors import DataError
 
 OLDEST_YEARS = 120
 
@@ -32,6 +37,34 @@ _AGE = re.compile(
     r"(?P<end>\+|plus|(?:or|and|oder|und|ou|et|o|y|e)\s+"
     r"(?:more|older|over|above|up|mehr|alter|plus|mas|mais|piu))?"
 )
+
+
+def csv_lines(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yields the lines of a CSV file that are not empty, each with the number of its last line.
+
+    A quote that is not closed would swallow all rows up to the next quote or the end of the file,
+    so that text behind a closing quote is refused too.
+
+    Args:
+        path: the file that a message names.
+        text: its content.
+
+    Raises:
+        DataError: a quote is not closed or closed too early, or a field is far too long.
+    """
+    # Unlike str.splitlines, a file's lines end at CR or LF alone: U+2028 may be part of a field.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    begin = 1
+    try:
+        for line in reader:
+            if line:
+                yield reader.line_num, line
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {begin}: not CSV ({error}): close the quote that opens a field there, "
+            "write a quote inside it twice, or fetch the file again"
+        ) from error
 
 
 def is_missing(text: str) -> bool:

@@ -9,7 +9,6 @@ with empty cells, renames a column that is there twice and does not say in which
 Numbers are read by `float`, which gives back the number that was written, to the last bit.
 """
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -78,13 +77,12 @@ def csv_lines(path: str, data: bytes) -> list[tuple[int, list[str]]]:
         DataError: the file is not CSV in UTF-8.
     """
     try:
-        # Lines end at CR or LF alone: U+2028 and the like may be part of a cell.
-        reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-        return [(reader.line_num, line) for line in reader if line]
-    except (UnicodeDecodeError, csv.Error) as error:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: not a CSV file in UTF-8 ({error}); write or fetch it again"
         ) from error
+    return list(cells.csv_lines(path, text))
 
 
 def refuse_twice(path: str, header: Sequence[str], wanted: Sequence[str] | None = None) -> None:

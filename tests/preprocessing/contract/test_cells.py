@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preprocessing.contract import cells
+from preprocessing.contract.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,27 @@ def test_numbers_and_other_texts_stay_as_they_are(text: str) -> None:
 @given(st.text("'=+-@\t1a", max_size=6) | st.text())
 def test_the_exact_text_comes_back(text: str) -> None:
     assert cells.original(cells.harmless(text)) == text
+
+
+def test_a_csv_file_has_quotes_inside_fields_and_doubled() -> None:
+    lines = cells.csv_lines("a.csv", 'id,text\n\n1,"a ""b"", c"\n2,5" film\n3,"two\nlines"\n')
+    assert list(lines) == [
+        (1, ["id", "text"]),
+        (3, ["1", 'a "b", c']),
+        (4, ["2", '5" film']),
+        (6, ["3", "two\nlines"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'id,text\n1,a\n2,"b\n3,c\n4,d\n',  # would swallow 3 and 4
+        'id,text\n1,a\n2,"b\n3,"c"\n4,d\n',  # would swallow 3
+        'id,text\n1,a\n2,"b"c\n',
+        'id,text\n1,a\n2,"b" \n',
+    ],
+)
+def test_a_quote_that_could_swallow_rows_is_refused_where_it_is(text: str) -> None:
+    with pytest.raises(DataError, match=r"a\.csv, line 3: not CSV .*: close the quote"):
+        list(cells.csv_lines("a.csv", text))

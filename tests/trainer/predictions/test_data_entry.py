@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Tests of reading ChestX-ray14's Data_Entry file in its variants."""
 
+import pathlib
+
 import pandas as pd
 import pytest
 
 from preprocessing.contract.errors import DataError
+from preprocessing.sources import nih
 from trainer.predictions import data_entry
 
 HEAD = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age"
@@ -98,3 +101,27 @@ def test_a_line_has_the_number_of_the_file_where_cells_hold_line_breaks() -> Non
 def test_findings_are_split_whatever_blanks_are_round_them() -> None:
     found = columns("Image Index,Finding Labels,Patient ID\na,Mass | Edema,1\nb,Edema,1\n")
     assert found["label:Edema"].tolist() == [1, 1] and found["label:Mass"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("name", ['"a.png', '"a"x.png', '"a.png" '])
+def test_what_preprocessing_refuses_is_refused_here_in_the_same_sentence(
+    tmp_path: pathlib.Path, name: str
+) -> None:
+    path = tmp_path / "entry.csv"
+    path.write_text(
+        "\n".join([f"{HEAD},Patient Sex,{TAIL}", ROWS[0].replace("0", name, 1), ROWS[1]])
+    )
+    with pytest.raises(DataError, match="line 2: not CSV") as here:
+        data_entry.frame_of(str(path), path.read_bytes())
+    with pytest.raises(DataError) as there:
+        nih.read_index(str(path), ("Cardiomegaly", "Mass"))
+    assert str(here.value) == str(there.value)
+
+
+def test_what_preprocessing_accepts_is_accepted_here(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "entry.csv"
+    rows = [row.replace("0", name, 1) for row, name in zip(ROWS, ('a"', 'b"c'), strict=True)]
+    path.write_text("\n".join([f"{HEAD},Patient Sex,{TAIL}", *rows]))
+    found = data_entry.frame_of(str(path), path.read_bytes())
+    index = nih.read_index(str(path), ("Cardiomegaly", "Mass"))
+    assert found["id"].tolist() == [row.id for row in index] != []

@@ -125,7 +125,7 @@ BAD = {
     "cut off": ((",1,0,0,0.75\n", ",1,0"), r"row 3 \(id 'c.png'\) has 5 cells.* 7"),
     "column twice": (("patient,", "id,"), "column 'id' is in the header twice"),
     "no finding": ((GOOD, "id,patient,split\na,1,test\n"), "no finding is named"),
-    "open quote": (("a.png", '"a.png'), "not a CSV file"),
+    "open quote": (("a.png", '"a.png'), "line 2: not CSV"),
 }
 
 
