@@ -193,10 +193,10 @@ def _summary(output: str, manifest: Manifest) -> str:
     lines.append(f"  split: {manifest.split_method}")
     official = "is" if manifest.official_split else "is not"
     lines.append(f"  the split {official} ChestX-ray14's official one")
-    return "\n".join([*lines, *_cautions(output, manifest.counters)])
+    return "\n".join([*lines, *_cautions(manifest.counters)])
 
 
-def _cautions(output: str, counters: Mapping[str, int]) -> list[str]:
+def _cautions(counters: Mapping[str, int]) -> list[str]:
     """Says what somebody who defends the figures must have looked at."""
     told = {
         "images_rejected": "images could not be used: see rejected.csv",

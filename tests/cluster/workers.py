@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Training jobs of several processes, as a platform runs them: start, signal, wait, start again.
 
-`tests/conftest.py` makes the fixture `cluster` known everywhere; `benchmarks/soak.py` uses the
+`tests/conftest.py` makes the fixture `cluster` known everywhere; `benchmarks/soak/` uses the
 classes too.
 """
 

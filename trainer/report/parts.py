@@ -86,6 +86,11 @@ class Drawn:
 Part: TypeAlias = Words | Notes | Heading | Fold | Group | Drawn | Table
 
 
+def unavailable(reason: str) -> dict[str, Any]:
+    """Returns what a section is whose figures cannot be made."""
+    return {"available": False, "reason": reason}
+
+
 def forest(
     caption: str,
     heads: tuple[str, str, str],

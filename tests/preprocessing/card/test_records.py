@@ -88,6 +88,6 @@ def test_names_stay_text_and_no_word_becomes_nan(brief) -> None:
         assert isinstance(found.images["patient"][0], str)
 
 
-def test_pandas_is_loaded_by_describe_alone() -> None:
+def test_the_commands_load_pandas_only_when_they_run() -> None:
     code = "import sys, preprocessing.commands; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from preprocessing import transforms
 from preprocessing.contract import radiographs, schema
 from preprocessing.contract.files import storage
 from preprocessing.contract.pictures import image
@@ -87,6 +88,10 @@ def test_shards_mix_what_lay_together_in_the_index() -> None:
         assert ids == sorted(ids)
         assert min(ids) < "035.png"
         assert max(ids) > "104.png"
+
+
+def test_a_task_survives_the_way_to_a_worker(task: ShardTask) -> None:
+    assert transforms.unpack(transforms.pack(task)) == task
 
 
 @pytest.mark.parametrize(

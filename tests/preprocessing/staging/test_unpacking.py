@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from preprocessing import transforms
 from preprocessing.contract import radiographs
 from preprocessing.contract.files import storage
 from preprocessing.contract.radiographs import Recipe
@@ -141,6 +142,7 @@ def test_one_name_twice_in_an_archive_is_named(folder: pathlib.Path) -> None:
 def test_loose_files_are_staged_likewise(folder: pathlib.Path) -> None:
     files = tuple((f"{n}.png", str(folder / "images" / f"{n}.png")) for n in range(3))
     task = _task(folder, archive="", files=(*files, ("gone.png", str(folder / "gone.png"))))
+    assert transforms.unpack(transforms.pack(task)) == task
     assert unpacking.stage(task) == 4
     found = staging.read_staged(task)
     assert found is not None

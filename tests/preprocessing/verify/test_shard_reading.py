@@ -7,6 +7,7 @@ import tempfile
 
 import pytest
 
+from preprocessing import transforms
 from preprocessing.contract import manifest, schema
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
@@ -26,6 +27,7 @@ def test_there_is_a_task_for_each_shard_with_a_note_of_its_own(finished) -> None
         path.name for path in finished.folder.glob("*.tfrecord")
     )
     assert len({task.note for task in tasks}) == len(tasks)
+    assert all(transforms.unpack(transforms.pack(task)) == task for task in tasks)
 
 
 def test_a_reading_survives_its_way_back(finished) -> None:

@@ -176,25 +176,18 @@ def small_roc(rocs: Mapping[str, Mapping[str, Any] | None], label: str) -> Marku
     return small_lines(curves, label)
 
 
-def small_lines(
-    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
-    label: str,
-    *,
-    diagonal: bool = True,
-) -> Markup:
-    """Lines in a unit square without axis text, for small multiples.
+def small_lines(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], label: str) -> Markup:
+    """Lines in a unit square with its diagonal, without axis text, for small multiples.
 
     Args:
         lines: class that gives the colour -> x and y of the points, in [0, 1].
         label: what a screen reader says.
-        diagonal: whether a dashed line runs from the lower left to the upper right.
     """
     parts = [
         f'<svg class="small" role="img" viewBox="-1 -1 {_SMALL + 2} {_SMALL + 2}" '
         f'aria-label="{escape(label)}"><path class="frame" d="M0 0H{_SMALL}V{_SMALL}H0Z"/>'
+        f'<path class="chance" d="M0 {_SMALL}L{_SMALL} 0"/>'
     ]
-    if diagonal:
-        parts.append(f'<path class="chance" d="M0 {_SMALL}L{_SMALL} 0"/>')
     for kind, points in lines.items():
         places = (f"{x * _SMALL:.1f} {(1 - y) * _SMALL:.1f}" for x, y in zip(*points, strict=True))
         parts.append(f'<path class="curve {escape(kind)}" d="M{"L".join(places)}"/>')

@@ -18,7 +18,7 @@ from trainer.evaluation.calibration import BINS
 from trainer.evaluation.recalibration import METHODS
 from trainer.report import controls
 from trainer.report.figures import charts, reliability
-from trainer.report.parts import Fold, Heading, Notes, Part, Words, flagged
+from trainer.report.parts import Fold, Heading, Notes, Part, Words, flagged, unavailable
 from trainer.report.sections.calibration_notes import notes_on
 from trainer.report.source import Source
 
@@ -85,7 +85,7 @@ def _post_hoc(source: Source) -> dict[str, Any]:
             "Post-hoc calibration was not fitted: the predictions hold no validation split, and "
             "fitted on the images that it is judged by it would flatter. Hand in both splits."
         )
-        return {"available": False, "reason": reason}
+        return unavailable(reason)
     rows = source.rows("validation")
     findings = {
         name: recalibration_effect.fitted(

@@ -11,7 +11,7 @@ from trainer.evaluation.comparison import Difference, compare
 from trainer.evaluation.intervals import as_json
 from trainer.predictions.table import Predictions
 from trainer.report.figures.plots import nice_limits
-from trainer.report.parts import Drawn, Heading, Notes, Part, Words, forest
+from trainer.report.parts import Drawn, Heading, Notes, Part, Words, forest, unavailable
 from trainer.report.sections.pairing import aligned
 from trainer.report.source import Source
 
@@ -30,13 +30,10 @@ def build(source: Source) -> dict[str, Any]:
     """
     other = source.compared
     if other is None:
-        return {
-            "available": False,
-            "reason": (
-                "No second predictions file was given; --compare=FILE with another model's "
-                "predictions of the same images compares both."
-            ),
-        }
+        return unavailable(
+            "No second predictions file was given; --compare=FILE with another model's "
+            "predictions of the same images compares both."
+        )
     name = source.compared_name or "the compared predictions"
     common = [split for split in source.splits if split in other.split_names]
     if not common:

@@ -14,7 +14,7 @@ from trainer.predictions import heat_map_files
 from trainer.predictions.heat_map_files import KINDS, Gallery
 from trainer.predictions.placement import Placement
 from trainer.report.figures import overlay
-from trainer.report.parts import Drawn, Fold, Notes, Part
+from trainer.report.parts import Drawn, Fold, Notes, Part, unavailable
 from trainer.report.sections import beside
 from trainer.report.sections.card_facts import is_phantom
 from trainer.report.source import Source
@@ -50,15 +50,13 @@ def build(source: Source) -> dict[str, Any]:
     """
     path = beside.path_of(source, heat_map_files.GALLERY)
     if not path:
-        reason = f"no pictures lie beside the predictions: {_ASK}"
-        return {"available": False, "reason": reason}
+        return unavailable(f"no pictures lie beside the predictions: {_ASK}")
     found = heat_map_files.read_gallery(path)
     if not len(found.ids):
-        return {"available": False, "reason": "no image of the test split has a known label"}
+        return unavailable("no image of the test split has a known label")
     rows = source.rows(SPLIT)
     if beside.rows_of(rows, found.ids, found.findings, found.scores) is None:
-        reason = f"{heat_map_files.GALLERY} is of other predictions: {_ASK}"
-        return {"available": False, "reason": reason}
+        return unavailable(f"{heat_map_files.GALLERY} is of other predictions: {_ASK}")
     present = set(found.findings.tolist())
     return {
         "available": True,

@@ -13,7 +13,7 @@ from trainer.evaluation import boxes, intervals, localisation
 from trainer.evaluation.localisation import IOBB_THRESHOLDS, IOU_THRESHOLDS, Case, Measures
 from trainer.predictions import heat_map_files
 from trainer.predictions.heat_map_files import BoxedMaps
-from trainer.report.parts import Fold, Heading, Notes, Part
+from trainer.report.parts import Fold, Heading, Notes, Part, unavailable
 from trainer.report.sections import beside, localisation_notes, wang2017
 from trainer.report.source import Source
 
@@ -36,14 +36,14 @@ def build(source: Source) -> dict[str, Any]:
     """
     path = beside.path_of(source, heat_map_files.LOCALISATION)
     if not path:
-        return _unavailable(f"no heat maps lie beside the predictions: {_ASK}")
+        return unavailable(f"no heat maps lie beside the predictions: {_ASK}")
     boxed = heat_map_files.read_boxed(path)
     if not len(boxed.ids):
-        return _unavailable("no image of the test split has a box: preprocess with a box file")
+        return unavailable("no image of the test split has a box: preprocess with a box file")
     rows = source.rows(SPLIT)
     places = beside.rows_of(rows, boxed.ids, boxed.findings, boxed.scores)
     if places is None:
-        return _unavailable(f"{heat_map_files.LOCALISATION} is of other predictions: {_ASK}")
+        return unavailable(f"{heat_map_files.LOCALISATION} is of other predictions: {_ASK}")
     cases = _cases(boxed, places, rows.patients, rows.findings)
     found, means = localisation.measure(cases, boxed.placement, source.draws(SPLIT))
     section = {
@@ -139,10 +139,6 @@ def _false_positives(section: Mapping[str, Any], criterion: str) -> Table:
 
 def _thresholds(section: Mapping[str, Any], criterion: str) -> list[str]:
     return [f"{value:g}" for value in section[f"{criterion}_thresholds"]]
-
-
-def _unavailable(reason: str) -> dict[str, Any]:
-    return {"available": False, "reason": reason}
 
 
 def _cases(

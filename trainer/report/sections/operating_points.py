@@ -18,7 +18,7 @@ from trainer.evaluation.applied_thresholds import PREVALENCES, apply, at_half, m
 from trainer.evaluation.operating_points import MEASURES, RULES, predictive_values
 from trainer.report import controls
 from trainer.report.figures import charts
-from trainer.report.parts import Fold, Heading, Notes, Part, flagged
+from trainer.report.parts import Fold, Heading, Notes, Part, flagged, unavailable
 from trainer.report.source import Source
 
 _COLUMNS = {
@@ -60,7 +60,7 @@ def build(source: Source) -> dict[str, Any]:
         source: needs a validation and a test split.
     """
     if "validation" not in source.splits or "test" not in source.splits:
-        return {"available": False, "reason": _reason(source.splits)}
+        return unavailable(_reason(source.splits))
     validation, test = source.rows("validation"), source.rows("test")
     applied = [
         apply(

@@ -11,7 +11,7 @@ from preprocessing.contract.wording import NOT_DEFINED, ends, estimate, words
 from trainer.evaluation.auc import aurocs
 from trainer.predictions.table import Predictions
 from trainer.report import official_split
-from trainer.report.parts import Fold, Heading, Notes, Part, flagged
+from trainer.report.parts import Fold, Heading, Notes, Part, flagged, unavailable
 from trainer.report.sections.published_tables import FINDINGS, LEVELS, RESULTS, TEST_POSITIVES
 from trainer.report.source import Source
 
@@ -27,12 +27,12 @@ def build(source: Source) -> dict[str, Any]:
     """
     identity = official_split.identity(source.predictions, source.context.get("manifest"))
     if not identity["comparable"]:
-        return {"available": False, "reason": identity["statement"]}
+        return unavailable(identity["statement"])
     test = source.rows("test")
     shared = [name for name in FINDINGS if name in test.findings]
     if not shared:
         reason = "None of the findings of the predictions is one that published results cover."
-        return {"available": False, "reason": reason}
+        return unavailable(reason)
     mean = _mean(test)
     section = {
         "available": True,

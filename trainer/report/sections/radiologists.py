@@ -14,7 +14,7 @@ from trainer.evaluation.radiologists import REFERENCES, Readings, Reference
 from trainer.predictions.names import proven_rows
 from trainer.predictions.table import Predictions
 from trainer.report.figures.plots import nice_limits
-from trainer.report.parts import Drawn, Group, Heading, Notes, Part, forest
+from trainer.report.parts import Drawn, Group, Heading, Notes, Part, forest, unavailable
 from trainer.report.source import Source
 
 _RULES = {
@@ -51,7 +51,7 @@ def build(source: Source) -> dict[str, Any]:
         source: `radiologists` must name a file that holds images of the headline split.
     """
     if not source.radiologists:
-        return _absent(
+        return unavailable(
             "No radiologists' labels were handed in: name "
             "google2019_nih-chest-xray-labels.csv with --radiologists."
         )
@@ -61,7 +61,7 @@ def build(source: Source) -> dict[str, Any]:
         (readings.ids, readings.patients), (rows.ids, rows.patients), "radiologists' labels"
     )
     if not (joined >= 0).any():
-        return _absent(
+        return unavailable(
             f"None of the {len(readings.ids):,} images that radiologists labelled is among the "
             f"{len(rows.ids):,} {source.headline} images by its name: give predictions whose "
             "ids are the names of the images."
@@ -152,10 +152,6 @@ def _agreement(entries: Sequence[Mapping[str, Any]]) -> Table:
         ],
         sortable=True,
     )
-
-
-def _absent(reason: str) -> dict[str, Any]:
-    return {"available": False, "reason": reason}
 
 
 def _entry(

@@ -14,7 +14,17 @@ from trainer.evaluation.operating_points import choose
 from trainer.evaluation.subgroups import FEWEST
 from trainer.predictions import metadata
 from trainer.report.figures import plots
-from trainer.report.parts import Drawn, Fold, Group, Heading, Notes, Part, Words, forest
+from trainer.report.parts import (
+    Drawn,
+    Fold,
+    Group,
+    Heading,
+    Notes,
+    Part,
+    Words,
+    forest,
+    unavailable,
+)
 from trainer.report.sections import subgroup_notes
 from trainer.report.source import Source
 
@@ -50,18 +60,18 @@ def build(source: Source) -> dict[str, Any]:
             validation split for the rates at a threshold.
     """
     if source.metadata is None:
-        return _absent(_NO_METADATA)
+        return unavailable(_NO_METADATA)
     rows = source.rows(source.headline)
     joined = metadata.join(source.metadata, rows.ids, rows.patients)
     facts, basis = _facts(source.metadata, joined, rows.patients)
     if facts is None:
-        return _absent(
+        return unavailable(
             f"Neither an image nor a patient of the {source.headline} split is in the "
             "metadata: give the metadata of the same data set."
         )
     compared, thresholds = _compared(source, facts)
     if not compared["divisions"]:
-        return _absent(
+        return unavailable(
             f"The metadata do not divide the {source.headline} images into two groups: give a "
             "file that names sex, age or view."
         )
@@ -171,10 +181,6 @@ def _findings(division: Mapping[str, Any], section: Mapping[str, Any]) -> Table:
 
 def _gap(gaps: Mapping[str, Any] | None, key: str) -> Cell:
     return Cell("largest", value=0) if gaps is None else interval(gaps[key], "+.3f")
-
-
-def _absent(reason: str) -> dict[str, Any]:
-    return {"available": False, "reason": reason}
 
 
 def _facts(
