@@ -31,7 +31,7 @@ def main() -> None:
             time.sleep(after)
 
     modes._Stages.train = train
-    modes._Stages.export = modes.reporting.on_run = modes._show_report = lambda *_: None
+    modes._Stages.export = modes.report_stage.on_run = modes._show_report = lambda *_: None
     task.console()
 
 
