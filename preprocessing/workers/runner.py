@@ -81,8 +81,8 @@ def run(
         JobError: a worker met what the user can fix.
     """
     worker_processes.mark()
-    stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(title, unit, finished, stop), daemon=True)
+    stop, lost = threading.Event(), list[JobError]()
+    watcher = threading.Thread(target=_watch, args=(title, unit, finished, stop, lost), daemon=True)
     direct = beam_options.view_as(DirectOptions)
     processes = direct.direct_running_mode == "multi_processing"
     if processes:
@@ -96,6 +96,8 @@ def run(
         finally:
             stop.set()
             watcher.join()
+        if lost:
+            raise lost[0]
 
 
 def refuse_local_paths(beam_options: PipelineOptions, paths: Mapping[str, str]) -> None:
@@ -161,7 +163,21 @@ def _done(folder: str, units: Mapping[str, int]) -> int:
     return sum(units.get(name, 0) for name in names)
 
 
-def _watch(title: str, unit: str, finished: Mapping[str, int], stop: threading.Event) -> None:
+def _watch(
+    title: str,
+    unit: str,
+    finished: Mapping[str, int],
+    stop: threading.Event,
+    lost: list[JobError],
+) -> None:
+    """Shows the progress; output that cannot be written is left in `lost` for the main thread."""
+    try:
+        _count(title, unit, finished, stop)
+    except JobError as error:
+        lost.append(error)
+
+
+def _count(title: str, unit: str, finished: Mapping[str, int], stop: threading.Event) -> None:
     """Counts the notes of finished work: works for every runner, near or far."""
     folder, units = _notes(finished)
     poll_s = _POLL_BUCKET_S if storage.scheme_of(folder) else _POLL_S

@@ -92,7 +92,10 @@ def _check_endpoint(endpoint: str | None, platform: str) -> None:
         return
     if platform != "vertex":
         raise UsageError("--api_endpoint is for vertex; kubernetes takes kubectl's current context")
-    parts = urllib.parse.urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+    try:
+        parts = urllib.parse.urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+    except ValueError:
+        parts = urllib.parse.urlsplit("")
     if not parts.hostname or parts.scheme not in ("http", "https"):
         raise UsageError(f"--api_endpoint={endpoint} is neither a host name nor an https address")
     if parts.scheme == "http" and not _is_this_machine(parts.hostname):

@@ -223,7 +223,7 @@ def _from_parquet(path: str, data: bytes) -> dict[str, npt.NDArray[Any]]:
         refuse_twice(path, table.column_names)
         for name, column in zip(table.column_names, table.columns, strict=True):
             is_number = types.is_floating(column.type) or types.is_integer(column.type)
-            if is_number and not (column.null_count and name.startswith("score:")):
+            if is_number and (not column.null_count or name.startswith("label:")):
                 columns[name] = column.to_numpy()
             else:
                 found = ["" if cell is None else str(cell) for cell in column.to_pylist()]

@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from preprocessing.contract.errors import StoppedError
+from preprocessing.contract.errors import ResourceError, StoppedError
 from preprocessing.contract.process import streams
 
 FORMS = ("text", "json")
@@ -193,7 +193,9 @@ def say(program: str, sentence: str, exit_code: int | None = None) -> None:
     level = logging.WARNING if exit_code in (None, StoppedError.exit_code) else logging.ERROR
     extra = {**_PLAIN, "exit_code": exit_code}
     text = _LINE_BREAK.sub(" ", sentence.strip("\r\n"))
-    _OWN.log(level, f"{program}: {text}", extra=extra, stacklevel=2)
+    # A full disk behind standard error must not change the code that a job manager acts on.
+    with contextlib.suppress(ResourceError):
+        _OWN.log(level, f"{program}: {text}", extra=extra, stacklevel=2)
 
 
 def end() -> None:

@@ -15,6 +15,7 @@ from preprocessing.contract.process import log
 _PLAIN = {
     r"invalid literal for int\(\) with base \d+: .*": "not a whole number",
     r"could not convert string to float: .*": "not a number",
+    r"\('Non-boolean argument to boolean flag', .*\)": "not true or false",
 }
 
 

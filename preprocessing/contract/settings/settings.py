@@ -41,6 +41,8 @@ def _to_float(value: Any) -> Any:
         return float(value)
     except (TypeError, ValueError):
         return value
+    except OverflowError:
+        return repr(value)  # refused as a text, too
 
 
 def _to_int(value: Any) -> Any:

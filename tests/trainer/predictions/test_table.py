@@ -237,3 +237,12 @@ def test_a_row_is_counted_and_not_a_line_where_cells_hold_line_breaks(tmp_path: 
     path.write_text(GOOD.replace("a.png", '"a\n\nb"') + "d,3,test,1\n")
     with pytest.raises(DataError, match=r"row 4 \(id 'd'\) has 4 cells where the header has 7"):
         read(str(path))
+
+
+def test_whole_numbers_beside_a_missing_one_stay_whole_in_parquet(tmp_path: Path) -> None:
+    """A rounded name would be another image's, and a missing one called nan."""
+    columns = {"id": [2**53 + 1, 2**53, None], "patient": [1, 2, 3], "split": ["test"] * 3}
+    columns |= {"label:Mass": [1, 0, None], "score:Mass": [0.1, 0.2, 0.3]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), f"{tmp_path}/p.parquet")
+    with pytest.raises(DataError, match="column id is empty in row 3"):
+        read(f"{tmp_path}/p.parquet")

@@ -150,6 +150,10 @@ def test_a_whole_number_serves_as_a_number(file: Callable[[str], str]) -> None:
         ("optimizer: {rate: 1, rate: 2}", "'rate' is given twice"),
         ("- steps", "must hold a mapping of settings, not list"),
         ("steps: [1", "is not YAML"),
+        ("steps: !!int abc", "is not YAML"),
+        ("steps: !!bool abc", "is not YAML"),
+        ("steps: !!timestamp x", "is not YAML"),
+        (f"optimizer: {{rate: 1{'0' * 400}}}", "rate"),
         ("!!python/object/apply:os.getcwd []", "is not YAML"),
     ],
 )
