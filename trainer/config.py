@@ -24,8 +24,9 @@ class RuntimeConfig:
     strategy: str = setting(
         "auto", FREE, choices=("auto", "one_device", "mirrored", "multi_worker", "tpu")
     )
-    """How replicas share the work. auto takes tpu if `tpu` is set, multi_worker if TF_CONFIG names
-    more than one task, mirrored if there is more than one GPU, else one_device."""
+    """How replicas share the work. auto takes tpu if `tpu` or TPU_NAME is set, multi_worker if the
+    environment names more than one task, mirrored if there is more than one GPU or logical CPU,
+    else one_device."""
     precision: str = setting(
         "float32", FIXED, choices=("float32", "mixed_float16", "mixed_bfloat16")
     )
