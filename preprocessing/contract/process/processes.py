@@ -28,10 +28,10 @@ def end_descendants() -> None:
         for name in filter(str.isdecimal, os.listdir("/proc")):
             with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as file:
                 parents[int(name)] = int(file.read().rpartition(")")[2].split()[1])
-    family = found = {os.getpid()}
-    while found:
-        found = {pid for pid, parent in parents.items() if parent in family} - family
-        family = family | found
-    for pid in family - {os.getpid()}:
+    # Those that started others come first: a shell must not go on when its command ends.
+    family = [os.getpid()]
+    for one in family:
+        family += [pid for pid, parent in parents.items() if parent == one]
+    for pid in family[1:]:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGTERM)
