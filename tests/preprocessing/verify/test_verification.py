@@ -2,7 +2,11 @@
 """A good data set is clean; each kind of damage is found, and found once."""
 
 import dataclasses
+import os
 import pathlib
+import subprocess
+import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import patience
 from preprocessing.contract.pictures import image
 
+ROOT = pathlib.Path(__file__).parents[3]
 SIZE = 32
 
 
@@ -331,6 +336,22 @@ def test_the_command_line_prints_clean_or_exits_with_65(finished, capsys) -> Non
     pathlib.Path(folder, finished.shard()).unlink()
     assert task.main(["cxr14-preprocess", "verify", folder]) == DataError.exit_code
     assert "is missing" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize(
+    ("stream", "folder", "code"), [("stdout", True, 74), ("stderr", False, 64)]
+)
+def test_a_full_disk_behind_the_output_leaves_the_exit_code_right(
+    finished: Any, stream: str, folder: bool, code: int
+) -> None:
+    """74 for a result that is lost; to lose the sentence changes no code."""
+    command = [sys.executable, "-m", "preprocessing.task", "verify"]
+    command += [str(finished.folder)] * folder
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, cwd=ROOT, timeout=120, **{**streams, stream: full})
+    assert done.returncode == code, done.stderr
 
 
 def test_worker_processes_find_the_same(finished) -> None:

@@ -46,6 +46,7 @@ def launch(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         (["vertex", "--job=x.yaml", "--api_endpoint=http://10.0.0.1"], "use https"),
         (["vertex", "--job=x.yaml", "--api_endpoint=http://localhost.example.com"], "use https"),
         (["vertex", "--job=x.yaml", "--api_endpoint=ftp://127.0.0.1"], "neither a host name"),
+        (["vertex", "--job=x.yaml", "--api_endpoint=http://["], "neither a host name"),
         (["kubernetes", "--job=x.yaml", "--api_endpoint=a.example.com"], "is for vertex"),
     ],
 )

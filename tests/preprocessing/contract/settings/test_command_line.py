@@ -50,3 +50,8 @@ def test_a_value_that_is_no_number_is_called_so() -> None:
         parse("--images=ten")
     with pytest.raises(UsageError, match="^flag --share=half: not a number; --help lists"):
         parse("--share=half")
+
+
+def test_a_value_that_is_neither_true_nor_false_is_called_so() -> None:
+    with pytest.raises(UsageError, match="^flag --dry=maybe: not true or false; --help lists"):
+        parse("--dry=maybe")
