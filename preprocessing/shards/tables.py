@@ -49,9 +49,14 @@ def read(folder: str, name: str, there: Container[str]) -> pd.DataFrame:
     if name in there:
         text = storage.read_bytes(storage.join(folder, name)).decode("utf-8", "replace")
         with contextlib.suppress(ValueError):  # also for what is not CSV
-            # By default, pandas takes the first cell of lines that are too long for an index.
             found = pd.read_csv(
-                io.StringIO(text), dtype=str, keep_default_na=False, index_col=False
+                io.StringIO(text),
+                dtype=str,
+                keep_default_na=False,
+                # By default, pandas takes the first cell of lines that are too long for an index.
+                index_col=False,
+                # A choice of columns: without one, each such line is warned of.
+                usecols=lambda column: column in _COLUMNS[name],
             )
     return found.reindex(columns=_COLUMNS[name]).fillna("").map(cells.original)
 
