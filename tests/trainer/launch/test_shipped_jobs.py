@@ -15,9 +15,10 @@ from trainer import flags
 from trainer.launch import job_file, kubernetes, placeholders, task, vertex
 
 ROOT = pathlib.Path(__file__).parents[3]
-JOBS = sorted((ROOT / "configs" / "jobs").iterdir())
-KUBERNETES_JOBS = sorted((ROOT / "configs" / "kubernetes").iterdir())
-CASES = [("vertex", path) for path in JOBS] + [("kubernetes", path) for path in KUBERNETES_JOBS]
+# A job file's name begins with its platform.
+CASES = [(path.name.split("_")[0], path) for path in sorted((ROOT / "configs/jobs").iterdir())]
+JOBS = [path for platform, path in CASES if platform == "vertex"]
+KUBERNETES_JOBS = [path for platform, path in CASES if platform == "kubernetes"]
 EACH_JOB = pytest.mark.parametrize(("platform", "path"), CASES, ids=lambda case: str(case)[-24:])
 
 
@@ -43,8 +44,8 @@ def rendered_arguments(platform: str, spec: dict[str, Any]) -> list[str]:
 
 
 def test_there_is_a_job_for_each_platform() -> None:
-    assert "vertex_gpu1.yaml" in [path.name for path in JOBS]
-    assert {"job.yaml", "jobset.yaml"} <= {path.name for path in KUBERNETES_JOBS}
+    assert {"vertex_gpu1", "kubernetes_gpu1", "kubernetes_jobset"} <= {p.stem for _, p in CASES}
+    assert {platform for platform, _ in CASES} == {"vertex", "kubernetes"}
 
 
 @EACH_JOB
