@@ -44,7 +44,20 @@ TESTED_ELSEWHERE = {
     "preprocessing.sources.row": "shards/test_shards.py",
     "trainer.run": "test_stages.py",
     "trainer.checkpoints.progress": "checkpoints/test_checkpoints.py",
-    "trainer.launch.job": "launch/test_job_file.py",
+    **{
+        f"trainer.launch.description.{part}": "launch/description/test_job_file.py"
+        for part in ("job", "kubernetes", "vertex")
+    },
+    **{
+        f"trainer.launch.description.{part}_checks": "launch/description/test_checks.py"
+        for part in ("kubernetes", "vertex")
+    },
+    "trainer.launch.platform": "launch/test_task.py",
+    "trainer.launch.verbs": "launch/test_task.py",
+    "trainer.launch.kubernetes.cluster": "launch/test_task.py",
+    "trainer.launch.kubernetes.service": "launch/test_task.py",
+    "trainer.launch.vertex.service": "launch/test_task.py",
+    "trainer.launch.vertex.vertex_ai": "launch/test_task.py",
     "trainer.predictions.formats": "predictions/test_table.py",
 }
 
@@ -158,7 +171,11 @@ def _offending_imports(allowed: Callable[[Source, str], bool]) -> list[str]:
 
 def test_the_walk_sees_the_tree() -> None:
     """A rule over an empty list would hold for ever."""
-    assert {"preprocessing.contract.schema", "trainer.config", "trainer.launch.job"} <= set(SOURCES)
+    assert {
+        "preprocessing.contract.schema",
+        "trainer.config",
+        "trainer.launch.description.job",
+    } <= set(SOURCES)
     schema = SOURCES["preprocessing.contract.schema"]
     assert Import("tensorflow", False, schema.imports[-1].line) in schema.imports
     assert "tensorflow" in _reached("preprocessing.contract.pictures.image_graph")

@@ -1,30 +1,40 @@
 # SPDX-License-Identifier: MIT
-"""Command line of `cxr14-launch`: prints or sends a training job.
+"""Command line of `cxr14-launch`: sends jobs, follows them, and ends them.
 
-    cxr14-launch vertex|kubernetes --job=YAML [--dry_run]
+    cxr14-launch [submit] vertex|kubernetes --job=YAML [--stage=STAGE] [--dry_run]
+    cxr14-launch doctor vertex|kubernetes --job=YAML [--stage=STAGE]
+    cxr14-launch status|logs|cancel vertex|kubernetes [NAME] [--job=YAML]
+    cxr14-launch list vertex|kubernetes [--job=YAML]
 
-With --dry_run, exactly what would be sent goes to standard output and nothing is sent; everything
-that is said about it goes to standard error.
+A job is found by its name, from any machine; where it was sent to, the job file or flags say. With
+--dry_run, exactly what would be sent goes to standard output and nothing is sent; everything that
+is said about it goes to standard error.
 """
 
+import contextlib
 import ipaddress
 import sys
 import urllib.parse
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from absl import flags
 
-from preprocessing.contract.errors import ConfigError, JobError, UsageError
+from preprocessing.contract.errors import JobError, UsageError
 from preprocessing.contract.process import streams
 from preprocessing.contract.settings import command_line, declaration
-from trainer.launch import job_file, kubernetes, manifests, placeholders, vertex
-from trainer.launch.job import EXAMPLE, Job
+from trainer.launch import verbs
+from trainer.launch.description import job_file
+from trainer.launch.description.job import EXAMPLE, Job
+from trainer.launch.kubernetes.cluster import Cluster
+from trainer.launch.platform import STAGES, Platform
+from trainer.launch.vertex.vertex_ai import VertexAI
 
+VERBS = ("submit", "doctor", "status", "logs", "cancel", "list")
+_NEED_A_JOB = ("submit", "doctor")
 _KEYS = """A job file, with an example or the default of each key, and what is allowed:
 
 """
-_USAGE = "cxr14-launch vertex|kubernetes --job=YAML [--dry_run]"
+_USAGE = f"cxr14-launch [{'|'.join(VERBS)}] vertex|kubernetes [NAME] [--job=YAML]"
 
 
 def main() -> int:
@@ -53,35 +63,88 @@ def run(argv: Sequence[str]) -> int:
 
 def _launch(argv: Sequence[str]) -> None:
     values = _flags()
-    positional = command_line.parse(argv, values=values)[1:]
+    words = command_line.parse(argv, values=values)[1:]
     if values.help:
         keys = declaration.described(EXAMPLE, changes=False)
         print(f"{__doc__}\nFlags:{values.get_help()}\n\n{_KEYS}{keys}")
         return
-    if len(positional) != 1 or positional[0] not in ("vertex", "kubernetes"):
+    verb = words.pop(0) if words and words[0] in VERBS else "submit"
+    if not words or words[0] not in ("vertex", "kubernetes"):
         raise UsageError(f"name one platform, vertex or kubernetes; usage: {_USAGE}")
-    if values.job is None:
+    name = words[1] if len(words) == 2 and verb in ("status", "logs", "cancel") else None
+    if len(words) > 1 and name is None:
+        raise UsageError(f"{words[1]!r} is one word too many; usage: {_USAGE}")
+    if values.job is None and verb in _NEED_A_JOB:
         raise UsageError(f"--job=YAML is missing; usage: {_USAGE}")
-    _check_endpoint(values.api_endpoint, positional[0])
-    job = job_file.load(values.job)
-    platform = _vertex if positional[0] == "vertex" else _kubernetes
-    platform(job, values)
+    _check_endpoint(values.api_endpoint, words[0])
+    job = job_file.load(values.job) if values.job is not None else None
+    with _blaming(values):
+        _do(verb, _platform(words[0], job, values), job, name, values)
+
+
+@contextlib.contextmanager
+def _blaming(values: flags.FlagValues) -> Iterator[None]:
+    """Names the job file, if there is one, in front of what is wrong with the job."""
+    with job_file.blaming(values.job) if values.job is not None else contextlib.nullcontext():
+        yield
+
+
+def _do(
+    verb: str, platform: Platform, job: Job | None, name: str | None, values: flags.FlagValues
+) -> None:
+    stage = values.stage
+    if job is not None and verb == "submit":
+        verbs.submit(platform, job, stage, dry_run=values.dry_run)
+    elif job is not None and verb == "doctor":
+        verbs.doctor(platform, job, stage)
+    elif verb == "list":
+        verbs.show_all(platform)
+    else:
+        name = name or (job.name if job is not None else None)
+        if name is None:
+            raise UsageError(f"{verb} needs a NAME or --job=YAML; `cxr14-launch list` shows names")
+        if verb == "logs":
+            verbs.logs(platform, name, stage, follow=values.follow)
+        else:
+            {"status": verbs.status, "cancel": verbs.cancel}[verb](platform, name, stage)
+
+
+def _platform(which: str, job: Job | None, values: flags.FlagValues) -> Platform:
+    """Returns the place that the flags name, or else the job file.
+
+    Raises:
+        UsageError: neither names it.
+    """
+    if which == "kubernetes":
+        section = job.kubernetes if job is not None else None
+        return Cluster(values.namespace or (section.namespace if section else "default"))
+    vertex = job.vertex if job is not None else None
+    project = values.project or (vertex.project if vertex else None)
+    region = values.region or (vertex.region if vertex else None)
+    if job is None and (project is None or region is None):
+        raise UsageError("vertex needs --project=ID and --region=REGION, or --job=YAML with both")
+    return VertexAI(project, region, values.api_endpoint)
 
 
 def _flags() -> flags.FlagValues:
     # A set of its own: the program must not answer to flags that imported packages define.
     values = flags.FlagValues()
     values.set_gnu_getopt(True)
-    flags.DEFINE_string("job", None, "Job file to launch, local or gs://.", flag_values=values)
+    texts = {
+        "job": "Job file, local or gs://.",
+        "project": "Google Cloud project, in the place of the job file's.",
+        "region": "Region of Vertex AI, in the place of the job file's.",
+        "namespace": "Namespace of Kubernetes, in the place of the job file's.",
+        "api_endpoint": "Another Vertex AI server than the region's own; http:// only on this "
+        "machine.",
+    }
+    for name, text in texts.items():
+        flags.DEFINE_string(name, None, text, flag_values=values)
+    flags.DEFINE_enum("stage", "train", STAGES, "Which job of the file.", flag_values=values)
     flags.DEFINE_bool(
         "dry_run", False, "Print exactly what would be sent, and send nothing.", flag_values=values
     )
-    flags.DEFINE_string(
-        "api_endpoint",
-        None,
-        "Another Vertex AI server than the region's own; http:// only on this machine.",
-        flag_values=values,
-    )
+    flags.DEFINE_bool("follow", False, "Read a log until the job is over.", flag_values=values)
     flags.DEFINE_bool("help", False, "Show this help.", flag_values=values, short_name="h")
     return values
 
@@ -107,42 +170,6 @@ def _is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _vertex(job: Job, values: flags.FlagValues) -> None:
-    with job_file.blaming(values.job):
-        spec, envelope = vertex.render(job), vertex.envelope(job)
-    labels = ", ".join(f"{key}={value}" for key, value in envelope["labels"].items())
-    about = f"the jobSpec of {job.name} (labels {labels}) for {envelope['parent']}"
-    if _to_be_sent(spec, [spec, envelope], about, values):
-        print(vertex.submit(job, api_endpoint=values.api_endpoint))
-
-
-def _kubernetes(job: Job, values: flags.FlagValues) -> None:
-    with job_file.blaming(values.job):
-        manifest = kubernetes.render(job)
-    about = f"the {manifest['kind']} {manifest['metadata']['namespace']}/{job.name}"
-    if manifest["kind"] == "JobSet":
-        about += f", whose {job.timeout_hours:g} hours count for each attempt"
-    if _to_be_sent(manifest, manifest, about, values):
-        print(kubernetes.submit(job))
-
-
-def _to_be_sent(spec: Any, filled_in: Any, about: str, values: flags.FlagValues) -> bool:
-    """Prints the spec in a dry run; otherwise checks that nothing is left to fill in."""
-    words = ", ".join(placeholders.find(filled_in))
-    if not values.dry_run:
-        if words:
-            raise ConfigError(
-                f"{values.job}: replace {words} by your own before you send the job; "
-                "--dry_run shows it as it is"
-            )
-        return True
-    print(f"cxr14-launch: nothing is sent; this is {about}", file=sys.stderr)
-    if words:
-        print(f"cxr14-launch: still to be replaced: {words}", file=sys.stderr)
-    sys.stdout.write(manifests.dump(spec))
-    return False
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import dataclasses
 import pytest
 import yaml
 
-from trainer.launch import kubernetes, manifests
-from trainer.launch.job import EXAMPLE
+from trainer.launch import manifests
+from trainer.launch.description.job import EXAMPLE
+from trainer.launch.kubernetes import render
 
 
 @pytest.mark.parametrize("text", ["1e3", "0o17", "y", "N", "1_000", ".5", "-7", "86400s", "~"])
@@ -34,6 +35,6 @@ def test_a_value_reaches_its_place_whatever_it_holds(text: str) -> None:
     (pool,) = manifests.fill("vertex", job=job, vertex=job.vertex)["workerPoolSpecs"]
     assert pool["containerSpec"]["env"] == [{"name": "A", "value": text}]
     assert pool["containerSpec"]["args"][0] == text
-    (container,) = kubernetes.render(job)["spec"]["template"]["spec"]["containers"]
+    (container,) = render.render(job)["spec"]["template"]["spec"]["containers"]
     assert (container["env"], container["args"][0]) == ([{"name": "A", "value": text}], text)
     assert yaml.safe_load(manifests.dump(container)) == container

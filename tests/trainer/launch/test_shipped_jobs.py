@@ -12,7 +12,10 @@ import pytest
 import yaml
 
 from trainer import flags
-from trainer.launch import job_file, kubernetes, placeholders, task, vertex
+from trainer.launch import task
+from trainer.launch.description import job_file, placeholders
+from trainer.launch.kubernetes import render as kubernetes_render
+from trainer.launch.vertex import render as vertex_render
 
 ROOT = pathlib.Path(__file__).parents[3]
 # A job file's name begins with its platform.
@@ -64,7 +67,7 @@ def test_dry_run_prints_exactly_what_would_be_sent(
     platform: str, path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     printed = yaml.safe_load(dry_run(platform, path, capsys))
-    render = vertex.render if platform == "vertex" else kubernetes.render
+    render = vertex_render.render if platform == "vertex" else kubernetes_render.render
     assert printed == render(job_file.load(str(path)))
 
 

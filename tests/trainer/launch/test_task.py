@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from trainer.launch import job_file as reader
-from trainer.launch import kubernetes, task, vertex
-from trainer.launch.job import EXAMPLE
+from trainer.launch import platform, task
+from trainer.launch.description import job_file as reader
+from trainer.launch.description.job import EXAMPLE
+from trainer.launch.kubernetes import render as kubernetes_render
+from trainer.launch.vertex import render as vertex_render
 
 ROOT = pathlib.Path(__file__).parents[3]
 MADE = "projects/my-project/locations/us-central1/customJobs/7"
@@ -39,7 +41,7 @@ def launch(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     [
         ([], "vertex or kubernetes"),
         (["slurm", "--job=x.yaml"], "vertex or kubernetes"),
-        (["vertex", "kubernetes", "--job=x.yaml"], "vertex or kubernetes"),
+        (["vertex", "kubernetes", "--job=x.yaml"], "one word too many"),
         (["vertex"], "--job=YAML is missing"),
         (["vertex", "--jbo=x.yaml"], "jbo"),
         (["vertex", "--job=x.yaml", "--dry_run=maybe"], "dry_run"),
@@ -115,8 +117,10 @@ def test_vertex_is_sent_what_dry_run_prints(
     assert send_to_vertex(path) == (0, f"{MADE}\n", "")
     [(method, where, body)] = stand_in.requests
     assert (method, where) == ("POST", "/v1/projects/my-project/locations/us-central1/customJobs")
-    assert (body["displayName"], body["labels"]) == ("quick-run", {"app": "cxr14", "team": "chest"})
-    assert as_message(body["jobSpec"]) == as_message(vertex.render(reader.load(path)))
+    labels = platform.labels(reader.load(path), "train", "gs://my-bucket/runs/quick")
+    assert labels["cxr14-name"] == body["displayName"] == "quick-run"
+    assert body["labels"] == {"app": "cxr14", "team": "chest", **labels}
+    assert as_message(body["jobSpec"]) == as_message(vertex_render.render(reader.load(path)))
 
 
 def as_message(spec: dict[str, Any]) -> Any:
@@ -222,7 +226,7 @@ def test_kubernetes_is_sent_what_dry_run_prints(
     assert (done.returncode, done.stdout) == (0, "research/quick-run\n"), done.stderr
     [(method, where, body)] = stand_in.requests
     assert (method, where) == ("POST", expected)
-    assert body == kubernetes.render(reader.load(path))
+    assert body == kubernetes_render.render(reader.load(path))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from preprocessing.contract.files import given_paths
 from preprocessing.contract.settings import declaration, settings
 from trainer import flags
 from trainer.config import Config
-from trainer.launch import checks, placeholders
-from trainer.launch.job import Job
+from trainer.launch.description import checks, placeholders
+from trainer.launch.description.job import Job
 
 
 def load(path: str) -> Job:

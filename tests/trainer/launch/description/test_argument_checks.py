@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from trainer import flags
-from trainer.launch import argument_checks, task
+from trainer.launch import task
+from trainer.launch.description import argument_checks
 
 DATA = {"data": "gs://bkt/d"}
 ONE = {"type": "NVIDIA_L4", "count": 1}

@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterator
 
-from trainer.launch.job import Accelerator
+from trainer.launch.description.job import Accelerator
 
 # Those that Vertex AI knows by name; a cluster may have others.
 VERTEX = (

@@ -11,18 +11,18 @@ import pytest
 import yaml
 
 from preprocessing.contract import errors
-from trainer.launch import job_file as reader
-from trainer.launch import kubernetes
-from trainer.launch.job import Kubernetes
+from trainer.launch.description import job_file as reader
+from trainer.launch.description.kubernetes import Kubernetes
+from trainer.launch.kubernetes import render, service
 
 
 @pytest.fixture
 def manifest(job_file: Callable[..., str]) -> dict[str, Any]:
-    return render(job_file())
+    return spec_of(job_file())
 
 
-def render(path: str) -> dict[str, Any]:
-    rendered = kubernetes.render(reader.load(path))
+def spec_of(path: str) -> dict[str, Any]:
+    rendered = render.render(reader.load(path))
     kubernetes_validate.validate(rendered, "1.33", strict=True)
     return rendered
 
@@ -103,7 +103,7 @@ def test_the_container_is_unprivileged_and_writes_to_its_volumes_only(
 
 
 def test_the_pod_runs_as_the_user_of_the_image(manifest: dict[str, Any]) -> None:
-    dockerfile = (pathlib.Path(__file__).parents[3] / "Dockerfile").read_text()
+    dockerfile = (pathlib.Path(__file__).parents[4] / "Dockerfile").read_text()
     security = pod(manifest)["securityContext"]
     assert f"\nUSER {security['runAsUser']}:{security['runAsGroup']}\n" in dockerfile
 
@@ -114,13 +114,13 @@ def test_gpus_are_requested_and_their_nodes_tolerated(manifest: dict[str, Any]) 
 
 
 def test_without_accelerator_no_gpu_is_asked_for(job_file: Callable[..., str]) -> None:
-    rendered = pod(render(job_file(accelerator=..., machine_type=...)))
+    rendered = pod(spec_of(job_file(accelerator=..., machine_type=...)))
     assert list(rendered["containers"][0]["resources"]["limits"]) == ["memory"]
     assert "tolerations" not in rendered
 
 
 def test_spot_selects_and_tolerates_spot_nodes(job_file: Callable[..., str]) -> None:
-    rendered = pod(render(job_file(spot=True)))
+    rendered = pod(spec_of(job_file(spot=True)))
     assert rendered["nodeSelector"] == {
         "node.kubernetes.io/instance-type": "g2-standard-24",
         "cloud.google.com/gke-spot": "true",
@@ -139,7 +139,7 @@ def test_every_setting_of_the_section_reaches_the_manifest(job_file: Callable[..
         grace_seconds=99,
         node_selector={"pool": "training"},
     )
-    manifest = render(job_file(kubernetes=dataclasses.asdict(section), env={"LEVEL": "1e3"}))
+    manifest = spec_of(job_file(kubernetes=dataclasses.asdict(section), env={"LEVEL": "1e3"}))
     text = yaml.safe_dump(manifest)
     for word in ("elsewhere", "somebody", "77Gi", "3Gi", "9Gi", "99", "training", "1e3"):
         assert word in text
@@ -148,8 +148,8 @@ def test_every_setting_of_the_section_reaches_the_manifest(job_file: Callable[..
 
 @pytest.mark.parametrize("changes", [{}, {"spot": True}, {"accelerator": ..., "machine_type": ...}])
 def test_one_pod_serves_both(job_file: Callable[..., str], changes: dict[str, object]) -> None:
-    alone = kubernetes.render(reader.load(job_file(env={"LEVEL": "1"}, **changes)))
-    several = kubernetes.render(reader.load(job_file(env={"LEVEL": "1"}, replicas=2, **changes)))
+    alone = render.render(reader.load(job_file(env={"LEVEL": "1"}, **changes)))
+    several = render.render(reader.load(job_file(env={"LEVEL": "1"}, replicas=2, **changes)))
     first = alone["spec"]["template"]["spec"]
     second = several["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
     own, added = (spec["containers"][0].pop("env") for spec in (first, second))
@@ -166,14 +166,14 @@ def test_one_pod_serves_both(job_file: Callable[..., str], changes: dict[str, ob
 
 
 def test_an_exit_code_is_hopeless_or_worth_another_try() -> None:
-    assert errors.StoppedError.exit_code not in kubernetes.HOPELESS
-    assert kubernetes.HOPELESS == [64, 65, 78]
+    assert errors.StoppedError.exit_code not in render.HOPELESS
+    assert render.HOPELESS == [64, 65, 78]
 
 
 def test_the_packages_to_install_are_those_of_the_extra() -> None:
-    text = (pathlib.Path(__file__).parents[3] / "setup.py").read_text()
+    text = (pathlib.Path(__file__).parents[4] / "setup.py").read_text()
     extra = text[text.index('"launch": [') : text.index('"tensorflow-io": [')]
-    packages = kubernetes.INSTALL.removeprefix("pip install ").split()
+    packages = service.INSTALL.removeprefix("pip install ").split()
     assert len(packages) == 2
     for package in packages:
         assert package.replace("'", '"') in extra

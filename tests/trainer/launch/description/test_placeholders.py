@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Placeholders are found wherever a value can hold them, and real names are not taken for them."""
 
-from trainer.launch import placeholders
+from trainer.launch.description import placeholders
 
 
 def test_each_placeholder_is_named_once_wherever_it_stands() -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from preprocessing.contract import errors
 from trainer.distribution import cluster
-from trainer.launch import job_file, kubernetes, task
+from trainer.launch import task
+from trainer.launch.description import job_file
+from trainer.launch.kubernetes import render
 from trainer.training import starts
 
 WORKERS = 3
@@ -18,12 +20,12 @@ WORKERS = 3
 
 @pytest.fixture
 def manifest(job_file: Callable[..., str]) -> dict[str, Any]:
-    return render(job_file(replicas=WORKERS))
+    return spec_of(job_file(replicas=WORKERS))
 
 
-def render(path: str) -> dict[str, Any]:
-    rendered = kubernetes.render(job_file.load(path))
-    assert rendered["apiVersion"] == kubernetes.JOBSET and rendered["kind"] == "JobSet"
+def spec_of(path: str) -> dict[str, Any]:
+    rendered = render.render(job_file.load(path))
+    assert rendered["apiVersion"] == render.JOBSET and rendered["kind"] == "JobSet"
     kubernetes_validate.validate(child(rendered), "1.33", strict=True)
     return rendered
 
@@ -99,13 +101,13 @@ def test_an_attempt_that_takes_all_the_time_is_the_last(manifest: dict[str, Any]
 def test_uncounted_restarts_are_bounded(
     job_file: Callable[..., str], attempt: str, ends: bool
 ) -> None:
-    environ = environment(render(job_file(replicas=WORKERS, restarts=2)), attempt)
+    environ = environment(spec_of(job_file(replicas=WORKERS, restarts=2)), attempt)
     if not ends:
         starts.check_platform(environ)
         return
     with pytest.raises(errors.ConfigError) as caught:
         starts.check_platform(environ)
-    assert action_on_code(render(job_file(replicas=WORKERS)), caught.value.exit_code) == (
+    assert action_on_code(spec_of(job_file(replicas=WORKERS)), caught.value.exit_code) == (
         "FailJobSet"
     )
 

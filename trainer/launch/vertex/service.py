@@ -1,65 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""Renders a job as a CustomJobSpec of Vertex AI and sends it.
-
-The names are those of the REST API (google.cloud.aiplatform.v1.CustomJobSpec), so that the rendered
-YAML also serves `gcloud ai custom-jobs create --config=FILE`.
-"""
+"""Talks to the REST API of Vertex AI."""
 
 from typing import Any
 
 from preprocessing.contract.errors import ConfigError, ServiceError
 from preprocessing.contract.files import faults
-from trainer.launch import manifests
-from trainer.launch.job import Job, Vertex
+from trainer.launch.description.job import Job
 from trainer.launch.manifests import Spec
+from trainer.launch.vertex import render
 
-LABELS = {"app": "cxr14"}
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _ANSWER_S = 60.0
 
 
-def render(job: Job) -> Spec:
-    """Returns the CustomJobSpec of a job.
-
-    Raises:
-        ConfigError: the job lacks what Vertex AI needs.
-    """
-    vertex = section(job)
-    if job.machine_type is None:
-        raise ConfigError("machine_type is missing, and Vertex AI cannot do without it")
-    if not job.output.startswith("gs://"):
-        raise ConfigError(f"output is {job.output!r}, but Vertex AI writes to gs:// only")
-    return manifests.fill("vertex", job=job, vertex=vertex)
-
-
-def section(job: Job) -> Vertex:
-    """Returns the job's `vertex` section.
-
-    Raises:
-        ConfigError: it has none.
-    """
-    if job.vertex is None:
-        raise ConfigError("vertex is missing: the section names the project and the region")
-    return job.vertex
-
-
-def envelope(job: Job) -> Spec:
-    """Returns what is sent beside the CustomJobSpec: where to, and the job's name and labels."""
-    vertex = section(job)
-    return {
-        "parent": f"projects/{vertex.project}/locations/{vertex.region}",
-        "displayName": job.name,
-        "labels": {**LABELS, **job.labels},
-    }
-
-
-def submit(job: Job, *, api_endpoint: str | None = None) -> str:
+def create(job: Job, spec: Spec, *, api_endpoint: str | None = None) -> str:
     """Sends a job to Vertex AI and returns its resource name, projects/P/locations/R/customJobs/N.
 
     One request, which is never repeated: a job made twice costs money.
 
     Args:
         job: the job to send.
+        spec: what it is to Vertex AI.
         api_endpoint: another server than the region's own; http:// is for a server on this machine
             and is sent no credentials.
 
@@ -71,9 +32,9 @@ def submit(job: Job, *, api_endpoint: str | None = None) -> str:
     import requests
     from google.auth import exceptions
 
-    sent = envelope(job)
-    body = {"displayName": sent["displayName"], "labels": sent["labels"], "jobSpec": render(job)}
-    address = api_endpoint or f"{section(job).region}-aiplatform.googleapis.com"
+    sent = render.envelope(job)
+    body = {"displayName": sent["displayName"], "labels": sent["labels"], "jobSpec": spec}
+    address = api_endpoint or f"{render.section(job).region}-aiplatform.googleapis.com"
     address = address if "://" in address else f"https://{address}"
     try:
         answer = _session(address).post(

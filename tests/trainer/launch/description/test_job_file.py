@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from preprocessing.contract.errors import ConfigError, UsageError
-from trainer.launch import job_file as reader
+from trainer.launch.description import job_file as reader
 
 ACCOUNT = "me@proj-x.iam.gserviceaccount.com"
 VERTEX = {"project": "proj-x", "region": "us-central1"}

@@ -3,8 +3,8 @@
 
 import pytest
 
-from trainer.launch import machines
-from trainer.launch.job import Accelerator
+from trainer.launch.description import machines
+from trainer.launch.description.job import Accelerator
 
 GOOD = [
     ("g2-standard-12", "NVIDIA_L4", 1),

@@ -9,10 +9,11 @@ label is a Google Cloud label that Kubernetes takes too.
 import dataclasses
 
 from preprocessing.contract.settings.declaration import FREE, REQUIRED, setting
+from trainer.launch.description.kubernetes import Kubernetes
+from trainer.launch.description.vertex import Vertex
 
 ArgumentValue = str | int | float | bool
 
-_WORD = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 # A moved tag would let a restart resume with another program than the one that saved.
 _IMAGE = (
     r"([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*"
@@ -34,86 +35,6 @@ class Accelerator:
     leaves the choice of the GPU model to `machine_type` and `kubernetes.node_selector`."""
     count: int = setting(REQUIRED, FREE, ge=1)
     """GPUs per replica."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Vertex:
-    """What only Vertex AI needs to know."""
-
-    project: str = setting(
-        REQUIRED,
-        FREE,
-        # Also as a number, or within a domain as example.com:my-project.
-        pattern=r"([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]|[0-9]{6,}",
-        form="a project's ID, 6 to 30 lower-case letters, digits and inner hyphens, or its number; "
-        "`gcloud projects list` shows them",
-    )
-    """Google Cloud project that pays for the job."""
-    region: str = setting(
-        REQUIRED,
-        FREE,
-        pattern=r"[a-z]+(-[a-z]+)+[0-9]{1,2}",
-        form="a region such as us-central1, without the letter of a zone",
-    )
-    """Location of the job; the bucket should lie in it too."""
-    service_account: str | None = setting(
-        None,
-        FREE,
-        pattern=r"[^@\s]+@[^@\s]+\.gserviceaccount\.com",
-        form="a service account's e-mail, NAME@PROJECT.iam.gserviceaccount.com",
-    )
-    """E-mail that the containers act as; none takes Vertex AI's default."""
-    tensorboard: str | None = setting(
-        None,
-        FREE,
-        pattern=r"projects/[^/]+/locations/[^/]+/tensorboards/[^/]+",
-        form="projects/PROJECT/locations/REGION/tensorboards/ID",
-    )
-    """TensorBoard to stream to; needs `service_account`."""
-    boot_disk_type: str = setting(
-        "pd-ssd", FREE, choices=("pd-ssd", "pd-standard", "pd-balanced", "hyperdisk-balanced")
-    )
-    """Disk type, of those that the machine type allows."""
-    boot_disk_gb: int = setting(200, FREE, ge=100, le=64_000, unit="GiB")
-    """Size of the boot disk in GiB; holds the image and /tmp."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Kubernetes:
-    """What only Kubernetes needs to know."""
-
-    namespace: str = setting(
-        "default",
-        FREE,
-        pattern=rf"(?=.{{1,63}}\Z){_WORD}",
-        form="a namespace's name, at most 63 lower-case letters, digits and inner hyphens",
-    )
-    """Where the Job is made; it must exist."""
-    service_account: str | None = setting(
-        None,
-        FREE,
-        pattern=rf"(?=.{{1,253}}\Z){_WORD}(\.{_WORD})*",
-        form="a service account's name in the namespace, not an e-mail",
-    )
-    """Kubernetes service account, on GKE bound to one that may use the bucket; none takes the
-    namespace's default."""
-    cpu: str = setting(
-        "4",
-        FREE,
-        pattern=r"(?=.*[1-9])([0-9]+(\.[0-9]+)?|[0-9]+m)",
-        form="a quantity of cores such as 500m or 8",
-    )
-    """CPU request, a Kubernetes quantity."""
-    memory: str = setting("16Gi", FREE)
-    """Memory request and limit; `shared_memory` counts against it."""
-    shared_memory: str = setting("2Gi", FREE)
-    """Size limit of /dev/shm, which NCCL needs between the GPUs of one host."""
-    scratch: str = setting("20Gi", FREE)
-    """Size limit of /tmp, the only other place that the container can write to."""
-    grace_seconds: int = setting(60, FREE, ge=15, unit="seconds, which the trainer needs to save")
-    """Time between SIGTERM and SIGKILL; GKE Spot nodes give 15 s whatever it says."""
-    node_selector: dict[str, str] = setting({}, FREE)
-    """Labels that a node must have, such as cloud.google.com/gke-accelerator."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

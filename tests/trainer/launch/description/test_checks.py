@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from preprocessing.contract.errors import ConfigError
-from trainer.launch import job_file as reader
+from trainer.launch.description import job_file as reader
 
 ACCOUNT = "cxr14@proj-x.iam.gserviceaccount.com"
 VERTEX = {"project": "proj-x", "region": "us-central1"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths, storage
 from trainer import flags
-from trainer.launch.job import Job
+from trainer.launch.description.job import Job
 
 _FLAG = re.compile(r"--[A-Za-z_][A-Za-z0-9_.]*(=.*)?", re.DOTALL)
 _ADDRESS = re.compile(r"[a-z][a-z0-9]*://[^/]+/.+", re.DOTALL)

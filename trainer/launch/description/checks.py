@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""Says what is wrong with a job description before a cloud refuses it, or worse, accepts it.
+
+What a key may be by itself is declared at it, in `job.py`.
+"""
+
+import re
+from collections.abc import Iterator
+
+from trainer.launch.description import argument_checks, kubernetes_checks, vertex_checks
+from trainer.launch.description.job import Job
+
+_LABEL = re.compile(r"[a-z]([-_a-z0-9]{0,61}[a-z0-9])?")
+_LABEL_VALUE = re.compile(r"([a-z0-9]([-_a-z0-9]{0,61}[a-z0-9])?)?")
+_MOST_LABELS = 60
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What a platform tells the trainer of its peers; a job that sets it would mislead it.
+_RESERVED = re.compile(r"TF_CONFIG|CLUSTER_SPEC|JOB_COMPLETION_INDEX|(CXR14|JOBSET|AIP)_.*")
+
+
+def problems(job: Job) -> Iterator[str]:
+    """Yields what is wrong with a job, each time the key in the job file first, and what to do."""
+    if problem := argument_checks.address_problem(job.output):
+        yield f"output is {job.output!r}: use a folder in a bucket such as gs://b/runs/1: {problem}"
+    yield from argument_checks.problems(job)
+    yield from _labels_and_environment(job)
+    if job.vertex is not None:
+        yield from vertex_checks.problems(job, job.vertex)
+    if job.kubernetes is not None:
+        yield from kubernetes_checks.problems(job, job.kubernetes)
+
+
+def _labels_and_environment(job: Job) -> Iterator[str]:
+    if len(job.labels) > _MOST_LABELS:
+        yield f"labels holds {len(job.labels)} labels, but at most {_MOST_LABELS} are taken"
+    for key, value in job.labels.items():
+        if not _LABEL.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
+            yield (
+                f"labels holds {key}: {value!r}, but keys and values must be lower-case letters, "
+                "digits and inner - or _, at most 63 of them"
+            )
+    for name in job.env:
+        if not _ENV_NAME.fullmatch(name):
+            yield f"env holds {name!r}, which is not a name of an environment variable"
+        elif _RESERVED.fullmatch(name):
+            yield f"env holds {name}, which the platform sets: leave it out"

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""The section `vertex` of a job file."""
+
+import dataclasses
+
+from preprocessing.contract.settings.declaration import FREE, REQUIRED, setting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Vertex:
+    """What only Vertex AI needs to know."""
+
+    project: str = setting(
+        REQUIRED,
+        FREE,
+        # Also as a number, or within a domain as example.com:my-project.
+        pattern=r"([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]|[0-9]{6,}",
+        form="a project's ID, 6 to 30 lower-case letters, digits and inner hyphens, or its number; "
+        "`gcloud projects list` shows them",
+    )
+    """Google Cloud project that pays for the job."""
+    region: str = setting(
+        REQUIRED,
+        FREE,
+        pattern=r"[a-z]+(-[a-z]+)+[0-9]{1,2}",
+        form="a region such as us-central1, without the letter of a zone",
+    )
+    """Location of the job; the bucket should lie in it too."""
+    service_account: str | None = setting(
+        None,
+        FREE,
+        pattern=r"[^@\s]+@[^@\s]+\.gserviceaccount\.com",
+        form="a service account's e-mail, NAME@PROJECT.iam.gserviceaccount.com",
+    )
+    """E-mail that the containers act as; none takes Vertex AI's default."""
+    tensorboard: str | None = setting(
+        None,
+        FREE,
+        pattern=r"projects/[^/]+/locations/[^/]+/tensorboards/[^/]+",
+        form="projects/PROJECT/locations/REGION/tensorboards/ID",
+    )
+    """TensorBoard to stream to; needs `service_account`."""
+    boot_disk_type: str = setting(
+        "pd-ssd", FREE, choices=("pd-ssd", "pd-standard", "pd-balanced", "hyperdisk-balanced")
+    )
+    """Disk type, of those that the machine type allows."""
+    boot_disk_gb: int = setting(200, FREE, ge=100, le=64_000, unit="GiB")
+    """Size of the boot disk in GiB; holds the image and /tmp."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Renders jobs for Kubernetes, sends them, and finds them again."""

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""What Vertex AI and Kubernetes have in common: a job is rendered, sent, found again and ended.
+
+Nothing of a job is kept on the machine that sent it: jobs are found by their labels, so that a
+person finds those of last night from any machine.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from trainer.launch.description.job import Job
+from trainer.launch.manifests import Spec
+
+STAGES = ("train", "preprocess", "serve")
+# The states of a job, whatever words its platform has for them.
+WAITING, RUNNING, SUCCEEDED, FAILED, CANCELLED = STATES = (
+    "waiting",
+    "running",
+    "succeeded",
+    "failed",
+    "cancelled",
+)
+# Labels of everything that is sent: what it does, under which name, writing where.
+STAGE, NAME, OUTPUT = "cxr14-stage", "cxr14-name", "cxr14-output"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rendered:
+    """What a job is to its platform.
+
+    Attributes:
+        spec: what --dry_run prints, and other tools of the platform take.
+        sent: all that is sent, in which nothing may be left to fill in.
+        about: what the spec is, for people.
+    """
+
+    spec: Spec
+    sent: Any
+    about: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """A job as its platform sees it.
+
+    Attributes:
+        name: as in the job file.
+        stage: one of `STAGES`.
+        state: one of `STATES`.
+        resource: the platform's own name of it.
+        detail: what the platform says of the state, in one line; empty if nothing.
+        created: when it was sent, RFC 3339; empty if the platform does not say.
+        ended: when it ended, likewise.
+        output: the folder that it writes to; empty if it cannot be known.
+    """
+
+    name: str
+    stage: str
+    state: str
+    resource: str
+    detail: str = ""
+    created: str = ""
+    ended: str = ""
+    output: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it will do nothing more."""
+        return self.state in (SUCCEEDED, FAILED, CANCELLED)
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that `doctor` looked at.
+
+    Attributes:
+        what: was looked at.
+        ok: whether it is as it must be; None if it could not be seen.
+        said: what was found, in one line.
+        fix: what to do about it; empty if nothing.
+    """
+
+    what: str
+    ok: bool | None
+    said: str
+    fix: str = ""
+
+
+class Platform(Protocol):
+    """A place that runs jobs.
+
+    All methods but `render` reach the platform and raise:
+        ConfigError: it refuses, with the reason and what to do.
+        ServiceError: it did not answer.
+        UsageError: there is no job of that name, or a package is missing.
+    """
+
+    def render(self, job: Job, stage: str) -> Rendered:
+        """Returns what would be sent. Raises ConfigError: the job lacks what the platform needs."""
+
+    def submit(self, job: Job, stage: str) -> tuple[Status, bool]:
+        """Sends a job, unless one that is not over writes to the same output.
+
+        Returns:
+            The job, and whether it is new; one found by its label is not.
+        """
+
+    def status(self, name: str, stage: str) -> Status:
+        """Returns the newest job of that name."""
+
+    def logs(self, name: str, stage: str, *, follow: bool) -> Iterator[str]:
+        """Yields the lines of the newest job of that name; with `follow` until it is over."""
+
+    def cancel(self, name: str, stage: str) -> Status:
+        """Ends the newest job of that name, which may save its state first; returns what it is."""
+
+    def list(self) -> Iterator[Status]:
+        """Yields the jobs that were sent to this place, newest first."""
+
+    def findings(self, job: Job, stage: str) -> Iterator[Finding]:
+        """Looks at everything of the platform that a job needs; changes nothing that stays."""
+
+
+def labels(job: Job, stage: str, output: str) -> dict[str, str]:
+    """Returns the labels by which a job is found; a label has no room for a path itself."""
+    digest = hashlib.sha256(output.rstrip("/").encode()).hexdigest()[:32]
+    return {STAGE: stage, NAME: job.name, OUTPUT: digest}

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""What a person does with jobs: send, look, read, end, list, check; each prints what it found.
+
+What a script reads (a name, lines of a log, a table) goes to standard output, all that is said
+about it to standard error.
+"""
+
+import sys
+
+from preprocessing.contract.errors import ConfigError
+from trainer.launch import manifests
+from trainer.launch.description import placeholders
+from trainer.launch.description.job import Job
+from trainer.launch.platform import Finding, Platform
+
+
+def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
+    """Sends a job, or with `dry_run` prints it.
+
+    Raises:
+        ConfigError: something is left to be filled in.
+    """
+    rendered = platform.render(job, stage)
+    words = ", ".join(placeholders.find(rendered.sent))
+    if dry_run:
+        _say(f"nothing is sent; this is {rendered.about}")
+        if words:
+            _say(f"still to be replaced: {words}")
+        sys.stdout.write(manifests.dump(rendered.spec))
+        return
+    if words:
+        raise ConfigError(
+            f"replace {words} by your own before you send the job; --dry_run shows it as it is"
+        )
+    status, is_new = platform.submit(job, stage)
+    if not is_new:
+        _say(f"{status.resource} writes to this output already and is {status.state}: sent nothing")
+    print(status.resource)
+
+
+def status(platform: Platform, name: str, stage: str) -> None:
+    """Prints what is known of a job, one `key: value` a line."""
+    found = platform.status(name, stage)
+    for key, value in vars(found).items():
+        if value:
+            print(f"{key}: {value}")
+
+
+def logs(platform: Platform, name: str, stage: str, *, follow: bool) -> None:
+    """Prints a job's log as it comes."""
+    for line in platform.logs(name, stage, follow=follow):
+        print(line, flush=True)
+
+
+def cancel(platform: Platform, name: str, stage: str) -> None:
+    """Ends a job."""
+    found = platform.cancel(name, stage)
+    _say(f"{found.resource} is {found.state}")
+
+
+def show_all(platform: Platform) -> None:
+    """Prints a table of the jobs, newest first."""
+    columns = ("name", "stage", "state", "created", "resource")
+    rows = [[column.upper() for column in columns]]
+    rows += [[getattr(found, column) for column in columns] for found in platform.list()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())
+
+
+def doctor(platform: Platform, job: Job, stage: str) -> None:
+    """Prints what was looked at before anything is paid for.
+
+    Raises:
+        ConfigError: something would keep the job from running; all of it is printed.
+    """
+    wrong = 0
+    for finding in platform.findings(job, stage):
+        wrong += finding.ok is False
+        print(_line(finding), flush=True)
+    if wrong:
+        raise ConfigError(f"{wrong} of the above must be fixed before the job can run")
+
+
+def _line(finding: Finding) -> str:
+    mark = {True: "ok", False: "WRONG", None: "unknown"}[finding.ok]
+    fix = f"; {finding.fix}" if finding.fix else ""
+    return f"{mark:8}{finding.what}: {finding.said}{fix}"
+
+
+def _say(text: str) -> None:
+    print(f"cxr14-launch: {text}", file=sys.stderr)
