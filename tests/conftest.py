@@ -30,6 +30,7 @@ SHARED = {
     "cxr14_workers": "cluster/workers.py",
     "cxr14_results": "cluster/results.py",
     "cxr14_small_backbone": "cluster/small_backbone.py",
+    "cxr14_controllers": "cluster/controllers.py",
 }
 
 
