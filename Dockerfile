@@ -19,6 +19,7 @@ COPY configs/requirements/${FLAVOR}.txt requirements.txt
 RUN pip --python /opt/venv/bin/python install --no-cache-dir --require-hashes \
     --requirement requirements.txt
 COPY setup.py pyproject.toml README.md LICENSE ./
+COPY configs configs
 COPY preprocessing preprocessing
 COPY trainer trainer
 # Without isolation the locked setuptools builds it: nothing is fetched that has no hash.

@@ -18,8 +18,11 @@ setup(
     license="MIT",
     license_files=["LICENSE"],
     python_requires=">=3.10,<3.14",
-    packages=find_packages(include=["preprocessing*", "trainer*"]),
+    # configs/ travels as a folder of `preprocessing`, where contract/settings/presets.py finds it.
+    packages=[*find_packages(include=["preprocessing*", "trainer*"]), "preprocessing.configs"],
+    package_dir={"preprocessing.configs": "configs"},
     package_data={
+        "preprocessing.configs": ["**/*.yaml"],
         "trainer.launch": ["templates/*"],
         "trainer.report": ["templates/*"],
         "trainer.report.sections": ["*.csv"],

@@ -14,7 +14,7 @@ from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths, storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process import log
-from preprocessing.contract.settings import command_line, declaration, settings
+from preprocessing.contract.settings import command_line, declaration, presets, settings
 
 _BEAMS_PATHS = (
     "--dataflow_job_file",
@@ -26,6 +26,8 @@ _BEAMS_PATHS = (
     "--temp_location",
     "--template_location",
 )
+# Of configs/, with the files that --config=preset:NAME names.
+_PRESETS = "preprocessing"
 _HELP = """cxr14-preprocess: radiographs and their index -> shards and manifest
 
   cxr14-preprocess --source=nih --images=DIR --labels=CSV --train_val_list=TXT --test_list=TXT
@@ -44,6 +46,7 @@ _HELP = """cxr14-preprocess: radiographs and their index -> shards and manifest
   --log_format=json writes every line of the log as one JSON object, as log services read it.
   --config may be given more than once: each file is read over the ones before it. Of two
   --config.NAME=VALUE the later counts; every other flag is given once.
+  --config=preset:NAME takes a file that comes with the program; --list_presets lists them.
 
 Settings with their defaults, as for a YAML file; in brackets: what is allowed, and whether the
 setting may change when an unfinished job is started again.
@@ -60,6 +63,9 @@ def do(argv: Sequence[str]) -> int:
     rest = [argument for at, argument in enumerate(argv) if at != 1 or argument != command]
     if {"--help", "-h", "--helpfull"} & set(rest):
         log.show(f"{_HELP}\n{declaration.described(Config())}")
+        return 0
+    if "--list_presets" in rest:
+        log.show(presets.listed(_PRESETS))
         return 0
     return _COMMANDS[command](rest)
 
@@ -78,7 +84,7 @@ def _run(argv: Sequence[str]) -> int:
         flags.DEFINE_string(name, "", "A path, local or gs://.", flag_values=values)
     flags.DEFINE_bool("allow_missing", False, "Work on part of the images.", flag_values=values)
     flags.DEFINE_bool("check_md5", False, "Check archives.", flag_values=values)
-    left = settings.parse(Config(), argv, values=values, known_only=True)
+    left = settings.parse(Config(), argv, values=values, known_only=True, folder=_PRESETS)
     for name in ("images", "labels", "output"):
         if not values[name].value:
             raise UsageError(f"--{name} is missing; --help shows the whole command")

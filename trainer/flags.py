@@ -10,7 +10,7 @@ from absl import flags
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths
 from preprocessing.contract.process import log
-from preprocessing.contract.settings import declaration, settings
+from preprocessing.contract.settings import declaration, presets, settings
 from trainer.config import Config
 
 MODES = ("train", "evaluate", "report", "export", "all")
@@ -36,6 +36,8 @@ that has a checkpoint.
 
 {settings}"""
 PATH_FLAGS = tuple(_PATHS)
+# Of configs/, with the files that --config=preset:NAME names.
+PRESETS = "training"
 _REPORT_FLAGS = ("metadata", "compare", "radiologists")
 # Settings that hold a path, and the words that they may hold instead.
 PATH_SETTINGS = {
@@ -78,6 +80,7 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
     for name, text in _PATHS.items():
         flags.DEFINE_string(name, base if name == "output" else "", text, flag_values=values)
     log.define_flag(values)
+    presets.define_flag(values)
     flags.DEFINE_bool("help", False, "Print this text.", short_name="h", flag_values=values)
     return values
 
@@ -95,9 +98,10 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
         ConfigError: a setting that does not exist or cannot work.
     """
     values = define(environ)
-    left = settings.parse(Config(), argv, values=values)
+    left = settings.parse(Config(), argv, values=values, folder=PRESETS)
     config: Config = values.config
-    text = _help(values) if values.help else ""
+    text = presets.listed(PRESETS) if values.list_presets else ""
+    text = _help(values) if values.help else text
     if not text:
         _check_path_settings(config)
     paths = {
@@ -133,7 +137,7 @@ def _check_path_settings(config: Config) -> None:
 
 
 def _help(values: flags.FlagValues) -> str:
-    listed = [values[name] for name in ("mode", *PATH_FLAGS, "log_format")]
+    listed = [values[name] for name in ("mode", *PATH_FLAGS, "log_format", "list_presets")]
     rows = [f"  --{flag.name}: {flag.help} (default {flag.default!r})" for flag in listed]
     rows.append(f"  --config: {values['config'].help}")
     return _HELP.format(flags="\n".join(rows), settings=declaration.described(Config()))

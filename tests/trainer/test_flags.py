@@ -139,3 +139,11 @@ def test_a_second_file_does_not_drop_the_first(tmp_path: pathlib.Path) -> None:
 def test_a_second_value_is_refused() -> None:
     with pytest.raises(UsageError, match="--data is given as /data and as /other: give it once"):
         flags.parse([*BASE, "--data=/other"], {})
+
+
+def test_a_preset_makes_the_same_run_as_its_file() -> None:
+    path = pathlib.Path(__file__).parents[2] / "configs" / "training" / "nih_gpu1.yaml"
+    one, other = (
+        flags.parse([*BASE, f"--config={given}"], {}) for given in ("preset:nih_gpu1", path)
+    )
+    assert one == other and one.config.runtime.accelerator == "gpu"

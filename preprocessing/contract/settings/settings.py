@@ -3,98 +3,58 @@
 
 import dataclasses
 import difflib
+import functools
 import re
 import typing
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-import dacite
 import yaml
 from absl import flags
 from ml_collections import config_flags
 
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.files import given_paths
-from preprocessing.contract.settings import command_line, yaml_files
+from preprocessing.contract.settings import command_line, mappings, presets, yaml_files
+
+# Part of what a user of this module asks for.
+from preprocessing.contract.settings.mappings import from_mapping as from_mapping
+from preprocessing.contract.settings.mappings import from_yaml as from_yaml
 
 T = TypeVar("T")
 
 _HELP = (
-    "YAML file of settings, the later of two over the earlier; --config.section.name=value "
-    "overrides single settings, wherever they are."
+    "YAML file of settings, or preset:NAME for one that comes with the program (--list_presets "
+    "lists them), the later of two over the earlier; --config.section.name=value overrides single "
+    "settings, wherever they are."
 )
 _FILE = re.compile(r"^--?config=")
 _OVERRIDE = re.compile(r"^--?(no)?config\.(?P<path>[^=]*)")
-# How YAML is to say what it said otherwise.
-_ADVICE = {
-    bool: ": write true or false",
-    int: ": write it in decimal digits, without leading zeros and quotes",
-    float: ": write it in decimal digits, as 0.001 or 1e-3",
-}
 
 
-def _to_float(value: Any) -> Any:
-    """Accepts what YAML 1.1 reads as text (`1e-4` has no dot) or as a whole number."""
-    if isinstance(value, bool):
-        return repr(value)  # refused with the field's name by dacite, as any other text
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return value
-    except OverflowError:
-        return repr(value)  # refused as a text, too
-
-
-def _to_int(value: Any) -> Any:
-    """Makes dacite refuse true and false, which Python counts among the whole numbers."""
-    return repr(value) if isinstance(value, bool) else value
-
-
-def from_mapping(kind: type[T], values: Any, *, origin: str) -> T:
-    """Builds a settings dataclass from nested mappings, refusing unknown keys and wrong types.
+def merged_files(kind: type[Any], paths: Sequence[str], folder: str = "") -> dict[str, Any]:
+    """Reads YAML files in order: what a later one holds replaces the same in those before it.
 
     Args:
-        kind: the dataclass to build; fields that `values` leaves out keep their defaults.
-        values: nested mapping, as read from YAML; None means empty.
-        origin: the file named in an error.
+        kind: the settings dataclass that each of them must fit.
+        paths: as given to --config.
+        folder: of configs/, whose files may be given as preset:NAME.
 
     Raises:
-        ConfigError: a key that does not exist or a value of the wrong type.
+        UsageError: a path that cannot be meant.
+        ConfigError: a file that is missing, is not YAML or does not fit, with the line.
     """
-    if values is None:
-        values = {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{origin} must hold a mapping of settings, not {type(values).__name__}")
-    strict = dacite.Config(strict=True, type_hooks={float: _to_float, int: _to_int})
-    try:
-        return dacite.from_dict(kind, values, config=strict)
-    except (dacite.DaciteError, TypeError) as error:
-        raise ConfigError(
-            f"{origin}: {_explain(error)}; see the fields of {kind.__name__} in "
-            f"{kind.__module__.replace('.', '/')}.py"
-        ) from error
-
-
-def from_yaml(kind: type[T], path: str) -> T:
-    """Reads a YAML file into a settings dataclass.
-
-    Raises:
-        ConfigError: the file is missing, is not YAML, or does not fit the dataclass.
-    """
-    return from_mapping(kind, yaml_files.read(path), origin=path)
-
-
-def _from_files(kind: type[T], paths: Sequence[str]) -> T:
-    """Reads YAML files in order: what a later one holds replaces the same in those before it."""
     merged: dict[str, Any] = {}
     for path in paths:
         if not path:
             raise ConfigError("--config names no file: give a YAML file or leave --config out")
+        path = presets.path_of(path, folder) if folder else path
         path = given_paths.checked("--config", path)
         values = yaml_files.read(path)
-        from_mapping(kind, values, origin=path)  # each by itself, so that an error names its file
+        # Each by itself, so that an error names its file.
+        from_mapping(kind, values, origin=path, place=functools.partial(yaml_files.place, path))
         merged = _merged(merged, values or {})
-    return from_mapping(kind, merged, origin=" and ".join(paths))
+    return merged
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +94,12 @@ def to_yaml(settings: Any) -> str:
 
 
 def parse(
-    defaults: Any, argv: Sequence[str], *, values: flags.FlagValues, known_only: bool = False
+    defaults: Any,
+    argv: Sequence[str],
+    *,
+    values: flags.FlagValues,
+    known_only: bool = False,
+    folder: str = "",
 ) -> list[str]:
     """Parses a command line with `--config=FILE.yaml` and `--config.section.name=value` overrides.
 
@@ -144,6 +109,7 @@ def parse(
             read in their order, each over the ones before it.
         values: the other flags, defined; `values.config` holds the settings afterwards.
         known_only: leave flags that are not defined to another parser instead of refusing them.
+        folder: of configs/, whose files may be given as preset:NAME.
 
     Returns:
         What is left over, program name first.
@@ -155,29 +121,37 @@ def parse(
     # 1. Put the contents of files of flags in their places.
     program, *given = command_line.with_files(argv, values)
     # 2. Take out the files of settings: overrides count over them, wherever they are given.
-    files, others = _files_apart(given)
+    files, others = files_apart(given)
     argv = [program, *others]
     # 3. Check the names of overrides: with `known_only` a misspelt one would be passed on.
-    kind = type(defaults)
-    for argument in argv:
-        if override := _OVERRIDE.match(argument):
-            _check_setting(kind, override["path"])
+    _check_overrides(type(defaults), argv)
     # 4. Define a flag for each setting, with the value of the files as its default.
+    if files:
+        merged = merged_files(type(defaults), files, folder)
+        defaults = from_mapping(type(defaults), merged, origin=" and ".join(files))
+    _define(defaults, argv, values)
+    return command_line.parse(argv, values=values, known_only=known_only)
+
+
+def _define(defaults: Any, argv: Sequence[str], values: flags.FlagValues) -> None:
     try:
         config_flags.DEFINE_config_dataclass(
             "config",
-            _from_files(kind, files) if files else defaults,
+            defaults,
             _HELP,
             flag_values=values,
             sys_argv=argv,
         )
     except flags.Error as error:
-        raise ConfigError(f"{_in_one_line(error)}; --help lists the settings") from error
-    return command_line.parse(argv, values=values, known_only=known_only)
+        raise ConfigError(f"{mappings.in_one_line(error)}; --help lists the settings") from error
 
 
-def _files_apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Takes the files of settings out of a command line, which may hold them anywhere."""
+def files_apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Takes the files of settings out of a command line, which may hold them anywhere.
+
+    Returns:
+        The files, as given, and the other arguments, each in their order.
+    """
     files, others, left = [], [], list(argv)
     while left:
         argument = left.pop(0)
@@ -191,6 +165,12 @@ def _files_apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         else:
             others.append(argument)
     return files, others
+
+
+def _check_overrides(kind: Any, argv: Sequence[str]) -> None:
+    for argument in argv:
+        if override := _OVERRIDE.match(argument):
+            _check_setting(kind, override["path"])
 
 
 def _check_setting(kind: Any, path: str) -> None:
@@ -221,19 +201,3 @@ def _refuse_several(path: str, kind: Any) -> None:
         raise ConfigError(
             f"--config.{path} is {several}: set it in a YAML file, with --config=FILE"
         )
-
-
-def _explain(error: Exception) -> str:
-    """Says what is wrong without dacite's view of the value, which may be a generator."""
-    if isinstance(error, dacite.WrongTypeError):
-        wanted, value = error.field_type, error.value
-        name = wanted.__name__ if isinstance(wanted, type) else str(wanted)
-        advice = _ADVICE.get(wanted, "") if isinstance(value, str) else ""
-        if wanted is str and isinstance(value, (int, float)):
-            advice = ": put it in quotes if it is meant as text"
-        return f"{error.field_path} must be of type {name}{advice}"
-    return _in_one_line(error)
-
-
-def _in_one_line(error: object) -> str:
-    return " ".join(str(error).split())

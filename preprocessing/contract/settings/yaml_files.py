@@ -7,6 +7,7 @@ setting of another type then refuses by name.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -71,3 +72,47 @@ def read(path: str) -> Any:
         raise ConfigError(f"configuration file {path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def place(path: str, *ways: Sequence[str]) -> str:
+    """Returns the file and the line of a value, for a sentence on it.
+
+    Args:
+        path: of a YAML file.
+        ways: keys that lead to the value; of several ways the first that leads to one counts. In a
+            list the last key is a text, or the name of a flag as in `--name=value`. What is not
+            there, such as a key that is missing, has the line of what should hold it.
+    """
+    try:
+        root = yaml.compose(storage.read_text(path), Loader=_Loader)
+    except (OSError, ValueError, yaml.YAMLError):
+        return path
+    followed = [_follow(root, keys) for keys in ways]
+    whole = [lines for lines, keys in zip(followed, ways, strict=True) if len(lines) == len(keys)]
+    lines = (whole or followed)[0]
+    return f"{path}, line {lines[-1]}" if lines else path
+
+
+def _follow(node: yaml.Node | None, keys: Sequence[str]) -> list[int]:
+    """Returns the lines of keys, each below the one before it, as far as they are there."""
+    lines = []
+    for key in keys:
+        found = _within(node, key)
+        if found is None:
+            break
+        line, node = found
+        lines.append(line)
+    return lines
+
+
+def _within(node: yaml.Node | None, key: str) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if name.value == key:
+                return name.start_mark.line + 1, value
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            text = item.value if isinstance(item, yaml.ScalarNode) else ""
+            if key in (text, text.lstrip("-").partition("=")[0]):
+                return item.start_mark.line + 1, item
+    return None

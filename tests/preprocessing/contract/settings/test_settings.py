@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from absl import flags
 
+from preprocessing.config import Config
 from preprocessing.contract.errors import ConfigError, UsageError
 from preprocessing.contract.settings import settings
 
@@ -87,7 +88,7 @@ def test_a_later_file_is_read_over_an_earlier_one(tmp_path: pathlib.Path, given:
 def test_of_two_files_the_wrong_one_is_named(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a").write_text("steps: 3")
     (tmp_path / "b").write_text("stepz: 3")
-    with pytest.raises(ConfigError, match=f"^{tmp_path}/b: .*stepz"):
+    with pytest.raises(ConfigError, match=f"^{tmp_path}/b, line 1: key stepz"):
         _parse(f"--config={tmp_path}/b", f"--config={tmp_path}/a")
 
 
@@ -165,6 +166,16 @@ def test_a_wrong_file_is_refused_by_name_in_one_line(
         _parse(f"--config={path}")
     assert path in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_preset_is_a_file_under_a_name() -> None:
+    argv = ["program", "--config=preset:demo", "--config.examples_per_shard=3"]
+    values = flags.FlagValues()
+    settings.parse(Config(), argv, values=values, folder="preprocessing")
+    assert (values.config.stored_size, values.config.examples_per_shard) == (72, 3)
+    with pytest.raises(ConfigError, match=r"^preset:demmo does not exist: did you mean demo\?"):
+        argv = ["program", "--config=preset:demmo"]
+        settings.parse(Config(), argv, values=flags.FlagValues(), folder="preprocessing")
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: pathlib.Path) -> None:

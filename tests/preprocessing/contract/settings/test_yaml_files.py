@@ -68,3 +68,25 @@ def test_what_is_not_yaml_is_refused_in_one_line(read: Callable[[str], Any], tex
 def test_other_readers_of_yaml_in_this_process_are_left_alone(read: Callable[[str], Any]) -> None:
     read("a: 010")
     assert yaml.safe_load("a: 010") == {"a": 8}
+
+
+def test_a_value_is_found_by_its_line(tmp_path: pathlib.Path) -> None:
+    path = str(tmp_path / "a.yaml")
+    pathlib.Path(path).write_text(
+        "# a job\nname: a\nargs:\n  - --mode=all\n  - --config.seed=1\nvertex:\n  region: x\n"
+        "more: {a: 1,\n  b.c: 2}\n"
+    )
+    lines = {
+        ("name",): 2,
+        ("args", "config.seed"): 5,
+        ("args", "--mode=all"): 4,
+        ("args", "missing"): 3,
+        ("vertex", "region"): 7,
+        ("vertex", "missing", "more"): 6,
+        ("more", "b.c"): 9,
+    }
+    for keys, line in lines.items():
+        assert yaml_files.place(path, keys) == f"{path}, line {line}"
+    assert yaml_files.place(path, ["args", "none"], ["more", "a"]) == f"{path}, line 8"
+    assert yaml_files.place(path, ["none"]) == path
+    assert yaml_files.place(f"{path}.none", ["name"]) == f"{path}.none"
