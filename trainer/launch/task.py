@@ -21,7 +21,8 @@ from absl import flags
 
 from preprocessing.contract.errors import JobError, UsageError
 from preprocessing.contract.process import streams
-from preprocessing.contract.settings import command_line, declaration
+from preprocessing.contract.settings import command_line, declaration, presets
+from trainer import flags as trainer_flags
 from trainer.launch import verbs
 from trainer.launch.description import job_file
 from trainer.launch.description.job import EXAMPLE, Job
@@ -67,6 +68,10 @@ def _launch(argv: Sequence[str]) -> None:
     if values.help:
         keys = declaration.described(EXAMPLE, changes=False)
         print(f"{__doc__}\nFlags:{values.get_help()}\n\n{_KEYS}{keys}")
+        return
+    if values.list_presets:
+        print(presets.listed(job_file.PRESETS, "--job=preset:NAME"))
+        print(presets.listed(trainer_flags.PRESETS, "In args, config: preset:NAME"))
         return
     verb = words.pop(0) if words and words[0] in VERBS else "submit"
     if not words or words[0] not in ("vertex", "kubernetes"):
@@ -131,7 +136,7 @@ def _flags() -> flags.FlagValues:
     values = flags.FlagValues()
     values.set_gnu_getopt(True)
     texts = {
-        "job": "Job file, local or gs://.",
+        "job": "Job file, local or gs://, or preset:NAME for one that comes with the program.",
         "project": "Google Cloud project, in the place of the job file's.",
         "region": "Region of Vertex AI, in the place of the job file's.",
         "namespace": "Namespace of Kubernetes, in the place of the job file's.",
@@ -145,6 +150,7 @@ def _flags() -> flags.FlagValues:
         "dry_run", False, "Print exactly what would be sent, and send nothing.", flag_values=values
     )
     flags.DEFINE_bool("follow", False, "Read a log until the job is over.", flag_values=values)
+    presets.define_flag(values)
     flags.DEFINE_bool("help", False, "Show this help.", flag_values=values, short_name="h")
     return values
 

@@ -66,7 +66,7 @@ def test_a_bad_job_file_exits_78_with_one_sentence(
     path = job_file(replicas=0)
     assert task.run(["cxr14-launch", "vertex", "--job", path, "--dry_run"]) == 78
     shown = capsys.readouterr()
-    assert f"{path}: replicas is 0" in shown.err
+    assert f"{path}, line 18: replicas is 0" in shown.err
     assert shown.err.count("\n") == 1 and shown.out == ""
 
 
@@ -365,3 +365,17 @@ def test_ctrl_c_is_one_sentence(job_file: Callable[..., str]) -> None:
             _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.startswith("cxr14-launch: stopped by Ctrl-C: ") and said.count("\n") == 1
+
+
+def test_the_presets_are_listed_for_job_and_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert task.run(["cxr14-launch", "--list_presets"]) == 0
+    shown = capsys.readouterr().out
+    assert "  vertex_gpu1 " in shown and "  nih_gpu1 " in shown and shown.count("NAME takes") == 2
+
+
+def test_a_preset_that_is_to_be_filled_in_is_named_as_the_file_to_copy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert task.run(["cxr14-launch", "vertex", "--job=preset:vertex_gpu1", "--dry_run"]) == 0
+    assert task.run(["cxr14-launch", "vertex", "--job=preset:vertex_gpu1"]) == 78
+    assert "configs/jobs/vertex_gpu1.yaml: replace BUCKET" in capsys.readouterr().err

@@ -3,15 +3,19 @@
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterator
 
 from preprocessing.contract.errors import ConfigError, JobError
 from preprocessing.contract.files import given_paths
-from preprocessing.contract.settings import declaration, settings
+from preprocessing.contract.settings import declaration, presets, settings, yaml_files
 from trainer import flags
 from trainer.config import Config
-from trainer.launch.description import checks, placeholders
+from trainer.launch.description import checks, inlining, placeholders
 from trainer.launch.description.job import Job
+
+# Of configs/, with the job files that --job=preset:NAME names.
+PRESETS = "jobs"
 
 
 def load(path: str) -> Job:
@@ -20,10 +24,12 @@ def load(path: str) -> Job:
     Raises:
         UsageError: the path cannot be meant.
         ConfigError: the file is missing, is not YAML, has an unknown, missing or wrongly typed key,
-            or describes a job that cannot work; the sentence names the key and the file.
+            or describes a job that cannot work; the sentence names the key, the file and the line.
     """
-    path = given_paths.checked("--job", path)
+    path = given_paths.checked("--job", presets.path_of(path, PRESETS))
     job = settings.from_yaml(Job, path)
+    with blaming(path):
+        job = inlining.inline(job)
     # What is still to be replaced is checked as if it were, for a dry run.
     filled = settings.from_mapping(Job, placeholders.fill(dataclasses.asdict(job)), origin=path)
     with blaming(path):
@@ -36,11 +42,20 @@ def load(path: str) -> Job:
 
 @contextlib.contextmanager
 def blaming(path: str) -> Iterator[None]:
-    """Names the job file in front of what is wrong with the job."""
+    """Names the job file and the line in front of what is wrong with the job."""
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        found = presets.path_of(path, PRESETS)
+        raise ConfigError(f"{yaml_files.place(found, *_ways(str(error)))}: {error}") from error
+
+
+def _ways(problem: str) -> Iterator[tuple[str, ...]]:
+    """Yields keys that may lead to what a sentence is about, which begins with the key."""
+    first, *words = re.findall(r"[\w.]*\w", problem) or [""]
+    if first == "args":
+        yield from (("args", name) for word in words for name in (word, f"config.{word}"))
+    yield tuple(first.split("."))
 
 
 def _check_with_trainer(job: Job) -> None:

@@ -35,7 +35,7 @@ BAD_VERTEX = {
 def test_what_vertex_ai_would_refuse_is_named(
     job_file: Callable[..., str], section: dict[str, Any], named: str
 ) -> None:
-    with pytest.raises(ConfigError, match=r"^\S+job.yaml: ") as caught:
+    with pytest.raises(ConfigError, match=r"^\S+job.yaml, line \d+: ") as caught:
         reader.load(job_file(vertex={**VERTEX, **section}))
     assert named in str(caught.value)
 
@@ -89,7 +89,7 @@ BAD_KUBERNETES = {
 def test_what_cannot_start_is_named(
     job_file: Callable[..., str], section: dict[str, Any], named: str
 ) -> None:
-    with pytest.raises(ConfigError, match=r"^\S+job.yaml: ") as caught:
+    with pytest.raises(ConfigError, match=r"^\S+job.yaml, line \d+: ") as caught:
         reader.load(job_file(kubernetes=section))
     assert named in str(caught.value)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A bad job file is answered by one sentence that names the key and the file."""
 
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -149,3 +150,38 @@ def test_what_is_to_be_replaced_is_checked_as_if_it_were(job_file: Callable[...,
     assert reader.load(path).output == "gs://BUCKET/run"
     with pytest.raises(ConfigError, match="output is"):
         reader.load(job_file(output="gs://BUCKET"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"imgae": "x:1"}, "imgae: x:1"),
+        ({"vertex": {**VERTEX, "regoin": "x"}}, "  regoin: x"),
+        ({"accelerator": {"type": "NVIDIA_L4", "count": True}}, "  count: true"),
+        ({"accelerator": {"type": "l4", "count": 1}}, "  type: l4"),
+        ({"vertex": {"project": "proj-x"}}, "vertex:"),
+        ({"replicas": 0}, "replicas: 0"),
+        ({"kubernetes": {"memory": "16GB"}}, "  memory: 16GB"),
+        ({"args": {"data": "gs://bkt/d", "config.train.epocs": 3}}, "  config.train.epocs: 3"),
+        ({"args": {"data": "gs://bkt/d", "epochs": 3}}, "  epochs: 3"),
+        ({"args": {"data": "gs://bkt/d", "config.train.epochs": 0}}, "  config.train.epochs: 0"),
+        ({"args": ["--data=gs://bkt/d", "--config.seeed=3"]}, "- --config.seeed=3"),
+        ({"args": ["--data=gs://bkt/d", "--metadata=x.csv"]}, "- --metadata=x.csv"),
+        ({"labels": {"team": "A"}}, "labels:"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(
+    job_file: Callable[..., str], changes: dict[str, Any], line: str
+) -> None:
+    path = job_file(**changes)
+    with pytest.raises(ConfigError) as caught:
+        reader.load(path)
+    lines = pathlib.Path(path).read_text().replace("'", '"').splitlines()
+    assert str(caught.value).startswith(f"{path}, line {1 + lines.index(line)}: ")
+
+
+def test_a_preset_is_a_job_file_under_a_name() -> None:
+    path = str(pathlib.Path(__file__).parents[4] / "configs" / "jobs" / "vertex_gpu1.yaml")
+    assert reader.load("preset:vertex_gpu1") == reader.load(path)
+    with pytest.raises(ConfigError, match=r"^preset:vertex_gpu does not exist: did you mean vert"):
+        reader.load("preset:vertex_gpu")

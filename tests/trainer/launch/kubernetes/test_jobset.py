@@ -157,7 +157,7 @@ def test_a_name_too_long_for_a_host_is_refused(
     path = job_file(name="a" * letters, replicas=WORKERS)
     assert task.run(["cxr14-launch", "kubernetes", f"--job={path}", "--dry_run"]) == code
     shown = capsys.readouterr()
-    assert (f"{path}: name is" in shown.err) == (code == 78)
+    assert (f"{path}, line 1: name is" in shown.err) == (code == 78)
     assert bool(shown.out) == (code == 0)
 
 

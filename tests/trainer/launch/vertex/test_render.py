@@ -75,9 +75,12 @@ def test_output_account_tensorboard_and_environment_are_passed(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"machine_type": ...}, "machine_type is missing"),
-        ({"vertex": ...}, "vertex is missing"),
-        ({"output": "s3://bucket/run"}, "output is 's3://bucket/run', but Vertex AI writes to gs"),
+        ({"machine_type": ...}, ": machine_type is missing"),
+        ({"vertex": ...}, ": vertex is missing"),
+        (
+            {"output": "s3://bucket/run"},
+            ", line 3: output is 's3://bucket/run', but Vertex AI writes to gs",
+        ),
     ],
 )
 def test_what_vertex_cannot_do_without_is_named(
@@ -89,4 +92,4 @@ def test_what_vertex_cannot_do_without_is_named(
     path = job_file(**changes)
     assert task.run(["cxr14-launch", "vertex", f"--job={path}", "--dry_run"]) == 78
     shown = capsys.readouterr()
-    assert shown.out == "" and f"{path}: {sentence}" in shown.err
+    assert shown.out == "" and f"{path}{sentence}" in shown.err
