@@ -93,12 +93,13 @@ def _start_server() -> tuple["subprocess.Popen[str]", str]:
 
 @pytest.fixture(scope="session")
 def start() -> Callable[..., "subprocess.Popen[str]"]:
-    """Starts an installed command of this environment, as a user would."""
+    """Starts an installed command of this environment, as a user would, or `-m` a module."""
 
     def begin(*arguments: str) -> "subprocess.Popen[str]":
         command, *flags = arguments
+        program = os.path.join(os.path.dirname(sys.executable), command)
         return subprocess.Popen(
-            [os.path.join(os.path.dirname(sys.executable), command), *flags],
+            [sys.executable, *arguments] if command == "-m" else [program, *flags],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -114,7 +115,7 @@ def finish(start: Callable[..., "subprocess.Popen[str]"]) -> Callable[..., tuple
 
     def run(*arguments: str) -> tuple[int, str, str]:
         process = start(*arguments)
-        output, errors = process.communicate(timeout=300)
+        output, errors = process.communicate(timeout=600)
         return process.returncode, output, errors
 
     return run

@@ -13,8 +13,7 @@ import pytest
 
 BUCKET = "cxr14-test"
 SHARDS, RUN = f"s3://{BUCKET}/shards", f"s3://{BUCKET}/run"
-TRAIN = (
-    "cxr14-train",
+FLAGS = (
     "--mode=all",
     f"--data={SHARDS}",
     f"--output={RUN}",
@@ -26,6 +25,8 @@ TRAIN = (
     "--config.train.log_every_steps=1",
     "--config.evaluation.bootstrap_resamples=20",
 )
+# The object store takes a minute for each checkpoint of ResNet-50.
+TRAIN = ("-m", "tests.cluster.small_backbone", *FLAGS)
 
 needs_tensorflow_io = pytest.mark.with_tensorflow_io
 
@@ -62,7 +63,7 @@ def interrupted(s3: Any, shards: Any, start: Callable[..., Any]) -> tuple[int, s
     while process.poll() is None and not any("tensorboard" in key for key in _objects(s3, "run")):
         time.sleep(0.1)
     process.terminate()
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=600)
     return process.returncode, output, errors
 
 
@@ -146,7 +147,7 @@ def test_every_example_has_finite_scores_and_the_report_is_made_of_them(s3: Any,
 @needs_tensorflow_io
 def test_a_finished_run_has_nothing_to_do(s3: Any, run: Any, finish: Callable[..., Any]) -> None:
     before = _objects(s3, "run")
-    code, output, errors = finish(*TRAIN)
+    code, output, errors = finish("cxr14-train", *FLAGS)
     assert code == 0, errors
     assert "training is complete: 2 steps" in output
     assert "predictions are complete" in output
