@@ -46,11 +46,11 @@ TESTED_ELSEWHERE = {
     "trainer.checkpoints.progress": "checkpoints/test_checkpoints.py",
     **{
         f"trainer.launch.description.{part}": "launch/description/test_job_file.py"
-        for part in ("job", "kubernetes", "vertex")
+        for part in ("arguments", "job", "kubernetes", "patterns", "preprocess", "vertex")
     },
     **{
         f"trainer.launch.description.{part}_checks": "launch/description/test_checks.py"
-        for part in ("kubernetes", "vertex")
+        for part in ("kubernetes", "preprocess", "vertex")
     },
     "trainer.launch.platform": "launch/test_task.py",
     "trainer.launch.verbs": "launch/test_task.py",

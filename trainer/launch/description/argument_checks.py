@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths, storage
 from trainer import flags
-from trainer.launch.description.job import Job
+from trainer.launch.description.job import Accelerator, Job
 
 _FLAG = re.compile(r"--[A-Za-z_][A-Za-z0-9_.]*(=.*)?", re.DOTALL)
 _ADDRESS = re.compile(r"[a-z][a-z0-9]*://[^/]+/.+", re.DOTALL)
@@ -23,15 +23,23 @@ def problems(job: Job) -> Iterator[str]:
     for argument in job.arguments()[:-1]:
         name, _, value = argument.removeprefix("--").partition("=")
         given[name] = value
-        if not _FLAG.fullmatch(argument):
-            yield f"args holds {argument!r}, but every argument must read --flag=value"
-        elif name == "output":
-            yield "args holds --output, which the key output of the job file already sets"
-        elif name in ("help", "h", "flagfile"):
-            yield f"args holds --{name}, with which nothing would be trained: leave it out"
+        if problem := flag_problem(argument):
+            yield f"args holds {problem}"
         else:
             yield from _path(name, value)
     yield from _devices(job, given)
+
+
+def flag_problem(argument: str) -> str:
+    """Returns why a flag can be no argument of a job, whatever its value; empty if it can."""
+    name = argument.removeprefix("--").partition("=")[0]
+    if not _FLAG.fullmatch(argument):
+        return f"{argument!r}, but every argument must read --flag=value"
+    if name == "output":
+        return "--output, which the key output of the job file already sets"
+    if name in ("help", "h", "helpfull", "flagfile"):
+        return f"--{name}, with which nothing would be done: leave it out"
+    return ""
 
 
 def address_problem(path: str) -> str:
@@ -73,9 +81,15 @@ def _devices(job: Job, given: dict[str, str]) -> Iterator[str]:
     """Compares what the trainer is asked to run on with what the job gives it."""
     strategy = given.get("config.runtime.strategy", "auto")
     cpus = given.get("config.runtime.logical_cpus", "")
+    if job.accelerator is not None and job.accelerator.is_tpu:
+        yield from _tpu(job, job.accelerator, strategy, given)
+        return
     gpus = job.accelerator.count if job.accelerator is not None else 0
     if strategy == "tpu" or given.get("config.runtime.tpu"):
-        yield "args asks for a TPU, which a job file cannot describe: start it on a TPU VM"
+        yield (
+            "accelerator describes no TPU, but args asks for one: add one, such as "
+            "{type: TPU_V5E, count: 8, topology: 2x4}"
+        )
     elif job.replicas > 1 and strategy in _ONE_PROCESS:
         yield (
             f"replicas is {job.replicas}, but runtime.strategy={strategy} trains in one process: "
@@ -94,3 +108,19 @@ def _devices(job: Job, given: dict[str, str]) -> Iterator[str]:
         yield "accelerator is missing, but runtime.accelerator=gpu refuses to train without one"
     if job.replicas > 1 and given.get("mode") == "report":
         yield f"replicas is {job.replicas}, but a report is made by one process: set it to 1"
+
+
+def _tpu(job: Job, accelerator: Accelerator, strategy: str, given: dict[str, str]) -> Iterator[str]:
+    has = f"accelerator.type is {accelerator.type}"
+    named = given.get("config.runtime.tpu") or "TPU_NAME" in job.env
+    if job.replicas > 1:
+        yield (
+            f"replicas is {job.replicas}, but {has}, and slices of several hosts cannot be "
+            "described: set it to 1, or start cxr14-train on the TPU VMs themselves"
+        )
+    elif strategy not in ("auto", "tpu"):
+        yield f"{has}, but runtime.strategy={strategy} trains without a TPU: set it to tpu"
+    elif not named and "config" not in given:
+        yield f"{has}, but args does not name it: set config.runtime.tpu to local"
+    if given.get("config.runtime.accelerator") == "gpu":
+        yield f"{has}, but runtime.accelerator=gpu refuses to train without a GPU: leave it out"

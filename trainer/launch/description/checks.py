@@ -7,7 +7,12 @@ What a key may be by itself is declared at it, in `job.py`.
 import re
 from collections.abc import Iterator
 
-from trainer.launch.description import argument_checks, kubernetes_checks, vertex_checks
+from trainer.launch.description import (
+    argument_checks,
+    kubernetes_checks,
+    preprocess_checks,
+    vertex_checks,
+)
 from trainer.launch.description.job import Job
 
 _LABEL = re.compile(r"[a-z]([-_a-z0-9]{0,61}[a-z0-9])?")
@@ -24,6 +29,8 @@ def problems(job: Job) -> Iterator[str]:
         yield f"output is {job.output!r}: use a folder in a bucket such as gs://b/runs/1: {problem}"
     yield from argument_checks.problems(job)
     yield from _labels_and_environment(job)
+    if job.preprocess is not None:
+        yield from preprocess_checks.problems(job, job.preprocess)
     if job.vertex is not None:
         yield from vertex_checks.problems(job, job.vertex)
     if job.kubernetes is not None:

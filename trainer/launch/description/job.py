@@ -9,32 +9,37 @@ label is a Google Cloud label that Kubernetes takes too.
 import dataclasses
 
 from preprocessing.contract.settings.declaration import FREE, REQUIRED, setting
+from trainer.launch.description import patterns
+from trainer.launch.description.arguments import Arguments, spelled, value_of
 from trainer.launch.description.kubernetes import Kubernetes
+from trainer.launch.description.preprocess import Preprocess
 from trainer.launch.description.vertex import Vertex
-
-ArgumentValue = str | int | float | bool
-
-# A moved tag would let a restart resume with another program than the one that saved.
-_IMAGE = (
-    r"([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*"
-    r"(?=@|:(?!latest$))(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Accelerator:
-    """The GPUs of each replica; leave the section out to train on CPU."""
+    """The GPUs or TPU chips of each replica; leave the section out to train on CPU."""
 
     type: str = setting(
         REQUIRED,
         FREE,
-        pattern="NVIDIA_[A-Z0-9_]+",
-        form="a GPU in Vertex AI's spelling such as NVIDIA_L4",
+        pattern="NVIDIA_[A-Z0-9_]+|TPU_V[0-9]+[A-Z]*",
+        form="a GPU in Vertex AI's spelling such as NVIDIA_L4, or a TPU such as TPU_V5E",
     )
-    """Name in Vertex AI's spelling, such as NVIDIA_L4; Kubernetes asks for `nvidia.com/gpu` and
-    leaves the choice of the GPU model to `machine_type` and `kubernetes.node_selector`."""
+    """Name in Vertex AI's spelling, such as NVIDIA_L4, or TPU_V5E. Kubernetes asks for
+    `nvidia.com/gpu` and leaves the choice of the GPU model to `machine_type` and
+    `kubernetes.node_selector`."""
     count: int = setting(REQUIRED, FREE, ge=1)
-    """GPUs per replica."""
+    """GPUs or TPU chips per replica."""
+    topology: str | None = setting(
+        None, FREE, pattern="[0-9]+x[0-9]+(x[0-9]+)?", form="chips by chips, such as 2x4"
+    )
+    """How the chips of a TPU are connected, such as 2x4; none for GPUs."""
+
+    @property
+    def is_tpu(self) -> bool:
+        """Whether these are chips of a TPU, not GPUs."""
+        return self.type.startswith("TPU_")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,15 +53,9 @@ class Job:
         form="at most 63 lower-case letters, digits and inner hyphens, a letter first",
     )
     """Name of the job, and what a person looks for in a list of jobs."""
-    image: str = setting(
-        REQUIRED,
-        FREE,
-        pattern=_IMAGE,
-        form="REGISTRY/NAME in lower case, pinned by @sha256:DIGEST or a tag other than latest, so "
-        "that a restart runs the same program",
-    )
+    image: str = setting(REQUIRED, FREE, pattern=patterns.IMAGE, form=patterns.IMAGE_FORM)
     """Container image with a tag or, better, a digest."""
-    args: list[str] | dict[str, ArgumentValue] = setting(REQUIRED, FREE)
+    args: Arguments = setting(REQUIRED, FREE)
     """The trainer's flags but --output, as a list of `--flag=value` or as a mapping of flag names
     to values."""
     output: str = setting(REQUIRED, FREE)
@@ -81,23 +80,37 @@ class Job:
     """Environment variables of the container; never secrets, anyone who sees the job sees them."""
     vertex: Vertex | None = None
     kubernetes: Kubernetes | None = None
+    preprocess: Preprocess | None = None
 
     @property
     def timeout_seconds(self) -> int:
         """The time limit in whole seconds."""
         return round(self.timeout_hours * 3600)
 
+    @property
+    def data_set(self) -> str:
+        """Folder of the data set: what preprocessing writes; empty if the job names none."""
+        chosen = self.preprocess.output if self.preprocess is not None else None
+        return chosen or value_of("data", self.args)
+
+    @property
+    def preprocess_image(self) -> str:
+        """Container image of the preprocessing job."""
+        chosen = self.preprocess.image if self.preprocess is not None else None
+        return chosen or self.image
+
     def arguments(self) -> list[str]:
         """Returns the trainer's command line without the program name, one `--flag=value` each."""
-        if isinstance(self.args, dict):
-            given = [f"--{name}={_spelled(value)}" for name, value in self.args.items()]
-        else:
-            given = list(self.args)
-        return [*given, f"--output={self.output}"]
+        return [*spelled(self.args), f"--output={self.output}"]
 
+    def preprocess_arguments(self) -> list[str]:
+        """Returns the command line of cxr14-preprocess, likewise, without Beam's own flags."""
+        given = spelled(self.preprocess.args) if self.preprocess is not None else []
+        return [*given, f"--output={self.data_set}"]
 
-def _spelled(value: ArgumentValue) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    def output_of(self, stage: str) -> str:
+        """Returns the folder that a stage writes to."""
+        return self.data_set if stage == "preprocess" else self.output
 
 
 EXAMPLE = Job(
@@ -109,4 +122,7 @@ EXAMPLE = Job(
     accelerator=Accelerator(type="NVIDIA_L4", count=1),
     vertex=Vertex(project="PROJECT", region="REGION"),
     kubernetes=Kubernetes(),
+    preprocess=Preprocess(
+        args={"images": "gs://BUCKET/nih/images", "labels": "gs://BUCKET/nih/Data_Entry_2017.csv"}
+    ),
 )

@@ -4,6 +4,7 @@
 import dataclasses
 
 from preprocessing.contract.settings.declaration import FREE, setting
+from trainer.launch.description import patterns
 
 _WORD = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
@@ -27,12 +28,7 @@ class Kubernetes:
     )
     """Kubernetes service account, on GKE bound to one that may use the bucket; none takes the
     namespace's default."""
-    cpu: str = setting(
-        "4",
-        FREE,
-        pattern=r"(?=.*[1-9])([0-9]+(\.[0-9]+)?|[0-9]+m)",
-        form="a quantity of cores such as 500m or 8",
-    )
+    cpu: str = setting("4", FREE, pattern=patterns.CPU, form=patterns.CPU_FORM)
     """CPU request, a Kubernetes quantity."""
     memory: str = setting("16Gi", FREE)
     """Memory request and limit; `shared_memory` counts against it."""

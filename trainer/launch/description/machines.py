@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Which GPUs there are, and which machine types of Google Cloud hold how many of which."""
+"""Which GPUs and TPUs there are, and which machine types of Google Cloud hold how many of which."""
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -22,6 +23,8 @@ VERTEX = (
     "NVIDIA_GB200",
     "NVIDIA_RTX_PRO_6000",
 )
+# The only one that Vertex AI has and runs TensorFlow on; it knows it by machine type and topology.
+VERTEX_TPU = "TPU_V5E"
 
 # Machine type -> the GPU in it, and how many.
 _BUILT_IN = {
@@ -46,6 +49,12 @@ _ATTACHED = {
     "NVIDIA_TESLA_T4": (1, 2, 4),
     "NVIDIA_TESLA_V100": (1, 2, 4, 8),
 }
+# Machine type -> the TPU in it, how many chips, and how they are connected if it is the only one.
+_TPUS = {
+    f"{machine}-{count}t": (kind, count, topology)
+    for kind, machine in (("TPU_V5E", "ct5lp-hightpu"), ("TPU_V6E", "ct6e-standard"))
+    for count, topology in ((1, "1x1"), (4, "2x2"), (8, "2x4"))
+}
 _TPU = re.compile(r"(ct[0-9]+[a-z]*|tpu[0-9a-z]*|cloud-tpu)(-.*)?")
 # Series whose machines have no GPU and take none.
 _WITHOUT = re.compile(r"(c2d?|c3d?|c4[ad]?|e2|h3|h4d|m[1-4]|n2d?|n4[ad]?|t2[ad]|z3|x4)-.+")
@@ -59,15 +68,20 @@ def problems(
 
     Args:
         machine: machine type; one of another cloud is taken as it is.
-        accelerator: the GPUs asked for.
+        accelerator: the GPUs or TPU chips asked for.
         all_of_them: the machine is the job's own, so that it is asked for with all of its GPUs.
     """
+    if accelerator is not None and accelerator.is_tpu:
+        yield from _tpu(machine, accelerator)
+        return
+    if accelerator is not None and accelerator.topology is not None:
+        yield f"accelerator.topology is {accelerator.topology}, which only TPUs have: leave it out"
     if machine is None:
         return
     if _TPU.fullmatch(machine):
         yield (
-            f"machine_type is {machine!r}, a machine with TPUs, whose topology a job file cannot "
-            "give: take one with GPUs, or start cxr14-train on a TPU VM"
+            f"machine_type is {machine!r}, a machine with TPUs, but accelerator describes none, as "
+            f"{_chips(*_TPUS.get(machine, _TPUS['ct5lp-hightpu-8t']))} does: change one of them"
         )
     elif _WITH_BUILT_IN.fullmatch(machine):
         yield from _built_in(machine, accelerator, all_of_them=all_of_them)
@@ -100,3 +114,29 @@ def _built_in(machine: str, accelerator: Accelerator | None, *, all_of_them: boo
         yield f"accelerator.type is {accelerator.type}, {has}: change one of them"
     elif accelerator.count > count or (all_of_them and accelerator.count != count):
         yield f"accelerator.count is {accelerator.count}, {has}: change one of them"
+
+
+def _tpu(machine: str | None, accelerator: Accelerator) -> Iterator[str]:
+    """Yields why the chips of one host cannot be had so."""
+    kind, count, topology = accelerator.type, accelerator.count, accelerator.topology
+    chips = math.prod(map(int, topology.split("x"))) if topology is not None else 0
+    if topology is None:
+        yield "accelerator.topology is missing: say how the chips are connected, such as 2x4 for 8"
+    elif chips != count:
+        yield (
+            f"accelerator.topology is {topology}, of {chips} chips, but accelerator.count is "
+            f"{count}: change one of them; only slices of one host can be described"
+        )
+    elif machine is not None and not _TPU.fullmatch(machine):
+        fitting = [name for name, has in _TPUS.items() if has == (kind, count, topology)]
+        yield (
+            f"machine_type is {machine!r}, which has no TPU, but accelerator.type is {kind}: use "
+            f"{' or '.join(fitting) or 'one with TPUs, such as ct5lp-hightpu-8t'}"
+        )
+    elif machine in _TPUS and _TPUS[machine] != (kind, count, topology):
+        has = _chips(*_TPUS[machine])
+        yield f"accelerator does not fit the machine {machine}, which has {has}: change one of them"
+
+
+def _chips(kind: str, count: int, topology: str) -> str:
+    return f"{{type: {kind}, count: {count}, topology: {topology}}}"

@@ -20,7 +20,13 @@ def problems(job: Job, vertex: Vertex) -> Iterator[str]:
             )
         if vertex.service_account is None:
             yield "vertex.service_account is missing, but vertex.tensorboard needs it"
-    if job.accelerator is not None and job.accelerator.type not in machines.VERTEX:
+    if job.accelerator is not None and job.accelerator.is_tpu:
+        if job.accelerator.type != machines.VERTEX_TPU:
+            yield (
+                f"accelerator.type is {job.accelerator.type}, on which Vertex AI does not run "
+                f"TensorFlow: use {machines.VERTEX_TPU}"
+            )
+    elif job.accelerator is not None and job.accelerator.type not in machines.VERTEX:
         near = difflib.get_close_matches(job.accelerator.type, machines.VERTEX)
         yield (
             f"accelerator.type is {job.accelerator.type}, which Vertex AI does not have: use "

@@ -14,6 +14,11 @@ DATA = {"data": "gs://bkt/d"}
 ONE = {"type": "NVIDIA_L4", "count": 1}
 EIGHT = {"type": "NVIDIA_L4", "count": 8}
 MANY = {"accelerator": EIGHT, "machine_type": "g2-standard-96"}
+TPU = {
+    "accelerator": {"type": "TPU_V5E", "count": 8, "topology": "2x4"},
+    "machine_type": "ct5lp-hightpu-8t",
+}
+LOCAL = {"config.runtime.tpu": "local"}
 CPU = {"accelerator": ..., "machine_type": "n2-standard-8"}
 
 
@@ -34,8 +39,22 @@ BAD = {
         {**CPU, "args": {**DATA, "config.runtime.accelerator": "gpu"}},
         "accelerator is missing",
     ),
-    "TPU": ({"args": strategy("tpu")}, "asks for a TPU"),
-    "TPU by name": ({"args": {**DATA, "config.runtime.tpu": "local"}}, "asks for a TPU"),
+    "TPU": ({"args": strategy("tpu")}, "describes no TPU"),
+    "TPU by name": ({"args": {**DATA, "config.runtime.tpu": "local"}}, "describes no TPU"),
+    "TPU that nobody uses": ({**TPU, "args": strategy("mirrored")}, "strategy=mirrored trains"),
+    "TPU without its name": ({**TPU, "args": strategy("tpu")}, "set config.runtime.tpu to local"),
+    "TPU slice of two hosts": (
+        {**TPU, "args": strategy("auto", **LOCAL), "replicas": 2},
+        "slices of several hosts",
+    ),
+    "TPU and a GPU wanted": (
+        {**TPU, "args": strategy("tpu", **LOCAL, **{"config.runtime.accelerator": "gpu"})},
+        "refuses to train without a GPU",
+    ),
+    "batch that does not divide over chips": (
+        {**TPU, "args": strategy("tpu", **LOCAL, **{"config.data.global_batch_size": 60})},
+        "does not divide over 8 replicas",
+    ),
     "report by several": ({"replicas": 2, "args": {**DATA, "mode": "report"}}, "replicas is 2"),
     "help": ({"args": {**DATA, "help": True}}, "holds --help"),
     "flags of this machine": ({"args": [f"--flagfile={__file__}"]}, "holds --flagfile"),
@@ -83,6 +102,9 @@ def test_what_cannot_work_is_refused_in_a_dry_run(
         {"args": {**DATA, "config.model.weights": "gs://bkt/w.h5"}},
         {"args": {**DATA, "metadata": "gs://bkt/Data_Entry.csv"}},
         {**CPU, "args": strategy("mirrored", **{"config.runtime.logical_cpus": 2})},
+        {**TPU, "args": strategy("tpu", **LOCAL)},
+        {**TPU, "args": strategy("auto", **LOCAL)},
+        {**TPU, "args": DATA, "env": {"TPU_NAME": "local"}},
     ],
 )
 def test_what_works_is_accepted(job_file: Callable[..., str], changes: dict[str, Any]) -> None:

@@ -52,6 +52,63 @@ def test_a_gpu_that_only_clusters_have_is_refused(job_file: Callable[..., str]) 
         assert reader.load(job_file(accelerator=accelerator, machine_type="x", vertex=...))
 
 
+def test_a_tpu_on_which_vertex_ai_has_no_tensorflow_is_refused(
+    job_file: Callable[..., str],
+) -> None:
+    changes: dict[str, Any] = {
+        "accelerator": {"type": "TPU_V6E", "count": 8, "topology": "2x4"},
+        "machine_type": "ct6e-standard-8t",
+        "args": {"data": "gs://bkt/d", "config.runtime.tpu": "local"},
+    }
+    with pytest.raises(ConfigError, match="does not run TensorFlow: use TPU_V5E"):
+        reader.load(job_file(**changes))
+    assert reader.load(job_file(**changes, vertex=...))
+
+
+PREPROCESS = {"args": {"images": "gs://bkt/i", "labels": "gs://bkt/l.csv"}}
+
+BAD_PREPROCESS = {
+    "no section's arguments": ({"args": ...}, "preprocess.args"),
+    "a word": ({"args": ["run"]}, "preprocess.args holds 'run', but every argument"),
+    "output twice": ({"args": {"output": "gs://b/x"}}, "preprocess.args holds --output"),
+    "help": ({"args": {"help": True}}, "preprocess.args holds --help"),
+    "local output": ({"output": "shards"}, "preprocess.output is 'shards'"),
+    "image that moves": ({"image": "host/cxr14"}, "preprocess.image is 'host/cxr14': use"),
+    "no workers": ({"max_workers": 0}, "preprocess.max_workers is 0"),
+    "no disk": ({"disk_gb": 1}, "preprocess.disk_gb is 1"),
+    "subnetwork by name": ({"subnetwork": "mine"}, "preprocess.subnetwork is 'mine'"),
+}
+
+
+@pytest.mark.parametrize(("section", "named"), BAD_PREPROCESS.values(), ids=BAD_PREPROCESS.keys())
+def test_preprocessing_that_cannot_work_is_named(
+    job_file: Callable[..., str], section: dict[str, Any], named: str
+) -> None:
+    values = {key: value for key, value in {**PREPROCESS, **section}.items() if value is not ...}
+    with pytest.raises(ConfigError, match=r"^\S+job.yaml: ") as caught:
+        reader.load(job_file(preprocess=values))
+    assert named in str(caught.value)
+
+
+def test_preprocessing_writes_where_the_trainer_reads(job_file: Callable[..., str]) -> None:
+    job = reader.load(job_file(preprocess=PREPROCESS))
+    assert job.preprocess_arguments() == [
+        "--images=gs://bkt/i",
+        "--labels=gs://bkt/l.csv",
+        "--output=gs://my-bucket/shards",
+    ]
+    assert job.output_of("preprocess") == "gs://my-bucket/shards"
+    assert job.output_of("train") == "gs://my-bucket/runs/quick"
+    chosen = reader.load(job_file(preprocess={**PREPROCESS, "output": "gs://bkt/other"}))
+    assert chosen.preprocess_arguments()[-1] == "--output=gs://bkt/other"
+
+
+def test_a_data_set_without_a_folder_is_refused(job_file: Callable[..., str]) -> None:
+    path = job_file(args={"mode": "report"}, preprocess=PREPROCESS)
+    with pytest.raises(ConfigError, match="preprocess.output is missing"):
+        reader.load(path)
+
+
 @pytest.mark.parametrize("project", ["proj-x", "123456789012", "example.com:my-project"])
 @pytest.mark.parametrize("region", ["us-central1", "northamerica-northeast2", "europe-west10"])
 def test_real_places_pass(job_file: Callable[..., str], project: str, region: str) -> None:

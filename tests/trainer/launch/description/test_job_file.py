@@ -45,9 +45,13 @@ BAD = {
         {"accelerator": {"type": "NVIDIA_L44", "count": 1}},
         "accelerator.type is NVIDIA_L44, which Vertex AI does not have: use NVIDIA_L4",
     ),
-    "TPU as accelerator": (
+    "TPU in another spelling": (
         {"accelerator": {"type": "TPU_V5_LITEPOD", "count": 4}},
         "accelerator.type is 'TPU_V5",
+    ),
+    "topology": (
+        {"accelerator": {"type": "TPU_V5E", "count": 4, "topology": "2*2"}},
+        "accelerator.topology is '2*2': use chips by chips",
     ),
     "number with a leading zero": ({"replicas": Plain("010")}, "replicas must be of type int"),
     "variable of the platform": ({"env": {"TF_CONFIG": "{}"}}, "env holds TF_CONFIG"),

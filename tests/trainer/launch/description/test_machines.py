@@ -32,14 +32,49 @@ BAD = [
     ("n1-standard-8", "NVIDIA_L4", 1, "such as g2-standard-4"),
     ("n2-standard-8", "NVIDIA_TESLA_T4", 1, "such as n1-standard-8"),
     ("e2-highmem-16", "NVIDIA_H100_80GB", 1, "such as a3-highgpu-1g"),
-    ("ct5lp-hightpu-4t", None, 0, "whose topology"),
-    ("ct6e-standard-8t", None, 0, "whose topology"),
-    ("cloud-tpu", None, 0, "whose topology"),
+    ("ct5lp-hightpu-4t", None, 0, "{type: TPU_V5E, count: 4, topology: 2x2}"),
+    ("ct6e-standard-8t", None, 0, "{type: TPU_V6E, count: 8, topology: 2x4}"),
+    ("cloud-tpu", None, 0, "a machine with TPUs"),
+]
+GOOD_TPUS = [
+    ("ct5lp-hightpu-1t", "TPU_V5E", 1, "1x1"),
+    ("ct5lp-hightpu-4t", "TPU_V5E", 4, "2x2"),
+    ("ct5lp-hightpu-8t", "TPU_V5E", 8, "2x4"),
+    ("ct6e-standard-4t", "TPU_V6E", 4, "2x2"),
+    ("ct5p-hightpu-4t", "TPU_V5P", 4, "2x2x1"),
+    (None, "TPU_V5E", 8, "2x4"),
+]
+BAD_TPUS = [
+    ("ct5lp-hightpu-8t", "TPU_V5E", 8, None, "accelerator.topology is missing"),
+    ("ct5lp-hightpu-8t", "TPU_V5E", 8, "2x2", "of 4 chips, but accelerator.count is 8"),
+    (
+        "ct5lp-hightpu-4t",
+        "TPU_V5E",
+        8,
+        "2x4",
+        "the machine ct5lp-hightpu-4t, which has",
+    ),
+    ("ct5lp-hightpu-8t", "TPU_V6E", 8, "2x4", "which has {type: TPU_V5E"),
+    (
+        "g2-standard-12",
+        "TPU_V5E",
+        8,
+        "2x4",
+        "which has no TPU, but accelerator.type is TPU_V5E: use ct5lp-hightpu-8t",
+    ),
+    ("n2-standard-8", "TPU_V9", 2, "1x2", "such as ct5lp-hightpu-8t"),
+    ("g2-standard-12", "NVIDIA_L4", 1, "1x1", "which only TPUs have"),
 ]
 
 
-def found(machine: str | None, kind: str | None, count: int, all_of_them: bool = True) -> list[str]:
-    accelerator = None if kind is None else Accelerator(type=kind, count=count)
+def found(
+    machine: str | None,
+    kind: str | None,
+    count: int,
+    all_of_them: bool = True,
+    topology: str | None = None,
+) -> list[str]:
+    accelerator = None if kind is None else Accelerator(type=kind, count=count, topology=topology)
     return list(machines.problems(machine, accelerator, all_of_them=all_of_them))
 
 
@@ -53,6 +88,21 @@ def test_what_cannot_be_had_is_named(
     machine: str, kind: str | None, count: int, named: str
 ) -> None:
     [problem] = found(machine, kind, count)
+    assert named in problem
+
+
+@pytest.mark.parametrize(("machine", "kind", "count", "topology"), GOOD_TPUS)
+def test_chips_of_one_host_can_be_had(
+    machine: str | None, kind: str, count: int, topology: str
+) -> None:
+    assert found(machine, kind, count, topology=topology) == []
+
+
+@pytest.mark.parametrize(("machine", "kind", "count", "topology", "named"), BAD_TPUS)
+def test_chips_that_are_not_so_connected_are_named(
+    machine: str, kind: str, count: int, topology: str | None, named: str
+) -> None:
+    [problem] = found(machine, kind, count, topology=topology)
     assert named in problem
 
 

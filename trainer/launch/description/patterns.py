@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+"""What a value may look like that several sections of a job file have, and the same in words."""
+
+# A moved tag would let a restart resume with another program than the one that saved.
+IMAGE = (
+    r"([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*"
+    r"(?=@|:(?!latest$))(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
+IMAGE_FORM = (
+    "REGISTRY/NAME in lower case, pinned by @sha256:DIGEST or a tag other than latest, so that a "
+    "restart runs the same program"
+)
+CPU = r"(?=.*[1-9])([0-9]+(\.[0-9]+)?|[0-9]+m)"
+CPU_FORM = "a quantity of cores such as 500m or 8"
