@@ -31,6 +31,10 @@ SHARED = {
     "cxr14_results": "cluster/results.py",
     "cxr14_small_backbone": "cluster/small_backbone.py",
     "cxr14_controllers": "cluster/controllers.py",
+    "cxr14_fields": "cluster/fields.py",
+    "cxr14_sandbox": "cluster/sandbox.py",
+    "cxr14_pods": "cluster/pods.py",
+    "cxr14_executed": "cluster/executed.py",
 }
 
 

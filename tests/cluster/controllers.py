@@ -227,6 +227,7 @@ class JobSet:
 
     Attributes:
         jobs: of this attempt.
+        previous: those of attempts before it whose pods have not all ended.
         restarts: how often all was started again.
         counted: how many of these count towards maxRestarts.
     """
@@ -239,16 +240,17 @@ class JobSet:
         self.jobs: list[Job] = []
         self.restarts = self.counted = 0
         self.condition: Condition | None = None
-        self._start, self._previous = start, list[Job]()
+        self.previous: list[Job] = []
+        self._start = start
 
     @property
     def running(self) -> list[Pod]:
         """The pods whose container may still run."""
-        return [pod for job in [*self._previous, *self.jobs] for pod in job.running]
+        return [pod for job in [*self.previous, *self.jobs] for pod in job.running]
 
     def sync(self, now: float) -> None:
         """Does what the controllers of the JobSet and of its Jobs do when they hear of a change."""
-        self._previous = [job for job in self._previous if job.running]
+        self.previous = [job for job in self.previous if job.running]
         if self.condition is not None:
             return
         for job in self.jobs:
@@ -261,15 +263,15 @@ class JobSet:
             self.jobs += missing
             for job in missing:
                 job.sync(now)
-        elif len(ended) == len(self.jobs) and not self._previous:
+        elif len(ended) == len(self.jobs) and not self.previous:
             self.condition = Condition("Completed", "AllJobsCompleted")
 
     def _missing(self) -> list[Job]:
         """Returns the Jobs that have to be made now."""
         policy = self.spec.get("failurePolicy", {})
-        if self._previous and policy.get("restartStrategy") == "BlockingRecreate":
+        if self.previous and policy.get("restartStrategy") == "BlockingRecreate":
             return []
-        there = {job.name for job in [*self._previous, *self.jobs]}
+        there = {job.name for job in [*self.previous, *self.jobs]}
         return [job for job in self._made() if job.name not in there]
 
     def _react(self, failed: list[Job]) -> None:
@@ -285,7 +287,7 @@ class JobSet:
         else:
             self.restarts += 1
             self.counted += action == "RestartJobSet"
-            self._previous, self.jobs = [*self._previous, *self.jobs], []
+            self.previous, self.jobs = [*self.previous, *self.jobs], []
 
     def _made(self) -> list[Job]:
         return [

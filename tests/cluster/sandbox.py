@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: MIT
+"""Runs a command as a container of a pod: in its own network, root folder, process list and name.
+
+Linux namespaces by `unshare`, `mount` and `ip`, for which it takes root. Nothing of it outlives the
+process: networks, mounts and everything that was started go with it.
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import pathlib
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+import psutil
+
+ROOT = pathlib.Path(__file__).parents[2]
+# The image, as far as a test needs it: this Python, the sources, and what the Dockerfile sets.
+IMAGE_USER = 10001
+IMAGE_ENV = {
+    "PATH": f"{sys.prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/tmp",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONPATH": str(ROOT),
+}
+WORKDIR = "/tmp"
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/sys")
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_TOOLS = ("ip", "unshare", "nsenter", "setpriv", "mount", "chroot")
+# Whatever becomes of the process that started them, they end with it.
+_MORTAL = ("setpriv", "--pdeathsig", "KILL")
+_PATIENCE = 30  # seconds in which a container must be set up
+
+
+def missing() -> str:
+    """Returns what is missing here for running pods, or "" if they can be run."""
+    if os.geteuid() != 0:
+        return "only root makes the namespaces of a pod"
+    if tools := [name for name in _TOOLS if shutil.which(name) is None]:
+        return f"no {', '.join(tools)}: install iproute2 and util-linux to run pods"
+    namespaces = ("unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork")
+    link = "mount -t tmpfs none /mnt && ip link add port0 type veth peer name port1"
+    done = subprocess.run([*namespaces, "sh", "-c", link], capture_output=True, text=True)
+    return done.stderr.strip() and f"no namespaces for pods here: {done.stderr.strip()}"
+
+
+class Network:
+    """A switch that pods are connected to, and the names that they know each other by.
+
+    Args:
+        folder: for the file of names, which all pods read.
+    """
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.hosts, self._names = folder / "hosts", dict[str, tuple[str, ...]]()
+        self._numbers = itertools.count(1)
+        self._switch = subprocess.Popen([*_MORTAL, "unshare", "--net", "sleep", "infinity"])
+        self.namespace = f"/proc/{self._switch.pid}/ns/net"
+        while os.readlink(self.namespace) == os.readlink("/proc/self/ns/net"):
+            time.sleep(0.001)
+        self._ip("link", "add", "bridge", "type", "bridge")
+        self._ip("link", "set", "bridge", "up")
+        self._write()
+
+    def _ip(self, *words: str, namespace: str = "") -> None:
+        where = f"--net={namespace or self.namespace}"
+        subprocess.run(["nsenter", where, "ip", *words], check=True)
+
+    def connect(self, names: tuple[str, ...]) -> tuple[str, list[str]]:
+        """Returns a new pod's address, known by its names from now on, and how it gets a line."""
+        number = next(self._numbers)
+        address, port = f"10.77.{number // 200}.{number % 200 + 1}", f"pod{number}"
+        self._names[address] = names
+        self._write()
+        return address, [
+            f"ip link add eth0 type veth peer name {port} netns {self._switch.pid}",
+            "ip link set lo up",
+            f"ip address add {address}/16 dev eth0",
+            "ip link set eth0 up",
+            f"nsenter --net={self.namespace} ip link set {port} master bridge up",
+        ]
+
+    def forget(self, address: str) -> None:
+        """Takes the names of a pod that is gone away."""
+        self._names.pop(address, None)
+        self._write()
+
+    def cut(self, pid: int) -> None:
+        """Takes a pod off the network: nothing arrives, and nobody tells the others."""
+        self._ip("link", "set", "eth0", "down", namespace=f"/proc/{pid}/ns/net")
+
+    def mend(self, pid: int) -> None:
+        """Connects it again."""
+        self._ip("link", "set", "eth0", "up", namespace=f"/proc/{pid}/ns/net")
+
+    def _write(self) -> None:
+        lines = [" ".join((address, *names)) for address, names in self._names.items()]
+        with self.hosts.open("a") as file:  # the same file for ever: the pods have it mounted
+            file.truncate(0)
+            file.write("\n".join(["127.0.0.1 localhost", *lines, ""]))
+
+    def remove(self) -> None:
+        """Ends it."""
+        self._switch.kill()
+        self._switch.wait()
+
+
+@dataclasses.dataclass(frozen=True)
+class Mount:
+    """A volume in a container: a folder of this machine, or so many bytes of memory."""
+
+    path: str
+    source: pathlib.Path | None = None
+    size: str = ""
+    read_only: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Container:
+    """What is run, and what it is allowed to."""
+
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    mounts: Sequence[Mount] = ()
+    hostname: str = "pod"
+    user: int = IMAGE_USER
+    group: int = IMAGE_USER
+    fs_group: int | None = None
+    read_only_root: bool = False
+    no_new_privileges: bool = False
+    drop_capabilities: bool = False
+
+
+class Process:
+    """A running container.
+
+    Args:
+        container: what to run.
+        network: where to.
+        names: that the network knows it by.
+        folder: an empty one, for what it prints and its root.
+
+    Raises:
+        OSError: it could not be set up; what the system said.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        network: Network,
+        names: tuple[str, ...],
+        folder: pathlib.Path,
+    ) -> None:
+        self.log, self._network = folder / "log", network
+        started = folder / "started"
+        self.address, line = network.connect(names)
+        script = "\n".join(["set -e", *line, *_setup(container, network, folder)])
+        namespaces = ("unshare", "--net", "--mount", "--uts", "--ipc", "--propagation", "private")
+        with self.log.open("wb") as file:
+            self._outer = subprocess.Popen(
+                [*_MORTAL, *namespaces, "bash", "-c", script],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _PATIENCE
+        while not started.exists() and self._outer.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        if not started.exists():
+            self.kill()
+            raise OSError(f"{container.hostname} was not set up: {self.log.read_text()}")
+
+    @property
+    def exit_code(self) -> int | None:
+        """As a container has it, 128 more than the signal that ended it; None while it runs."""
+        code = self._outer.poll()
+        return 128 - code if code is not None and code < 0 else code
+
+    def send(self, number: int) -> None:
+        """Sends a signal to the container's first process, if it is still there."""
+        if self.exit_code is None:  # else the number may be another process's by now
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(self._outer.pid).children():
+                    child.send_signal(number)
+
+    def cut(self) -> None:
+        """Takes it off the network."""
+        self._network.cut(self._outer.pid)
+
+    def mend(self) -> None:
+        """Connects it again."""
+        self._network.mend(self._outer.pid)
+
+    def forget(self) -> None:
+        """Takes its names away."""
+        self._network.forget(self.address)
+
+    def kill(self) -> None:
+        """Leaves nothing of it behind."""
+        self.send(signal.SIGKILL)
+        self._outer.kill()
+        self._outer.wait()
+
+
+def _setup(container: Container, network: Network, folder: pathlib.Path) -> list[str]:
+    """Returns the shell commands that make the root folder, and run the command in it."""
+    root = folder / "root"
+    root.mkdir()
+    (folder / "passwd").write_text(f"cxr14:x:{IMAGE_USER}:{IMAGE_USER}::/tmp:/bin/sh\n")
+    (folder / "resolv.conf").touch()  # whoever is not in the file of names is not known
+    lines = [f"hostname {container.hostname}", f"mount -t tmpfs -o mode=755 none {root}"]
+    for path in _SYSTEM:
+        if os.path.islink(path):
+            lines.append(f"ln -s {os.readlink(path)} {root}{path}")
+        elif os.path.isdir(path):
+            lines += _bind(root, path, path, read_only=True)
+    lines += [f"mkdir -p {root}/proc {root}/dev", f"mount -t tmpfs -o mode=755 none {root}/dev"]
+    for name in _DEVICES:
+        lines += _bind(root, f"/dev/{name}", f"/dev/{name}", file=True)
+    lines += _memory(root, Mount("/dev/shm", size="64m"), None)
+    for path in dict.fromkeys([sys.base_prefix, os.path.realpath(sys.prefix), str(ROOT)]):
+        lines += _bind(root, path, path, read_only=True)
+    for name in ("passwd", "resolv.conf"):
+        lines += _bind(root, str(folder / name), f"/etc/{name}", file=True)
+    lines += _bind(root, str(network.hosts), "/etc/hosts", file=True)
+    lines.append(f"mkdir -p -m 1777 {root}/tmp")
+    for mount in container.mounts:
+        if mount.source is None:
+            lines += _memory(root, mount, container.fs_group)
+        else:
+            lines += _bind(root, str(mount.source), mount.path, read_only=mount.read_only)
+    if container.read_only_root:
+        lines.append(f"mount -o remount,ro {root}")
+    inner = f"mount -t proc proc {root}/proc; touch {folder}/started; exec {_run(root, container)}"
+    # Not by its --fork, which in util-linux 2.38 leaves SIGTERM blocked: the shell's child is
+    # process 1 of the new list, and the shell ends as it did.
+    outer = f"exec 3>&2 2>/dev/null; bash -ec {shlex.quote(inner)} 2>&3 3>&-; exit $?"
+    return [*lines, f"exec unshare --pid bash -c {shlex.quote(outer)}"]
+
+
+def _bind(
+    root: pathlib.Path, source: str, path: str, *, read_only: bool = False, file: bool = False
+) -> list[str]:
+    source, target = shlex.quote(source), shlex.quote(f"{root}{path}")
+    make = f"[ -e {target} ] || touch {target}" if file else f"mkdir -p {target}"
+    lines = [make, f"mount --bind {source} {target}"]
+    return [*lines, f"mount -o remount,bind,ro {target}"] if read_only else lines
+
+
+def _memory(root: pathlib.Path, mount: Mount, group: int | None) -> list[str]:
+    options = "mode=1777" if group is None else f"mode=2777,gid={group}"
+    options += f",size={mount.size}" if mount.size else ""
+    target = shlex.quote(f"{root}{mount.path}")
+    return [f"mkdir -p {target}", f"mount -t tmpfs -o {options} none {target}"]
+
+
+def _run(root: pathlib.Path, container: Container) -> str:
+    """Returns the command line that gives up root, and everything else that is not asked for."""
+    groups = "--clear-groups" if container.fs_group is None else f"--groups={container.fs_group}"
+    words = ["chroot", str(root), "setpriv", f"--reuid={container.user}"]
+    words += [f"--regid={container.group}", groups, "--inh-caps=-all", "--pdeathsig=KILL"]
+    words += ["--no-new-privs"] if container.no_new_privileges else []
+    words += ["--bounding-set=-all"] if container.drop_capabilities else []
+    variables = [f"{name}={value}" for name, value in container.environ.items()]
+    return shlex.join([*words, "env", "-i", f"--chdir={WORKDIR}", *variables, *container.command])
