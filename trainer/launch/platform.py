@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from preprocessing.contract.errors import JobError
 from trainer.launch.description.job import Job
 from trainer.launch.manifests import Spec
 
@@ -52,8 +53,12 @@ class Status:
         resource: the platform's own name of it.
         detail: what the platform says of the state, in one line; empty if nothing.
         created: when it was sent, RFC 3339; empty if the platform does not say.
+        started: when it got its machines, likewise.
         ended: when it ended, likewise.
         output: the folder that it writes to; empty if it cannot be known.
+        trials: how many trials a tuning has, and in which states; empty for other jobs.
+        best: the best trial so far: its metric, number and parameters; likewise.
+        link: where a browser shows it; empty if nowhere.
     """
 
     name: str
@@ -62,13 +67,23 @@ class Status:
     resource: str
     detail: str = ""
     created: str = ""
+    started: str = ""
     ended: str = ""
     output: str = ""
+    trials: str = ""
+    best: str = ""
+    link: str = ""
 
     @property
     def is_over(self) -> bool:
         """Whether it will do nothing more."""
         return self.state in (SUCCEEDED, FAILED, CANCELLED)
+
+
+class UnsuccessfulError(JobError):
+    """A job that was waited for ended without success (exit 1), which is not this program's."""
+
+    exit_code = 1
 
 
 @dataclasses.dataclass(frozen=True)

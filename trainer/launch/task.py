@@ -3,15 +3,22 @@
 
     cxr14-launch [submit] vertex|kubernetes --job=YAML [--stage=STAGE] [--dry_run]
     cxr14-launch doctor vertex|kubernetes --job=YAML [--stage=STAGE]
-    cxr14-launch status|logs|cancel vertex|kubernetes [NAME] [--job=YAML]
+    cxr14-launch status|logs vertex|kubernetes [NAME] [--job=YAML] [--follow]
+    cxr14-launch cancel vertex|kubernetes [NAME] [--job=YAML]
     cxr14-launch list vertex|kubernetes [--job=YAML]
 
 A job is found by its name, from any machine; where it was sent to, the job file or flags say. With
 --dry_run, exactly what would be sent goes to standard output and nothing is sent; everything that
 is said about it goes to standard error.
+
+Exit codes: 0 done, or found as asked; with --follow 0 if the job succeeded and 1 if it failed or
+was cancelled. 64 the command line is wrong, or there is no such job; 78 the job file, the login, a role
+or a quota must be changed by a person; 69 the platform did not answer, and the same command may be
+run again: it looks for the job before it sends one.
 """
 
 import contextlib
+import dataclasses
 import ipaddress
 import sys
 import urllib.parse
@@ -19,13 +26,15 @@ from collections.abc import Iterator, Sequence
 
 from absl import flags
 
-from preprocessing.contract.errors import JobError, UsageError
+from preprocessing.contract.errors import ConfigError, JobError, UsageError
 from preprocessing.contract.process import streams
 from preprocessing.contract.settings import command_line, declaration, presets
 from trainer import flags as trainer_flags
 from trainer.launch import verbs
 from trainer.launch.description import job_file
 from trainer.launch.description.job import EXAMPLE, Job
+from trainer.launch.description.kubernetes import Kubernetes
+from trainer.launch.description.vertex import Vertex
 from trainer.launch.kubernetes.cluster import Cluster
 from trainer.launch.platform import STAGES, Platform
 from trainer.launch.vertex.vertex_ai import VertexAI
@@ -54,8 +63,8 @@ def run(argv: Sequence[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print(
-            "cxr14-launch: stopped by Ctrl-C: look on the platform whether the job was sent before "
-            "you send it again",
+            "cxr14-launch: stopped by Ctrl-C: a job that was sent goes on, and the same command "
+            "finds it",
             file=sys.stderr,
         )
         return 130
@@ -82,7 +91,8 @@ def _launch(argv: Sequence[str]) -> None:
     if values.job is None and verb in _NEED_A_JOB:
         raise UsageError(f"--job=YAML is missing; usage: {_USAGE}")
     _check_endpoint(values.api_endpoint, words[0])
-    job = job_file.load(values.job) if values.job is not None else None
+    _check_places(values)
+    job = _placed(job_file.load(values.job), values) if values.job is not None else None
     with _blaming(values):
         _do(verb, _platform(words[0], job, values), job, name, values)
 
@@ -108,10 +118,22 @@ def _do(
         name = name or (job.name if job is not None else None)
         if name is None:
             raise UsageError(f"{verb} needs a NAME or --job=YAML; `cxr14-launch list` shows names")
-        if verb == "logs":
-            verbs.logs(platform, name, stage, follow=values.follow)
+        if verb == "cancel":
+            verbs.cancel(platform, name, stage)
         else:
-            {"status": verbs.status, "cancel": verbs.cancel}[verb](platform, name, stage)
+            look = {"status": verbs.status, "logs": verbs.logs}[verb]
+            look(platform, name, stage, follow=values.follow)
+
+
+def _placed(job: Job, values: flags.FlagValues) -> Job:
+    """Returns the job with the places that flags name instead of those of its file."""
+    where = {"vertex": ("project", "region"), "kubernetes": ("namespace",)}
+    for section, names in where.items():
+        given = {name: values[name].value for name in names if values[name].value}
+        if given and getattr(job, section) is not None:
+            moved = dataclasses.replace(getattr(job, section), **given)
+            job = dataclasses.replace(job, **{section: moved})
+    return job
 
 
 def _platform(which: str, job: Job | None, values: flags.FlagValues) -> Platform:
@@ -140,8 +162,8 @@ def _flags() -> flags.FlagValues:
         "project": "Google Cloud project, in the place of the job file's.",
         "region": "Region of Vertex AI, in the place of the job file's.",
         "namespace": "Namespace of Kubernetes, in the place of the job file's.",
-        "api_endpoint": "Another Vertex AI server than the region's own; http:// only on this "
-        "machine.",
+        "api_endpoint": "Another Vertex AI server than the region's own. An http:// one must be on "
+        "this machine; it takes the place of all services of Google and is sent no credentials.",
     }
     for name, text in texts.items():
         flags.DEFINE_string(name, None, text, flag_values=values)
@@ -149,10 +171,25 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_bool(
         "dry_run", False, "Print exactly what would be sent, and send nothing.", flag_values=values
     )
-    flags.DEFINE_bool("follow", False, "Read a log until the job is over.", flag_values=values)
+    flags.DEFINE_bool(
+        "follow",
+        False,
+        "Read a log, or wait for the state, until the job is over; exit 0 only if it succeeded.",
+        flag_values=values,
+    )
     presets.define_flag(values)
     flags.DEFINE_bool("help", False, "Show this help.", flag_values=values, short_name="h")
     return values
+
+
+def _check_places(values: flags.FlagValues) -> None:
+    """Refuses names of places that a job file could not hold either."""
+    project, region = values.project or "any-project", values.region or "us-central1"
+    try:
+        declaration.check(Vertex(project=project, region=region))
+        declaration.check(Kubernetes(namespace=values.namespace or "default"))
+    except ConfigError as error:
+        raise UsageError(f"--{error}") from error
 
 
 def _check_endpoint(endpoint: str | None, platform: str) -> None:

@@ -6,12 +6,16 @@ about it to standard error.
 """
 
 import sys
+import time
 
 from preprocessing.contract.errors import ConfigError
 from trainer.launch import manifests
 from trainer.launch.description import placeholders
 from trainer.launch.description.job import Job
-from trainer.launch.platform import Finding, Platform
+from trainer.launch.platform import SUCCEEDED, Finding, Platform, Status, UnsuccessfulError
+
+# Between two questions whether a job is over; platforms allow about one a second.
+POLL_S = 15.0
 
 
 def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
@@ -38,24 +42,59 @@ def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
     print(status.resource)
 
 
-def status(platform: Platform, name: str, stage: str) -> None:
-    """Prints what is known of a job, one `key: value` a line."""
+def status(platform: Platform, name: str, stage: str, *, follow: bool) -> None:
+    """Prints what is known of a job, one `key: value` a line; with `follow` once it is over.
+
+    Raises:
+        UnsuccessfulError: it was followed, and did not succeed.
+    """
     found = platform.status(name, stage)
+    while follow and not found.is_over:
+        before = found.state
+        time.sleep(POLL_S)
+        found = platform.status(name, stage)
+        if found.state != before:
+            _say(f"{found.resource} is {found.state}")
     for key, value in vars(found).items():
         if value:
             print(f"{key}: {value}")
+    if follow:
+        _insist_on_success(found)
 
 
 def logs(platform: Platform, name: str, stage: str, *, follow: bool) -> None:
-    """Prints a job's log as it comes."""
+    """Prints a job's log as it comes; with `follow`, until it is over, and then its state.
+
+    Raises:
+        UnsuccessfulError: it was followed, and did not succeed.
+    """
     for line in platform.logs(name, stage, follow=follow):
         print(line, flush=True)
+    if follow:
+        found = platform.status(name, stage)
+        _insist_on_success(found)
+        _say(_ending(found))
 
 
 def cancel(platform: Platform, name: str, stage: str) -> None:
-    """Ends a job."""
+    """Ends a job; one that is over already is left as it is."""
+    found = platform.status(name, stage)
+    if found.is_over:
+        _say(f"{_ending(found)} already: nothing to end")
+        return
     found = platform.cancel(name, stage)
-    _say(f"{found.resource} is {found.state}")
+    ending = "" if found.is_over else ", and will end soon"
+    _say(f"{found.resource} is {found.state}{ending}")
+
+
+def _insist_on_success(found: Status) -> None:
+    if found.state != SUCCEEDED:
+        raise UnsuccessfulError(_ending(found))
+
+
+def _ending(found: Status) -> str:
+    detail = f" ({found.detail})" if found.detail else ""
+    return f"{found.resource} is {found.state}{detail}"
 
 
 def show_all(platform: Platform) -> None:
