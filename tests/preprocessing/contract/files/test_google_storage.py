@@ -343,7 +343,10 @@ def test_a_login_that_was_revoked_is_told_with_what_to_do(
         _is_a_sentence(caught.value)
 
 
-def test_a_login_service_that_is_ill_is_no_mistake_of_the_user(on_gcs: Any, bucket: str) -> None:
+def test_a_login_service_that_is_ill_is_no_mistake_of_the_user(
+    on_gcs: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "SECONDS", 2.0)
     on_gcs.spoil("/token", "status", argument=503, times=100)
     with pytest.raises(UnavailableError, match=f"{bucket}/x could not be read in spite of"):
         storage.read_bytes(f"{bucket}/x")
