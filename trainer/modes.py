@@ -22,6 +22,7 @@ from preprocessing.contract.process.stopping import StopRequests
 from trainer import course, report_stage
 from trainer.distribution import cluster
 from trainer.flags import ParsedFlags
+from trainer.monitoring import tuning
 from trainer.runfolder import notes
 from trainer.runfolder.completion import Completion
 from trainer.serving import model_folder
@@ -114,7 +115,12 @@ class _Stages:
 
     def train(self) -> None:
         if self._whole.training_is_over():
-            log.show(course.describe_end(self._whole.training(), self._parsed.config))
+            note = self._whole.training()
+            log.show(course.describe_end(note, self._parsed.config))
+            if self.is_chief:
+                tuning.report(
+                    note.get("best_step", 0), note["best_validation_mean_auc"], os.environ
+                )
             return
         self._stages().train(self._connect())
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from preprocessing.contract.errors import ConfigError, DataError
 from preprocessing.contract.process.stopping import StopRequests
 from preprocessing.contract.settings import settings
-from trainer import stages
+from trainer import stages, task
 from trainer.checkpoints import checkpoints
 from trainer.config import Config
 from trainer.evaluation.auc import aurocs
@@ -126,3 +126,35 @@ def test_a_checkpoint_of_a_wider_head_is_refused(job: Run) -> None:
 
 def test_the_stages_leave_float32_behind(finished_run: Any) -> None:
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_trial_of_a_study_reports_each_validation_once_however_often_it_is_started(
+    job: Run, finished_run: Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUD_ML_TRIAL_ID", "3")
+    monkeypatch.setenv("CLOUD_ML_HP_METRIC_FILE", str(tmp_path / "metrics"))
+    output = tmp_path / "copy"
+    shutil.copytree(job.output, output)
+    (output / "training.json").unlink()
+    again = dataclasses.replace(job, output=str(output))
+    # The checkpoint was taken before the validation, so that each start repeats it; the second time
+    # the best result so far is known from the checkpoint, and its disk may be another.
+    note = note_of(finished_run, "training.json")
+    for _ in range(2):
+        stages.train(again)
+        [line] = (tmp_path / "metrics").read_text().splitlines()
+        assert json.loads(line)["global_step"] == str(note["best_step"]) == "7"
+        found = float(json.loads(line)["validation_mean_auc"])
+        assert found == pytest.approx(note["best_validation_mean_auc"], abs=1e-6)
+
+
+def test_a_trial_that_is_over_reports_its_best_result_again(
+    finished_run: Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUD_ML_HP_METRIC_FILE", str(tmp_path / "metrics"))
+    assert task.main([*finished_run.argv, "--mode=train"]) == 0
+    [line] = (tmp_path / "metrics").read_text().splitlines()
+    note = note_of(finished_run, "training.json")
+    found = json.loads(line)
+    assert found["global_step"] == str(note["best_step"])
+    assert found["validation_mean_auc"] == str(note["best_validation_mean_auc"])

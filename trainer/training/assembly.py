@@ -17,7 +17,7 @@ from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.data import dataset, integrity, local_copy
 from trainer.evaluation.auc import aurocs
-from trainer.monitoring import event_log
+from trainer.monitoring import event_log, tuning
 from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.network import model
@@ -132,6 +132,8 @@ def _assemble(
     log = event_log.folder_of(run.output, os.environ) if run.runtime.is_chief else ""
     monitor = Monitor(log)
     monitor.begin(progress.step, config=config, manifest=run.manifest)
+    if run.runtime.is_chief:
+        tuning.report(progress.best_step, progress.best_auc, os.environ)
     batches = dataset.train_batches(
         strategy,
         folder=folder,
@@ -188,9 +190,11 @@ def _validation(
         scores = scored.score("validation")
         aucs = dict(zip(findings, aurocs(labels, scores), strict=True))
         if run.runtime.is_chief:
+            mean = float(np.nanmean(list(aucs.values())))
+            tuning.report(at, mean, os.environ)
             monitor.validation(
                 at,
-                mean_auc=float(np.nanmean(list(aucs.values()))),
+                mean_auc=mean,
                 aucs=aucs,
                 labels=labels,
                 scores=scores,
