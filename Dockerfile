@@ -2,17 +2,24 @@
 #
 #   docker build --build-arg FLAVOR=gpu --tag cxr14:gpu .
 #
-# FLAVOR names the lock file below configs/requirements/: default (CPU), gpu, tpu or tensorflow-io.
+# FLAVOR names the lock file below configs/requirements/: default (CPU), gpu, tpu, tensorflow-io
+# (s3:// paths), or preprocess: no TensorFlow, and the entry point that Beam's runners expect, as
+# for --sdk_container_image of Dataflow.
 # To pin the base image, which a release should, take the digest that
 # `docker buildx imagetools inspect python:3.11-slim-bookworm` prints and pass it as
-# --build-arg BASE=python:3.11-slim-bookworm@sha256:...
+# --build-arg BASE=python:3.11-slim-bookworm@sha256:...; likewise BEAM_SDK for preprocess.
 
 ARG BASE=python:3.11-slim-bookworm
+# Its version must be that of apache-beam in configs/requirements/preprocess.txt.
+ARG BEAM_SDK=apache/beam_python3.11_sdk:2.77.0
+ARG FLAVOR=default
+
+FROM ${BEAM_SDK} AS beam
 
 FROM ${BASE} AS build
-ARG FLAVOR=default
+ARG FLAVOR
 WORKDIR /build
-# The environment has no pip of its own: the base image's installs into it, and none is shipped.
+# The environment has no pip of its own: the base image's installs into it.
 RUN python -m venv --without-pip /opt/venv
 # Dependencies come before the sources, so that a change of the sources does not fetch them again.
 COPY configs/requirements/${FLAVOR}.txt requirements.txt
@@ -26,7 +33,7 @@ COPY trainer trainer
 RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM ${BASE} AS runtime
-ARG FLAVOR=default
+ARG FLAVOR
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="cxr14" \
@@ -54,3 +61,21 @@ USER 10001:10001
 # Python must be process 1, without a shell before it: it saves a checkpoint when SIGTERM comes.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["cxr14-train"]
+
+FROM runtime AS flavor-default
+FROM runtime AS flavor-gpu
+FROM runtime AS flavor-tpu
+FROM runtime AS flavor-tensorflow-io
+
+FROM runtime AS flavor-preprocess
+COPY --from=beam /opt/apache/beam /opt/apache/beam
+# Beam's start program would otherwise make an environment of its own, without these packages.
+ENV RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
+# Dataflow hands in folders that belong to root, and the start program writes to them. A Kubernetes
+# Job names the user itself, as its entry point.
+# hadolint ignore=DL3002
+USER 0:0
+ENTRYPOINT ["/opt/apache/beam/boot"]
+
+# hadolint ignore=DL3006
+FROM flavor-${FLAVOR}

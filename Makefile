@@ -66,12 +66,17 @@ bench: .venv-dev/.installed
 
 ## lock: resolves the lock files again, with hashes, for every supported Python.
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv-dev/bin/uv pip compile --quiet --universal \
-  --python-version 3.10 --generate-hashes --no-annotate --upgrade
+  --python-version 3.10 --generate-hashes --no-annotate $(UPGRADE)
+UPGRADE = --upgrade
 PACKAGE = setup.py $(LOCKS)/setuptools.in
+# Part of the packages, in the versions that everything is tested with.
+PART = $(COMPILE) --constraints $(LOCKS)/dev.txt
 lock: .venv-dev/.installed
 	$(COMPILE) $(LOCKS)/uv.in -o $(LOCKS)/uv.txt
-	$(COMPILE) $(PACKAGE) -o $(LOCKS)/default.txt
+	$(COMPILE) --extra cpu --override $(LOCKS)/cpu.overrides $(PACKAGE) -o $(LOCKS)/default.txt
 	$(COMPILE) --extra launch --extra dev $(PACKAGE) -o $(LOCKS)/dev.txt
+	$(PART) $(LOCKS)/launch.in $(LOCKS)/setuptools.in -o $(LOCKS)/launch.txt
+	$(PART) $(LOCKS)/preprocess.in $(LOCKS)/setuptools.in -o $(LOCKS)/preprocess.txt
 	$(COMPILE) --extra gpu $(PACKAGE) -o $(LOCKS)/gpu.txt
 	$(COMPILE) --extra tpu --override $(LOCKS)/tpu.overrides $(PACKAGE) -o $(LOCKS)/tpu.txt
 	$(COMPILE) --extra tensorflow-io $(PACKAGE) -o $(LOCKS)/tensorflow-io.txt

@@ -56,6 +56,11 @@ setup(
         "tqdm>=4.67,<5",
     ],
     extras_require={
+        # Two thirds of the size, without CUDA, and a package of its own, which must not lie beside
+        # the other: configs/requirements/default.txt takes the one that fits the machine.
+        "cpu": [
+            "tensorflow-cpu>=2.20,<2.22; sys_platform == 'linux' and platform_machine == 'x86_64'"
+        ],
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22; sys_platform == 'linux'"],
         # It brings a package `tensorflow` of its own: install from configs/requirements/tpu.txt,
         # which leaves the other one out.

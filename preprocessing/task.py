@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.files import faults
-from preprocessing.contract.process import log
+from preprocessing.contract.process import log, packages
 from preprocessing.contract.process.processes import end_descendants
 from preprocessing.contract.process.stopping import StopRequests, tidied
 
@@ -29,12 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Set before TensorFlow is imported, which only paths such as s3:// need.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with StopRequests(program=_PROGRAM).listening(), tidied(end_descendants):
-        from preprocessing import commands
         from preprocessing.contract.files import storage
 
         log.configure(argv)
         try:
-            with faults.explained():
+            with packages.explained("preprocess.txt"), faults.explained():
+                from preprocessing import commands
+
                 code = commands.do(argv)
                 log.end()  # here, because a full disk is one sentence as well
                 return code

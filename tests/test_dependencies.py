@@ -44,6 +44,7 @@ USED_OTHERWISE = {
     "pytest-xdist": "make unit",
     "python-dateutil": "kubernetes asks for a version that it does not bound itself",
     "ruff": "make check",
+    "tensorflow-cpu": "imported as tensorflow",
     "tensorflow-tpu": "imported as tensorflow",
     "types-pyyaml": "types for mypy",
     "types-tqdm": "types for mypy",
@@ -117,6 +118,41 @@ def undeclared(folders: Iterable[str], allowed: frozenset[str]) -> list[str]:
         for path, name in imported(folders)
         if not distributions(name) & allowed
     ]
+
+
+def reached(module: str) -> set[str]:
+    """Returns the files of the product that a module may import, at once or later."""
+    files, left = set[str](), {module}
+    while left:
+        name = left.pop()
+        path = ROOT / name.replace(".", "/")
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.exists() and str(file.relative_to(ROOT)) not in files:
+                files.add(str(file.relative_to(ROOT)))
+                left |= {name.rpartition(".")[0], *_ours(ast.parse(file.read_text()))}
+    return files
+
+
+def _ours(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+
+
+@pytest.mark.parametrize(
+    ("lock", "module"), [("launch", "trainer.launch.task"), ("preprocess", "preprocessing.task")]
+)
+def test_a_lock_for_one_program_holds_all_that_it_imports(lock: str, module: str) -> None:
+    text = (ROOT / "configs" / "requirements" / f"{lock}.txt").read_text()
+    locked = frozenset(map(plain, re.findall(r"^[a-z0-9-]+(?===)", text, re.MULTILINE)))
+    # TensorFlow belongs to the trainer, and to s3:// paths.
+    locked |= {"tensorflow", "tensorflow-cpu", "tensorflow-io"}
+    files = reached(module)
+    assert len(files) > 30
+    missing = [line for line in undeclared(PRODUCT, locked) if line.partition(" ")[0] in files]
+    assert not missing, f"add to configs/requirements/{lock}.in, then make lock: {missing}"
 
 
 def test_what_the_product_imports_is_declared_for_its_users() -> None:

@@ -13,7 +13,8 @@ import sysconfig
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-FLAVORS = ("default", "gpu", "tpu", "tensorflow-io")
+FLAVORS = ("default", "gpu", "tpu", "tensorflow-io", "preprocess")
+TRAINERS = FLAVORS[:-1]
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -26,6 +27,20 @@ def instructions() -> list[tuple[str, str]]:
 
 def arguments_of(name: str) -> list[str]:
     return [arguments for instruction, arguments in instructions() if instruction == name]
+
+
+def last_of(name: str, flavor: str) -> str:
+    """Returns the arguments of an instruction that count in the image of a flavour."""
+    stages, last = {}, []
+    for instruction, arguments in instructions():
+        if instruction == "FROM":
+            base, _, stage = arguments.partition(" AS ")
+            last = list(stages.get(base.replace("${FLAVOR}", flavor), [("FROM", base)]))
+            stages[stage] = last
+        else:
+            last.append((instruction, arguments))
+    assert last[0] == ("FROM", "${BASE}"), f"no stage is made for {flavor}"
+    return [arguments for instruction, arguments in last if instruction == name][-1]
 
 
 def hadolint(path: pathlib.Path) -> subprocess.CompletedProcess[str]:
@@ -50,18 +65,38 @@ def test_hadolint_would_find_something(tmp_path: pathlib.Path) -> None:
     assert done.returncode == 1 and "DL3006" in done.stdout and "DL3025" in done.stdout
 
 
-def test_process_one_is_the_trainer_and_gets_sigterm() -> None:
-    [entry_point] = arguments_of("ENTRYPOINT")
-    assert json.loads(entry_point) == ["cxr14-train"]
+@pytest.mark.parametrize("flavor", TRAINERS)
+def test_process_one_is_the_trainer_and_gets_sigterm(flavor: str) -> None:
+    assert json.loads(last_of("ENTRYPOINT", flavor)) == ["cxr14-train"]
     assert "cxr14-train=trainer." in re.sub(r"\s", "", (ROOT / "setup.py").read_text())
     assert arguments_of("STOPSIGNAL") == ["SIGTERM"]
     assert arguments_of("HEALTHCHECK") == []  # a batch job serves nobody
 
 
-def test_the_last_stage_runs_as_a_numbered_user_that_is_not_root() -> None:
-    names = [name for name, _ in instructions()]
-    assert names.index("USER") > len(names) - names[::-1].index("FROM") - 1
-    assert arguments_of("USER") == ["10001:10001"]
+@pytest.mark.parametrize("flavor", TRAINERS)
+def test_it_runs_as_a_numbered_user_that_is_not_root(flavor: str) -> None:
+    assert last_of("USER", flavor) == "10001:10001"
+
+
+def test_preprocessing_is_a_container_of_beams() -> None:
+    assert json.loads(last_of("ENTRYPOINT", "preprocess")) == ["/opt/apache/beam/boot"]
+    assert last_of("COPY", "preprocess").startswith("--from=beam /opt/apache/beam ")
+    # Otherwise its start program leaves the environment in which all packages are.
+    assert last_of("ENV", "preprocess") == "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1"
+    # Dataflow's own folders, which the start program fills, belong to root.
+    assert last_of("USER", "preprocess") == "0:0"
+
+
+def test_beams_start_program_is_of_the_version_that_is_installed() -> None:
+    [base], [sdk] = (
+        [line for line in arguments_of("ARG") if line.startswith(name)] for name in ("BASE", "BEAM")
+    )
+    python = re.search(r"python:(3\.\d+)", base)[1]
+    lock = (ROOT / "configs/requirements/preprocess.txt").read_text()
+    beam = re.search(r"^apache-beam==(\S+)", lock, re.MULTILINE)[1]
+    assert sdk.endswith(f"/beam_python{python}_sdk:{beam}")
+    # It asks pip whether Beam is installed.
+    assert re.search("^pip==", lock, re.MULTILINE)
 
 
 def test_dependencies_are_installed_by_hash_and_nothing_else_is_fetched() -> None:
@@ -98,7 +133,7 @@ def test_what_is_copied_exists_and_passes_dockerignore() -> None:
 
 
 def test_no_scratch_space_is_needed_outside_tmp() -> None:
-    [environment] = arguments_of("ENV")
+    environment = last_of("ENV", "default")
     assert "HOME=/tmp" in environment.split()
     assert "PYTHONDONTWRITEBYTECODE=1" in environment.split()
 
@@ -118,7 +153,7 @@ def test_tensorflow_finds_a_driver_where_googles_nodes_mount_it(
     compiler = shutil.which("cc")
     if sys.platform != "linux" or compiler is None:
         pytest.skip("there is no C compiler for the stub of a driver")
-    [environment] = arguments_of("ENV")
+    environment = last_of("ENV", "gpu")
     [value] = re.findall(r"(?<!\S)LD_LIBRARY_PATH=(\S+)", environment)
     assert value.split(":") == ["/usr/local/nvidia/lib64", "/usr/local/nvidia/lib"]
     (tmp_path / folder).mkdir()

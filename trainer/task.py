@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from preprocessing.contract.errors import JobError
 from preprocessing.contract.files import faults
-from preprocessing.contract.process import log
+from preprocessing.contract.process import log, packages
 from preprocessing.contract.process.stopping import StopRequests, tidied
 from trainer.distribution import cluster
 from trainer.network import keras_home
@@ -47,9 +47,9 @@ def main(
             log.show(parsed.help)
             return 0
         # Behind the help, which need not wait for what a report is made with.
-        from trainer import modes
+        with packages.explained("default.txt"), faults.explained():
+            from trainer import modes
 
-        with faults.explained():
             modes.run(parsed, stops, finish)
         return 0
     except JobError as error:
