@@ -129,9 +129,24 @@ def from_json(text: str, *, origin: str) -> Manifest:
             "preprocess the data again or use the program version that wrote it"
         )
     try:
-        return dacite.from_dict(Manifest, values, config=dacite.Config(strict=True))
+        manifest = dacite.from_dict(Manifest, values, config=dacite.Config(strict=True))
     except (dacite.DaciteError, ValueError) as error:
         raise DataError(f"{origin} is damaged ({error}): preprocess the data again") from error
+    if lacking := _lacking(manifest):
+        raise DataError(f"{origin} is damaged (no {lacking}): preprocess the data again")
+    return manifest
+
+
+def _lacking(manifest: Manifest) -> str:
+    """Returns the first thing that a manifest does not say, though a reader asks for it."""
+    for name in SPLITS:
+        if name not in manifest.splits:
+            return f"split {name}"
+        split = manifest.splits[name]
+        for counts in ("positives", "known", "prevalence"):
+            if absent := set(manifest.findings) - getattr(split, counts).keys():
+                return f"{counts} of {min(absent)} in {name}"
+    return ""
 
 
 def read(folder: str) -> Manifest:

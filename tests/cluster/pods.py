@@ -197,7 +197,7 @@ class RunningPod:
 
     def stop(self) -> None:
         """Leaves nothing of it behind."""
-        self._process.stop()
+        self._process.kill()
 
 
 def _container(

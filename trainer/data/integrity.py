@@ -12,7 +12,7 @@ from preprocessing.contract.errors import DataError, UnavailableError
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest, Shard
 from preprocessing.contract.process.progress import Progress
-from trainer.data import local_copy
+from trainer.data import local_copy, soundness
 
 
 def check_shards(folder: str, manifest: Manifest) -> None:
@@ -21,18 +21,10 @@ def check_shards(folder: str, manifest: Manifest) -> None:
     Raises:
         DataError: a shard that is absent or of another size.
     """
-    shards = manifest.shards
-    paths = [storage.join(folder, shard.name) for shard in shards]
+    paths = [storage.join(folder, shard.name) for shard in manifest.shards]
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         sizes = list(pool.map(lambda path: faults.insist(lambda: _size(path)), paths))
-    for path, shard, size in zip(paths, shards, sizes, strict=True):
-        if size is None:
-            raise DataError(f"shard {path} is missing: copy the data set again, whole")
-        if size != shard.bytes:
-            raise DataError(
-                f"shard {path} has {size} bytes, the manifest says {shard.bytes}: copy "
-                "it again or preprocess the data again"
-            )
+    soundness.check_sizes(folder, manifest, dict(zip(paths, sizes, strict=True)))
 
 
 def check_contents(folder: str, manifest: Manifest, *, process: int, processes: int) -> None:
@@ -97,21 +89,6 @@ def naming_damage(folder: str, manifest: Manifest, copy: str = "") -> Iterator[N
             f"a shard of {folder} could not be read whole, though all are whole now: run the same "
             "command again"
         ) from error
-
-
-def check_validation(manifest: Manifest) -> None:
-    """Refuses a validation split that cannot choose a network, before hours are spent.
-
-    Raises:
-        DataError: no finding of it has a defined AUC.
-    """
-    split = manifest.splits["validation"]
-    if not any(0 < split.positives[name] < split.known[name] for name in manifest.findings):
-        raise DataError(
-            "the validation split has no finding that is present in some images and "
-            "absent in others, so no AUC is defined: preprocess with more images or a "
-            "larger validation_fraction"
-        )
 
 
 def _foreign(path: str) -> DataError:

@@ -103,6 +103,19 @@ class Finding:
     fix: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """What is known of where a job will run.
+
+    Attributes:
+        account: e-mail that it acts as; None if that is not known.
+        region: of Google Cloud; None likewise.
+    """
+
+    account: str | None = None
+    region: str | None = None
+
+
 class Platform(Protocol):
     """A place that runs jobs.
 

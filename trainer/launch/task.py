@@ -36,7 +36,7 @@ from trainer.launch.description.job import EXAMPLE, Job
 from trainer.launch.description.kubernetes import Kubernetes
 from trainer.launch.description.vertex import Vertex
 from trainer.launch.kubernetes.cluster import Cluster
-from trainer.launch.platform import STAGES, Platform
+from trainer.launch.platform import STAGES, Place, Platform
 from trainer.launch.vertex.vertex_ai import VertexAI
 
 VERBS = ("submit", "doctor", "status", "logs", "cancel", "list")
@@ -111,7 +111,7 @@ def _do(
     if job is not None and verb == "submit":
         verbs.submit(platform, job, stage, dry_run=values.dry_run)
     elif job is not None and verb == "doctor":
-        verbs.doctor(platform, job, stage)
+        verbs.doctor(platform, job, stage, _place(platform, job))
     elif verb == "list":
         verbs.show_all(platform)
     else:
@@ -134,6 +134,13 @@ def _placed(job: Job, values: flags.FlagValues) -> Job:
             moved = dataclasses.replace(getattr(job, section), **given)
             job = dataclasses.replace(job, **{section: moved})
     return job
+
+
+def _place(platform: Platform, job: Job) -> Place:
+    """Returns what the job file says of where the job will run."""
+    if job.vertex is None or not isinstance(platform, VertexAI):
+        return Place()
+    return Place(job.vertex.service_account, job.vertex.region)
 
 
 def _platform(which: str, job: Job | None, values: flags.FlagValues) -> Platform:

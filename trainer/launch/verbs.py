@@ -5,6 +5,7 @@ What a script reads (a name, lines of a log, a table) goes to standard output, a
 about it to standard error.
 """
 
+import itertools
 import sys
 import time
 
@@ -12,7 +13,7 @@ from preprocessing.contract.errors import ConfigError
 from trainer.launch import manifests
 from trainer.launch.description import placeholders
 from trainer.launch.description.job import Job
-from trainer.launch.platform import SUCCEEDED, Finding, Platform, Status, UnsuccessfulError
+from trainer.launch.platform import SUCCEEDED, Finding, Place, Platform, Status, UnsuccessfulError
 
 # Between two questions whether a job is over; platforms allow about one a second.
 POLL_S = 15.0
@@ -22,7 +23,8 @@ def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
     """Sends a job, or with `dry_run` prints it.
 
     Raises:
-        ConfigError: something is left to be filled in.
+        ConfigError: something is left to be filled in, or what the job reads is there for all to
+            see, and would end it.
     """
     rendered = platform.render(job, stage)
     words = ", ".join(placeholders.find(rendered.sent))
@@ -36,6 +38,13 @@ def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
         raise ConfigError(
             f"replace {words} by your own before you send the job; --dry_run shows it as it is"
         )
+    from trainer.launch.doctor import examination  # which a dry run need not wait for
+
+    for finding in examination.before_sending(job, stage):
+        if finding.ok is False:
+            raise ConfigError(f"{_described(finding)}; nothing was sent")
+        if finding.ok is None:
+            break  # the job may have rights that its sender lacks, who need not wait for more
     status, is_new = platform.submit(job, stage)
     if not is_new:
         _say(f"{status.resource} writes to this output already and is {status.state}: sent nothing")
@@ -84,7 +93,7 @@ def cancel(platform: Platform, name: str, stage: str) -> None:
         return
     found = platform.cancel(name, stage)
     ending = "" if found.is_over else ", and will end soon"
-    _say(f"{_ending(found)}{ending}")
+    _say(f"{found.resource} is {found.state}{ending}")
 
 
 def _insist_on_success(found: Status) -> None:
@@ -107,14 +116,17 @@ def show_all(platform: Platform) -> None:
         print("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
-def doctor(platform: Platform, job: Job, stage: str) -> None:
+def doctor(platform: Platform, job: Job, stage: str, place: Place) -> None:
     """Prints what was looked at before anything is paid for.
 
     Raises:
         ConfigError: something would keep the job from running; all of it is printed.
     """
+    from trainer.launch.doctor import examination
+
     wrong = 0
-    for finding in platform.findings(job, stage):
+    everywhere = examination.findings(job, stage, place)
+    for finding in itertools.chain(everywhere, platform.findings(job, stage)):
         wrong += finding.ok is False
         print(_line(finding), flush=True)
     if wrong:
@@ -123,8 +135,12 @@ def doctor(platform: Platform, job: Job, stage: str) -> None:
 
 def _line(finding: Finding) -> str:
     mark = {True: "ok", False: "WRONG", None: "unknown"}[finding.ok]
+    return f"{mark:8}{_described(finding)}"
+
+
+def _described(finding: Finding) -> str:
     fix = f"; {finding.fix}" if finding.fix else ""
-    return f"{mark:8}{finding.what}: {finding.said}{fix}"
+    return f"{finding.what}: {finding.said}{fix}"
 
 
 def _say(text: str) -> None:

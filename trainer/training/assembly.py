@@ -15,7 +15,7 @@ from trainer import course, limits
 from trainer.checkpoints import bundle, checkpoints
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
-from trainer.data import dataset, integrity, local_copy
+from trainer.data import dataset, local_copy, soundness
 from trainer.evaluation.auc import aurocs
 from trainer.monitoring import event_log, tuning
 from trainer.monitoring.monitor import Monitor
@@ -63,7 +63,7 @@ def train(run: Run, should_stop: Callable[[], bool]) -> Summary:
         StoppedError: `should_stop`, everything was saved; or a store failed for too long.
     """
     config = run.config
-    integrity.check_validation(run.manifest)
+    soundness.check_validation(run.manifest)
     config.check_replicas(run.runtime.replicas)
     progress = Progress(loss_scale=config.optimizer.loss_scale)
     fresh = continuation.announce(run)

@@ -42,6 +42,7 @@ _KEPT = re.compile(r"retention|\bhold\b", flags=re.IGNORECASE)
 # The permission that a request needs, by what was to be done.
 _PERMISSIONS = {
     "read": "storage.objects.get",
+    "looked": "storage.buckets.get",
     "listed": "storage.objects.list",
     "written": "storage.objects.create, and storage.objects.delete to replace",
     "deleted": "storage.objects.delete",

@@ -47,6 +47,20 @@ class GoogleCloudStorage:
         # For a request that names the version it replaces, another version is an answer.
         self._once = pauses.with_predicate(lambda error: passes(error) and status_of(error) != 412)
 
+    @property
+    def account(self) -> str:
+        """Whose rights these are: an account's e-mail, or "" if the credentials do not say."""
+        credentials = self._client._credentials
+        named = getattr(credentials, "service_account_email", "") or ""
+        return str(named or getattr(credentials, "account", "") or "")
+
+    def location(self, path: str) -> str:
+        """Returns where a path's bucket keeps its objects, such as US-CENTRAL1, EU or NAM4."""
+        bucket, _ = self._split(path)
+        with explained(path, "looked up", no_bucket=True):
+            bucket.reload(retry=self._retry)
+        return str(bucket.location or "")
+
     def _split(self, path: str) -> tuple[Any, str]:
         """Returns the bucket of a path, without asking for it, and the name inside it."""
         name, _, inside = path.removeprefix("gs://").partition("/")

@@ -3,7 +3,7 @@
 
 import uuid
 
-from preprocessing.contract.errors import UsageError
+from preprocessing.contract.errors import JobError, UsageError
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.process import tensorflow_notes
 
@@ -11,7 +11,7 @@ _CONTENT = b"cxr14"
 
 
 def check(folder: str, *, tensorflow: bool = False) -> None:
-    """Writes a tiny file, reads it, renames it and deletes it.
+    """Writes a tiny file, reads it, renames it and deletes it; leaves nothing behind if it may.
 
     Its name is that of a file half written, which counts as no content and is swept up.
 
@@ -27,13 +27,29 @@ def check(folder: str, *, tensorflow: bool = False) -> None:
     path = storage.join(folder, f"probe.partial-{uuid.uuid4().hex[:12]}")
     with faults.explained():
         storage.write_bytes(path, _CONTENT)
-        found = storage.read_bytes(path)
-        storage.rename(path, f"{path}-b")
-        storage.delete(f"{path}-b")
+    try:
+        with faults.explained():
+            found = storage.read_bytes(path)
+            storage.rename(path, f"{path}-b")
+            storage.delete(f"{path}-b")
+    except UsageError as error:
+        raise UsageError(f"{error}{_left_behind(path)}") from error
     if tensorflow and storage.scheme_of(path) == "gs":
         found = faults.insist(lambda: _by_tensorflow(path))
     if found != _CONTENT:
         raise UsageError(f"{folder} gives back other bytes than were written: name another folder")
+
+
+def _left_behind(path: str) -> str:
+    """Deletes what a refusal has left of the file; returns what may not be deleted, in words."""
+    left = []
+    for name in (path, f"{path}-b"):
+        try:
+            with faults.explained():
+                storage.delete(name)
+        except JobError:
+            left.append(name)
+    return f"; {' and '.join(left)} may be left there, a few bytes" if left else ""
 
 
 def _by_tensorflow(path: str) -> bytes:

@@ -107,6 +107,22 @@ def test_a_damaged_manifest_is_refused(tmp_path: pathlib.Path, change: dict[str,
         manifests.read(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"splits": {}}, "no split train"),
+        ({"findings": ["Mass", "Another"]}, "no positives of (Another|Mass) in train"),
+    ],
+)
+def test_a_manifest_that_does_not_say_all_that_is_asked_of_it_is_refused(
+    tmp_path: pathlib.Path, change: dict[str, object], words: str
+) -> None:
+    manifests.write(str(tmp_path), _manifest())
+    _damaged(tmp_path / "manifest.json", **change)
+    with pytest.raises(DataError, match=words):
+        manifests.read(str(tmp_path))
+
+
 def test_a_manifest_without_a_phantom_is_written_and_identified_as_before_there_were_any() -> None:
     real = _manifest()
     assert "phantom" not in manifests.to_json(real)

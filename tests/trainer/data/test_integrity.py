@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import DataError, UnavailableError
-from preprocessing.contract.manifest import Manifest
 from trainer.data import dataset, integrity, local_copy
 
 
@@ -111,19 +110,3 @@ def test_findings_that_were_reordered_by_hand_are_refused(data_set: Any) -> None
         manifest = dataclasses.replace(data_set.manifest, findings=findings)
         with pytest.raises(DataError, match="its manifest or shards were changed"):
             dataset.read_truth(data_set.folder, manifest, "validation")
-
-
-def validation_with(manifest: Manifest, positives: int, known: int) -> Manifest:
-    split = dataclasses.replace(
-        manifest.splits["validation"],
-        positives=dict.fromkeys(manifest.findings, positives),
-        known=dict.fromkeys(manifest.findings, known),
-    )
-    return dataclasses.replace(manifest, splits={**manifest.splits, "validation": split})
-
-
-def test_a_validation_split_without_any_auc_is_refused(data_set: Any) -> None:
-    integrity.check_validation(validation_with(data_set.manifest, 1, 2))
-    for positives, known in [(0, 5), (5, 5), (0, 0)]:
-        with pytest.raises(DataError, match="no AUC is defined"):
-            integrity.check_validation(validation_with(data_set.manifest, positives, known))

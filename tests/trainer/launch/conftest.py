@@ -32,6 +32,14 @@ JOB: dict[str, Any] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Hides the login of whoever runs the tests, with which `submit` looks at a bucket."""
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path_factory.getbasetemp() / "no-login"))
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+
+
 @pytest.fixture
 def job_file(tmp_path: pathlib.Path) -> Callable[..., str]:
     """Writes a working job file with some keys replaced, or with `...` left out."""

@@ -65,13 +65,17 @@ def _check_with_trainer(job: Job) -> None:
         return  # The settings file lies in a bucket that this machine need not be able to read.
     try:
         parsed = flags.parse(["cxr14-train", *arguments], environ={})
-        _check_devices(parsed.config, job)
+        check_devices(parsed.config, job)
     except JobError as error:
         raise ConfigError(f"args would be refused by the trainer: {error}") from error
 
 
-def _check_devices(config: Config, job: Job) -> None:
-    """Checks what depends on the number of devices, which the job decides."""
+def check_devices(config: Config, job: Job) -> None:
+    """Checks what depends on the number of devices, which the job decides.
+
+    Raises:
+        ConfigError: the trainer would refuse these settings on them.
+    """
     gpus = job.accelerator.count if job.accelerator is not None else 0
     devices = job.replicas * max(gpus, config.runtime.logical_cpus if not gpus else 1, 1)
     config.check_replicas(devices)
