@@ -27,6 +27,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 # What tests share. Their folders are no packages, so no test can import from another's folder.
 SHARED = {
     "cxr14_emulator": "cloud/emulator.py",
+    "cxr14_kubernetes_api": "cloud/kubernetes_api.py",
     "cxr14_workers": "cluster/workers.py",
     "cxr14_results": "cluster/results.py",
     "cxr14_small_backbone": "cluster/small_backbone.py",

@@ -197,7 +197,7 @@ class RunningPod:
 
     def stop(self) -> None:
         """Leaves nothing of it behind."""
-        self._process.kill()
+        self._process.stop()
 
 
 def _container(

@@ -175,8 +175,10 @@ class Process:
         while not started.exists() and self._outer.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)
         if not started.exists():
-            self.kill()
+            self.stop()
             raise OSError(f"{container.hostname} was not set up: {self.log.read_text()}")
+        found = [child.pid for child in _children(self._outer.pid)]
+        self._pid = found[0] if found else self._outer.pid  # it may be over by now
 
     @property
     def exit_code(self) -> int | None:
@@ -187,9 +189,8 @@ class Process:
     def send(self, number: int) -> None:
         """Sends a signal to the container's first process, if it is still there."""
         if self.exit_code is None:  # else the number may be another process's by now
-            with contextlib.suppress(psutil.NoSuchProcess):
-                for child in psutil.Process(self._outer.pid).children():
-                    child.send_signal(number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, number)
 
     def cut(self) -> None:
         """Takes it off the network."""
@@ -204,10 +205,23 @@ class Process:
         self._network.forget(self.address)
 
     def kill(self) -> None:
-        """Leaves nothing of it behind."""
+        """SIGKILL; returns when it is gone."""
         self.send(signal.SIGKILL)
+        self._outer.wait()
+
+    def stop(self) -> None:
+        """Leaves nothing of it behind."""
+        for child in _children(self._outer.pid) if self.exit_code is None else []:
+            child.kill()
         self._outer.kill()
         self._outer.wait()
+
+
+def _children(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _setup(container: Container, network: Network, folder: pathlib.Path) -> list[str]:

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from preprocessing.contract.errors import ConfigError, StoppedError
+from preprocessing.contract.errors import ConfigError
 from trainer.distribution import rendezvous
-from trainer.distribution.cluster import Cluster
+from trainer.distribution.cluster import Cluster, LostPeerError
 
 # What TensorFlow raises in the processes that are left when one of them is gone.
 LOST_PEER = (
@@ -33,7 +33,7 @@ class Agreement:
     2. Each gives a row of integers; a gather over the replicas gives every process all rows.
     3. Equality, the chief's answer and a barrier are all read from that one gather.
 
-    A peer that is gone while others wait for it ends them with a `StoppedError`.
+    A peer that is gone while others wait for it ends them with a `LostPeerError`.
 
     Args:
         strategy: the strategy of the run.
@@ -97,7 +97,7 @@ def naming_lost_peers(peers: Cluster) -> Iterator[None]:
     """Turns what TensorFlow says when a peer is gone into a request to start again.
 
     Raises:
-        StoppedError: a peer is gone.
+        LostPeerError: a peer is gone.
     """
     try:
         yield
@@ -105,7 +105,7 @@ def naming_lost_peers(peers: Cluster) -> Iterator[None]:
         gone = isinstance(error, LOST_PEER) or "ollective ops is aborted" in str(error)
         if not (peers.hosts and gone):
             raise
-        raise StoppedError(
+        raise LostPeerError(
             f"lost a peer ({_lost(peers, str(error))}): the same command, in all processes, goes "
             "on from the last checkpoint"
         ) from error

@@ -11,13 +11,28 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.errors import ConfigError, StoppedError
 
 # Vertex AI's worker pools, in the words of TensorFlow; pools 2 and 3 do not train.
 _POOLS = {"workerpool0": "chief", "workerpool1": "worker"}
 _TRAINING = ("chief", "master", "worker")
 _PORT = "2222"
 _HOST = re.compile(r"[A-Za-z0-9._-]+:([0-9]{1,5})")
+# From a pod's end to the moment at which the Job controller looks, with time to spare.
+_UNSEEN_SECONDS = 10.0
+
+
+class LostPeerError(StoppedError):
+    """Another process of the run is gone (exit 75); its own exit code says what follows.
+
+    The Job controller of Kubernetes looks about a second after the first pod has ended. If it finds
+    that this process has ended too, its 75 outweighs a code that counts, or that ends the job.
+    """
+
+    @staticmethod
+    def seconds_to_wait(environ: Mapping[str, str]) -> float:
+        """Returns how long the process has to wait before it ends; SIGTERM ends it sooner."""
+        return _UNSEEN_SECONDS if environ.get("CXR14_WORKERS") else 0.0
 
 
 @dataclasses.dataclass(frozen=True)

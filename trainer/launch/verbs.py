@@ -93,7 +93,7 @@ def cancel(platform: Platform, name: str, stage: str) -> None:
         return
     found = platform.cancel(name, stage)
     ending = "" if found.is_over else ", and will end soon"
-    _say(f"{found.resource} is {found.state}{ending}")
+    _say(f"{_ending(found)}{ending}")
 
 
 def _insist_on_success(found: Status) -> None:

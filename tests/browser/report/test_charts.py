@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS as FINDINGS
+from preprocessing.config import CHESTXRAY14_FINDINGS as FINDINGS
 
 pytestmark = pytest.mark.slow
 

@@ -142,3 +142,15 @@ def test_tf_config_is_understood_again() -> None:
 def test_what_is_no_cluster_is_told(environ: dict[str, str], part: str) -> None:
     with pytest.raises(ConfigError, match=part):
         cluster.find(environ)
+
+
+@pytest.mark.parametrize(
+    ("environ", "waits"),
+    [(_JOBSET, True), (_INDEXED, True), ({"TF_CONFIG": "{}"}, False), ({}, False)],
+)
+def test_only_where_a_peers_exit_code_comes_first_is_it_waited_for(
+    environ: dict[str, str], waits: bool
+) -> None:
+    error = cluster.LostPeerError("lost a peer")
+    assert error.exit_code == 75
+    assert (error.seconds_to_wait(environ) > 5) == waits

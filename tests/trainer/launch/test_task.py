@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
+from cxr14_kubernetes_api import JOBS, write_kubeconfig
 
 from trainer.launch import platform, task
 from trainer.launch.description import job_file as reader
 from trainer.launch.description.job import EXAMPLE
-from trainer.launch.kubernetes import render as kubernetes_render
 from trainer.launch.vertex import render as vertex_render
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -194,58 +194,18 @@ def test_a_vertex_that_is_not_there_is_one_sentence(
 
 
 @pytest.fixture
-def kubeconfig(tmp_path: pathlib.Path, stand_in: Any) -> str:
+def kubeconfig(tmp_path: pathlib.Path, stand_in: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     path = tmp_path / "kubeconfig"
-    path.write_text(
-        yaml.safe_dump(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "current-context": "here",
-                "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
-                "clusters": [{"name": "here", "cluster": {"server": stand_in.address}}],
-                "users": [{"name": "me", "user": {}}],
-            }
-        )
-    )
+    write_kubeconfig(path, stand_in.address, monkeypatch)
     return str(path)
 
 
-@pytest.mark.parametrize(
-    ("replicas", "expected"),
-    [
-        (1, "/apis/batch/v1/namespaces/research/jobs"),
-        (2, "/apis/jobset.x-k8s.io/v1alpha2/namespaces/research/jobsets"),
-    ],
-)
-def test_kubernetes_is_sent_what_dry_run_prints(
-    job_file: Callable[..., str], stand_in: Any, kubeconfig: str, replicas: int, expected: str
+def test_kubernetes_is_sent_a_job_from_a_process_of_its_own(
+    job_file: Callable[..., str], kubernetes_api: Any
 ) -> None:
-    path = job_file(replicas=replicas)
-    done = launch("kubernetes", f"--job={path}", KUBECONFIG=kubeconfig)
-    assert (done.returncode, done.stdout) == (0, "research/quick-run\n"), done.stderr
-    [(method, where, body)] = stand_in.requests
-    assert (method, where) == ("POST", expected)
-    assert body == kubernetes_render.render(reader.load(path))
-
-
-@pytest.mark.parametrize(
-    ("status", "exit_code", "named"),
-    [(409, 78, "already"), (403, 78, "refused"), (500, 69, "failed to make")],
-)
-def test_an_answer_of_failure_from_the_cluster_is_one_sentence(
-    job_file: Callable[..., str],
-    stand_in: Any,
-    kubeconfig: str,
-    status: int,
-    exit_code: int,
-    named: str,
-) -> None:
-    stand_in.status, stand_in.answer = status, {"kind": "Status", "message": "no quota"}
-    done = launch("kubernetes", f"--job={job_file()}", KUBECONFIG=kubeconfig)
-    assert done.returncode == exit_code, done.stderr
-    assert named in done.stderr and done.stderr.count("\n") == 1
-    assert len(stand_in.requests) == 1
+    done = launch("kubernetes", f"--job={job_file()}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "research/quick-run\n", "")
+    assert kubernetes_api.posted() == [JOBS]
 
 
 def test_without_a_cluster_the_context_is_blamed(

@@ -5,8 +5,14 @@ import dataclasses
 from collections.abc import Iterator
 
 from trainer.launch.description.job import Job
-from trainer.launch.kubernetes import render, service
-from trainer.launch.platform import WAITING, Finding, Rendered, Status
+from trainer.launch.kubernetes import findings, pod_logs, render, states, submission
+from trainer.launch.kubernetes import namespace as ns
+from trainer.launch.kubernetes.namespace import Namespace
+from trainer.launch.kubernetes.service import Api
+from trainer.launch.manifests import Spec
+from trainer.launch.platform import CANCELLED, Finding, Rendered, Status
+
+_RESUMES = "its run goes on from its last checkpoint when the same job is submitted again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,9 +24,17 @@ class Cluster:
     """
 
     namespace: str
+    _api: Api = dataclasses.field(default_factory=Api)
+
+    @property
+    def _found(self) -> Namespace:
+        return Namespace(self._api, self.namespace)
 
     def render(self, job: Job, stage: str) -> Rendered:
         """See `Platform`."""
+        if job.kubernetes is not None:
+            section = dataclasses.replace(job.kubernetes, namespace=self.namespace)
+            job = dataclasses.replace(job, kubernetes=section)
         manifest = render.render(job)
         about = f"the {manifest['kind']} {manifest['metadata']['namespace']}/{job.name}"
         if manifest["kind"] == "JobSet":
@@ -29,25 +43,44 @@ class Cluster:
 
     def submit(self, job: Job, stage: str) -> tuple[Status, bool]:
         """See `Platform`."""
-        made = service.create(render.render(job))
-        return Status(job.name, stage, WAITING, made, output=job.output), True
+        made, is_new = submission.submit(self._found, _manifests(self.render(job, stage)))
+        return states.status_of(made, self.namespace), is_new
 
     def status(self, name: str, stage: str) -> Status:
         """See `Platform`."""
-        raise NotImplementedError
+        return states.seen(self._found, self._found.named(name, stage))
 
     def logs(self, name: str, stage: str, *, follow: bool) -> Iterator[str]:
         """See `Platform`."""
-        raise NotImplementedError
+        job = self._found.named(name, stage)
+        read = pod_logs.follow if follow and not ns.is_over(job) else pod_logs.read
+        yield from read(self._found, job)
 
     def cancel(self, name: str, stage: str) -> Status:
-        """See `Platform`."""
-        raise NotImplementedError
+        """Deletes a job that is not over; returns when its pods have saved their state and ended.
+
+        One that is over is left, with its log, until it is submitted again.
+        """
+        job = self._found.named(name, stage)
+        if ns.is_over(job):
+            return states.status_of(job, self.namespace)
+        self._found.delete(job)
+        for service in self._found.services(name, stage):
+            self._api.delete(self._found.path(service), service["metadata"]["uid"])
+        status = states.status_of(job, self.namespace)
+        detail = "" if job["kind"] == "Deployment" else _RESUMES
+        return dataclasses.replace(status, state=CANCELLED, detail=detail)
 
     def list(self) -> Iterator[Status]:
         """See `Platform`."""
-        raise NotImplementedError
+        found = [states.status_of(job, self.namespace) for job in self._found.jobs()]
+        yield from sorted(found, key=lambda status: status.created, reverse=True)
 
     def findings(self, job: Job, stage: str) -> Iterator[Finding]:
         """See `Platform`."""
-        raise NotImplementedError
+        yield from findings.findings(self._found, _manifests(self.render(job, stage)))
+
+
+def _manifests(rendered: Rendered) -> list[Spec]:
+    sent = rendered.sent
+    return list(sent["items"]) if sent["kind"] == "List" else [sent]

@@ -1,54 +1,235 @@
 # SPDX-License-Identifier: MIT
-"""Talks to a cluster by the Python client of Kubernetes."""
+"""Talks to a cluster by the Python client of Kubernetes, in plain JSON.
 
+The client's typed calls differ between its versions and do not know JobSet or Kueue; what it is
+here for is kubectl's configuration: certificates, tokens, and programs for logging in.
+"""
+
+import json
 import logging
 import os
-from typing import Any
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NoReturn
 
 from preprocessing.contract.errors import ConfigError, ServiceError, UsageError
 from preprocessing.contract.files import faults
-from trainer.launch.kubernetes import render
 from trainer.launch.manifests import Spec
 
 # As in the extra `launch` of setup.py. The package itself is in no index, so that asking for its
 # extra by name finds nothing, or another project's package.
 INSTALL = "pip install 'kubernetes>=33,<38' 'python-dateutil>=2.9,<3'"
+# Seconds before the next try of a request that may be made twice, and of making a job.
+PAUSES = (1.0, 2.0, 4.0)
 # What the client raises where a file is YAML, but not what it expects in it.
 _WRITTEN_WRONGLY = (AttributeError, LookupError, TypeError, ValueError)
+_CONNECT_S, ANSWER_S = 10.0, 60.0
+_PASSING = (408, 429)
+_PAGE = 500
 
 
-def create(manifest: Spec) -> str:
-    """Makes it in the cluster of the current kubectl context; returns NAMESPACE/NAME.
+class Refusal(ConfigError):
+    """What a cluster refuses to do (exit 78).
 
-    Raises:
-        UsageError: the Python client of Kubernetes is not installed.
-        ConfigError: there is no cluster configured, or it refuses the job.
-        ServiceError: the cluster did not answer; the job may or may not have been made.
+    Attributes:
+        status: of its answer, by HTTP.
+        said: why, in its own words.
     """
-    try:
+
+    def __init__(self, text: str, status: int, said: str) -> None:
+        super().__init__(text)
+        self.status, self.said = status, said
+
+
+class Api:
+    """The cluster of kubectl's current context; connects with the first request.
+
+    All methods raise:
+        UsageError: the Python client of Kubernetes is not installed.
+        ConfigError: there is no cluster configured, or its credentials cannot be had.
+        Refusal: the cluster refuses.
+        ServiceError: it did not answer, though it was asked several times where that does no harm.
+    """
+
+    def __init__(self) -> None:
+        self._client: Any = None
+
+    def read(self, path: str, **query: Any) -> Spec | None:
+        """Returns what is at a path, None if nothing is."""
+        try:
+            found: Spec = self._json("GET", path, query=query)
+        except Refusal as error:
+            if error.status != 404:
+                raise
+            return None
+        return found
+
+    def every(self, path: str, **query: Any) -> list[Spec]:
+        """Returns all items of a list, however many pages it has."""
+        items: list[Spec] = []
+        query["limit"] = _PAGE
+        while True:
+            page = self._json("GET", path, query=query)
+            items += page.get("items") or []
+            query["continue"] = page.get("metadata", {}).get("continue")
+            if not query["continue"]:
+                return items
+
+    def ask(self, path: str, body: Spec, **query: Any) -> Spec:
+        """Posts what changes nothing and may be posted again: a review, a dry run."""
+        answer: Spec = self._json("POST", path, body, query=query)
+        return answer
+
+    def make(self, path: str, manifest: Spec) -> Spec:
+        """Makes what a manifest describes, in one request that is not repeated."""
+        made: Spec = self._json("POST", path, manifest, once=True)
+        return made
+
+    def delete(self, path: str, uid: str) -> None:
+        """Deletes what has this uid; what it owns goes before it does."""
+        body = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
+        try:
+            self._json("DELETE", path, body)
+        except Refusal as error:
+            if error.status != 404:
+                raise
+
+    def stream(self, path: str, *, silence: float = ANSWER_S, **query: Any) -> Iterator[bytes]:
+        """Yields what comes from a path as it comes, until its end.
+
+        Args:
+            path: of a log.
+            silence: seconds after which a stream that says nothing counts as broken.
+            query: of the request.
+        """
         import urllib3
-        from kubernetes import client, config
+
+        response = self._request("GET", path, query=query, silence=silence)
+        try:
+            yield from response.stream(2**16)
+        except urllib3.exceptions.HTTPError as error:
+            raise _lost(error) from error
+        finally:
+            response.close()
+
+    def _json(
+        self, method: str, path: str, body: Spec | None = None, *, query: Any = None, once: Any = 0
+    ) -> Any:
+        for pause in (*PAUSES, None):
+            try:
+                return _parsed(self._request(method, path, body, query=query), path)
+            except ServiceError:
+                if pause is None or once:
+                    raise
+                time.sleep(pause)
+
+    def _request(
+        self, method: str, path: str, body: Any = None, *, query: Any, silence: float = ANSWER_S
+    ) -> Any:
+        """Makes one request; with new credentials once more if the cluster takes these no longer.
+
+        A log may be followed for longer than a token is good for.
+        """
+        is_first = self._client is None
+        while True:
+            self._client = self._client or _connect()
+            try:
+                return self._client.request(
+                    method,
+                    path,
+                    body,
+                    query_params=[(k, v) for k, v in (query or {}).items() if v is not None],
+                    serialize=False,
+                    _request_timeout=(_CONNECT_S, silence),
+                )
+            except Exception as error:
+                if getattr(error, "status", None) != 401 or is_first:
+                    _explain(error, f"{method} {path}")
+            self._client, is_first = None, True
+
+
+def current_context() -> str:
+    """Returns the name of kubectl's current context."""
+    from kubernetes import config
+
+    return str(config.list_kube_config_contexts()[1]["name"])
+
+
+def quantity(text: Any) -> Decimal:
+    """Returns what a quantity of Kubernetes such as 1500m or 8Gi means."""
+    from kubernetes import utils
+
+    return Decimal(utils.parse_quantity(text))
+
+
+def _parsed(response: Any, path: str) -> Any:
+    import urllib3
+
+    try:
+        found = json.loads(response.data)
+    except urllib3.exceptions.HTTPError as error:
+        raise _lost(error) from error
+    except ValueError as error:
+        raise ServiceError(f"what answered {path} is not a cluster of Kubernetes") from error
+    if not isinstance(found, dict):
+        raise ServiceError(f"what answered {path} is not a cluster of Kubernetes")
+    return found
+
+
+def _explain(error: Exception, request: str) -> NoReturn:
+    """Raises what it means that there is no answer of success."""
+    import urllib3
+    from kubernetes import client
+
+    if isinstance(error, urllib3.exceptions.HTTPError):
+        raise _lost(error) from error
+    if not isinstance(error, client.ApiException):
+        raise error
+    status, said = error.status or 0, _message(error)
+    if status == 401:
+        raise Refusal(
+            f"the cluster does not take the credentials of kubectl's current context ({said}): log "
+            "in again, until `kubectl auth whoami` works",
+            status,
+            said,
+        ) from error
+    if 400 <= status < 500 and status not in _PASSING:
+        raise Refusal(f"the cluster refused {request}: {said}", status, said) from error
+    raise ServiceError(f"the cluster failed ({said}): run the same command again") from error
+
+
+def _lost(error: Exception) -> ServiceError:
+    return ServiceError(
+        f"the cluster did not answer ({faults.line(error)}): see whether `kubectl version` gets an "
+        "answer, and run the same command again"
+    )
+
+
+def _message(error: Any) -> str:
+    """Returns what a cluster says of a failure, out of its Status if it is one."""
+    try:
+        return faults.line(json.loads(error.body)["message"])
+    except (ValueError, LookupError, TypeError):
+        return faults.line(error.body or f"{error.status} {error.reason}")
+
+
+def _connect() -> Any:
+    try:
+        from kubernetes import client, config, dynamic
     except ImportError as error:
         raise UsageError(
             f"sending a job to Kubernetes needs more packages ({error}): "
             f"{INSTALL}, or pipe what --dry_run prints into `kubectl create -f -`"
         ) from error
-    where = f"{manifest['metadata']['namespace']}/{manifest['metadata']['name']}"
-    kind = manifest["kind"]
-    try:
-        with _connection(config) as connection:
-            _create(client, connection, manifest)
-    except client.ApiException as error:
-        _explain(error, kind, where)
-    except urllib3.exceptions.HTTPError as error:
-        raise ServiceError(
-            f"the cluster did not answer ({faults.line(error)}): see whether {where} is there with "
-            f"`kubectl get {kind.lower()}s` before sending it again"
-        ) from error
-    return where
+    settings = client.Configuration()
+    settings.retries = False  # the client would also repeat what this module must not
+    connection = _configured(config, settings)
+    # Without discovery, which takes requests and leaves a file on this machine.
+    return dynamic.DynamicClient(connection, discoverer=lambda *_: None)
 
 
-def _connection(config: Any) -> Any:
+def _configured(config: Any, settings: Any) -> Any:
     """Reads kubectl's configuration, in which a user may have written anything."""
     import yaml
 
@@ -60,7 +241,7 @@ def _connection(config: Any) -> Any:
     root = logging.getLogger()
     handlers, root.handlers = root.handlers, [listener]
     try:
-        connection = config.new_client_from_config()
+        connection = config.new_client_from_config(client_configuration=settings)
     except config.ConfigException as error:
         raise ConfigError(f"kubectl has no usable context: {faults.line(error)}") from error
     except (yaml.YAMLError, OSError, RuntimeError, *_WRITTEN_WRONGLY) as error:
@@ -77,30 +258,3 @@ def _connection(config: Any) -> Any:
             "`kubectl get jobs` works"
         )
     return connection
-
-
-def _create(client: Any, connection: Any, manifest: Spec) -> None:
-    namespace = manifest["metadata"]["namespace"]
-    if manifest["kind"] == "Job":
-        client.BatchV1Api(connection).create_namespaced_job(namespace, manifest)
-        return
-    group, version = render.JOBSET.split("/")
-    api = client.CustomObjectsApi(connection)
-    api.create_namespaced_custom_object(group, version, namespace, "jobsets", manifest)
-
-
-def _explain(error: Any, kind: str, where: str) -> None:
-    """Raises what an answer other than success means; nothing was made."""
-    if error.status == 409:
-        raise ConfigError(
-            f"there is a {kind} {where} already: change name, or delete it to resume its run"
-        ) from error
-    if error.status == 404 and kind == "JobSet":
-        raise ConfigError(
-            f"the cluster knows no JobSet, or no namespace for {where}: install JobSet "
-            f"({render.JOBSET}) and make the namespace, or set replicas to 1"
-        ) from error
-    said = faults.line(error.body or error.reason)
-    if 400 <= error.status < 500:
-        raise ConfigError(f"the cluster refused the {kind} {where}: {said}") from error
-    raise ServiceError(f"the cluster failed to make the {kind} {where}: {said}") from error

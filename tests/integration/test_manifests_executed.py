@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""What the shipped job files render is executed here, and pods of it are killed, stopped and lost.
+
+Each pod has a network, a root folder and rights of its own, and the manifest's own policies decide
+what follows. A network of three convolutions trains, on CPUs.
+"""
+
+import contextlib
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from cxr14_executed import Execution
+from cxr14_pods import Machine
+from cxr14_results import different, tensors
+from cxr14_workers import STOPPED, litter, newest_step
+
+from trainer.launch import task
+
+pytestmark = [pytest.mark.slow, pytest.mark.distributed]
+_LONG = pytest.mark.skipif(
+    not os.environ.get("CXR14_LONG"),
+    reason="more that happens to pods: CXR14_LONG=1 runs it, in some five minutes",
+)
+
+ROOT = pathlib.Path(__file__).parents[2]
+_KILLED = 128 + signal.SIGKILL
+_PATIENCE = 300  # seconds to a moment, or to the end
+_NOTICED = 60  # seconds in which both ends of a cut line have to notice it
+_JOBSET, _JOB = "kubernetes_jobset", "kubernetes_gpu1"
+_SMALL = {
+    "config.runtime.precision": "float32",
+    "config.data.global_batch_size": 12,
+    "config.data.image_size": 32,
+    "config.model.weights": "none",
+    "config.model.hidden_units": 8,
+    "config.model.batch_norm_momentum": 0.9,
+    "config.optimizer.name": "sgd",
+    "config.optimizer.learning_rate": 0.05,
+    "config.train.epochs": 4,
+    "config.train.steps_per_call": 1,
+    "config.train.checkpoint_every_steps": 1,
+    "config.evaluation.bootstrap_resamples": 20,
+    "config.evaluation.gallery": 0,
+}
+
+Manifest = dict[str, Any]
+Send = Callable[..., tuple[Execution, pathlib.Path]]
+
+
+def job_file(shipped: str, output: str, args: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Returns a shipped job file with small settings, two pods where it has several, and no GPU."""
+    job = yaml.safe_load((ROOT / "configs" / "jobs" / f"{shipped}.yaml").read_text())
+    job["args"] |= {**_SMALL, "data": "gs://hospital/data", **args}
+    job |= {"image": "example.com/cxr14:1.0", "output": output, **changes}
+    if "replicas" in job:
+        job["replicas"] = 2
+    del job["accelerator"], job["args"]["config.runtime.accelerator"]
+    del job["kubernetes"]["node_selector"]
+    return job
+
+
+def rendered(path: pathlib.Path) -> Manifest:
+    """Returns what the launcher prints for a job file."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert task.run(["cxr14-launch", "kubernetes", f"--job={path}", "--dry_run"]) == 0
+    return yaml.safe_load(printed.getvalue())
+
+
+@pytest.fixture(scope="module")
+def send(
+    execute: Callable[..., Execution],
+    machine: Machine,
+    preprocessed: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Send:
+    """Renders a job file and sends it; returns the execution and the folder of the run."""
+    bucket = machine.bucket("hospital")
+    shutil.copytree(preprocessed, bucket / "data")
+
+    def sent(
+        output: str,
+        *,
+        shipped: str = _JOBSET,
+        late: float = 0.0,
+        args: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> tuple[Execution, pathlib.Path]:
+        path = tmp_path_factory.mktemp("jobs") / "job.yaml"
+        path.write_text(
+            yaml.safe_dump(job_file(shipped, f"gs://hospital/{output}", args or {}, **changes))
+        )
+        program = (sys.executable, "-m", "tests.cluster.small_backbone", f"--late={late}")
+        return execute(rendered(path), program=program), bucket / output
+
+    return sent
+
+
+@pytest.fixture(scope="module")
+def undisturbed(send: Send) -> tuple[Execution, pathlib.Path]:
+    """The run of two pods to which nothing happens, with all its stages."""
+    execution, output = send("undisturbed")
+    execution.finish(_PATIENCE)
+    return execution, output
+
+
+def assert_same_weights(output: pathlib.Path, expected: pathlib.Path) -> None:
+    for folder in ("checkpoints", "checkpoints/best"):
+        assert newest_step(output, folder) == newest_step(expected, folder) > 0
+        assert not different(tensors(output, folder), tensors(expected, folder))
+    assert not litter(output)
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, dict):
+        pairs = [(f"{path}.{key}", item) for key, item in value.items()]
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        pairs = [(f"{path}.{item.get('name', at)}", item) for at, item in enumerate(value)]
+    else:
+        return {path: value}
+    return {name: leaf for key, item in pairs for name, leaf in flat(item, key).items()}
+
+
+@pytest.mark.parametrize(
+    ("shipped", "more"),
+    [(_JOBSET, {"completions", "parallelism", "env.CXR14_WORKERS.value"}), (_JOB, set[str]())],
+)
+def test_what_is_executed_differs_from_what_is_shipped_in_size_alone(
+    tmp_path: pathlib.Path, shipped: str, more: set[str]
+) -> None:
+    path, original = tmp_path / "job.yaml", ROOT / "configs" / "jobs" / f"{shipped}.yaml"
+    given = yaml.safe_load(original.read_text())
+    made = job_file(shipped, given["output"], {}, image=given["image"])
+    path.write_text(yaml.safe_dump(made))
+    small, real = flat(rendered(path)), flat(rendered(original))
+    keys = {key for key in small.keys() | real.keys() if small.get(key) != real.get(key)}
+    names = {re.sub(r".*spec\.(containers\.trainer\.)?", "", key) for key in keys}
+    names = {re.sub(r"(nodeSelector|tolerations)\..*", r"\1", name) for name in names}
+    gpu = {"resources.limits.nvidia.com/gpu", "nodeSelector", "tolerations"}
+    assert names == {"args", *gpu, *more}
+
+
+def test_two_pods_train_evaluate_and_export_as_the_manifest_says(
+    undisturbed: tuple[Execution, pathlib.Path],
+) -> None:
+    execution, output = undisturbed
+    assert execution.condition.type == "Completed", execution.text()
+    assert execution.codes == [0, 0] and execution.restarts == (0, 0)
+    note = json.loads((output / "training.json").read_text())
+    # They have found each other by the names of the JobSet alone.
+    assert (note["strategy"], note["replicas"]) == ("multi_worker", 2)
+    assert list(output.glob("**/saved_model.pb"))
+    assert {path.stat().st_uid for path in output.rglob("*")} == {10001}
+
+
+def test_a_killed_worker_counts_and_the_run_ends_as_if_nothing_had_happened(
+    send: Send, undisturbed: tuple[Execution, pathlib.Path]
+) -> None:
+    execution, output = send("killed", late=0.7, args={"mode": "train"})
+    execution.until(lambda: newest_step(output) >= 2, _PATIENCE)
+    execution.pod(1).kill()
+    assert execution.finish(_PATIENCE).type == "Completed", execution.text()
+    # Its peer lost it at once, but lets its exit code be seen first: only so does it count.
+    assert "lost a peer (worker 1" in execution.pods[0].text()
+    assert execution.codes == [STOPPED, _KILLED, 0, 0], execution.text()
+    assert execution.restarts == (1, 1), execution.text()
+    assert_same_weights(output, undisturbed[1])
+
+
+def test_what_no_restart_can_help_is_not_tried_again(send: Send) -> None:
+    execution, _ = send("hopeless", args={"data": "gs://hospital/nowhere"})
+    assert execution.finish(_PATIENCE).reason == "FailJobSetFailurePolicyAction", execution.text()
+    assert execution.restarts == (0, 0) and len(execution.pods) == 2
+    assert "index 0" in "\n".join(execution.events)

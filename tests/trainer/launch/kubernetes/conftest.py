@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""Runs the launcher against the local Kubernetes API, without its pauses."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from trainer.launch import task
+from trainer.launch.kubernetes import namespace, pod_logs, service
+
+Launch = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def launch(
+    kubernetes_api: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Launch:
+    """Runs a command line; returns exit code, standard output, standard error."""
+    monkeypatch.setattr(service, "PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(namespace, "POLL_S", 0.05)
+    monkeypatch.setattr(pod_logs, "_AGAIN_S", 0.05)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        return (task.run(["cxr14-launch", *arguments]), *capsys.readouterr())
+
+    return run

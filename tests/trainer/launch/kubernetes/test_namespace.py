@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""What belongs to a job is found by its labels, and only that."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cxr14_kubernetes_api import JOBS
+
+from trainer.launch.kubernetes import service
+from trainer.launch.kubernetes.namespace import Namespace
+from trainer.launch.kubernetes.service import Api
+
+JOB = f"{JOBS}/quick-run"
+NAMED = ("kubernetes", "quick-run", "--namespace=research")
+
+
+def test_of_two_jobs_of_a_name_the_one_that_is_not_over_is_meant(
+    job_file: Callable[..., str], kubernetes_api: Any, launch: Any
+) -> None:
+    launch("kubernetes", f"--job={job_file()}")
+    over = kubernetes_api.things[JOB]
+    launch("kubernetes", f"--job={job_file(output='gs://my-bucket/other', name='more')}")
+    labels = kubernetes_api.things[f"{JOBS}/more"]["metadata"]["labels"]
+    labels["cxr14-name"] = "quick-run"
+    kubernetes_api.condition(JOB, "Complete")
+    over["metadata"]["creationTimestamp"] = "2999-01-01T00:00:00Z"
+    assert "resource: research/more\n" in launch("status", *NAMED)[1]
+
+
+def test_a_list_of_several_pages_is_read_to_its_end(
+    job_file: Callable[..., str],
+    kubernetes_api: Any,
+    launch: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "_PAGE", 2)
+    for number in range(5):
+        path = job_file(name=f"run-{number}", output=f"gs://my-bucket/{number}")
+        launch("kubernetes", f"--job={path}")
+    assert len(launch("list", "kubernetes", "--namespace=research")[1].splitlines()) == 6
+
+
+def test_only_a_jobs_own_pods_are_its(
+    job_file: Callable[..., str], kubernetes_api: Any, launch: Any
+) -> None:
+    launch("kubernetes", f"--job={job_file()}")
+    kubernetes_api.pod("quick-run", "mine")
+    kubernetes_api.pod("other-run", "of-another")
+    namespace = Namespace(Api(), "research")
+    pods = namespace.pods(namespace.named("quick-run", "train"))
+    assert [pod["metadata"]["name"] for pod in pods] == ["mine"]
+
+
+def test_the_newest_warning_counts_and_who_may_not_see_them_sees_none(kubernetes_api: Any) -> None:
+    thing = {"metadata": {"uid": "7"}}
+    for number, (uid, when) in enumerate([("7", "2026-01-02"), ("7", "2026-01-01"), ("8", "2027")]):
+        event = {"involvedObject": {"uid": uid}, "type": "Warning", "reason": f"R{number}"}
+        path = f"/api/v1/namespaces/research/events/{number}"
+        kubernetes_api.put(path, {**event, "message": "said", "lastTimestamp": when})
+    assert Namespace(Api(), "research").warning(thing) == "R0: said"
+    kubernetes_api.denied = {"events"}
+    assert Namespace(Api(), "research").warning(thing) == ""
+
+
+def test_who_may_use_jobs_alone_finds_them(
+    job_file: Callable[..., str], kubernetes_api: Any, launch: Any
+) -> None:
+    kubernetes_api.denied = {"jobsets"}
+    launch("kubernetes", f"--job={job_file()}")
+    assert "state: waiting" in launch("status", *NAMED)[1]
+    kubernetes_api.denied = {"jobs"}
+    code, _, err = launch("status", *NAMED)
+    assert code == 78 and "cannot use jobs" in err

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""Finds a job and what belongs to it in a namespace, by their labels, and deletes it."""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+
+from preprocessing.contract.errors import ServiceError, UsageError
+from trainer.launch.kubernetes import render
+from trainer.launch.kubernetes.service import Api, Refusal
+from trainer.launch.manifests import Spec
+from trainer.launch.platform import NAME, OUTPUT, STAGE
+
+# What a job can be, with the group that serves it.
+_KINDS = {"Job": "batch/v1", "JobSet": render.JOBSET, "Deployment": "apps/v1"}
+_OVER = ("Complete", "Completed", "Failed")
+# Seconds between two looks at what takes its time, and above its grace period before that is odd.
+POLL_S = 2.0
+_MARGIN_S = 60.0
+
+
+def path(version: str, kind: str, namespace: str = "", name: str = "") -> str:
+    """Returns where the API has a thing, or without a name all of its kind.
+
+    >>> path("batch/v1", "Job", "research", "quick-run")
+    '/apis/batch/v1/namespaces/research/jobs/quick-run'
+    >>> path("v1", "Node")
+    '/api/v1/nodes'
+    """
+    base = f"/{'apis' if '/' in version else 'api'}/{version}"
+    within = f"/namespaces/{namespace}" if namespace else ""
+    return f"{base}{within}/{kind.lower()}s" + (f"/{name}" if name else "")
+
+
+def condition(thing: Spec, *types: str) -> Spec | None:
+    """Returns the first condition of these types that holds, None if none does."""
+    for found in thing.get("status", {}).get("conditions") or []:
+        if found["type"] in types and found["status"] == "True":
+            return dict(found)
+    return None
+
+
+def is_over(thing: Spec) -> bool:
+    """Whether a Job or JobSet will do nothing more."""
+    return condition(thing, *_OVER) is not None
+
+
+def is_ending(thing: Spec) -> bool:
+    """Whether it was deleted, and is there only until its pods have ended."""
+    return "deletionTimestamp" in thing["metadata"]
+
+
+def label(thing: Spec, key: str) -> str:
+    """Returns a label, empty if it is not there."""
+    return str((thing["metadata"].get("labels") or {}).get(key, ""))
+
+
+def pod_spec(thing: Spec) -> Spec:
+    """Returns what the pods of a Job, JobSet or Deployment are made from."""
+    spec: Spec = thing["spec"]
+    if "replicatedJobs" in spec:
+        spec = spec["replicatedJobs"][0]["template"]["spec"]
+    found: Spec = spec["template"]["spec"]
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Namespace:
+    """A namespace of a cluster.
+
+    Attributes:
+        api: the cluster.
+        name: of the namespace.
+    """
+
+    api: Api
+    name: str
+
+    def jobs(self, **labels: str) -> Iterator[Spec]:
+        """Yields the Jobs, JobSets and Deployments with these labels, kind by kind."""
+        wanted = {"app.kubernetes.io/name": render.LABELS["app.kubernetes.io/name"], **labels}
+        selector = ",".join([f"{key}={value}" for key, value in wanted.items()])
+        for kind, version in _KINDS.items():
+            where = path(version, kind, self.name)
+            try:
+                found = self.api.every(where, labelSelector=selector)
+            except Refusal as error:
+                # Without JobSet in the cluster: 404, or 403 for whoever may not use all it has.
+                if kind == "JobSet" and error.status in (403, 404):
+                    continue
+                raise
+            for thing in found:
+                if not thing["metadata"].get("ownerReferences"):  # else it is part of a JobSet
+                    yield {**thing, "apiVersion": version, "kind": kind}
+
+    def writers(self, stage: str, output: str) -> list[Spec]:
+        """Returns the jobs that are not over with this label of an output, oldest first."""
+        found = [job for job in self.jobs(**{STAGE: stage, OUTPUT: output}) if not is_over(job)]
+        return sorted(found, key=_made)
+
+    def named(self, name: str, stage: str) -> Spec:
+        """Returns the newest job of a name, one that is not over first.
+
+        Raises:
+            UsageError: there is none.
+        """
+        found = list(self.jobs(**{NAME: name}))
+        jobs = [job for job in found if label(job, STAGE) == stage]
+        if jobs:
+            return max(jobs, key=lambda job: (not is_over(job), _made(job)))
+        others = sorted({label(job, STAGE) for job in found})
+        hint = f": it has --stage={' or '.join(others)}" if others else ""
+        raise UsageError(
+            f"the namespace {self.name} has no job {name} of the stage {stage}"
+            + (hint or "; `cxr14-launch list kubernetes --namespace=...` shows what it has")
+        )
+
+    def at(self, thing: Spec) -> Spec | None:
+        """Returns what has a manifest's kind and name now, None if nothing has."""
+        found = self.api.read(self.path(thing))
+        return {**thing, **found} if found is not None else None
+
+    def path(self, thing: Spec) -> str:
+        """Returns where the API has a thing of this kind and name."""
+        return path(thing["apiVersion"], thing["kind"], self.name, thing["metadata"]["name"])
+
+    def services(self, name: str, stage: str) -> list[Spec]:
+        """Returns the Services that were made with a job."""
+        selector = f"{NAME}={name},{STAGE}={stage}"
+        found = self.api.every(path("v1", "Service", self.name), labelSelector=selector)
+        return [{**service, "apiVersion": "v1", "kind": "Service"} for service in found]
+
+    def children(self, thing: Spec) -> list[Spec]:
+        """Returns the Jobs of a JobSet, none for anything else."""
+        if thing["kind"] != "JobSet":
+            return []
+        selector = f"jobset.sigs.k8s.io/jobset-name={thing['metadata']['name']}"
+        return self.api.every(path("batch/v1", "Job", self.name), labelSelector=selector)
+
+    def pods(self, thing: Spec) -> list[Spec]:
+        """Returns the pods of a job that are still there, oldest first."""
+        if thing["kind"] == "Job":
+            wanted = {"batch.kubernetes.io/controller-uid": thing["metadata"]["uid"]}
+        elif thing["kind"] == "JobSet":
+            wanted = {"jobset.sigs.k8s.io/jobset-name": thing["metadata"]["name"]}
+        else:
+            wanted = thing["spec"]["selector"]["matchLabels"]
+        selector = ",".join(f"{key}={value}" for key, value in wanted.items())
+        found = self.api.every(path("v1", "Pod", self.name), labelSelector=selector)
+        return sorted(found, key=_made)
+
+    def warning(self, thing: Spec) -> str:
+        """Returns the newest warning that the cluster noted about a thing, empty if none."""
+        selector = f"involvedObject.uid={thing['metadata']['uid']},type=Warning"
+        try:
+            found = self.api.every(path("v1", "Event", self.name), fieldSelector=selector)
+        except Refusal:
+            return ""  # they help, and not everybody may see them
+        found.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+        return f"{found[-1]['reason']}: {found[-1]['message']}" if found else ""
+
+    def queued(self, thing: Spec) -> str:
+        """Returns what Kueue says of a job that it has not let in, empty if nothing."""
+        try:
+            version = self.queue_version()
+            selector = f"kueue.x-k8s.io/job-uid={thing['metadata']['uid']}"
+            where = path(version, "Workload", self.name)
+            found = self.api.every(where, labelSelector=selector) if version else []
+        except Refusal:
+            return ""
+        said = [
+            part["message"]
+            for workload in found
+            for part in workload.get("status", {}).get("conditions") or []
+            if part["type"] == "QuotaReserved" and part["status"] == "False"
+        ]
+        return said[0] if said else ""
+
+    def queue_version(self) -> str:
+        """Returns the group and version in which the cluster serves Kueue, empty if it does not."""
+        found = self.api.read("/apis/kueue.x-k8s.io")
+        return found["preferredVersion"]["groupVersion"] if found else ""
+
+    def delete(self, thing: Spec) -> None:
+        """Deletes a thing and waits until its pods have ended.
+
+        They get SIGTERM and their grace period, in which a run saves its state.
+
+        Raises:
+            ServiceError: they do not end.
+        """
+        if not is_ending(thing):
+            self.api.delete(self.path(thing), thing["metadata"]["uid"])
+        grace = pod_spec(thing).get("terminationGracePeriodSeconds", 30)
+        end = time.monotonic() + float(grace) + _MARGIN_S
+        while (found := self.at(thing)) and found["metadata"]["uid"] == thing["metadata"]["uid"]:
+            if time.monotonic() > end:
+                raise ServiceError(
+                    f"the {thing['kind']} {self.name}/{thing['metadata']['name']} was deleted, but "
+                    "its pods do not end, as when their node is lost: see `kubectl get pods "
+                    f"--namespace={self.name}`, then give the command again"
+                )
+            time.sleep(POLL_S)
+
+
+def _made(thing: Spec) -> str:
+    return str(thing["metadata"].get("creationTimestamp", ""))

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: MIT
+"""Reads the logs of a job's pods, of those that were replaced too, or follows them to its end."""
+
+import heapq
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+from preprocessing.contract.errors import JobError, ServiceError
+from trainer.launch.kubernetes import namespace as ns
+from trainer.launch.kubernetes import states
+from trainer.launch.kubernetes.container_log import ContainerLog
+from trainer.launch.kubernetes.namespace import Namespace
+from trainer.launch.kubernetes.service import Refusal
+from trainer.launch.manifests import Spec
+from trainer.launch.platform import CANCELLED, WAITING, UnsuccessfulError
+
+_INDEX = "batch.kubernetes.io/job-completion-index"
+_AT_ONCE = 10_000
+# Seconds before a stream that broke is opened again.
+_AGAIN_S = 1.0
+# Seconds that a cluster may stay away, and the end of a log after the end of the job.
+_PATIENCE_S = 900.0
+
+
+def read(namespace: Namespace, thing: Spec) -> Iterator[str]:
+    """Yields the lines of all pods of a job that are still there, in the order of their times.
+
+    Raises:
+        ServiceError: some could not be read; what could be is yielded first.
+    """
+    lost: list[str] = []
+
+    def lines(log: ContainerLog) -> Iterator[tuple[str, str]]:
+        for pause in (0.0, 1.0, None):
+            try:
+                yield from log.lines(follow=False)
+                return
+            except Refusal as error:
+                if error.status not in (400, 404):  # it is no more, or not yet
+                    lost.append(f"{log.pod}: {error.said}")
+                return
+            except ServiceError as error:
+                if pause is None:
+                    lost.append(f"{log.pod}: {error}")
+                else:
+                    time.sleep(pause)
+
+    logs = [log for pod in namespace.pods(thing) for log in _logs(namespace, thing, pod)]
+    if not logs:
+        _say(f"{_described(namespace, thing)}; no pod of it has a log")
+    for _, text in heapq.merge(*map(lines, logs), key=lambda line: line[0]):
+        yield text
+    if lost:
+        raise ServiceError(f"not all could be read: {'; '.join(lost)}: run the same command again")
+
+
+def follow(namespace: Namespace, job: Spec) -> Iterator[str]:
+    """Yields the lines of a job's pods as they come, also of those made later, until it is over.
+
+    Raises:
+        ServiceError: the cluster stayed away.
+        UnsuccessfulError: somebody deleted the job.
+    """
+    lines: queue.Queue[str] = queue.Queue(_AT_ONCE)
+    readers: dict[str, threading.Thread] = {}
+    answered = going = time.monotonic()
+    said, is_over = "", False
+    while not is_over or any(reader.is_alive() for reader in readers.values()):
+        yield from _waited(lines, ns.POLL_S if said else 0)
+        try:
+            thing = _now(namespace, job)
+            if thing is None and not is_over:
+                yield from _waited(lines, ns.POLL_S)
+                where = f"{namespace.name}/{job['metadata']['name']}"
+                raise UnsuccessfulError(f"{where} is {CANCELLED} (somebody deleted it)")
+            pods = namespace.pods(thing) if thing is not None else []
+            text = _described(namespace, thing) if thing is not None else said
+            answered = time.monotonic()
+        except ServiceError:
+            if time.monotonic() - answered > _PATIENCE_S:
+                raise
+            continue
+        for pod in pods:
+            _start(namespace, job, pod, readers, lines)
+        is_over = is_over or ns.is_over(thing or job)
+        if text != said and not is_over:
+            _say(text)
+        said = text
+        going = going if is_over else time.monotonic()
+        if time.monotonic() - going > _PATIENCE_S:
+            break  # the node of a pod is lost, and its log with it
+    yield from _waited(lines, 0)
+
+
+def _now(namespace: Namespace, job: Spec) -> Spec | None:
+    """Returns a job as it is now, None once it is gone, though another may have its name."""
+    found = namespace.at(job)
+    return found if found and found["metadata"]["uid"] == job["metadata"]["uid"] else None
+
+
+def _described(namespace: Namespace, thing: Spec) -> str:
+    found = states.status_of(thing, namespace.name)
+    if found.state == WAITING:
+        found = states.seen(namespace, thing)
+    return f"{found.resource} is {found.state}" + (f": {found.detail}" if found.detail else "")
+
+
+def _start(
+    namespace: Namespace,
+    job: Spec,
+    pod: Spec,
+    readers: dict[str, threading.Thread],
+    lines: queue.Queue[str],
+) -> None:
+    """Starts to read the logs of a pod that has some, if nobody does yet."""
+    logs = _logs(namespace, job, pod) if pod["metadata"]["uid"] not in readers else []
+    if logs:
+        _say(f"reading the log of {pod['metadata']['name']}")
+        thread = threading.Thread(
+            target=_keep_reading, args=(namespace, pod, logs, lines), daemon=True
+        )
+        readers[pod["metadata"]["uid"]] = thread
+        thread.start()
+
+
+def _waited(lines: queue.Queue[str], seconds: float) -> Iterator[str]:
+    """Yields what comes within some seconds, and all that is there."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            yield lines.get(timeout=max(end - time.monotonic(), 0.01))
+        except queue.Empty:
+            if time.monotonic() >= end:
+                return
+
+
+def _keep_reading(
+    namespace: Namespace, pod: Spec, logs: list[ContainerLog], lines: queue.Queue[str]
+) -> None:
+    """Reads a pod's logs to their end, however often their streams break."""
+    for log in logs:
+        has_ended = "previous" in log.query
+        while True:
+            try:
+                # The last look finds what a stream that ended may not have brought.
+                for _, text in log.lines(follow=not has_ended):
+                    lines.put(text)
+                if has_ended:
+                    break
+                has_ended = _has_ended(namespace, pod)
+            except ServiceError:
+                pass
+            except JobError as error:
+                status = getattr(error, "status", None)
+                if status not in (400, 404):
+                    _say(f"the log of {log.pod} cannot be read: {error}")
+                if status != 400:  # else its container is about to start again
+                    break
+            if not has_ended:
+                time.sleep(_AGAIN_S)
+
+
+def _has_ended(namespace: Namespace, pod: Spec) -> bool:
+    """Whether a stream that ended did so because its container did."""
+    now = namespace.api.read(ns.path("v1", "Pod", namespace.name, pod["metadata"]["name"]))
+    if now is None or now["metadata"]["uid"] != pod["metadata"]["uid"]:
+        return True
+    return bool(now.get("status", {}).get("phase") in ("Succeeded", "Failed"))
+
+
+def _logs(namespace: Namespace, thing: Spec, pod: Spec) -> list[ContainerLog]:
+    """Returns the logs of a pod's first container, empty before it has started."""
+    name = pod["metadata"]["name"]
+    container = pod["spec"]["containers"][0]["name"]
+    found = [
+        status
+        for status in pod.get("status", {}).get("containerStatuses") or []
+        if status["name"] == container
+    ]
+    if not found or not (found[0].get("restartCount") or "waiting" not in found[0]["state"]):
+        return []
+    prefix = f"[{ns.label(pod, _INDEX) or name}] " if _has_several(thing) else ""
+    query = {"container": container}
+    logs = [ContainerLog(namespace, name, prefix, query)]
+    if found[0].get("restartCount"):
+        logs.insert(0, ContainerLog(namespace, name, prefix, {**query, "previous": "true"}))
+    return logs
+
+
+def _has_several(thing: Spec) -> bool:
+    """Whether a job has more than one pod at a time."""
+    spec = thing["spec"]
+    if thing["kind"] == "JobSet":
+        parts = [part["template"]["spec"] for part in spec["replicatedJobs"]]
+        return sum(int(part.get("parallelism", 1)) for part in parts) > 1
+    return int(spec.get("parallelism") or spec.get("replicas") or 1) > 1
+
+
+def _say(text: str) -> None:
+    print(f"cxr14-launch: {text}", file=sys.stderr, flush=True)
