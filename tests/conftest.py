@@ -32,6 +32,7 @@ SHARED = {
     "cxr14_results": "cluster/results.py",
     "cxr14_small_backbone": "cluster/small_backbone.py",
     "cxr14_controllers": "cluster/controllers.py",
+    "cxr14_google_apis": "cloud/google_apis.py",
     "cxr14_fields": "cluster/fields.py",
     "cxr14_sandbox": "cluster/sandbox.py",
     "cxr14_pods": "cluster/pods.py",

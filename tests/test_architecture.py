@@ -55,8 +55,6 @@ TESTED_ELSEWHERE = {
     "trainer.launch.platform": "launch/test_task.py",
     "trainer.launch.verbs": "launch/test_task.py",
     "trainer.launch.kubernetes.service": "launch/test_task.py",
-    "trainer.launch.vertex.service": "launch/test_task.py",
-    "trainer.launch.vertex.vertex_ai": "launch/test_task.py",
     "trainer.predictions.formats": "predictions/test_table.py",
 }
 

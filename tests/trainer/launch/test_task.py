@@ -14,13 +14,11 @@ import pytest
 import yaml
 from cxr14_kubernetes_api import JOBS, write_kubeconfig
 
-from trainer.launch import platform, task
+from trainer.launch import task
 from trainer.launch.description import job_file as reader
 from trainer.launch.description.job import EXAMPLE
-from trainer.launch.vertex import render as vertex_render
 
 ROOT = pathlib.Path(__file__).parents[3]
-MADE = "projects/my-project/locations/us-central1/customJobs/7"
 
 
 def launch(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -82,115 +80,11 @@ def test_help_lists_the_flags_and_a_job_file(
     assert task.run(["cxr14-launch", "kubernetes", f"--job={path}", "--dry_run"]) == 0
 
 
-def test_dry_run_talks_to_nobody(job_file: Callable[..., str], stand_in: Any) -> None:
+def test_dry_run_talks_to_nobody(job_file: Callable[..., str], google_apis: Any) -> None:
     done = launch(
-        "vertex", f"--job={job_file()}", "--dry_run", f"--api_endpoint={stand_in.address}"
+        "vertex", f"--job={job_file()}", "--dry_run", f"--api_endpoint={google_apis.address}"
     )
-    assert done.returncode == 0 and stand_in.requests == []
-
-
-@pytest.fixture
-def send_to_vertex(
-    stand_in: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[[str], tuple[int, str, str]]:
-    """Sends a job file to the stand-in; returns exit code, standard output, standard error."""
-    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-        monkeypatch.delenv(name)
-
-    def send(path: str) -> tuple[int, str, str]:
-        address = f"--api_endpoint={stand_in.address}"
-        return (
-            task.run(["cxr14-launch", "vertex", f"--job={path}", address]),
-            *capsys.readouterr(),
-        )
-
-    return send
-
-
-def test_vertex_is_sent_what_dry_run_prints(
-    job_file: Callable[..., str],
-    stand_in: Any,
-    send_to_vertex: Callable[[str], tuple[int, str, str]],
-) -> None:
-    path = job_file(labels={"team": "chest"})
-    stand_in.answer = {"name": MADE, "displayName": "quick-run"}
-    assert send_to_vertex(path) == (0, f"{MADE}\n", "")
-    [(method, where, body)] = stand_in.requests
-    assert (method, where) == ("POST", "/v1/projects/my-project/locations/us-central1/customJobs")
-    labels = platform.labels(reader.load(path), "train", "gs://my-bucket/runs/quick")
-    assert labels["cxr14-name"] == body["displayName"] == "quick-run"
-    assert body["labels"] == {"app": "cxr14", "team": "chest", **labels}
-    assert as_message(body["jobSpec"]) == as_message(vertex_render.render(reader.load(path)))
-
-
-def as_message(spec: dict[str, Any]) -> Any:
-    """Brings specs that spell numbers and enumerations differently to one form."""
-    aiplatform = pytest.importorskip(
-        "google.cloud.aiplatform_v1", reason="google-cloud-aiplatform is not installed"
-    )
-    json_format = pytest.importorskip("google.protobuf.json_format")
-    return json_format.ParseDict(spec, aiplatform.CustomJobSpec.pb()())
-
-
-@pytest.mark.parametrize(
-    ("status", "exit_code", "named"),
-    [(403, 78, "refused the job"), (503, 69, "custom-jobs list"), (500, 69, "custom-jobs list")],
-)
-def test_an_answer_of_failure_from_vertex_is_one_sentence(
-    job_file: Callable[..., str],
-    stand_in: Any,
-    send_to_vertex: Callable[[str], tuple[int, str, str]],
-    status: int,
-    exit_code: int,
-    named: str,
-) -> None:
-    stand_in.status, stand_in.answer = status, {"error": {"code": status, "message": "no quota"}}
-    returned, out, err = send_to_vertex(job_file())
-    assert (returned, out) == (exit_code, "")
-    assert named in err and "no quota" in err and err.count("\n") == 1
-    assert len(stand_in.requests) == 1  # Making a job twice costs money: no silent retries.
-
-
-@pytest.mark.parametrize(
-    ("answer", "exit_code"),
-    [
-        *((answer, 69) for answer in ({}, {"names": []}, [], None, "x", 1)),
-        *(({"name": name}, 69) for name in (None, "", 7, [MADE], {"name": MADE})),
-        ({"name": MADE}, 0),
-    ],
-)
-def test_an_answer_of_success_without_a_job_is_none(
-    job_file: Callable[..., str],
-    stand_in: Any,
-    send_to_vertex: Callable[[str], tuple[int, str, str]],
-    answer: Any,
-    exit_code: int,
-) -> None:
-    stand_in.answer = answer
-    returned, out, err = send_to_vertex(job_file())
-    assert (MADE in out) == (not exit_code) and "None" not in out
-    assert returned == exit_code and ("custom-jobs list" in err) == bool(exit_code)
-    assert ("what it sent names no job" in err) == bool(exit_code)
-
-
-def test_an_accelerator_unknown_to_vertex_is_refused_before_sending(
-    job_file: Callable[..., str],
-    stand_in: Any,
-    send_to_vertex: Callable[[str], tuple[int, str, str]],
-) -> None:
-    path = job_file(accelerator={"type": "NVIDIA_L999", "count": 1})
-    returned, _, err = send_to_vertex(path)
-    assert returned == 78 and "NVIDIA_L999" in err and stand_in.requests == []
-
-
-def test_a_vertex_that_is_not_there_is_one_sentence(
-    job_file: Callable[..., str], capsys: pytest.CaptureFixture[str], monkeypatch: Any
-) -> None:
-    monkeypatch.setenv("no_proxy", "*")
-    address = "--api_endpoint=http://127.0.0.1:1"
-    assert task.run(["cxr14-launch", "vertex", f"--job={job_file()}", address]) == 69
-    err = capsys.readouterr().err
-    assert "did not answer" in err and err.count("\n") == 1
+    assert done.returncode == 0 and google_apis.requests == []
 
 
 @pytest.fixture

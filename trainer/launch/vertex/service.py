@@ -1,85 +1,184 @@
 # SPDX-License-Identifier: MIT
-"""Talks to the REST API of Vertex AI."""
+"""Talks to the REST APIs of Google Cloud with the credentials of this machine."""
 
+import dataclasses
+import functools
+import logging
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from preprocessing.contract.errors import ConfigError, ServiceError
-from preprocessing.contract.files import faults
-from trainer.launch.description.job import Job
+from preprocessing.contract.files import faults, patience
 from trainer.launch.manifests import Spec
-from trainer.launch.vertex import render
+from trainer.launch.vertex import refusals
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _ANSWER_S = 60.0
 
 
-def create(job: Job, spec: Spec, *, api_endpoint: str | None = None) -> str:
-    """Sends a job to Vertex AI and returns its resource name, projects/P/locations/R/customJobs/N.
+@dataclasses.dataclass(frozen=True)
+class Google:
+    """The services of Google Cloud, for one project and region.
 
-    One request, which is never repeated: a job made twice costs money.
+    Every method raises:
+        ConfigError: the service or the credentials refuse a request; a person must act.
+        ServiceError: there was no answer.
 
-    Args:
-        job: the job to send.
-        spec: what it is to Vertex AI.
-        api_endpoint: another server than the region's own; http:// is for a server on this machine
-            and is sent no credentials.
-
-    Raises:
-        ConfigError: Vertex AI or the credentials refuse the job.
-        ServiceError: Vertex AI did not answer; the job may or may not have been made.
+    Attributes:
+        project: Google Cloud project.
+        region: of Vertex AI and Dataflow.
+        api_endpoint: another server than the region's own for Vertex AI. An http:// one is a server
+            on this machine: it takes the place of all services, and is sent no credentials.
     """
-    # Imported here because they take half a second that a dry run need not pay.
-    import requests
-    from google.auth import exceptions
 
-    sent = render.envelope(job)
-    body = {"displayName": sent["displayName"], "labels": sent["labels"], "jobSpec": spec}
-    address = api_endpoint or f"{render.section(job).region}-aiplatform.googleapis.com"
-    address = address if "://" in address else f"https://{address}"
+    project: str
+    region: str
+    api_endpoint: str | None = None
+
+    @property
+    def place(self) -> str:
+        """What the names of all that Vertex AI and Dataflow hold in the region begin with."""
+        return f"projects/{self.project}/locations/{self.region}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether a server on this machine takes the place of Google's."""
+        return (self.api_endpoint or "").startswith("http://")
+
+    def once(
+        self, method: str, api: str, path: str, *, query: Any = None, body: Any = None
+    ) -> Spec:
+        """Sends one request, which is never repeated, and returns the answer.
+
+        Args:
+            method: of HTTP.
+            api: one of `refusals.NAMES`.
+            path: within the API, its version first.
+            query: name -> value.
+            body: sent as JSON.
+        """
+        # Imported here because they take half a second that a dry run need not pay.
+        from google.auth import exceptions
+
+        name = refusals.NAMES[api]
+        try:
+            answer = self._session.request(
+                method,
+                f"{self._address(api)}/{path}",
+                params=query,
+                json=body,
+                timeout=_ANSWER_S,
+            )
+            found = _read(answer)
+        except exceptions.DefaultCredentialsError as error:
+            raise ConfigError(
+                f"there are no usable Google Cloud credentials ({faults.line(error)}): "
+                f"{faults.LOGIN}"
+            ) from error
+        except (exceptions.GoogleAuthError, OSError, ValueError) as error:
+            if isinstance(error, exceptions.GoogleAuthError) and not _may_pass(error):
+                raise ConfigError(
+                    f"the login of this machine is no longer valid ({_first(error)}): "
+                    f"{faults.LOGIN}"
+                ) from error
+            raise ServiceError(
+                f"{name} did not answer ({faults.line(error)}): run the same command again"
+            ) from error
+        if answer.status_code >= 400:
+            raise refusals.meaning(api, self.project, answer.status_code, _error(found, answer))
+        return found
+
+    def insist(
+        self, method: str, api: str, path: str, *, query: Any = None, body: Any = None
+    ) -> Spec:
+        """Sends a request that may be repeated, for a minute where there is no answer."""
+        return patience.insist(lambda: self.once(method, api, path, query=query, body=body), passes)
+
+    def pages(
+        self, api: str, path: str, key: str, *, query: Any = None, body: Any = None
+    ) -> Iterator[Spec]:
+        """Yields what a list holds, page by page.
+
+        Args:
+            api: one of `refusals.NAMES`.
+            path: within the API, its version first.
+            key: of the answer, under which the items are.
+            query: name -> value.
+            body: makes it a POST, in which the next page is asked for, too.
+        """
+        method = "GET" if body is None else "POST"
+        next_page: dict[str, Any] = {}
+        while True:
+            asked = {
+                "query": {**(query or {}), **(next_page if body is None else {})},
+                "body": None if body is None else {**body, **next_page},
+            }
+            found = self.insist(method, api, path, **asked)
+            items = found.get(key) or []
+            yield from (item for item in items if isinstance(item, dict))
+            token = found.get("nextPageToken")
+            if not token:
+                return
+            next_page = {"pageToken": token}
+
+    @functools.cached_property
+    def _session(self) -> Any:
+        import google.auth
+        import requests
+        from google.auth.transport.requests import AuthorizedSession
+
+        if self.is_here:
+            return requests.Session()
+        # The project is named by the job, and what is wrong with a login is said in one sentence.
+        logging.getLogger("google.auth").setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            credentials, _ = google.auth.default(scopes=[_SCOPE])
+        return AuthorizedSession(credentials)
+
+    def _address(self, api: str) -> str:
+        host = f"{api}.googleapis.com"
+        if api == "aiplatform":
+            host = self.api_endpoint or f"{self.region}-{host}"
+        address = self.api_endpoint if self.is_here and self.api_endpoint else host
+        address = address if "://" in address else f"https://{address}"
+        return address.rstrip("/")
+
+
+def passes(error: Exception) -> bool:
+    """Tells whether a request may be repeated with hope."""
+    return isinstance(error, ServiceError)
+
+
+def _may_pass(error: Exception) -> bool:
+    from preprocessing.contract.files import google_errors  # brings Google's client for buckets
+
+    return google_errors.passes(error)
+
+
+def _read(answer: Any) -> Spec:
+    """Returns the JSON object of an answer; an error may have another body."""
     try:
-        answer = _session(address).post(
-            f"{address}/v1/{sent['parent']}/customJobs", json=body, timeout=_ANSWER_S
-        )
-        said = _message(answer)
-        if 400 <= answer.status_code < 500:
-            raise ConfigError(f"Vertex AI refused the job: {answer.status_code} {said}")
-        answer.raise_for_status()
-        return _name(answer.json())
-    except exceptions.DefaultCredentialsError as error:
-        raise ConfigError(
-            f"there are no usable Google Cloud credentials ({faults.line(error)}): run `gcloud "
-            "auth application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
-        ) from error
-    except (exceptions.GoogleAuthError, OSError, ValueError) as error:
-        said = said if isinstance(error, requests.HTTPError) else faults.line(error)
-        raise ServiceError(
-            f"Vertex AI did not answer ({said}): see whether {job.name} is in "
-            "`gcloud ai custom-jobs list` before sending it again"
-        ) from error
+        found = answer.json()
+    except ValueError:
+        if answer.status_code < 400:
+            raise
+        found = {}
+    if isinstance(found, dict):
+        return found
+    if answer.status_code < 400:
+        raise ValueError("what it sent is not a JSON object")
+    return {}
 
 
-def _session(address: str) -> Any:
-    """Returns what sends requests with the credentials of this machine; none in clear text."""
-    import google.auth
-    import requests
-    from google.auth.transport.requests import AuthorizedSession
-
-    if address.startswith("http://"):
-        return requests.Session()
-    credentials, _ = google.auth.default(scopes=[_SCOPE])
-    return AuthorizedSession(credentials)
+def _error(found: Spec, answer: Any) -> dict[str, Any]:
+    error = found.get("error")
+    if isinstance(error, dict) and error.get("message"):
+        return error
+    return {"message": answer.text or answer.reason}
 
 
-def _name(made: Any) -> str:
-    name = made.get("name") if isinstance(made, dict) else None
-    if not (isinstance(name, str) and name):
-        raise ValueError("what it sent names no job")
-    return name
-
-
-def _message(answer: Any) -> str:
-    """Returns what a service says of a failure, by Google's convention for errors if it can."""
-    try:
-        return faults.line(answer.json()["error"]["message"])
-    except (ValueError, LookupError, TypeError):
-        return faults.line(answer.text or answer.reason)
+def _first(error: Exception) -> str:
+    """Returns what a failed refresh says, without the raw answer that comes second."""
+    return faults.line(error.args[0] if error.args else error)

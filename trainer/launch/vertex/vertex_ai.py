@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Vertex AI as a platform that runs jobs."""
+"""Vertex AI, with Dataflow for preprocessing, as a platform that runs jobs."""
 
 import dataclasses
 from collections.abc import Iterator
 
+from preprocessing.contract.errors import ConfigError, UsageError
+from trainer.launch import platform
 from trainer.launch.description.job import Job
-from trainer.launch.platform import WAITING, Finding, Rendered, Status
-from trainer.launch.vertex import render, service
+from trainer.launch.platform import Finding, Rendered, Status
+from trainer.launch.vertex import entries, render
+from trainer.launch.vertex.dataflow_jobs import DataflowJobs
+from trainer.launch.vertex.jobs import Jobs, send_once
+from trainer.launch.vertex.refusals import RefusedError
+from trainer.launch.vertex.service import Google
+from trainer.launch.vertex.training_jobs import TrainingJobs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +21,7 @@ class VertexAI:
     """One project and region of Vertex AI, in the form of `platform.Platform`.
 
     Attributes:
-        project: Google Cloud project; None takes each job's own.
+        project: Google Cloud project; None where the job file lacks it.
         region: likewise.
         api_endpoint: another server than the region's own.
     """
@@ -32,25 +39,85 @@ class VertexAI:
 
     def submit(self, job: Job, stage: str) -> tuple[Status, bool]:
         """See `Platform`."""
-        made = service.create(job, render.render(job), api_endpoint=self.api_endpoint)
-        return Status(job.name, stage, WAITING, made, output=job.output), True
+        jobs = TrainingJobs(self._google)
+        envelope = render.envelope(job)
+        body = {
+            "displayName": envelope["displayName"],
+            "labels": envelope["labels"],
+            "jobSpec": render.render(job),
+        }
+        output = envelope["labels"][platform.OUTPUT]
+        return send_once(jobs, output, lambda: jobs.create("customJobs", body))
 
     def status(self, name: str, stage: str) -> Status:
         """See `Platform`."""
-        raise NotImplementedError
+        jobs = self._jobs(stage)
+        return jobs.renewed(self._newest(jobs, name))
 
     def logs(self, name: str, stage: str, *, follow: bool) -> Iterator[str]:
         """See `Platform`."""
-        raise NotImplementedError
+        jobs = self._jobs(stage)
+        found = self._newest(jobs, name)
+        if not follow:
+            return map(str, jobs.entries(found, found.created))
+        return map(
+            str,
+            entries.follow(
+                lambda since: jobs.entries(found, since),
+                found.created,
+                lambda: jobs.renewed(found).is_over,
+            ),
+        )
 
     def cancel(self, name: str, stage: str) -> Status:
         """See `Platform`."""
-        raise NotImplementedError
+        jobs = self._jobs(stage)
+        found = self._newest(jobs, name)
+        try:
+            jobs.end(found)
+        except RefusedError:
+            # It may have ended by itself just before.
+            if not jobs.renewed(found).is_over:
+                raise
+        return jobs.renewed(found)
 
     def list(self) -> Iterator[Status]:
         """See `Platform`."""
-        raise NotImplementedError
+        training = TrainingJobs(self._google).labelled(platform.NAME, "*")
+        every = [*training, *self._on_dataflow()]
+        yield from sorted(every, key=lambda found: found.created, reverse=True)
 
     def findings(self, job: Job, stage: str) -> Iterator[Finding]:
         """See `Platform`."""
         raise NotImplementedError
+
+    def _on_dataflow(self) -> Iterator[Status]:
+        try:
+            yield from DataflowJobs(self._google).labelled(platform.NAME, "*")
+        except RefusedError as error:
+            # Where it was never enabled there are no jobs.
+            if error.reason != "SERVICE_DISABLED":
+                raise
+
+    @property
+    def _google(self) -> Google:
+        if self.project is None or self.region is None:
+            raise ConfigError("vertex is missing: the section names the project and the region")
+        return Google(self.project, self.region, self.api_endpoint)
+
+    def _jobs(self, stage: str) -> Jobs:
+        if stage == "serve":
+            raise UsageError(
+                "Vertex AI serves what is in its model registry: `cxr14-launch upload vertex` "
+                "puts a run's model there"
+            )
+        return DataflowJobs(self._google) if stage == "preprocess" else TrainingJobs(self._google)
+
+    def _newest(self, jobs: Jobs, name: str) -> Status:
+        found = max(jobs.labelled(platform.NAME, name), key=lambda one: one.created, default=None)
+        if found is None:
+            raise UsageError(
+                f"there is no job {name} in {self._google.place}: `cxr14-launch list vertex "
+                f"--project={self.project} --region={self.region}` shows those that are"
+            )
+        return found

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""One output has one writer, however often and by whomever its job is sent."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cxr14_google_apis import PLACE, labels
+
+from trainer.launch import platform
+from trainer.launch.description import job_file as reader
+
+Launch = Callable[..., tuple[int, str, str]]
+CREATE = "^POST .*/customJobs$"
+
+
+def test_what_is_sent_twice_is_made_once(
+    launch: Launch, google_apis: Any, job_file: Callable[..., str]
+) -> None:
+    # Others lie on the pages in front of it, and one of its own that is over.
+    for number in range(5):
+        google_apis.add("customJobs", labels=labels(f"other-{number}"))
+    path = job_file()
+    output = platform.labels(reader.load(path), "train", "gs://my-bucket/runs/quick")
+    google_apis.add("customJobs", labels=output, state="JOB_STATE_FAILED")
+    code, out, err = launch("submit", f"--job={path}")
+    assert (code, out) == (0, f"{PLACE}/customJobs/7\n"), err
+    code, out, err = launch("submit", f"--job={path}")
+    assert (code, out) == (0, f"{PLACE}/customJobs/7\n")
+    assert "writes to this output already and is waiting: sent nothing" in err
+    assert len(google_apis.made(CREATE)) == 1
+
+
+def test_another_name_for_the_same_output_makes_no_second_writer(
+    launch: Launch, google_apis: Any, job_file: Callable[..., str]
+) -> None:
+    assert launch("submit", f"--job={job_file()}")[0] == 0
+    code, out, _ = launch("submit", f"--job={job_file(name='renamed')}")
+    assert (code, out) == (0, f"{PLACE}/customJobs/1\n")
+    assert len(google_apis.made(CREATE)) == 1
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_no_answer_to_a_job_that_is_sent_makes_one_job(
+    launch: Launch, google_apis: Any, job_file: Callable[..., str], done: bool
+) -> None:
+    google_apis.fail(CREATE, 503, done=done)
+    code, out, err = launch("submit", f"--job={job_file()}")
+    assert (code, out) == (0, f"{PLACE}/customJobs/1\n")
+    assert "sent nothing" not in err
+    assert len(google_apis.made(CREATE)) == (1 if done else 2)
+    assert len(google_apis.resources) == 1
+
+
+def test_a_job_that_is_listed_too_late_is_ended_in_favour_of_the_first(
+    launch: Launch, google_apis: Any, job_file: Callable[..., str]
+) -> None:
+    path = job_file()
+    first = platform.labels(reader.load(path), "train", "gs://my-bucket/runs/quick")
+
+    def send_first(request: str) -> None:
+        if request.startswith("POST") and not google_apis.resources:
+            google_apis.add("customJobs", labels=first)
+
+    google_apis.on_request = send_first
+    code, out, err = launch("submit", f"--job={path}")
+    assert (code, out) == (0, f"{PLACE}/customJobs/1\n") and "sent nothing" in err
+    assert google_apis.resources[f"{PLACE}/customJobs/2"]["state"] == "JOB_STATE_CANCELLING"

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""What keeps requests from being answered, or credentials from being had, is one sentence."""
+
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from trainer.launch import task
+
+Launch = Callable[..., tuple[int, str, str]]
+CREATE = "^POST .*/customJobs$"
+
+
+def test_a_vertex_that_is_not_there_is_one_sentence(
+    impatient: None, job_file: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = "--api_endpoint=http://127.0.0.1:1"
+    assert task.run(["cxr14-launch", "vertex", f"--job={job_file()}", address]) == 69
+    err = capsys.readouterr().err
+    assert "did not answer" in err and err.count("\n") == 1
+
+
+def test_a_login_that_is_no_longer_valid_is_one_sentence(
+    impatient: None,
+    job_file: Callable[..., str],
+    google_apis: Any,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # A login is renewed before the first request, so that no other machine is reached.
+    login = {
+        "type": "external_account",
+        "audience": "a",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": f"{google_apis.address}/token",
+        "credential_source": {"file": str(tmp_path / "token")},
+    }
+    (tmp_path / "token").write_text("of yesterday")
+    (tmp_path / "login.json").write_text(json.dumps(login))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "login.json"))
+    google_apis.fail("/token$", 400, message="The token is expired")
+    assert task.run(["cxr14-launch", "vertex", f"--job={job_file()}"]) == 78
+    err = capsys.readouterr().err
+    assert "the login of this machine is no longer valid (" in err and err.count("\n") == 1
+    assert "The token is expired" in err
+    assert "`gcloud auth application-default login`" in err
+
+
+def test_a_service_that_stays_away_is_one_sentence(
+    launch: Launch, google_apis: Any, job_file: Callable[..., str]
+) -> None:
+    google_apis.fail(CREATE, 503, times=1000, message="The service is currently unavailable.")
+    code, out, err = launch("submit", f"--job={job_file()}")
+    assert (code, out) == (69, "")
+    assert err.splitlines()[-1].endswith(
+        "Vertex AI did not answer (503: The service is currently unavailable.): run the same "
+        "command again"
+    )
+
+
+def test_too_many_requests_at_once_are_sent_again(
+    launch: Launch, google_apis: Any, job_file: Callable[..., str]
+) -> None:
+    google_apis.fail(CREATE, 429, message="Quota exceeded for 'Requests per minute'")
+    assert launch("submit", f"--job={job_file()}")[0] == 0
