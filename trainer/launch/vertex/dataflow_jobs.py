@@ -81,7 +81,7 @@ class DataflowJobs:
             stage=labels.get(platform.STAGE, "preprocess"),
             state=_STATES.get(state, RUNNING),
             resource=f"{google.place}/jobs/{found['id']}",
-            detail="is being cancelled" if state == "CANCELLING" else "",
+            detail="being cancelled" if state == "CANCELLING" else "",
             created=found.get("createTime", ""),
             started=found.get("startTime", ""),
             ended=found.get("currentStateTime", "") if state in _OVER else "",

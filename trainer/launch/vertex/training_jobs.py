@@ -30,7 +30,7 @@ _STATES = {
 }
 # What the five states of `platform` do not tell.
 _MORE = {
-    "CANCELLING": "is being cancelled",
+    "CANCELLING": "being cancelled",
     "EXPIRED": "ran out of time",
     "PARTIALLY_SUCCEEDED": "some results are missing",
 }

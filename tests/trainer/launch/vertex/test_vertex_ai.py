@@ -92,7 +92,7 @@ def test_all_jobs_are_listed_newest_first(launch: Launch, google_apis: Any) -> N
 def test_cancelling_twice_says_so(launch: Launch, google_apis: Any) -> None:
     job = google_apis.add("customJobs", labels=labels(), state="JOB_STATE_RUNNING")
     code, _, err = launch("cancel", "quick-run")
-    assert code == 0 and "is running, and will end soon" in err
+    assert code == 0 and "is running (being cancelled), and will end soon" in err
     job["state"] = "JOB_STATE_CANCELLED"
     code, _, err = launch("cancel", "quick-run")
     assert code == 0 and "is cancelled already: nothing to end" in err
