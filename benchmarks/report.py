@@ -18,7 +18,7 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.ratio import Ratio
-from preprocessing.config import CHESTXRAY14_FINDINGS
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
 from trainer.evaluation.resamples import Resamples, resample
 from trainer.predictions.table import Predictions
 from trainer.report.splits import numbers_of

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The commands of the preprocessing job: run, phantom, verify, describe."""
 
-import dataclasses
 import logging
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from absl import flags
 
 from preprocessing import phantom
-from preprocessing.config import Config
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths, storage
+from preprocessing.contract.invocation import flags as invocation
+from preprocessing.contract.invocation.config import Config
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process import log
-from preprocessing.contract.settings import command_line, declaration, presets, settings
+from preprocessing.contract.settings import command_line, declaration, presets
 
 _BEAMS_PATHS = (
     "--dataflow_job_file",
@@ -26,8 +26,6 @@ _BEAMS_PATHS = (
     "--temp_location",
     "--template_location",
 )
-# Of configs/, with the files that --config=preset:NAME names.
-_PRESETS = "preprocessing"
 _HELP = """cxr14-preprocess: radiographs and their index -> shards and manifest
 
   cxr14-preprocess --source=nih --images=DIR --labels=CSV --train_val_list=TXT --test_list=TXT
@@ -65,37 +63,19 @@ def do(argv: Sequence[str]) -> int:
         log.show(f"{_HELP}\n{declaration.described(Config())}")
         return 0
     if "--list_presets" in rest:
-        log.show(presets.listed(_PRESETS))
+        log.show(presets.listed(invocation.PRESETS))
         return 0
     return _COMMANDS[command](rest)
 
 
 def _run(argv: Sequence[str]) -> int:
+    inputs, config, rest = invocation.parse(argv)
+    _check_beams_paths(rest)
     _prepare_for_beam()
     # Imported here because Beam takes seconds that --help and the phantom need not pay.
-    from preprocessing import index, pipeline
+    from preprocessing import pipeline
 
-    values = flags.FlagValues()
-    log.define_flag(values)
-    flags.DEFINE_enum("source", "nih", index.SOURCES, "Kind of data set.", flag_values=values)
-    names = [field.name for field in dataclasses.fields(index.Inputs) if field.type in ("str", str)]
-    paths = [name for name in names if name != "source"]
-    for name in paths:
-        flags.DEFINE_string(name, "", "A path, local or gs://.", flag_values=values)
-    flags.DEFINE_bool("allow_missing", False, "Work on part of the images.", flag_values=values)
-    flags.DEFINE_bool("check_md5", False, "Check archives.", flag_values=values)
-    left = settings.parse(Config(), argv, values=values, known_only=True, folder=_PRESETS)
-    for name in ("images", "labels", "output"):
-        if not values[name].value:
-            raise UsageError(f"--{name} is missing; --help shows the whole command")
-    inputs = index.Inputs(
-        source=values.source,
-        allow_missing=values.allow_missing,
-        check_md5=values.check_md5,
-        **{name: given_paths.checked(f"--{name}", values[name].value) for name in paths},
-    )
-    _check_beams_paths(left[1:])
-    manifest, fresh = pipeline.run(inputs, values.config, left[1:])
+    manifest, fresh = pipeline.run(inputs, config, rest)
     output = storage.shown(inputs.output)
     log.show(_summary(output, manifest) if fresh else f"{output} is complete already")
     return 0

@@ -7,52 +7,18 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from preprocessing.config import Config
 from preprocessing.contract import patients, vocabulary
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
+from preprocessing.contract.invocation.config import Config
+from preprocessing.contract.invocation.flags import Inputs
 from preprocessing.phantom import notes
 from preprocessing.sources import nih, table, text_files
 from preprocessing.sources.row import Row
 from preprocessing.splits import assignment
 
-SOURCES = ("nih", "csv", "dicom")
-
 _KEY_BYTES = 8
 _NEW_KEY = "`head -c 32 /dev/urandom | base64 > FILE` makes one: keep it, private and for good"
-
-
-@dataclasses.dataclass(frozen=True)
-class Inputs:
-    """Where the job reads and writes; every path may be local or gs://.
-
-    Attributes:
-        images: folder below which pictures or archives lie, or one archive.
-        labels: label file of the data set.
-        output: folder of the new data set.
-        source: "nih", "csv" or "dicom".
-        train_val_list: names for training and validation; empty for none, like the next three.
-        test_list: names for test.
-        train_list: names for training alone.
-        validation_list: names for validation.
-        boxes: BBox_List_2017.csv; empty for none.
-        pseudonym_key_file: the secret that makes pseudonyms of the patients in DICOM files.
-        allow_missing: work on the images that are there and count the others.
-        check_md5: check archives against the published sums.
-    """
-
-    images: str
-    labels: str
-    output: str
-    source: str = "nih"
-    train_val_list: str = ""
-    test_list: str = ""
-    train_list: str = ""
-    validation_list: str = ""
-    boxes: str = ""
-    pseudonym_key_file: str = ""
-    allow_missing: bool = False
-    check_md5: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

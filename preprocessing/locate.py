@@ -6,8 +6,9 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 
 from preprocessing.contract import patients
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.invocation.flags import Inputs
 from preprocessing.contract.radiographs import Recipe
-from preprocessing.index import Index, Inputs
+from preprocessing.index import Index
 from preprocessing.shards.shards import Rejection
 from preprocessing.sources import places
 from preprocessing.sources.places import Places

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from preprocessing import index, locate
-from preprocessing.config import Config
 from preprocessing.contract import lock, schema
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import ConfigError, DataError
 from preprocessing.contract.files import probe, storage
+from preprocessing.contract.invocation.config import Config
+from preprocessing.contract.invocation.flags import Inputs
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.contract.settings import declaration
-from preprocessing.index import Index, Inputs
+from preprocessing.index import Index
 from preprocessing.locate import Located
 from preprocessing.shards import finalize, shards
 from preprocessing.sources.places import Places

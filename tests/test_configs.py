@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import trainer.config
-from preprocessing.config import Config
+from preprocessing.contract.invocation.config import Config
 from preprocessing.contract.settings import declaration, settings
 from trainer import flags
 

@@ -14,9 +14,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from preprocessing.config import CHESTXRAY14_FINDINGS
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
 from preprocessing.contract.process import stopping
 from preprocessing.phantom import labels, notes, population, render
 from preprocessing.phantom.notes import Parameters

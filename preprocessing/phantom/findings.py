@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from preprocessing.config import CHESTXRAY14_FINDINGS
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
 from preprocessing.phantom import anatomy as organs
 from preprocessing.phantom import drawing
 from preprocessing.phantom.anatomy import Anatomy

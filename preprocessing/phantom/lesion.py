@@ -9,7 +9,7 @@ import functools
 
 import numpy as np
 
-from preprocessing.config import CHESTXRAY14_FINDINGS
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
 from preprocessing.phantom import drawing
 from preprocessing.phantom.anatomy import FINDING, Anatomy, stream
 from preprocessing.phantom.drawing import cage

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from preprocessing.config import CHESTXRAY14_FINDINGS
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
 
 Prevalence = Literal["realistic", "raised"]
 

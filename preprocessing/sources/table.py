@@ -4,9 +4,9 @@
 import re
 from collections.abc import Container, Mapping, Sequence
 
-from preprocessing.config import Table
 from preprocessing.contract import cells, labels, patients, vocabulary
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.invocation.config import Table
 from preprocessing.contract.vocabulary import Vocabulary
 from preprocessing.sources import text_files, views
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row

@@ -4,9 +4,9 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from preprocessing.config import Config
 from preprocessing.contract import patients
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
+from preprocessing.contract.invocation.config import Config
 from preprocessing.contract.manifest import SPLITS
 from preprocessing.sources.row import Row
 from preprocessing.splits import stratify

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from preprocessing.config import CHESTXRAY14_FINDINGS as FINDINGS
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS as FINDINGS
 from preprocessing.contract.manifest import Manifest, Shard, Split
 from preprocessing.phantom import population, render
 from trainer.config import Config

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from preprocessing.index import Inputs
+from preprocessing.contract.invocation.flags import Inputs
 
 HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from preprocessing import task
-from preprocessing.config import CHESTXRAY14_FINDINGS
 from preprocessing.contract import manifest, schema
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
 
 _SIZE = 128
 

@@ -8,10 +8,10 @@ import pathlib
 import pytest
 
 from preprocessing import index
-from preprocessing.config import Config, Table
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
-from preprocessing.index import Inputs
+from preprocessing.contract.invocation.config import Config, Table
+from preprocessing.contract.invocation.flags import Inputs
 from preprocessing.splits import assignment
 
 

@@ -9,9 +9,9 @@ import zipfile
 import pytest
 
 from preprocessing import index, locate, pipeline
-from preprocessing.config import Config
 from preprocessing.contract import manifest
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.invocation.config import Config
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.sources.row import Row
 from preprocessing.staging import staging, unpacking

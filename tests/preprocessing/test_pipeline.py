@@ -13,14 +13,14 @@ import tensorflow as tf
 from PIL import Image
 
 from preprocessing import index, locate, pipeline
-from preprocessing.config import Config
 from preprocessing.contract import lock, manifest, schema
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
 from preprocessing.contract.files import storage
+from preprocessing.contract.invocation.config import Config
+from preprocessing.contract.invocation.flags import Inputs
 from preprocessing.contract.labels import encode
 from preprocessing.contract.pictures import image, image_graph
 from preprocessing.contract.radiographs import Recipe
-from preprocessing.index import Inputs
 from preprocessing.shards import shards
 from preprocessing.splits import assignment
 from preprocessing.splits.assignment import list_hash

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import pytest
 
 from preprocessing import commands, task
-from preprocessing.config import Config
 from preprocessing.contract import manifest
+from preprocessing.contract.invocation.config import Config
+from preprocessing.contract.invocation.flags import Inputs
 from preprocessing.contract.process import log
-from preprocessing.index import Inputs
 
 
 def _fails(capsys: pytest.CaptureFixture[str], argv: list[str]) -> tuple[int, str]:

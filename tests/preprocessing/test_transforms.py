@@ -12,7 +12,7 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.testing.util import assert_that, equal_to
 
 from preprocessing import transforms
-from preprocessing.config import CHESTXRAY14_FINDINGS
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
 from preprocessing.contract.manifest import Shard
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.shards import shards

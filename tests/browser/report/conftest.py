@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from preprocessing.config import CHESTXRAY14_FINDINGS as FINDINGS
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS as FINDINGS
 from trainer.explanation import cases as choosing
 from trainer.predictions import heat_map_files
 from trainer.predictions.metadata import Metadata

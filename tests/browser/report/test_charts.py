@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from preprocessing.config import CHESTXRAY14_FINDINGS as FINDINGS
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS as FINDINGS
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,10 @@ import pytest
 from markupsafe import Markup
 
 from preprocessing import phantom, pipeline, verify
-from preprocessing.config import Config
 from preprocessing.contract import manifest
+from preprocessing.contract.invocation.config import Config
+from preprocessing.contract.invocation.flags import Inputs
 from preprocessing.contract.tables import Cell, Table
-from preprocessing.index import Inputs
 from preprocessing.verify import Brief, Reading
 
 

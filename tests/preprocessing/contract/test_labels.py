@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing.config import CHESTXRAY14_FINDINGS
 from preprocessing.contract import labels
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
 
 
 def test_targets_stand_in_the_order_of_the_findings_not_of_the_text() -> None:

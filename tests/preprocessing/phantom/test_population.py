@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from preprocessing.config import CHESTXRAY14_FINDINGS
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
 from preprocessing.phantom.population import Record, draw
 
 

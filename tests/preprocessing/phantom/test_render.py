@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from preprocessing.config import CHESTXRAY14_FINDINGS
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
 from preprocessing.phantom import lesion, population, render
 from preprocessing.phantom.population import Record
 

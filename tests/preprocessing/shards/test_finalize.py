@@ -6,9 +6,9 @@ import pathlib
 import pytest
 
 from preprocessing import index, locate, pipeline
-from preprocessing.config import Config
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
+from preprocessing.contract.invocation.config import Config
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.shards import finalize
 from preprocessing.shards.shards import Rejection, note_path, write

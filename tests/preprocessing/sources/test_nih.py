@@ -5,9 +5,9 @@ import pathlib
 
 import pytest
 
-from preprocessing.config import CHESTXRAY14_FINDINGS as FINDINGS
 from preprocessing.contract import vocabulary
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS as FINDINGS
 from preprocessing.sources import nih
 from preprocessing.sources.row import Row
 

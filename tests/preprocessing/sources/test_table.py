@@ -6,9 +6,9 @@ import pathlib
 
 import pytest
 
-from preprocessing.config import Table
 from preprocessing.contract import vocabulary
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.invocation.config import Table
 from preprocessing.sources import table
 from preprocessing.sources.row import SIZE_OF_PICTURE
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.config import Config, Table
 from preprocessing.contract.errors import ConfigError, DataError, UsageError
+from preprocessing.contract.invocation.config import Config, Table
 from preprocessing.sources import text_files
 from preprocessing.sources.row import Row
 from preprocessing.splits import assignment

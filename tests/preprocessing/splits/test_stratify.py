@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from preprocessing.config import CHESTXRAY14_FINDINGS
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
 from preprocessing.sources import nih as nih_files
 from preprocessing.sources import text_files
 from preprocessing.sources.row import Row

@@ -12,11 +12,11 @@ import cv2
 import pytest
 
 from preprocessing import phantom, pipeline
-from preprocessing.config import Config
 from preprocessing.contract import schema
 from preprocessing.contract.files import tfrecord
+from preprocessing.contract.invocation.config import Config
+from preprocessing.contract.invocation.flags import Inputs
 from preprocessing.contract.schema import Record
-from preprocessing.index import Inputs
 
 SIZE = 32
 

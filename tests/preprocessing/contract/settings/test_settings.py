@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from absl import flags
 
-from preprocessing.config import Config
 from preprocessing.contract.errors import ConfigError, UsageError
+from preprocessing.contract.invocation.config import Config
 from preprocessing.contract.settings import settings
 
 

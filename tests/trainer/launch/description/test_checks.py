@@ -65,13 +65,23 @@ def test_a_tpu_on_which_vertex_ai_has_no_tensorflow_is_refused(
     assert reader.load(job_file(**changes, vertex=...))
 
 
-PREPROCESS = {"args": {"images": "gs://bkt/i", "labels": "gs://bkt/l.csv"}}
+MADE_OF = {"images": "gs://bkt/i", "labels": "gs://bkt/l.csv"}
+PREPROCESS = {"args": MADE_OF}
 
 BAD_PREPROCESS = {
     "no section's arguments": ({"args": ...}, "preprocess.args"),
     "a word": ({"args": ["run"]}, "preprocess.args holds 'run', but every argument"),
     "output twice": ({"args": {"output": "gs://b/x"}}, "preprocess.args holds --output"),
     "help": ({"args": {"help": True}}, "preprocess.args holds --help"),
+    "local images": ({"args": {**MADE_OF, "images": "/d"}}, "preprocess.args holds --images=/d"),
+    "local settings": ({"args": {**MADE_OF, "config": "nih.yaml"}}, "--config=nih.yaml, but"),
+    "no preset": ({"args": {**MADE_OF, "config": "preset:hin"}}, "preset:hin does not exist"),
+    "no labels": ({"args": {"images": "gs://bkt/i"}}, "--labels is missing"),
+    "no source": ({"args": {**MADE_OF, "source": "mimic"}}, "mimic"),
+    "no setting": ({"args": {**MADE_OF, "config.stored_sise": 3}}, "did you mean stored_size?"),
+    "too small": ({"args": {**MADE_OF, "config.stored_size": 3}}, "stored_size is 3: use 16 to"),
+    "no flag": ({"args": {**MADE_OF, "lables": "x"}}, "preprocess.args holds --lables=x, which"),
+    "Beam's": ({"args": {**MADE_OF, "runner": "DirectRunner"}}, "go to preprocess.beam"),
     "local output": ({"output": "shards"}, "preprocess.output is 'shards'"),
     "image that moves": ({"image": "host/cxr14"}, "preprocess.image is 'host/cxr14': use"),
     "no workers": ({"max_workers": 0}, "preprocess.max_workers is 0"),
@@ -85,7 +95,7 @@ def test_preprocessing_that_cannot_work_is_named(
     job_file: Callable[..., str], section: dict[str, Any], named: str
 ) -> None:
     values = {key: value for key, value in {**PREPROCESS, **section}.items() if value is not ...}
-    with pytest.raises(ConfigError, match=r"^\S+job.yaml: ") as caught:
+    with pytest.raises(ConfigError, match=r"^\S+job.yaml(, line \d+)?: ") as caught:
         reader.load(job_file(preprocess=values))
     assert named in str(caught.value)
 
@@ -101,6 +111,20 @@ def test_preprocessing_writes_where_the_trainer_reads(job_file: Callable[..., st
     assert job.output_of("train") == "gs://my-bucket/runs/quick"
     chosen = reader.load(job_file(preprocess={**PREPROCESS, "output": "gs://bkt/other"}))
     assert chosen.preprocess_arguments()[-1] == "--output=gs://bkt/other"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"config": "preset:nih", "allow_missing": True},
+        {"config": "gs://bkt/mine.yaml", "config.of_next_year": 1},
+        {"source": "csv", "config.table.image_column": "path"},
+    ],
+)
+def test_preprocessing_that_can_work_passes(
+    job_file: Callable[..., str], more: dict[str, Any]
+) -> None:
+    assert reader.load(job_file(preprocess={"args": {**MADE_OF, **more}})).preprocess is not None
 
 
 def test_a_data_set_without_a_folder_is_refused(job_file: Callable[..., str]) -> None:

@@ -6,8 +6,8 @@ import dataclasses
 import pytest
 from absl import flags
 
-from preprocessing.config import CHESTXRAY14_FINDINGS, Config
 from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS, Config
 from preprocessing.contract.settings import settings
 
 
