@@ -34,6 +34,7 @@ SHARED = {
     "cxr14_controllers": "cluster/controllers.py",
     "cxr14_google_apis": "cloud/google_apis.py",
     "cxr14_fields": "cluster/fields.py",
+    "cxr14_schemas": "cluster/schemas.py",
     "cxr14_sandbox": "cluster/sandbox.py",
     "cxr14_pods": "cluster/pods.py",
     "cxr14_executed": "cluster/executed.py",

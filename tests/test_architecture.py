@@ -46,7 +46,7 @@ TESTED_ELSEWHERE = {
     "trainer.checkpoints.progress": "checkpoints/test_checkpoints.py",
     **{
         f"trainer.launch.description.{part}": "launch/description/test_job_file.py"
-        for part in ("arguments", "job", "kubernetes", "patterns", "preprocess", "vertex")
+        for part in ("arguments", "job", "kubernetes", "patterns", "preprocess", "serve", "vertex")
     },
     **{
         f"trainer.launch.description.{part}_checks": "launch/description/test_checks.py"

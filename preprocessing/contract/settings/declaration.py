@@ -125,14 +125,18 @@ def setting(
 def walk(settings: Any, prefix: str = "") -> Iterator[tuple[str, Declaration, Any]]:
     """Yields section.name, declaration and value of every setting, in the order of the fields.
 
-    A section that may be missing, and is, has no settings.
+    A section that may be missing, and is, has no settings. Those of the sections in a list have
+    their number in the name, from 0 on.
     """
     for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
+        value, name = getattr(settings, field.name), prefix + field.name
         if dataclasses.is_dataclass(value):
-            yield from walk(value, f"{prefix}{field.name}.")
+            yield from walk(value, f"{name}.")
         elif value is not None or _KEY in field.metadata:
-            yield prefix + field.name, field.metadata[_KEY], value
+            yield name, field.metadata[_KEY], value
+        for at, item in enumerate(value) if isinstance(value, list) else ():
+            if dataclasses.is_dataclass(item):
+                yield from walk(item, f"{name}.{at}.")
 
 
 def named(settings: Any, *changes: Change) -> frozenset[str]:

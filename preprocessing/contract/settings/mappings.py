@@ -101,10 +101,20 @@ def _refuse_unknown(kind: Any, values: Mapping[Any, Any], section: tuple[str, ..
             advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(hints)}"
             raise _MisfitError(keys, f"key {'.'.join(keys)} does not exist: {advice}")
         within = [one for one in (hints[key], *typing.get_args(hints[key])) if _is_section(one)]
-        if within and isinstance(value, dict):
-            _refuse_unknown(within[0], value, keys)
-        elif within and value is not None:
-            raise _MisfitError(keys, f"{'.'.join(keys)} must be of type {within[0].__name__}")
+        if within and typing.get_origin(hints[key]) is not list:
+            _refuse_within(within[0], value, keys)
+        elif within and not isinstance(value, list):
+            raise _MisfitError(keys, f"{'.'.join(keys)} must be a list of {within[0].__name__}")
+        elif within:
+            for at, one in enumerate(value):
+                _refuse_within(within[0], one, (*keys, str(at)))
+
+
+def _refuse_within(kind: type, value: Any, keys: tuple[str, ...]) -> None:
+    if isinstance(value, dict):
+        _refuse_unknown(kind, value, keys)
+    elif value is not None:
+        raise _MisfitError(keys, f"{'.'.join(keys)} must be of type {kind.__name__}")
 
 
 def _is_section(kind: Any) -> bool:

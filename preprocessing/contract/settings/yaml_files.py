@@ -80,8 +80,9 @@ def place(path: str, *ways: Sequence[str]) -> str:
     Args:
         path: of a YAML file.
         ways: keys that lead to the value; of several ways the first that leads to one counts. In a
-            list the last key is a text, or the name of a flag as in `--name=value`. What is not
-            there, such as a key that is missing, has the line of what should hold it.
+            list a key is the number of an item that is a mapping, else a text, or the name of a
+            flag as in `--name=value`. What is not there, such as a key that is missing, has the
+            line of what should hold it.
     """
     try:
         root = yaml.compose(storage.read_text(path), Loader=_Loader)
@@ -111,7 +112,9 @@ def _within(node: yaml.Node | None, key: str) -> tuple[int, yaml.Node] | None:
             if name.value == key:
                 return name.start_mark.line + 1, value
     if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
+        for at, item in enumerate(node.value):
+            if isinstance(item, yaml.MappingNode) and key == str(at):
+                return item.start_mark.line + 1, item
             text = item.value if isinstance(item, yaml.ScalarNode) else ""
             if key in (text, text.lstrip("-").partition("=")[0]):
                 return item.start_mark.line + 1, item

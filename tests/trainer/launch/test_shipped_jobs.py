@@ -7,14 +7,15 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
+from cxr14_schemas import VERSIONS, validate
 
 from trainer import flags
 from trainer.launch import task
 from trainer.launch.description import job_file, placeholders
 from trainer.launch.kubernetes import render as kubernetes_render
+from trainer.launch.platform import STAGES
 from trainer.launch.vertex import render as vertex_render
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -44,6 +45,12 @@ def rendered_arguments(platform: str, spec: dict[str, Any]) -> list[str]:
         return made_job(spec)["spec"]["template"]["spec"]["containers"][0]["args"]
     [arguments] = [pool["containerSpec"]["args"] for pool in spec["workerPoolSpecs"]]
     return arguments
+
+
+def mounts(path: pathlib.Path) -> list[str]:
+    """The folders of the volumes of a job file, with a slash at the end."""
+    section = job_file.load(str(path)).kubernetes
+    return [f"{volume.mount}/" for volume in section.volumes] if section is not None else []
 
 
 def test_there_is_a_job_for_each_platform() -> None:
@@ -78,20 +85,20 @@ def test_the_trainer_parses_the_rendered_arguments(
     arguments = rendered_arguments(platform, yaml.safe_load(dry_run(platform, path, capsys)))
     parsed = flags.parse(["cxr14-train", *arguments], environ={})
     assert parsed.mode == "all"
-    assert parsed.config.runtime.accelerator == "gpu"
+    assert parsed.config.runtime.accelerator == "gpu" or parsed.config.runtime.tpu == "local"
     for place in (parsed.data, parsed.output):
-        assert place.startswith("gs://BUCKET/")
+        assert place.startswith(("gs://BUCKET/", *mounts(path)))
 
 
 @EACH_JOB
-def test_every_path_lies_in_a_bucket(
+def test_every_path_lies_in_a_bucket_or_on_a_volume(
     platform: str, path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = rendered_arguments(platform, yaml.safe_load(dry_run(platform, path, capsys)))
     values = [argument.partition("=")[2] for argument in arguments]
     paths = [value for value in values if "/" in value or value.startswith(".")]
     assert len(paths) >= 2
-    assert [value for value in paths if not value.startswith("gs://")] == []
+    assert [value for value in paths if not value.startswith(("gs://", *mounts(path)))] == []
 
 
 @EACH_JOB
@@ -120,16 +127,23 @@ def test_vertex_knows_every_rendered_key(
         json_format.ParseDict(spec, aiplatform.CustomJobSpec.pb()())
 
 
-@pytest.mark.parametrize("version", ["1.33", "1.35", "1.37"])
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("path", KUBERNETES_JOBS, ids=lambda path: path.name)
-def test_kubernetes_knows_every_rendered_key(
-    path: pathlib.Path, version: str, capsys: pytest.CaptureFixture[str]
+def test_kubernetes_knows_every_rendered_key(path: pathlib.Path, version: str) -> None:
+    job = job_file.load(str(path))
+    stages = [stage for stage in STAGES if stage == "train" or getattr(job, stage) is not None]
+    for stage in stages:
+        validate(kubernetes_render.render(job, stage), version)
+
+
+@pytest.mark.parametrize("stage", ["preprocess", "serve"])
+def test_a_stage_has_a_golden_text_too(
+    stage: str, capsys: pytest.CaptureFixture[str], golden: Callable[[str, str], None]
 ) -> None:
-    manifest = made_job(yaml.safe_load(dry_run("kubernetes", path, capsys)))
-    kubernetes_validate.validate(manifest, version, strict=True)
-    manifest["spec"]["backofLimit"] = 1
-    with pytest.raises(kubernetes_validate.ValidationError, match="backofLimit"):
-        kubernetes_validate.validate(manifest, version, strict=True)
+    path = ROOT / "configs/jobs/kubernetes_gpu1.yaml"
+    argv = ["cxr14-launch", "kubernetes", f"--job={path}", f"--stage={stage}", "--dry_run"]
+    assert task.run(argv) == 0
+    golden(f"launch_kubernetes_gpu1_{stage}.yaml", capsys.readouterr().out)
 
 
 @EACH_JOB

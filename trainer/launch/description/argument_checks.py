@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths, storage
 from trainer import flags
+from trainer.launch.description import volumes
 from trainer.launch.description.job import Accelerator, Job
 
 _FLAG = re.compile(r"--[A-Za-z_][A-Za-z0-9_.]*(=.*)?", re.DOTALL)
@@ -26,7 +27,7 @@ def problems(job: Job) -> Iterator[str]:
         if problem := flag_problem(argument):
             yield f"args holds {problem}"
         else:
-            yield from _path(name, value)
+            yield from _path(job, name, value)
     yield from _devices(job, given)
 
 
@@ -59,18 +60,42 @@ def address_problem(path: str) -> str:
     return ""
 
 
-def _path(name: str, value: str) -> Iterator[str]:
+def place_problem(job: Job, path: str, *, written: bool = False) -> str:
+    """Returns why a container of a job cannot reach a path; empty if it can.
+
+    Args:
+        job: whose pods may have volumes.
+        path: in a bucket, or on a volume.
+        written: whether it has to be written to.
+    """
+    own = job.kubernetes.volumes if job.kubernetes is not None else []
+    volume = volumes.of_path(path, own)
+    if volume is None:
+        without = f", nor on a volume of kubernetes.volumes: {', '.join(v.mount for v in own)}"
+        return address_problem(path) + (without if own and path.startswith("/") else "")
+    if job.vertex is not None:
+        return (
+            f"{path} is on a volume of Kubernetes, which Vertex AI does not have: take a bucket, "
+            "or leave the section vertex out"
+        )
+    if written and volume.read_only:
+        return f"{path} is on the volume {volume.name}, which is read_only: take another"
+    return ""
+
+
+def _path(job: Job, name: str, value: str) -> Iterator[str]:
     """Refuses paths of the machine that sends the job, of which the container sees nothing."""
     if name == "config.data.cache":
-        if value not in ("", "memory") and not value.startswith("/tmp/"):
+        local = value in ("", "memory") or value.startswith("/tmp/")
+        if not local and (value.partition(":")[1] or place_problem(job, value, written=True)):
             yield (
-                f"args holds --{name}={value}, but the container can write below /tmp only: use "
-                "memory or /tmp/cache"
+                f"args holds --{name}={value}, but the container can write below /tmp only, and on "
+                "volumes that are not read_only: use memory or /tmp/cache"
             )
         return
     if name not in (*flags.PATH_FLAGS, "config", *_PATHS) or value in _PATHS.get(name, ()):
         return
-    if problem := address_problem(value):
+    if problem := place_problem(job, value):
         yield (
             f"args holds --{name}={value}, but the container sees no file of this machine: "
             f"{problem}"

@@ -25,7 +25,7 @@ _RESERVED = re.compile(r"TF_CONFIG|CLUSTER_SPEC|JOB_COMPLETION_INDEX|(CXR14|JOBS
 
 def problems(job: Job) -> Iterator[str]:
     """Yields what is wrong with a job, each time the key in the job file first, and what to do."""
-    if problem := argument_checks.address_problem(job.output):
+    if problem := argument_checks.place_problem(job, job.output, written=True):
         yield f"output is {job.output!r}: use a folder in a bucket such as gs://b/runs/1: {problem}"
     yield from argument_checks.problems(job)
     yield from _labels_and_environment(job)
@@ -46,8 +46,12 @@ def _labels_and_environment(job: Job) -> Iterator[str]:
                 f"labels holds {key}: {value!r}, but keys and values must be lower-case letters, "
                 "digits and inner - or _, at most 63 of them"
             )
-    for name in job.env:
+    secret = job.kubernetes.secret_env if job.kubernetes is not None else {}
+    for key, name in [
+        *(("env", n) for n in job.env),
+        *(("kubernetes.secret_env", n) for n in secret),
+    ]:
         if not _ENV_NAME.fullmatch(name):
-            yield f"env holds {name!r}, which is not a name of an environment variable"
+            yield f"{key} holds {name!r}, which is not a name of an environment variable"
         elif _RESERVED.fullmatch(name):
-            yield f"env holds {name}, which the platform sets: leave it out"
+            yield f"{key} holds {name}, which the platform sets: leave it out"

@@ -13,6 +13,7 @@ from trainer.launch.description import patterns
 from trainer.launch.description.arguments import Arguments, spelled, value_of
 from trainer.launch.description.kubernetes import Kubernetes
 from trainer.launch.description.preprocess import Preprocess
+from trainer.launch.description.serve import Serve
 from trainer.launch.description.vertex import Vertex
 
 
@@ -81,6 +82,7 @@ class Job:
     vertex: Vertex | None = None
     kubernetes: Kubernetes | None = None
     preprocess: Preprocess | None = None
+    serve: Serve | None = None
 
     @property
     def timeout_seconds(self) -> int:
@@ -98,6 +100,12 @@ class Job:
         """Container image of the preprocessing job."""
         chosen = self.preprocess.image if self.preprocess is not None else None
         return chosen or self.image
+
+    @property
+    def served_model(self) -> str:
+        """Folder of the SavedModel that is served."""
+        chosen = self.serve.model if self.serve is not None else None
+        return chosen or f"{self.output.rstrip('/')}/saved_model"
 
     def arguments(self) -> list[str]:
         """Returns the trainer's command line without the program name, one `--flag=value` each."""
@@ -125,4 +133,5 @@ EXAMPLE = Job(
     preprocess=Preprocess(
         args={"images": "gs://BUCKET/nih/images", "labels": "gs://BUCKET/nih/Data_Entry_2017.csv"}
     ),
+    serve=Serve(),
 )

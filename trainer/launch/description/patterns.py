@@ -12,3 +12,10 @@ IMAGE_FORM = (
 )
 CPU = r"(?=.*[1-9])([0-9]+(\.[0-9]+)?|[0-9]+m)"
 CPU_FORM = "a quantity of cores such as 500m or 8"
+
+_WORD = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+# What Kubernetes calls a label and a subdomain (RFC 1123).
+LABEL = rf"(?=.{{1,63}}\Z){_WORD}"
+LABEL_FORM = "at most 63 lower-case letters, digits and inner hyphens"
+SUBDOMAIN = rf"(?=.{{1,253}}\Z){_WORD}(\.{_WORD})*"
+SUBDOMAIN_FORM = "a name of lower-case letters, digits, inner hyphens and dots"

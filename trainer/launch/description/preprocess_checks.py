@@ -16,14 +16,14 @@ def problems(job: Job, preprocess: Preprocess) -> Iterator[str]:
     """Yields what is wrong with the section, each time the key in the job file first."""
     if not job.data_set:
         yield "preprocess.output is missing, and args has no data: name the data set's folder"
-    elif problem := argument_checks.address_problem(job.data_set):
+    elif problem := argument_checks.place_problem(job, job.data_set, written=True):
         key = "args.data" if preprocess.output is None else "preprocess.output"
         yield f"{key} is {job.data_set!r}, where no data set can be written: {problem}"
     for argument in job.preprocess_arguments()[:-1]:
         name, _, value = argument.removeprefix("--").partition("=")
         if problem := argument_checks.flag_problem(argument):
             yield f"preprocess.args holds {problem}"
-        elif problem := _path_problem(name, value):
+        elif problem := _path_problem(job, name, value):
             yield (
                 f"preprocess.args holds --{name}={value}, but the workers see no file of this "
                 f"machine: {problem}"
@@ -32,11 +32,11 @@ def problems(job: Job, preprocess: Preprocess) -> Iterator[str]:
         yield f"preprocess.args {problem}"
 
 
-def _path_problem(name: str, value: str) -> str:
+def _path_problem(job: Job, name: str, value: str) -> str:
     """Returns why the workers cannot reach what a flag names; empty if they can."""
     if name not in (*invocation.PATH_FLAGS, "config") or presets.is_preset(value):
         return ""
-    return argument_checks.address_problem(value)
+    return argument_checks.place_problem(job, value)
 
 
 def _refusal(job: Job) -> str:

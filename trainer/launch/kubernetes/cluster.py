@@ -35,8 +35,9 @@ class Cluster:
         if job.kubernetes is not None:
             section = dataclasses.replace(job.kubernetes, namespace=self.namespace)
             job = dataclasses.replace(job, kubernetes=section)
-        manifest = render.render(job)
-        about = f"the {manifest['kind']} {manifest['metadata']['namespace']}/{job.name}"
+        manifest = render.render(job, stage)
+        [metadata, *_] = [one["metadata"] for one in manifest.get("items", [manifest])]
+        about = f"the {manifest['kind']} {metadata['namespace']}/{metadata['name']}"
         if manifest["kind"] == "JobSet":
             about += f", whose {job.timeout_hours:g} hours count for each attempt"
         return Rendered(manifest, manifest, about)

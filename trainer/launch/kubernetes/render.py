@@ -16,16 +16,19 @@ from preprocessing.contract.errors import (
     StoppedError,
     UsageError,
 )
-from trainer.launch import manifests, platform
+from trainer.launch import manifests
 from trainer.launch.description.job import Job
 from trainer.launch.description.kubernetes import Kubernetes
+from trainer.launch.kubernetes import objects, serving
+from trainer.launch.kubernetes import work as works
+from trainer.launch.kubernetes.work import Work
 from trainer.launch.manifests import Spec
 
-LABELS = {"app.kubernetes.io/name": "cxr14", "app.kubernetes.io/component": "trainer"}
 # Wrong input stays wrong: a run that ends with one of these is not tried again. 75 (stopped, or a
 # peer was) is free; everything else, such as 74 (disk full, no memory), counts as a restart.
 HOPELESS = sorted(error.exit_code for error in (UsageError, DataError, ConfigError))
 
+LABELS = objects.LABELS
 JOBSET = "jobset.x-k8s.io/v1alpha2"
 _WORKER = "worker"
 # A part of a host name has at most 63 letters (RFC 1035), and JobSet keeps the six that Kubernetes
@@ -36,44 +39,58 @@ _LONGEST = 57
 _UNCOUNTED = 100
 
 
-def render(job: Job) -> Spec:
-    """Returns the batch/v1 Job of a job, or with several replicas its JobSet.
+def render(job: Job, stage: str = "train") -> Spec:
+    """Returns what a stage of a job is to a cluster.
+
+    That is a batch/v1 Job, with several replicas a JobSet, or for serving a List of a Deployment
+    and its Service.
 
     Raises:
-        ConfigError: the job has no section for Kubernetes, or a name too long for its pods.
+        ConfigError: the job lacks the section for Kubernetes or that of the stage, or has a name
+            too long for its pods.
     """
     if job.kubernetes is None:
         raise ConfigError("kubernetes is missing: the section names the namespace and the memory")
-    alone = job.replicas == 1
-    labels = {**LABELS, **job.labels, **platform.labels(job, "train", job.output)}
-    spec = manifests.fill(
-        "job",
-        job=job,
-        kubernetes=job.kubernetes,
-        labels=labels,
-        nodes=_node_selector(job, job.kubernetes),
-        hopeless=HOPELESS,
-        stopped=StoppedError.exit_code,
-        uncounted=_UNCOUNTED,
-    )
+    if stage == "serve":
+        return serving.render(job, job.kubernetes)
+    work = works.of(job, job.kubernetes, stage)
+    alone = work.workers == 1
+    labels = objects.labels(job, stage, work.component)
+    spec = _spec(job, job.kubernetes, work, labels)
     if not alone:
         _check_host_names(job)
-        spec = manifests.fill("jobset", restarts=job.restarts, worker=_WORKER, workers=spec)
-    return {
-        "apiVersion": "batch/v1" if alone else JOBSET,
-        "kind": "Job" if alone else "JobSet",
-        "metadata": {"name": job.name, "namespace": job.kubernetes.namespace, "labels": labels},
-        "spec": spec,
-    }
+        spec = manifests.fill(
+            "jobset", job=job, kubernetes=job.kubernetes, worker=_WORKER, workers=spec
+        )
+    metadata = objects.metadata(job, job.kubernetes, stage, {**labels, **_queue(job.kubernetes)})
+    kind, version = ("Job", "batch/v1") if alone else ("JobSet", JOBSET)
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def _node_selector(job: Job, kubernetes: Kubernetes) -> dict[str, str]:
-    selector = dict(kubernetes.node_selector)
-    if job.machine_type is not None:
-        selector["node.kubernetes.io/instance-type"] = job.machine_type
-    if job.spot:
-        selector["cloud.google.com/gke-spot"] = "true"
-    return selector
+def _spec(job: Job, kubernetes: Kubernetes, work: Work, labels: dict[str, str]) -> Spec:
+    pod = manifests.fill(
+        "pod",
+        job=job,
+        kubernetes=kubernetes,
+        work=work,
+        tolerations=works.tolerations(job, kubernetes, work),
+        uncounted=_UNCOUNTED,
+    )
+    return manifests.fill(
+        "job",
+        job=job,
+        kubernetes=kubernetes,
+        work=work,
+        hopeless=HOPELESS,
+        stopped=StoppedError.exit_code,
+        pods={"metadata": objects.pod_metadata(kubernetes, labels), "spec": pod},
+    )
+
+
+def _queue(kubernetes: Kubernetes) -> dict[str, str]:
+    """Returns the labels by which Kueue knows a job, also where they are not the pods'."""
+    found = {"queue-name": kubernetes.queue, "priority-class": kubernetes.queue_priority}
+    return {f"kueue.x-k8s.io/{key}": value for key, value in found.items() if value is not None}
 
 
 def _check_host_names(job: Job) -> None:

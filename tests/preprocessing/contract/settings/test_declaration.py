@@ -73,6 +73,16 @@ def test_the_ends_of_a_range_and_every_choice_pass(name: str, value: object) -> 
     declaration.check(whole)
 
 
+def test_the_sections_of_a_list_are_checked_by_number() -> None:
+    @dataclasses.dataclass
+    class Several:
+        parts: list[Part] = setting([], FREE)
+
+    declaration.check(Several([Part()]))
+    with pytest.raises(ConfigError, match=r"^parts.1.share is 2: use more than 0 to 1$"):
+        declaration.check(Several([Part(), Part(share=2)]))
+
+
 def test_names_follow_from_how_settings_may_change() -> None:
     assert declaration.named(Whole(), FREE) == {"count", "place", "part.rest"}
     assert declaration.named(Whole(), FREE, FIRST) == {"count", "place", "part.rest", "part.name"}

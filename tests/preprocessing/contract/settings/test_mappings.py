@@ -23,13 +23,18 @@ class Job:
     name: str = "job"
     findings: list[str] = dataclasses.field(default_factory=lambda: ["Mass"])
     optimizer: Optimizer | None = dataclasses.field(default_factory=Optimizer)
+    schedule: list[Optimizer] = dataclasses.field(default_factory=list)
 
 
 @pytest.mark.parametrize(
     ("text", "line", "part"),
     [
         ("steps: 1\nnmae: x", 2, "key nmae does not exist: did you mean name? See the fields"),
-        ("zzz: 1", 1, "key zzz does not exist: there are steps, name, findings, optimizer; see"),
+        (
+            "zzz: 1",
+            1,
+            "key zzz does not exist: there are steps, name, findings, optimizer, schedule",
+        ),
         (
             "# rates\noptimizer:\n  nesterov: true\n  # too fast\n  raet: 1",
             5,
@@ -38,6 +43,13 @@ class Job:
         ("optimizer:\n  nesterov: true\n  rate: fast", 3, "optimizer.rate must be of type float"),
         ("findings:\n- Mass\n- 3", 1, "findings must be of type"),
         ("steps: 1\n\noptimizer: 3", 3, "optimizer must be of type Optimizer"),
+        (
+            "schedule:\n- rate: 1\n- nesterov: true\n  raet: 1",
+            4,
+            "key schedule.1.raet does not exist: did you mean rate?",
+        ),
+        ("schedule:\n- {rate: 1}\n- 3", 1, "schedule.1 must be of type Optimizer"),
+        ("schedule: {rate: 1}", 1, "schedule must be a list of Optimizer"),
         ("base: &base\n  rate: 1\noptimizer: *base", 1, "key base does not exist"),
         ("optimizer:\n  <<: {raet: 1}", 1, "key optimizer.raet does not exist"),
     ],

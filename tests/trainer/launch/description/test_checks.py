@@ -162,6 +162,39 @@ BAD_KUBERNETES = {
     "namespace in capitals": ({"namespace": "Research"}, "kubernetes.namespace is 'Research'"),
     "empty namespace": ({"namespace": ""}, "kubernetes.namespace is ''"),
     "label": ({"node_selector": {"pool": "a b"}}, "kubernetes.node_selector holds pool: 'a b'"),
+    "disk below scratch": (
+        {"ephemeral_storage": "10Gi"},
+        "kubernetes.ephemeral_storage is 10Gi, less than kubernetes.scratch, 20Gi",
+    ),
+    "priority without a queue": ({"queue_priority": "high"}, "kubernetes.queue is missing"),
+    "queue in capitals": ({"queue": "Team"}, "kubernetes.queue is 'Team'"),
+    "deleted at once": ({"ttl_seconds": 0}, "kubernetes.ttl_seconds is 0: use 60 or more"),
+    "value of a taint that is there": (
+        {"tolerations": [{"key": "a"}, {"key": "b", "value": "c"}]},
+        "kubernetes.tolerations.1.value counts only with operator Equal",
+    ),
+    "taint without a value": (
+        {"tolerations": [{"key": "a", "operator": "Equal"}]},
+        "kubernetes.tolerations.0.value is missing",
+    ),
+    "any key of a value": (
+        {"tolerations": [{"operator": "Equal", "value": "a"}]},
+        "kubernetes.tolerations.0.key is missing",
+    ),
+    "effect": ({"tolerations": [{"effect": "NoRun"}]}, "tolerations.0.effect is 'NoRun': use one"),
+    "taint": ({"tolerations": [{"key": "a b"}]}, "holds a b=, which no taint can be"),
+    "secret without a key": (
+        {"secret_env": {"TOKEN": "vault"}},
+        "kubernetes.secret_env holds TOKEN: 'vault', but must read NAME: SECRET/KEY",
+    ),
+    "secret in capitals": ({"secret_env": {"TOKEN": "Vault/key"}}, "must read NAME: SECRET/KEY"),
+    "secret variable": ({"secret_env": {"A-B": "a/b"}}, "kubernetes.secret_env holds 'A-B'"),
+    "secret of the platform": (
+        {"secret_env": {"TF_CONFIG": "a/b"}},
+        "kubernetes.secret_env holds TF_CONFIG, which the platform sets",
+    ),
+    "all of what": ({"env_from": ["keys"]}, "must read secret/NAME or config_map/NAME"),
+    "pulled by": ({"image_pull_secrets": ["A"]}, "kubernetes.image_pull_secrets holds 'A'"),
     "another GPU": ({"node_selector": {GPU: "nvidia-tesla-t4"}}, "asks for nvidia-tesla-t4, but"),
 }
 
