@@ -42,7 +42,7 @@ def test_a_login_that_is_no_longer_valid_is_one_sentence(
     (tmp_path / "token").write_text("of yesterday")
     (tmp_path / "login.json").write_text(json.dumps(login))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "login.json"))
-    google_apis.fail("/token$", 400, message="The token is expired")
+    google_apis.fail("/token$", 400, times=1000, message="The token is expired")
     assert task.run(["cxr14-launch", "vertex", f"--job={job_file()}"]) == 78
     err = capsys.readouterr().err
     assert "the login of this machine is no longer valid (" in err and err.count("\n") == 1
