@@ -2,8 +2,8 @@
 """Executes a rendered Job or JobSet on this machine, as a cluster would.
 
 1. `fields` refuses a manifest of which something would not be executed.
-2. `controllers` decide which pods run, by the manifest's own policies.
-3. `pods` run them, in a network of their own; a test kills, evicts, cuts off or loses some.
+2. `jobs` and `jobsets` decide which pods run, by the manifest's own policies.
+3. `pods` are run in a `sandbox` and a `network` of their own; a test kills, evicts or loses some.
 """
 
 import dataclasses
@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from cxr14_controllers import Condition, Job, JobSet
 from cxr14_fields import check
+from cxr14_jobs import Condition, Job
+from cxr14_jobsets import JobSet
+from cxr14_network import Network, missing
 from cxr14_pods import Machine, Metadata, RunningPod
-from cxr14_sandbox import Network, missing
 
 # The Job controller takes what happens to pods within this time together.
 BATCH = 1.0
@@ -32,6 +33,7 @@ class Execution:
     Attributes:
         pods: all that were started, in that order.
         events: what happened, as lines.
+        began: when it was sent, by the monotonic clock.
 
     Raises:
         ConfigError: it asks for something that is not executed here.
@@ -40,7 +42,7 @@ class Execution:
     def __init__(self, manifest: dict[str, Any], machine: Machine, batch: float = BATCH) -> None:
         check(manifest)
         self._machine, self._batch = machine, batch
-        self._began, self._due = time.monotonic(), 0.0
+        self.began, self._due = time.monotonic(), 0.0
         self.pods: list[RunningPod] = []
         self.events: list[str] = []
         self._noted: list[Job | JobSet] = []
@@ -74,7 +76,7 @@ class Execution:
         return pod
 
     def _note(self, text: str) -> None:
-        self.events.append(f"{time.monotonic() - self._began:6.1f} {text}")
+        self.events.append(f"{time.monotonic() - self.began:6.1f} {text}")
 
     @property
     def condition(self) -> Condition | None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Which fields of a Kubernetes manifest the tests execute; any other field is refused.
 
-To let a new field through, execute it (`controllers.py`, `pods.py`) and name it here, or name it as
-one of those that change nothing on this machine.
+To let a new field through, execute it (`jobs.py`, `jobsets.py`, `pods.py`) and name it here, or
+name it as one of those that change nothing on this machine.
 """
 
 from typing import Any

@@ -17,7 +17,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cxr14_sandbox import IMAGE_ENV, IMAGE_USER, Container, Mount, Network, Process
+from cxr14_network import Network
+from cxr14_sandbox import IMAGE_ENV, IMAGE_USER, Container, Mount, Process
 
 Spec = Mapping[str, Any]
 
@@ -101,7 +102,7 @@ def environment(
 
 
 class RunningPod:
-    """A pod, as `controllers.Pod`; what happens to it is done by the methods.
+    """A pod, as `jobs.Pod`; what happens to it is done by the methods.
 
     Args:
         metadata: its name and marks.

@@ -5,7 +5,8 @@ import dataclasses
 from typing import Any
 
 import pytest
-from cxr14_controllers import Condition, Job, JobSet, jobset_action, pod_failure
+from cxr14_jobs import Condition, Job, pod_failure
+from cxr14_jobsets import JobSet, jobset_action
 
 _RULES = {
     "rules": [

@@ -22,7 +22,7 @@ import yaml
 from cxr14_executed import Execution
 from cxr14_pods import Machine
 from cxr14_results import different, tensors
-from cxr14_workers import STOPPED, litter, newest_step
+from cxr14_workers import LITTER, STOPPED, litter, newest_step
 
 from trainer.launch import task
 
@@ -181,3 +181,126 @@ def test_what_no_restart_can_help_is_not_tried_again(send: Send) -> None:
     assert execution.finish(_PATIENCE).reason == "FailJobSetFailurePolicyAction", execution.text()
     assert execution.restarts == (0, 0) and len(execution.pods) == 2
     assert "index 0" in "\n".join(execution.events)
+
+
+@_LONG
+def test_sigterm_to_one_pod_reaches_the_other_and_costs_nothing(
+    send: Send, undisturbed: tuple[Execution, pathlib.Path]
+) -> None:
+    execution, output = send("stopped", late=0.7, args={"mode": "train"})
+    execution.until(lambda: newest_step(output) >= 2, _PATIENCE)
+    execution.pod(1).signal(signal.SIGTERM)
+    execution.until(lambda: execution.codes == [STOPPED, STOPPED], 15, controlled=False)
+    assert execution.finish(_PATIENCE).type == "Completed", execution.text()
+    assert execution.codes[2:] == [0, 0] and execution.restarts == (1, 0), execution.text()
+    assert_same_weights(output, undisturbed[1])
+
+
+@_LONG
+def test_both_ends_of_a_cut_line_notice_it_and_go_on_when_they_are_started_again(
+    send: Send, undisturbed: tuple[Execution, pathlib.Path]
+) -> None:
+    execution, output = send("cut", late=0.7, args={"mode": "train"})
+    execution.until(lambda: newest_step(output) >= 4, _PATIENCE)
+    execution.pod(1).cut()
+    # The cluster does not notice it, nor does anybody stop them meanwhile.
+    execution.until(lambda: all("lost a peer" in pod.text() for pod in execution.pods), _NOTICED,
+                    controlled=False)  # fmt: skip
+    execution.until(lambda: execution.codes == [STOPPED, STOPPED], 15, controlled=False)
+    cut_at = newest_step(output)
+    assert execution.finish(_PATIENCE).type == "Completed", execution.text()
+    assert execution.codes[2:] == [0, 0] and execution.restarts == (1, 0), execution.text()
+    assert "going on from /gs/hospital/cut/checkpoints/ckpt-" in execution.pods[2].text()
+    assert json.loads((output / "training.json").read_text())["steps"] > cut_at
+    assert_same_weights(output, undisturbed[1])
+
+
+def unfinished(output: pathlib.Path) -> bool:
+    """Whether a checkpoint is being written: files of it are there, and its index is not."""
+    newest = newest_step(output)
+    names = os.listdir(output / "checkpoints") if newest else []
+    steps = [int(found[1]) for name in names if (found := re.match(r"ckpt-(\d+)\.", name))]
+    return max(steps, default=0) > newest or any(LITTER.search(name) for name in names)
+
+
+@_LONG
+def test_a_node_lost_while_it_writes_a_checkpoint_costs_only_that(
+    send: Send, undisturbed: tuple[Execution, pathlib.Path]
+) -> None:
+    execution, output = send("lost", args={"mode": "train"})
+    execution.until(lambda: newest_step(output) >= 1, _PATIENCE)
+    chief = execution.pod(0)
+    while not unfinished(output):
+        assert chief.seconds == 0, execution.text()
+        if unfinished(output):
+            chief.signal(signal.SIGSTOP)
+            if not unfinished(output):
+                chief.signal(signal.SIGCONT)
+    torn_at = newest_step(output)
+    chief.lose_node(5)
+    assert execution.finish(_PATIENCE).type == "Completed", execution.text()
+    assert execution.codes == [None, STOPPED, 0, 0], execution.text()
+    assert execution.restarts == (1, 0), execution.text()
+    assert "Failed DisruptionTarget" in execution.text()
+    assert f"going on from /gs/hospital/lost/checkpoints/ckpt-{torn_at}" in execution.pods[2].text()
+    assert_same_weights(output, undisturbed[1])
+
+
+@_LONG
+def test_a_spent_budget_ends_a_jobset_and_sending_it_again_goes_on(
+    send: Send, undisturbed: tuple[Execution, pathlib.Path]
+) -> None:
+    execution, output = send("spent", late=0.7, restarts=1, args={"mode": "train"})
+    for step in (2, 4):
+        execution.until(lambda least=step: newest_step(output) >= least, _PATIENCE)
+        execution.pod(1).kill()
+        execution.until(lambda: _KILLED in execution.codes[-2:], 15)
+    assert execution.finish(_PATIENCE).reason == "ReachedMaxRestarts", execution.text()
+    assert execution.codes == [STOPPED, _KILLED] * 2 and execution.restarts == (1, 1)
+    again, _ = send("spent", restarts=1, args={"mode": "train"})
+    assert again.finish(_PATIENCE).type == "Completed", again.text()
+    assert "going on from" in again.pods[0].text()
+    assert_same_weights(output, undisturbed[1])
+
+
+@_LONG
+def test_a_deadline_ends_a_jobset_for_good(send: Send) -> None:
+    execution, _ = send("late", late=90, timeout_hours=0.017)
+    began = execution.began
+    assert execution.finish(_PATIENCE).reason == "FailJobSetFailurePolicyAction"
+    assert any("Failed DeadlineExceeded" in line for line in execution.events), execution.text()
+    assert execution.codes == [STOPPED, STOPPED], execution.text()
+    assert 61 <= execution.pods[0].began + execution.pods[0].seconds - began < 61 + 15
+
+
+@_LONG
+def test_a_single_pod_is_replaced_and_only_its_crash_counts(send: Send) -> None:
+    args = {"mode": "train"}
+    calm, expected = send("alone", shipped=_JOB, args=args)
+    execution, output = send("moved", shipped=_JOB, late=0.7, restarts=1, args=args)
+    disturb = (
+        lambda pod: pod.evict(),
+        lambda pod: pod.signal(signal.SIGTERM),
+        lambda pod: pod.kill(),
+        lambda pod: execution.suspend(True),
+    )
+    for count, happens in enumerate(disturb, 1):
+        past = newest_step(output)
+        execution.until(lambda least=past: newest_step(output) > least, _PATIENCE)
+        happens(execution.pod())
+        execution.until(lambda ended=count: None not in execution.codes[:ended], 60)
+    for _ in range(20):
+        execution.step()
+    assert len(execution.pods) == 4  # in the queue it has none
+    execution.suspend(False)
+    assert execution.finish(_PATIENCE).type == "Complete", execution.text()
+    assert execution.codes == [STOPPED, STOPPED, _KILLED, STOPPED, 0]
+    assert calm.finish(_PATIENCE).type == "Complete", calm.text()
+    assert_same_weights(output, expected)
+
+
+@_LONG
+def test_a_single_pod_with_settings_that_do_not_fit_the_data_is_not_replaced(send: Send) -> None:
+    execution, _ = send("unfit", shipped=_JOB, args={"config.data.image_size": 512})
+    assert execution.finish(_PATIENCE).reason == "PodFailurePolicy", execution.text()
+    assert execution.codes == [78], execution.text()
