@@ -228,7 +228,11 @@ def _container(
     return Container(
         [_in_folder(word) for word in [*command, *given.get("args", [])]],
         {name: _in_folder(value) for name, value in environ.items()},
-        [*_mounts(spec, machine, folder), Mount("/gs", _made(machine.folder / "buckets"))],
+        [
+            *_mounts(spec, machine, folder),
+            Mount("/gs", _made(machine.folder / "buckets")),
+            Mount("/bytecode", _made(machine.folder / "bytecode")),
+        ],
         hostname=hostname,
         user=user,
         group=security.get("runAsGroup", IMAGE_USER),

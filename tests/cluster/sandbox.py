@@ -25,7 +25,8 @@ IMAGE_USER = 10001
 IMAGE_ENV = {
     "PATH": f"{sys.prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/tmp",
-    "PYTHONDONTWRITEBYTECODE": "1",
+    # Instead of what pip compiles when it installs: else each pod would compile TensorFlow.
+    "PYTHONPYCACHEPREFIX": "/bytecode",
     "PYTHONUNBUFFERED": "1",
     "PYTHONPATH": str(ROOT),
 }
