@@ -174,7 +174,46 @@ class GoogleApis(http.server.ThreadingHTTPServer):
         return self._asked(method, name, query, body)
 
     def _asked(self, method: str, name: str, query: dict[str, str], body: Body) -> Body:
+        """Answers what doctor asks for, or shows a job."""
+        last = name.rpartition("/")[2]
+        if last == "services:batchGet":
+            states = {True: "ENABLED", False: "DISABLED"}
+            names = query["names"].split(",")
+            return {
+                "services": [
+                    {"name": one, "state": states[one.rpartition("/")[2] in self.services]}
+                    for one in names
+                ]
+            }
+        if "/serviceAccounts/" in name:
+            account, _, test = last.partition(":")
+            if account not in self.accounts:
+                raise Failed(404, {"message": f"{account} does not exist"})
+            return {"permissions": sorted(self.accounts[account])} if test else {"email": account}
+        if last == "my-project:testIamPermissions":
+            held = [one for one in body["permissions"] if one in self.permissions]
+            return {"permissions": held}
+        if last == "my-project":
+            return {"projectNumber": "123", "lifecycleState": "ACTIVE"}
+        if last == "machineTypes":
+            machine = query["filter"].partition('"')[2].rstrip('"')
+            zones = self.machines.get(machine, [])
+            items = {f"zones/{zone}": {"machineTypes": [{"name": machine}]} for zone in zones}
+            return {"items": {"zones/none-a": {"warning": {}}, **items}}
+        if "/consumerQuotaMetrics/" in name:
+            return self._quota(urllib.parse.unquote(name.rpartition("/")[2]))
         return self._found(name)
+
+    def _quota(self, metric: str) -> Body:
+        if metric not in self.quotas:
+            raise Failed(404, {"message": f"no {metric}"})
+        general = {"effectiveLimit": "0"}
+        here = {"effectiveLimit": str(self.quotas[metric]), "dimensions": {"region": "us-central1"}}
+        return {
+            "consumerQuotaLimits": [
+                {"unit": "1/{project}/{region}", "quotaBuckets": [general, here]}
+            ]
+        }
 
     def _found(self, name: str) -> Body:
         if name not in self.resources:
@@ -225,7 +264,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self) -> None:
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path, _, query = self.path.partition("?")
-        asked = dict(urllib.parse.parse_qsl(query))
+        asked = {key: ",".join(values) for key, values in urllib.parse.parse_qs(query).items()}
         status = 200
         try:
             found = self.server.answer(self.command, path, asked, _read(data))

@@ -97,6 +97,14 @@ def grant(project: str, role: str) -> str:
     )
 
 
+def let_act_as(account: str) -> str:
+    """Returns what to do about a service account that a person may not use."""
+    return (
+        f"let an owner of it run `gcloud iam service-accounts add-iam-policy-binding {account} "
+        "--member=user:EMAIL --role=roles/iam.serviceAccountUser`"
+    )
+
+
 def _more_quota(project: str, said: str) -> str:
     metric = _METRIC.search(said)
     which = f" of {metric[0]}" if metric else ""
@@ -118,11 +126,7 @@ def _forbidden(api: str, project: str, said: str, reason: str, facts: dict[str, 
     found = _PERMISSION.search(said)
     permission = str(facts.get("permission") or (found[0] if found else ""))
     if _ACT_AS.search(f"{permission} {said}"):
-        return (
-            f"you may not let a job act as its service account ({said}): let an owner of "
-            f"{project} run `gcloud iam service-accounts add-iam-policy-binding ACCOUNT "
-            "--member=user:EMAIL --role=roles/iam.serviceAccountUser`"
-        )
+        return f"you may not let a job act as its service account ({said}): {let_act_as('ACCOUNT')}"
     if not permission:
         return f"{NAMES[api]} refused the request ({said}): {grant(project, _ROLES[_key(api)])}"
     role = _ROLES[_key(permission)]

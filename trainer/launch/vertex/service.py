@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Talks to the REST APIs of Google Cloud with the credentials of this machine."""
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -58,33 +59,12 @@ class Google:
             query: name -> value.
             body: sent as JSON.
         """
-        # Imported here because they take half a second that a dry run need not pay.
-        from google.auth import exceptions
-
-        name = refusals.NAMES[api]
-        try:
+        address = f"{self._address(api)}/{path}"
+        with _explained(refusals.NAMES[api]):
             answer = self._session.request(
-                method,
-                f"{self._address(api)}/{path}",
-                params=query,
-                json=body,
-                timeout=_ANSWER_S,
+                method, address, params=query, json=body, timeout=_ANSWER_S
             )
             found = _read(answer)
-        except exceptions.DefaultCredentialsError as error:
-            raise ConfigError(
-                f"there are no usable Google Cloud credentials ({faults.line(error)}): "
-                f"{faults.LOGIN}"
-            ) from error
-        except (exceptions.GoogleAuthError, OSError, ValueError) as error:
-            if isinstance(error, exceptions.GoogleAuthError) and not _may_pass(error):
-                raise ConfigError(
-                    f"the login of this machine is no longer valid ({_first(error)}): "
-                    f"{faults.LOGIN}"
-                ) from error
-            raise ServiceError(
-                f"{name} did not answer ({faults.line(error)}): run the same command again"
-            ) from error
         if answer.status_code >= 400:
             raise refusals.meaning(api, self.project, answer.status_code, _error(found, answer))
         return found
@@ -122,6 +102,18 @@ class Google:
                 return
             next_page = {"pageToken": token}
 
+    def login(self) -> str:
+        """Renews the login and returns whose it is."""
+        if self.is_here:
+            return "none is needed on this machine"
+        with _explained("Google's login service"):
+            from google.auth.transport.requests import Request
+
+            credentials = self._session.credentials
+            credentials.refresh(Request())
+        named = (getattr(credentials, key, "") for key in ("service_account_email", "account"))
+        return next((f"of {name}" for name in named if name), "valid")
+
     @functools.cached_property
     def _session(self) -> Any:
         import google.auth
@@ -144,6 +136,29 @@ class Google:
         address = self.api_endpoint if self.is_here and self.api_endpoint else host
         address = address if "://" in address else f"https://{address}"
         return address.rstrip("/")
+
+
+@contextlib.contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Says in one sentence what keeps a service from being reached."""
+    # Imported here because it takes half a second that a dry run need not pay.
+    from google.auth import exceptions
+
+    try:
+        yield
+    except exceptions.DefaultCredentialsError as error:
+        raise ConfigError(
+            f"there are no usable Google Cloud credentials ({faults.line(error)}): {faults.LOGIN}"
+        ) from error
+    except (exceptions.GoogleAuthError, OSError, ValueError) as error:
+        if isinstance(error, exceptions.GoogleAuthError) and not _may_pass(error):
+            said = faults.line(error.args[0] if error.args else error)
+            raise ConfigError(
+                f"the login of this machine is no longer valid ({said}): {faults.LOGIN}"
+            ) from error
+        raise ServiceError(
+            f"{name} did not answer ({faults.line(error)}): run the same command again"
+        ) from error
 
 
 def passes(error: Exception) -> bool:
@@ -177,8 +192,3 @@ def _error(found: Spec, answer: Any) -> dict[str, Any]:
     if isinstance(error, dict) and error.get("message"):
         return error
     return {"message": answer.text or answer.reason}
-
-
-def _first(error: Exception) -> str:
-    """Returns what a failed refresh says, without the raw answer that comes second."""
-    return faults.line(error.args[0] if error.args else error)

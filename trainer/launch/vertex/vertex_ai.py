@@ -8,7 +8,7 @@ from preprocessing.contract.errors import ConfigError, UsageError
 from trainer.launch import platform
 from trainer.launch.description.job import Job
 from trainer.launch.platform import Finding, Rendered, Status
-from trainer.launch.vertex import entries, render
+from trainer.launch.vertex import entries, findings, render
 from trainer.launch.vertex.dataflow_jobs import DataflowJobs
 from trainer.launch.vertex.jobs import Jobs, send_once
 from trainer.launch.vertex.refusals import RefusedError
@@ -89,7 +89,8 @@ class VertexAI:
 
     def findings(self, job: Job, stage: str) -> Iterator[Finding]:
         """See `Platform`."""
-        raise NotImplementedError
+        self._jobs(stage)  # refuses a stage that it does not have
+        return findings.look(self._google, job, stage)
 
     def _on_dataflow(self) -> Iterator[Status]:
         try:
