@@ -32,6 +32,7 @@ SHARED = {
     "cxr14_results": "cluster/results.py",
     "cxr14_small_backbone": "cluster/small_backbone.py",
     "cxr14_google_apis": "cloud/google_apis.py",
+    "cxr14_kustomization": "cluster/kustomization.py",
     "cxr14_schemas": "cluster/schemas.py",
     "cxr14_fields": "cluster/fields.py",
     "cxr14_jobs": "cluster/jobs.py",
