@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from preprocessing.contract.errors import ConfigError, ServiceError
+from trainer.launch.kubernetes import connection, nodes, states
 from trainer.launch.kubernetes import namespace as ns
-from trainer.launch.kubernetes import nodes, service, states
 from trainer.launch.kubernetes.namespace import Namespace, path
 from trainer.launch.kubernetes.service import Refusal
 from trainer.launch.manifests import Spec
@@ -48,7 +48,7 @@ def _cluster(namespace: Namespace) -> Finding:
     what = "cluster"
     try:
         version = namespace.api.read("/version") or {}
-        context = service.current_context()
+        context = connection.current_context()
     except (ConfigError, ServiceError) as error:
         return Finding(what, False, str(error))
     number = re.match(r"[0-9]+", str(version.get("minor", "")))

@@ -48,7 +48,8 @@ def read(namespace: Namespace, thing: Spec) -> Iterator[str]:
                 else:
                     time.sleep(pause)
 
-    logs = [log for pod in namespace.pods(thing) for log in _logs(namespace, thing, pod)]
+    pods = namespace.pods(thing)
+    logs = [log for pod in pods for each in _logs(namespace, thing, pod).values() for log in each]
     if not logs:
         _say(f"{_described(namespace, thing)}; no pod of it has a log")
     for _, text in heapq.merge(*map(lines, logs), key=lambda line: line[0]):
@@ -65,7 +66,7 @@ def follow(namespace: Namespace, job: Spec) -> Iterator[str]:
         UnsuccessfulError: somebody deleted the job.
     """
     lines: queue.Queue[str] = queue.Queue(_AT_ONCE)
-    readers: dict[str, threading.Thread] = {}
+    readers: dict[tuple[str, str], threading.Thread] = {}
     answered = going = time.monotonic()
     said, is_over = "", False
     while not is_over or any(reader.is_alive() for reader in readers.values()):
@@ -112,18 +113,16 @@ def _start(
     namespace: Namespace,
     job: Spec,
     pod: Spec,
-    readers: dict[str, threading.Thread],
+    readers: dict[tuple[str, str], threading.Thread],
     lines: queue.Queue[str],
 ) -> None:
-    """Starts to read the logs of a pod that has some, if nobody does yet."""
-    logs = _logs(namespace, job, pod) if pod["metadata"]["uid"] not in readers else []
-    if logs:
-        _say(f"reading the log of {pod['metadata']['name']}")
-        thread = threading.Thread(
-            target=_keep_reading, args=(namespace, pod, logs, lines), daemon=True
-        )
-        readers[pod["metadata"]["uid"]] = thread
-        thread.start()
+    """Starts to read those logs of a pod that nobody reads yet."""
+    for container, logs in _logs(namespace, job, pod).items():
+        key = pod["metadata"]["uid"], container
+        if key not in readers:
+            _say(f"reading the log of {pod['metadata']['name']}, {container}")
+            readers[key] = threading.Thread(target=_keep_reading, args=(logs, lines), daemon=True)
+            readers[key].start()
 
 
 def _waited(lines: queue.Queue[str], seconds: float) -> Iterator[str]:
@@ -137,10 +136,8 @@ def _waited(lines: queue.Queue[str], seconds: float) -> Iterator[str]:
                 return
 
 
-def _keep_reading(
-    namespace: Namespace, pod: Spec, logs: list[ContainerLog], lines: queue.Queue[str]
-) -> None:
-    """Reads a pod's logs to their end, however often their streams break."""
+def _keep_reading(logs: list[ContainerLog], lines: queue.Queue[str]) -> None:
+    """Reads a container's logs to their end, however often their streams break."""
     for log in logs:
         has_ended = "previous" in log.query
         while True:
@@ -150,7 +147,7 @@ def _keep_reading(
                     lines.put(text)
                 if has_ended:
                     break
-                has_ended = _has_ended(namespace, pod)
+                has_ended = _has_ended(log)
             except ServiceError:
                 pass
             except JobError as error:
@@ -163,37 +160,41 @@ def _keep_reading(
                 time.sleep(_AGAIN_S)
 
 
-def _has_ended(namespace: Namespace, pod: Spec) -> bool:
-    """Whether a stream that ended did so because its container did."""
-    now = namespace.api.read(ns.path("v1", "Pod", namespace.name, pod["metadata"]["name"]))
-    if now is None or now["metadata"]["uid"] != pod["metadata"]["uid"]:
+def _has_ended(log: ContainerLog) -> bool:
+    """Whether a stream that ended did so because its container did, for good."""
+    pod = log.namespace.api.read(ns.path("v1", "Pod", log.namespace.name, log.pod))
+    status = (pod or {}).get("status", {})
+    if pod is None or status.get("phase") in ("Succeeded", "Failed"):
         return True
-    return bool(now.get("status", {}).get("phase") in ("Succeeded", "Failed"))
+    first = {one["name"]: one["state"] for one in status.get("initContainerStatuses") or []}
+    ended = first.get(log.query["container"], {}).get("terminated")
+    return bool(ended) and ended["exitCode"] == 0
 
 
-def _logs(namespace: Namespace, thing: Spec, pod: Spec) -> list[ContainerLog]:
-    """Returns the logs of a pod's first container, empty before it has started."""
+def _logs(namespace: Namespace, job: Spec, pod: Spec) -> dict[str, list[ContainerLog]]:
+    """Returns the logs of those containers of a job that have started, and of their last restart.
+
+    A cluster may have added containers of its own to the pod, which are not the job's.
+    """
     name = pod["metadata"]["name"]
-    container = pod["spec"]["containers"][0]["name"]
-    found = [
-        status
-        for status in pod.get("status", {}).get("containerStatuses") or []
-        if status["name"] == container
-    ]
-    if not found or not (found[0].get("restartCount") or "waiting" not in found[0]["state"]):
-        return []
-    prefix = f"[{ns.label(pod, _INDEX) or name}] " if _has_several(thing) else ""
-    query = {"container": container}
-    logs = [ContainerLog(namespace, name, prefix, query)]
-    if found[0].get("restartCount"):
-        logs.insert(0, ContainerLog(namespace, name, prefix, {**query, "previous": "true"}))
-    return logs
+    prefix = f"[{ns.label(pod, _INDEX) or name}] " if _has_several(job) else ""
+    wanted, found = ns.pod_spec(job), {}
+    statuses = {status["name"]: status for status in states.containers(pod)}
+    for container in [*wanted.get("initContainers", []), *wanted["containers"]]:
+        query = {"container": container["name"]}
+        status = statuses.get(container["name"], {"state": {"waiting": {}}})
+        logs = []
+        if status.get("restartCount"):
+            logs.append(ContainerLog(namespace, name, prefix, {**query, "previous": "true"}))
+        if logs or "waiting" not in status["state"]:
+            found[container["name"]] = [*logs, ContainerLog(namespace, name, prefix, query)]
+    return found
 
 
-def _has_several(thing: Spec) -> bool:
+def _has_several(job: Spec) -> bool:
     """Whether a job has more than one pod at a time."""
-    spec = thing["spec"]
-    if thing["kind"] == "JobSet":
+    spec = job["spec"]
+    if job["kind"] == "JobSet":
         parts = [part["template"]["spec"] for part in spec["replicatedJobs"]]
         return sum(int(part.get("parallelism", 1)) for part in parts) > 1
     return int(spec.get("parallelism") or spec.get("replicas") or 1) > 1

@@ -6,24 +6,19 @@ here for is kubectl's configuration: certificates, tokens, and programs for logg
 """
 
 import json
-import logging
-import os
+import threading
 import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from preprocessing.contract.errors import ConfigError, ServiceError, UsageError
+from preprocessing.contract.errors import ConfigError, ServiceError
 from preprocessing.contract.files import faults
+from trainer.launch.kubernetes import connection
 from trainer.launch.manifests import Spec
 
-# As in the extra `launch` of setup.py. The package itself is in no index, so that asking for its
-# extra by name finds nothing, or another project's package.
-INSTALL = "pip install 'kubernetes>=33,<38' 'python-dateutil>=2.9,<3'"
 # Seconds before the next try of a request that may be made twice, and of making a job.
 PAUSES = (1.0, 2.0, 4.0)
-# What the client raises where a file is YAML, but not what it expects in it.
-_WRITTEN_WRONGLY = (AttributeError, LookupError, TypeError, ValueError)
 _CONNECT_S, ANSWER_S = 10.0, 60.0
 _PASSING = (408, 429)
 _PAGE = 500
@@ -54,6 +49,7 @@ class Api:
 
     def __init__(self) -> None:
         self._client: Any = None
+        self._connecting = threading.Lock()
 
     def read(self, path: str, **query: Any) -> Spec | None:
         """Returns what is at a path, None if nothing is."""
@@ -87,12 +83,12 @@ class Api:
         return made
 
     def delete(self, path: str, uid: str) -> None:
-        """Deletes what has this uid; what it owns goes before it does."""
+        """Deletes what has this uid, if it is still there; what it owns goes before it does."""
         body = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
         try:
             self._json("DELETE", path, body)
         except Refusal as error:
-            if error.status != 404:
+            if error.status not in (404, 409):  # gone, or another has its name
                 raise
 
     def stream(self, path: str, *, silence: float = ANSWER_S, **query: Any) -> Iterator[bytes]:
@@ -131,11 +127,10 @@ class Api:
 
         A log may be followed for longer than a token is good for.
         """
-        is_first = self._client is None
+        client, old = self._connected(None), None
         while True:
-            self._client = self._client or _connect()
             try:
-                return self._client.request(
+                return client.request(
                     method,
                     path,
                     body,
@@ -144,16 +139,16 @@ class Api:
                     _request_timeout=(_CONNECT_S, silence),
                 )
             except Exception as error:
-                if getattr(error, "status", None) != 401 or is_first:
+                if getattr(error, "status", None) != 401 or old is not None:
                     _explain(error, f"{method} {path}")
-            self._client, is_first = None, True
+            client, old = self._connected(client), client
 
-
-def current_context() -> str:
-    """Returns the name of kubectl's current context."""
-    from kubernetes import config
-
-    return str(config.list_kube_config_contexts()[1]["name"])
+    def _connected(self, but: Any) -> Any:
+        """Returns a client other than a given one; several threads may need one at once."""
+        with self._connecting:
+            if self._client is but:
+                self._client = connection.connect()
+            return self._client
 
 
 def quantity(text: Any) -> Decimal:
@@ -212,49 +207,3 @@ def _message(error: Any) -> str:
         return faults.line(json.loads(error.body)["message"])
     except (ValueError, LookupError, TypeError):
         return faults.line(error.body or f"{error.status} {error.reason}")
-
-
-def _connect() -> Any:
-    try:
-        from kubernetes import client, config, dynamic
-    except ImportError as error:
-        raise UsageError(
-            f"sending a job to Kubernetes needs more packages ({error}): "
-            f"{INSTALL}, or pipe what --dry_run prints into `kubectl create -f -`"
-        ) from error
-    settings = client.Configuration()
-    settings.retries = False  # the client would also repeat what this module must not
-    connection = _configured(config, settings)
-    # Without discovery, which takes requests and leaves a file on this machine.
-    return dynamic.DynamicClient(connection, discoverer=lambda *_: None)
-
-
-def _configured(config: Any, settings: Any) -> Any:
-    """Reads kubectl's configuration, in which a user may have written anything."""
-    import yaml
-
-    # The client only logs that a program for logging in failed, and goes on without credentials.
-    # What it logs is part of one sentence below, and not printed beside it.
-    said: list[str] = []
-    listener = logging.Handler(logging.ERROR)
-    listener.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    root = logging.getLogger()
-    handlers, root.handlers = root.handlers, [listener]
-    try:
-        connection = config.new_client_from_config(client_configuration=settings)
-    except config.ConfigException as error:
-        raise ConfigError(f"kubectl has no usable context: {faults.line(error)}") from error
-    except (yaml.YAMLError, OSError, RuntimeError, *_WRITTEN_WRONGLY) as error:
-        where = os.environ.get("KUBECONFIG") or "~/.kube/config"
-        raise ConfigError(
-            f"kubectl's configuration {where} is not usable ({faults.line(error)}): see whether "
-            "`kubectl config view` can read it"
-        ) from error
-    finally:
-        root.handlers = handlers
-    if said:
-        raise ConfigError(
-            f"kubectl's credentials could not be had ({faults.line(said[0])}): see whether "
-            "`kubectl get jobs` works"
-        )
-    return connection

@@ -103,24 +103,33 @@ def why_pod_waits(pod: Spec) -> str:
     for found in status.get("conditions") or []:
         if found["type"] == "PodScheduled" and found["status"] == "False":
             return f"no node takes {name}: {found.get('message') or found.get('reason', '')}"
-    for container in _containers(pod):
+    for container in containers(pod):
         waiting = container["state"].get("waiting")
         if waiting and waiting.get("reason") not in (None, *_STARTING):
             return f"{name} {_why_container_waits(container, waiting)}"
     return f"{name} is being started" if status.get("phase", "Pending") == "Pending" else ""
 
 
-def exit_code(pod: Spec) -> str:
-    """Returns how the newest container of a pod ended, empty if it did not."""
-    for container in _containers(pod):
-        for key in ("state", "lastState"):
-            ended = container.get(key, {}).get("terminated")
-            if ended and ended.get("reason") == "OOMKilled":
-                return "it took more memory than kubernetes.memory: raise it"
-            if ended:
-                return code_in_words(ended["exitCode"])
-    reason = pod.get("status", {}).get("reason", "")
-    return f"{reason}: {pod['status'].get('message', '')}".rstrip(": ") if reason else ""
+def exit_code(pod: Spec, own: Sequence[str]) -> str:
+    """Returns how a pod's containers ended, the one that failed first; empty if none did.
+
+    Args:
+        pod: as the API server has it.
+        own: names of the containers that are the job's, and not added by the cluster.
+    """
+    ended = [
+        container[key]["terminated"]
+        for container in containers(pod)
+        for key in ("state", "lastState")
+        if container["name"] in own and container.get(key, {}).get("terminated")
+    ]
+    ended.sort(key=lambda found: found["exitCode"] == 0)
+    if ended and ended[0].get("reason") == "OOMKilled":
+        return "it took more memory than kubernetes.memory: raise it"
+    if ended:
+        return code_in_words(ended[0]["exitCode"])
+    status = pod.get("status", {})
+    return f"{status['reason']}: {status.get('message', '')}" if status.get("reason") else ""
 
 
 def code_in_words(code: int) -> str:
@@ -130,6 +139,17 @@ def code_in_words(code: int) -> str:
     'exit code 78 (wrong configuration: read the log, change args)'
     """
     return f"exit code {code} ({_CODES.get(code, 'a crash' if code else 'done')})"
+
+
+def containers(pod: Spec) -> list[Spec]:
+    """Returns the states of a pod's containers, those that come before the others first."""
+    status = pod.get("status", {})
+    return [
+        container
+        for key in ("initContainerStatuses", "containerStatuses")
+        for container in status.get(key) or []
+        if "state" in container
+    ]
 
 
 def _state(thing: Spec) -> str:
@@ -160,7 +180,9 @@ def _failure(thing: Spec, children: Sequence[Spec], pods: Sequence[Spec]) -> str
     code = _EXIT_CODE.search(message)
     if code:
         return f"{words}, {code_in_words(int(code[1]))}"
-    last = [text for pod in pods if (text := exit_code(pod))]
+    spec = pod_spec(thing)
+    own = [part["name"] for part in [*spec.get("initContainers", []), *spec["containers"]]]
+    last = [text for pod in pods if (text := exit_code(pod, own))]
     return f"{words}, at last {last[-1]}" if last and reason != "DeadlineExceeded" else words
 
 
@@ -194,16 +216,6 @@ def _waiting(thing: Spec, pods: Sequence[Spec]) -> str:
     reasons = [why for pod in pods if (why := why_pod_waits(pod))]
     more = f"; {len(reasons) - 1} more pods wait" if len(reasons) > 1 else ""
     return "; ".join(filter(None, ["".join(reasons[:1]) + more, _restarts(thing)]))
-
-
-def _containers(pod: Spec) -> list[Spec]:
-    status = pod.get("status", {})
-    return [
-        container
-        for key in ("initContainerStatuses", "containerStatuses")
-        for container in status.get(key) or []
-        if "state" in container
-    ]
 
 
 def _why_container_waits(container: Spec, waiting: Spec) -> str:

@@ -35,43 +35,63 @@ def submit(namespace: Namespace, manifests: Sequence[Spec]) -> tuple[Spec, bool]
     first = manifests[0]
     for writer in namespace.writers(ns.label(first, STAGE), ns.label(first, OUTPUT)):
         if not ns.is_ending(writer):
-            return writer, False
+            return _found(namespace, writer), False
         _wait(namespace, writer)
-    _clear(namespace, first)
+    for taken in _of_the_name(namespace, first):
+        if _cleared(namespace, taken, first):
+            continue
+        return _found(namespace, taken), False  # somebody sent it just now
     made, is_new = _make(namespace, first)
     for manifest in manifests[1:]:
         _make(namespace, manifest)
     return made, is_new
 
 
-def _clear(namespace: Namespace, manifest: Spec) -> None:
-    """Makes the name of a manifest free, which may belong to a Job as well as to a JobSet.
+def _found(namespace: Namespace, thing: Spec) -> Spec:
+    """Returns a job that is there, and says how else it may be changed."""
+    if thing["kind"] == "Deployment":
+        where = f"deployment/{thing['metadata']['name']} --namespace={namespace.name}"
+        _say(
+            f"`kubectl rollout restart {where}` lets it read a model that was exported again; "
+            "pipe what --dry_run prints into `kubectl apply -f -` to change it while it answers"
+        )
+    return thing
+
+
+def _of_the_name(namespace: Namespace, manifest: Spec) -> list[Spec]:
+    """Returns what has the name of a manifest, as a Job or as a JobSet."""
+    labels = {key: ns.label(manifest, key) for key in (NAME, STAGE)}
+    found = [*namespace.jobs(**labels), *filter(None, [namespace.at(manifest)])]
+    return list({thing["metadata"]["uid"]: thing for thing in found}.values())
+
+
+def _cleared(namespace: Namespace, thing: Spec, manifest: Spec) -> bool:
+    """Removes what has the name of a manifest, returns False if it is the same and not over.
 
     Raises:
-        ConfigError: it is of something that is not over, or that this program did not make.
+        ConfigError: it is another that is not over, or not of this program.
     """
-    name = ns.label(manifest, NAME)
-    found = list(namespace.jobs(**{NAME: name, STAGE: ns.label(manifest, STAGE)}))
-    at_name = namespace.at(manifest)
-    if at_name is not None and at_name["metadata"]["uid"] not in [
-        thing["metadata"]["uid"] for thing in found
-    ]:
+    called = _called(namespace, thing)
+    if any(ns.label(thing, key) != ns.label(manifest, key) for key in (NAME, STAGE)):
         raise ConfigError(
-            f"{_called(namespace, at_name)} is there already and was not made by cxr14-launch for "
-            "this stage: change name"
+            f"{called} is there already and was not made by cxr14-launch for this stage: change "
+            "name"
         )
-    for thing in found:
-        if ns.is_ending(thing):
-            _wait(namespace, thing)
-        elif ns.is_over(thing):
-            _say(f"{_called(namespace, thing)} is over: it is replaced, and its run goes on")
-            namespace.delete(thing)
-        else:
-            raise ConfigError(
-                f"{_called(namespace, thing)} is not over and writes to "
-                f"{states.status_of(thing, namespace.name).output or 'another output'}: change "
-                f"name, or end it first: `{_command('cancel', namespace, thing)}`"
-            )
+    if ns.is_ending(thing):
+        _wait(namespace, thing)
+    elif ns.is_over(thing):
+        _say(f"{called} is over: it is replaced, and its run goes on")
+        namespace.delete(thing)
+    elif _is_same(thing, manifest):
+        return False
+    else:
+        raise ConfigError(
+            f"{called} is not over and writes to "
+            f"{states.status_of(thing, namespace.name).output or 'another output'}: change name, "
+            f"or end it first: `cxr14-launch cancel kubernetes {ns.label(thing, NAME)} "
+            f"--namespace={namespace.name} --stage={ns.label(thing, STAGE)}`"
+        )
+    return True
 
 
 def _make(namespace: Namespace, manifest: Spec) -> tuple[Spec, bool]:
@@ -130,13 +150,6 @@ def _wait(namespace: Namespace, thing: Spec) -> None:
 
 def _called(namespace: Namespace, thing: Spec) -> str:
     return f"the {thing['kind']} {namespace.name}/{thing['metadata']['name']}"
-
-
-def _command(verb: str, namespace: Namespace, thing: Spec) -> str:
-    return (
-        f"cxr14-launch {verb} kubernetes {ns.label(thing, NAME)} --namespace={namespace.name} "
-        f"--stage={ns.label(thing, STAGE)}"
-    )
 
 
 def _say(text: str) -> None:

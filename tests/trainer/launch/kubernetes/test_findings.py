@@ -75,7 +75,7 @@ def test_no_cluster(
     from trainer.launch.kubernetes import service
 
     monkeypatch.setattr(service, "PAUSES", ())
-    kubernetes_api.faults = [("GET", "/version", (401, "Unauthorized"))]
+    kubernetes_api.faults = [("GET", "/version", (401, "Unauthorized"))] * 2
     found = look()
     assert list(found) == ["cluster"] and "kubectl auth whoami" in found["cluster"].said
 

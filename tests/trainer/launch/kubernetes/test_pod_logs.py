@@ -110,8 +110,8 @@ def test_following_goes_on_over_replaced_pods_and_broken_streams(
         0,
         [
             "cxr14-launch: research/quick-run is waiting",
-            "cxr14-launch: reading the log of quick-run-a",
-            "cxr14-launch: reading the log of quick-run-b",
+            "cxr14-launch: reading the log of quick-run-a, trainer",
+            "cxr14-launch: reading the log of quick-run-b, trainer",
             "cxr14-launch: research/quick-run is succeeded",
         ],
     )

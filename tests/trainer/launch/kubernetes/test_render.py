@@ -13,7 +13,7 @@ import yaml
 from preprocessing.contract import errors
 from trainer.launch.description import job_file as reader
 from trainer.launch.description.kubernetes import Kubernetes
-from trainer.launch.kubernetes import render, service
+from trainer.launch.kubernetes import connection, render
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_an_exit_code_is_hopeless_or_worth_another_try() -> None:
 def test_the_packages_to_install_are_those_of_the_extra() -> None:
     text = (pathlib.Path(__file__).parents[4] / "setup.py").read_text()
     extra = text[text.index('"launch": [') : text.index('"tensorflow-io": [')]
-    packages = service.INSTALL.removeprefix("pip install ").split()
+    packages = connection.INSTALL.removeprefix("pip install ").split()
     assert len(packages) == 2
     for package in packages:
         assert package.replace("'", '"') in extra

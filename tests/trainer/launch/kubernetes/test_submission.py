@@ -11,6 +11,7 @@ from cxr14_kubernetes_api import JOBS, JOBSETS
 from trainer.launch.description import job_file as reader
 from trainer.launch.kubernetes import namespace as ns
 from trainer.launch.kubernetes import render, service
+from trainer.launch.kubernetes.cluster import Cluster
 
 SENT = (0, "research/quick-run\n", "")
 JOB = f"{JOBS}/quick-run"
@@ -151,19 +152,24 @@ def test_a_job_is_made_once_however_often_it_takes(
     assert list(kubernetes_api.things).count(JOB) == 1
 
 
-def test_of_two_who_submit_at_once_one_finds_the_others(
-    job_file: Callable[..., str], kubernetes_api: Any
+@pytest.mark.parametrize("was_there", [False, True])
+def test_of_those_who_submit_at_once_all_but_one_find_the_job(
+    job_file: Callable[..., str], kubernetes_api: Any, launch: Any, was_there: bool
 ) -> None:
-    from trainer.launch.kubernetes.cluster import Cluster
-
+    if was_there:
+        launch("kubernetes", f"--job={job_file()}")
+        kubernetes_api.condition(JOB, "Failed")
     job, found = reader.load(job_file()), []
     together = threading.Barrier(4)
 
-    def submit() -> None:
+    def submit(cluster: Cluster) -> None:
         together.wait()
-        found.append(Cluster("research").submit(job, "train"))
+        found.append(cluster.submit(job, "train"))
 
-    threads = [threading.Thread(target=submit) for _ in range(4)]
+    clusters = [Cluster("research") for _ in range(4)]
+    for cluster in clusters:
+        assert len(list(cluster.list())) == was_there  # and it is connected
+    threads = [threading.Thread(target=submit, args=(cluster,)) for cluster in clusters]
     for thread in threads:
         thread.start()
     for thread in threads:
