@@ -1,11 +1,11 @@
-# What a user calls: demo, test. What a developer calls: check, golden, bench, lock.
+# What a user calls: demo, test. What a developer calls: check, golden, bench, image-test, lock.
 PYTHON ?= python3
 DEMO ?= demo
 LOCKS := configs/requirements
 SOURCES := setup.py pyproject.toml
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check unit test-tensorflow-io golden bench lock clean
+.PHONY: demo test check unit test-tensorflow-io golden bench image-test lock clean
 
 ## demo: synthetic radiographs -> shards -> training -> AUC report and SavedModel; about 6 minutes.
 demo: .venv/.installed
@@ -51,6 +51,11 @@ golden: .venv-dev/.installed
 ## bench: prints the ratios that the README states.
 bench: .venv-dev/.installed
 	.venv-dev/bin/python -m benchmarks
+
+## image-test: builds the image and runs the phantom job in it; as root, with 30 GB of disk.
+FLAVORS = default,gpu,preprocess
+image-test: .venv-dev/.installed
+	.venv-dev/bin/python tests/image --flavors=$(FLAVORS)
 
 .venv/.installed: $(LOCKS)/default.txt
 .venv-dev/.installed: $(LOCKS)/dev.txt

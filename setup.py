@@ -64,7 +64,12 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22; sys_platform == 'linux'"],
         # It brings a package `tensorflow` of its own: install from configs/requirements/tpu.txt,
         # which leaves the other one out.
-        "tpu": ["tensorflow-tpu>=2.20,<2.21; sys_platform == 'linux'"],
+        "tpu": [
+            "tensorflow-tpu>=2.20,<2.21; sys_platform == 'linux'",
+            # Of TensorFlow 2.20's time. Later ones, as 0.0.52, lack what it calls when it is
+            # imported, and the process aborts.
+            "libtpu>=0.0.14,<0.0.21; sys_platform == 'linux'",
+        ],
         "launch": [
             "apache-beam[gcp]>=2.77,<2.78",
             "kubernetes>=33,<38",

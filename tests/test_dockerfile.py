@@ -138,13 +138,6 @@ def test_no_scratch_space_is_needed_outside_tmp() -> None:
     assert "PYTHONDONTWRITEBYTECODE=1" in environment.split()
 
 
-STUB = """
-#include <stdio.h>
-__attribute__((constructor)) static void loaded(void) { puts("the driver is loaded"); }
-int cuInit(unsigned flags) { return 100; } /* CUDA_ERROR_NO_DEVICE */
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", ["lib64", "lib"])
 def test_tensorflow_finds_a_driver_where_googles_nodes_mount_it(
@@ -157,9 +150,15 @@ def test_tensorflow_finds_a_driver_where_googles_nodes_mount_it(
     [value] = re.findall(r"(?<!\S)LD_LIBRARY_PATH=(\S+)", environment)
     assert value.split(":") == ["/usr/local/nvidia/lib64", "/usr/local/nvidia/lib"]
     (tmp_path / folder).mkdir()
-    (tmp_path / "stub.c").write_text(STUB)
     library = tmp_path / folder / "libcuda.so.1"
-    command = [compiler, "-shared", "-fPIC", "-o", str(library), str(tmp_path / "stub.c")]
+    command = [
+        compiler,
+        "-shared",
+        "-fPIC",
+        "-o",
+        str(library),
+        str(ROOT / "tests/image/libcuda.c"),
+    ]
     subprocess.run(command, check=True)
     path = value.replace("/usr/local/nvidia", str(tmp_path))
     done = subprocess.run(

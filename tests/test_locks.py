@@ -35,6 +35,12 @@ def test_where_there_is_a_tensorflow_without_cuda_it_is_the_only_one() -> None:
     assert with_cuda == version
 
 
+def test_tensorflow_for_tpus_can_be_imported_beside_its_library() -> None:
+    [pin] = pins("tpu")["libtpu"]
+    release = tuple(map(int, pin.partition(" ;")[0].split(".")))
+    assert (0, 0, 14) <= release <= (0, 0, 39)  # 0.0.52 lacks functions that it calls
+
+
 @pytest.mark.parametrize("lock", ["launch", "preprocess"])
 def test_part_of_the_packages_comes_in_the_versions_that_are_tested(lock: str) -> None:
     tested = pins("dev")
