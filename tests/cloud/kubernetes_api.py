@@ -23,6 +23,7 @@ import yaml
 
 JOBS = "/apis/batch/v1/namespaces/research/jobs"
 JOBSETS = "/apis/jobset.x-k8s.io/v1alpha2/namespaces/research/jobsets"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/research/deployments"
 PODS = "/api/v1/namespaces/research/pods"
 _CONTAINER = {"name": "trainer", "image": "registry.example.com/cxr14:1.0"}
 _REASONS = {403: "Forbidden", 404: "NotFound", 409: "AlreadyExists", 422: "Invalid"}
@@ -67,11 +68,12 @@ class KubernetesApi:
         return thing
 
     def pod(self, job: str, name: str, *lines: str, index: int | None = None, **status: Any) -> Any:
-        """Makes a pod of a Job or JobSet with a log; it runs unless `status` says otherwise."""
-        owner = self.things.get(f"{JOBS}/{job}")
-        labels = {"batch.kubernetes.io/controller-uid": owner["metadata"]["uid"]} if owner else {}
-        if owner is None:
-            labels["jobset.sigs.k8s.io/jobset-name"] = job
+        """Makes a pod of a job with a log; it runs unless `status` says otherwise."""
+        labels = {"jobset.sigs.k8s.io/jobset-name": job}
+        if owner := self.things.get(f"{JOBS}/{job}"):
+            labels = {"batch.kubernetes.io/controller-uid": owner["metadata"]["uid"]}
+        if owner := self.things.get(f"{DEPLOYMENTS}/{job}"):
+            labels = {**owner["spec"]["selector"]["matchLabels"], "app.kubernetes.io/name": "cxr14"}
         if index is not None:
             labels["batch.kubernetes.io/job-completion-index"] = str(index)
         running = {"name": "trainer", "image": _CONTAINER["image"], "state": {"running": {}}}

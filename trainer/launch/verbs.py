@@ -47,7 +47,8 @@ def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
             break  # the job may have rights that its sender lacks, who need not wait for more
     status, is_new = platform.submit(job, stage)
     if not is_new:
-        _say(f"{status.resource} writes to this output already and is {status.state}: sent nothing")
+        does = "serves" if stage == "serve" else "writes to"
+        _say(f"{status.resource} {does} this output already and is {status.state}: sent nothing")
     print(status.resource)
 
 

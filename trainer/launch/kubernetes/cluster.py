@@ -65,9 +65,9 @@ class Cluster:
         job = self._found.named(name, stage)
         if ns.is_over(job):
             return states.status_of(job, self.namespace)
-        self._found.delete(job)
         for service in self._found.services(name, stage):
             self._api.delete(self._found.path(service), service["metadata"]["uid"])
+        self._found.delete(job)
         status = states.status_of(job, self.namespace)
         detail = "" if job["kind"] == "Deployment" else _RESUMES
         return dataclasses.replace(status, state=CANCELLED, detail=detail)

@@ -32,19 +32,25 @@ def submit(namespace: Namespace, manifests: Sequence[Spec]) -> tuple[Spec, bool]
         ConfigError: the cluster refuses it, or something else has its name.
         ServiceError: the cluster did not answer; the same command may be given again.
     """
-    first = manifests[0]
+    first, *others = manifests
+    made, is_new = _first(namespace, first)
+    if made["metadata"]["name"] == first["metadata"]["name"]:
+        for manifest in others:
+            if is_new or namespace.at(manifest) is None:
+                _make(namespace, manifest)
+    return made, is_new
+
+
+def _first(namespace: Namespace, first: Spec) -> tuple[Spec, bool]:
+    """Makes the job itself, or returns one that is not over."""
     for writer in namespace.writers(ns.label(first, STAGE), ns.label(first, OUTPUT)):
         if not ns.is_ending(writer):
             return _found(namespace, writer), False
         _wait(namespace, writer)
     for taken in _of_the_name(namespace, first):
-        if _cleared(namespace, taken, first):
-            continue
-        return _found(namespace, taken), False  # somebody sent it just now
-    made, is_new = _make(namespace, first)
-    for manifest in manifests[1:]:
-        _make(namespace, manifest)
-    return made, is_new
+        if not _cleared(namespace, taken, first):
+            return _found(namespace, taken), False  # somebody sent it just now
+    return _make(namespace, first)
 
 
 def _found(namespace: Namespace, thing: Spec) -> Spec:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cxr14_kubernetes_api import JOBS, JOBSETS, PODS
+from cxr14_kubernetes_api import DEPLOYMENTS, JOBS, JOBSETS, PODS
 
 JOB = f"{JOBS}/quick-run"
 NAMED = ("kubernetes", "quick-run", "--namespace=research")
@@ -170,3 +170,78 @@ def test_credentials_that_are_not_taken_are_one_sentence(kubernetes_api: Any, la
     kubernetes_api.faults = [("GET", "jobs", (401, "Unauthorized"))] * 3
     code, _, err = launch("list", "kubernetes", "--namespace=research")
     assert code == 78 and "until `kubectl auth whoami` works" in err and err.count("\n") == 1
+
+
+SERVICE = "/api/v1/namespaces/research/services/quick-run-serve"
+DEPLOYMENT = f"{DEPLOYMENTS}/quick-run-serve"
+
+
+@pytest.fixture
+def serve(job_file: Callable[..., str], launch: Any) -> Callable[..., tuple[int, str, str]]:
+    """Runs a verb for the stage that serves."""
+
+    def run(verb: str, *flags: str) -> tuple[int, str, str]:
+        job = f"--job={job_file(serve={'replicas': 2})}"
+        found: tuple[int, str, str] = launch(verb, "kubernetes", job, "--stage=serve", *flags)
+        return found
+
+    return run
+
+
+def test_a_model_is_served_and_looked_at_and_taken_away(
+    kubernetes_api: Any, serve: Callable[..., tuple[int, str, str]]
+) -> None:
+    assert serve("submit") == (0, "research/quick-run-serve\n", "")
+    assert {DEPLOYMENT, SERVICE} <= set(kubernetes_api.things)
+    code, out, err = serve("submit")
+    assert (code, out) == (0, "research/quick-run-serve\n") and err.endswith(
+        "cxr14-launch: research/quick-run-serve serves this output already and is waiting: sent "
+        "nothing\n"
+    )
+    assert "`kubectl rollout restart deployment/quick-run-serve --namespace=research`" in err
+    assert len(kubernetes_api.posted()) == 2
+    kubernetes_api.things[DEPLOYMENT]["status"] = {"readyReplicas": 1}
+    assert "state: running\n" in (out := serve("status")[1])
+    assert "detail: 1 of 2 pods answer\n" in out
+    assert serve("cancel") == (0, "", "cxr14-launch: research/quick-run-serve is cancelled\n")
+    assert serve("list")[1].splitlines()[1:] == []
+    assert {DEPLOYMENT, SERVICE}.isdisjoint(kubernetes_api.things)
+
+
+def test_a_service_that_could_not_be_made_is_made_by_the_same_command(
+    kubernetes_api: Any, serve: Callable[..., tuple[int, str, str]]
+) -> None:
+    kubernetes_api.faults = [("POST", "/services$", (503, "the server is starting"))] * 4
+    code, out, _ = serve("submit")
+    assert (code, out) == (69, "") and SERVICE not in kubernetes_api.things
+    code, out, _ = serve("submit")
+    assert (code, out) == (0, "research/quick-run-serve\n") and SERVICE in kubernetes_api.things
+
+
+def test_a_model_that_cannot_be_fetched_is_shown_with_its_log(
+    kubernetes_api: Any, serve: Callable[..., tuple[int, str, str]]
+) -> None:
+    serve("submit")
+    ended = {"terminated": {"exitCode": 65, "reason": "Error"}}
+    waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+    fetch = {"name": "fetch", "restartCount": 3, "state": waiting, "lastState": ended}
+    server = {"name": "server", "state": {"waiting": {"reason": "PodInitializing"}}}
+    status = {"initContainerStatuses": [fetch], "containerStatuses": [server]}
+    kubernetes_api.pod("quick-run-serve", "a", "no model there", phase="Pending", **status)
+    assert "a ends again and again, at last with exit code 65 (unusable data" in serve("status")[1]
+    assert "[a] no model there\n" in serve("logs")[1]
+
+
+def test_preprocessing_has_a_name_of_its_own(
+    job_file: Callable[..., str], kubernetes_api: Any, launch: Any
+) -> None:
+    args = {name: f"gs://my-bucket/{name}" for name in ("images", "labels", "test_list")}
+    args["train_val_list"] = "gs://my-bucket/train"
+    path = job_file(preprocess={"args": args, "image": "registry.example.com/preprocess:1.0"})
+    made = "research/quick-run-preprocess"
+    assert launch("kubernetes", f"--job={path}", "--stage=preprocess") == (0, f"{made}\n", "")
+    assert launch("kubernetes", f"--job={path}") == (0, "research/quick-run\n", "")
+    found = launch("status", *NAMED, "--stage=preprocess")[1]
+    assert f"resource: {made}\n" in found and "output: gs://my-bucket/shards\n" in found
+    assert launch("cancel", *NAMED, "--stage=preprocess")[0] == 0
+    assert list(kubernetes_api.things).count(JOB) == 1
