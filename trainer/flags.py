@@ -13,7 +13,7 @@ from preprocessing.contract.process import log
 from preprocessing.contract.settings import declaration, presets, settings
 from trainer.config import Config
 
-MODES = ("train", "evaluate", "report", "export", "all")
+MODES = ("train", "evaluate", "report", "export", "all", "dry_run")
 
 _PATHS = {
     "data": "Folder of a data set, with manifest.json and shards.",
@@ -54,6 +54,7 @@ class ParsedFlags:
     Attributes:
         config: the settings, defaults and file and overrides merged.
         help: the text to print instead of running; empty to run.
+        device_memory_gb: of a GPU, for a dry run; None for this machine's or usual ones.
     """
 
     mode: str
@@ -65,6 +66,7 @@ class ParsedFlags:
     radiologists: str
     config: Config
     help: str = ""
+    device_memory_gb: float | None = None
 
 
 def define(environ: Mapping[str, str]) -> flags.FlagValues:
@@ -75,7 +77,18 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
     values = flags.FlagValues()
     base = environ.get("AIP_MODEL_DIR", "").rstrip("/").rpartition("/")[0]
     flags.DEFINE_enum(
-        "mode", "all", MODES, "What to do; all does them in turn.", flag_values=values
+        "mode",
+        "all",
+        MODES,
+        "What to do; all does them in turn, dry_run only says what a training would need.",
+        flag_values=values,
+    )
+    flags.DEFINE_float(
+        "device_memory_gb",
+        None,
+        "Memory of a GPU, for which --mode=dry_run says how large a batch should fit.",
+        lower_bound=0.0,
+        flag_values=values,
     )
     for name, text in _PATHS.items():
         flags.DEFINE_string(name, base if name == "output" else "", text, flag_values=values)
@@ -108,7 +121,13 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
         name: values[name].value if text else given_paths.checked(f"--{name}", values[name].value)
         for name in PATH_FLAGS
     }
-    parsed = ParsedFlags(mode=values.mode, config=config, help=text, **paths)
+    parsed = ParsedFlags(
+        mode=values.mode,
+        config=config,
+        help=text,
+        device_memory_gb=values.device_memory_gb,
+        **paths,
+    )
     if text:
         return parsed
     if len(left) > 1:
@@ -119,14 +138,16 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
 
 
 def _check(parsed: ParsedFlags) -> None:
-    if not parsed.output:
+    if parsed.device_memory_gb is not None and parsed.mode != "dry_run":
+        raise UsageError(f"--device_memory_gb goes with --mode=dry_run, not --mode={parsed.mode}")
+    if not parsed.output and parsed.mode != "dry_run":
         raise UsageError("--output is missing: name the folder of the run, local or gs://")
     if parsed.predictions and parsed.mode != "report":
         raise UsageError(f"--predictions goes with --mode=report, not --mode={parsed.mode}")
     for name in _REPORT_FLAGS:
         if getattr(parsed, name) and parsed.mode not in ("report", "all"):
             raise UsageError(f"--{name} goes with --mode=report or all, not --mode={parsed.mode}")
-    if not parsed.data and parsed.mode != "report":
+    if not parsed.data and parsed.mode not in ("report", "dry_run"):
         raise UsageError("--data is missing: name the folder that cxr14-preprocess wrote")
 
 
@@ -137,7 +158,10 @@ def _check_path_settings(config: Config) -> None:
 
 
 def _help(values: flags.FlagValues) -> str:
-    listed = [values[name] for name in ("mode", *PATH_FLAGS, "log_format", "list_presets")]
+    listed = [
+        values[name]
+        for name in ("mode", *PATH_FLAGS, "device_memory_gb", "log_format", "list_presets")
+    ]
     rows = [f"  --{flag.name}: {flag.help} (default {flag.default!r})" for flag in listed]
     rows.append(f"  --config: {values['config'].help}")
     return _HELP.format(flags="\n".join(rows), settings=declaration.described(Config()))

@@ -40,6 +40,10 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
     Raises:
         JobError: what the user can fix, or a request to start again.
     """
+    if parsed.mode == "dry_run":
+        log.show(_dry_run(parsed))
+        finish(0)
+        return
     if parsed.config.runtime.accelerator == "gpu":
         tensorflow_notes.show()
     if parsed.mode == "report":
@@ -66,6 +70,14 @@ def _run(parsed: ParsedFlags, manifest: Manifest, stages: "_Stages") -> None:
         _show_report(parsed.output)
     if parsed.mode in ("export", "all") and stages.is_chief:
         stages.export()
+
+
+def _dry_run(parsed: ParsedFlags) -> str:
+    # Imported here for the same reason as in `_Stages._stages`.
+    tensorflow_notes.load()
+    from trainer import dry_run
+
+    return dry_run.describe(parsed)
 
 
 def _report(parsed: ParsedFlags) -> None:

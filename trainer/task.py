@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Command line of the trainer: `cxr14-train --mode=train|evaluate|report|export|all --flags`.
+"""Command line of the trainer: `cxr14-train --mode=MODE --flags`; `trainer.flags` has the modes.
 
 What takes time to import is imported after SIGTERM and Ctrl-C are heard.
 """

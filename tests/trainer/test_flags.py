@@ -147,3 +147,12 @@ def test_a_preset_makes_the_same_run_as_its_file() -> None:
         flags.parse([*BASE, f"--config={given}"], {}) for given in ("preset:nih_gpu1", path)
     )
     assert one == other and one.config.runtime.accelerator == "gpu"
+
+
+def test_a_dry_run_needs_neither_data_nor_output() -> None:
+    parsed = flags.parse(["cxr14-train", "--mode=dry_run", "--device_memory_gb=24"], {})
+    assert (parsed.data, parsed.output, parsed.device_memory_gb) == ("", "", 24.0)
+    with pytest.raises(UsageError, match="--device_memory_gb goes with --mode=dry_run"):
+        flags.parse([*BASE, "--device_memory_gb=24"], {})
+    with pytest.raises(UsageError, match="device_memory_gb"):
+        flags.parse(["cxr14-train", "--mode=dry_run", "--device_memory_gb=-1"], {})

@@ -38,8 +38,10 @@ def flag_problem(argument: str) -> str:
         return f"{argument!r}, but every argument must read --flag=value"
     if name == "output":
         return "--output, which the key output of the job file already sets"
-    if name in ("help", "h", "helpfull", "flagfile"):
+    if name in ("help", "h", "helpfull", "flagfile", "list_presets"):
         return f"--{name}, with which nothing would be done: leave it out"
+    if argument == "--mode=dry_run":
+        return f"{argument}, which trains nothing: run it on this machine"
     return ""
 
 

@@ -57,6 +57,8 @@ BAD = {
     ),
     "report by several": ({"replicas": 2, "args": {**DATA, "mode": "report"}}, "replicas is 2"),
     "help": ({"args": {**DATA, "help": True}}, "holds --help"),
+    "list": ({"args": {**DATA, "list_presets": True}}, "holds --list_presets"),
+    "dry run": ({"args": {**DATA, "mode": "dry_run"}}, "dry_run, which trains nothing"),
     "flags of this machine": ({"args": [f"--flagfile={__file__}"]}, "holds --flagfile"),
     "cache on the image": ({"args": {**DATA, "config.data.cache": "/data"}}, "below /tmp only"),
     "cache in a bucket": ({"args": {**DATA, "config.data.cache": "gs://bkt/c"}}, "below /tmp"),
