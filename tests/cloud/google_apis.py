@@ -70,6 +70,8 @@ class GoogleApis(http.server.ThreadingHTTPServer):
         self.resources: dict[str, Body] = {}
         self.entries: list[Body] = []
         self.messages: list[Body] = []
+        self.versions: dict[str, list[Body]] = {}
+        self.operations: dict[str, list[Body]] = {}
         self.services: set[str] = set()
         self.permissions: set[str] = set()
         self.quotas: dict[str, int] = {}
@@ -165,6 +167,13 @@ class GoogleApis(http.server.ThreadingHTTPServer):
             return self._page(last, self._listed(name, query), query)
         if last in _COLLECTIONS and method == "POST":
             return self._create(name.rpartition("/")[0], last, body)
+        if path.endswith("/models:upload"):
+            return self._upload(name.removesuffix("/models:upload"), body)
+        if path.endswith(":listVersions"):
+            model = name.removesuffix(":listVersions")
+            return self._page("models", self.versions[model], query)
+        if "/operations/" in name:
+            return self._operation(name)
         if name.endswith(":cancel"):
             self._found(name.removesuffix(":cancel"))["state"] = "JOB_STATE_CANCELLING"
             return {}
@@ -172,6 +181,21 @@ class GoogleApis(http.server.ThreadingHTTPServer):
             self._found(name)["currentState"] = "JOB_STATE_CANCELLING"
             return {}
         return self._asked(method, name, query, body)
+
+    def _upload(self, place: str, body: Body) -> Body:
+        """Makes a model, or a version, in an operation that takes a few questions to end."""
+        model = body.get("parentModel") or self._create(place, "models", {})["name"]
+        versions = self.versions.setdefault(model, [])
+        versions.append({**body["model"], "name": model, "versionId": str(len(versions) + 1)})
+        self.resources[model]["labels"] = body["model"]["labels"]
+        made = {"model": model, "modelVersionId": str(len(versions))}
+        self.operations[f"{model}/operations/{len(versions)}"] = [{}, {}, {"response": made}]
+        return {"name": f"{model}/operations/{len(versions)}"}
+
+    def _operation(self, name: str) -> Body:
+        states = self.operations[name]
+        state = states.pop(0) if len(states) > 1 else states[0]
+        return {"name": name, "done": bool(state), **state}
 
     def _asked(self, method: str, name: str, query: dict[str, str], body: Body) -> Body:
         """Answers what doctor asks for, or shows a job."""

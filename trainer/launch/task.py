@@ -6,6 +6,7 @@
     cxr14-launch status|logs vertex|kubernetes [NAME] [--job=YAML] [--follow]
     cxr14-launch cancel vertex|kubernetes [NAME] [--job=YAML]
     cxr14-launch list vertex|kubernetes [--job=YAML]
+    cxr14-launch upload vertex [NAME] [--job=YAML] [--serving_image=IMAGE]
 
 A job is found by its name, from any machine; where it was sent to, the job file or flags say. With
 --dry_run, exactly what would be sent goes to standard output and nothing is sent; everything that
@@ -37,9 +38,10 @@ from trainer.launch.description.kubernetes import Kubernetes
 from trainer.launch.description.vertex import Vertex
 from trainer.launch.kubernetes.cluster import Cluster
 from trainer.launch.platform import STAGES, Place, Platform
+from trainer.launch.vertex import registry
 from trainer.launch.vertex.vertex_ai import VertexAI
 
-VERBS = ("submit", "doctor", "status", "logs", "cancel", "list")
+VERBS = ("submit", "doctor", "status", "logs", "cancel", "list", "upload")
 _NEED_A_JOB = ("submit", "doctor")
 _KEYS = """A job file, with an example or the default of each key, and what is allowed:
 
@@ -85,7 +87,7 @@ def _launch(argv: Sequence[str]) -> None:
     verb = words.pop(0) if words and words[0] in VERBS else "submit"
     if not words or words[0] not in ("vertex", "kubernetes"):
         raise UsageError(f"name one platform, vertex or kubernetes; usage: {_USAGE}")
-    name = words[1] if len(words) == 2 and verb in ("status", "logs", "cancel") else None
+    name = words[1] if len(words) == 2 and verb not in (*_NEED_A_JOB, "list") else None
     if len(words) > 1 and name is None:
         raise UsageError(f"{words[1]!r} is one word too many; usage: {_USAGE}")
     if values.job is None and verb in _NEED_A_JOB:
@@ -118,11 +120,19 @@ def _do(
         name = name or (job.name if job is not None else None)
         if name is None:
             raise UsageError(f"{verb} needs a NAME or --job=YAML; `cxr14-launch list` shows names")
-        if verb == "cancel":
+        if verb == "upload":
+            _upload(platform, name, job, values)
+        elif verb == "cancel":
             verbs.cancel(platform, name, stage)
         else:
             look = {"status": verbs.status, "logs": verbs.logs}[verb]
             look(platform, name, stage, follow=values.follow)
+
+
+def _upload(platform: Platform, name: str, job: Job | None, values: flags.FlagValues) -> None:
+    if not isinstance(platform, VertexAI):
+        raise UsageError("upload is for vertex: kubernetes serves with submit and --stage=serve")
+    verbs.upload(*platform.upload(name, values.stage, job, values.serving_image))
 
 
 def _placed(job: Job, values: flags.FlagValues) -> Job:
@@ -174,6 +184,12 @@ def _flags() -> flags.FlagValues:
     }
     for name, text in texts.items():
         flags.DEFINE_string(name, None, text, flag_values=values)
+    flags.DEFINE_string(
+        "serving_image",
+        registry.IMAGE,
+        "For upload: what serves a SavedModel by the contract of Vertex AI.",
+        flag_values=values,
+    )
     flags.DEFINE_enum("stage", "train", STAGES, "Which job of the file.", flag_values=values)
     flags.DEFINE_bool(
         "dry_run", False, "Print exactly what would be sent, and send nothing.", flag_values=values

@@ -107,6 +107,13 @@ def _ending(found: Status) -> str:
     return f"{found.resource} is {found.state}{detail}"
 
 
+def upload(made: str, is_new: bool) -> None:
+    """Prints which version of a model was registered."""
+    if not is_new:
+        _say(f"{made} was made of the same report: sent nothing")
+    print(made)
+
+
 def show_all(platform: Platform) -> None:
     """Prints a table of the jobs, newest first."""
     columns = ("name", "stage", "state", "created", "resource")

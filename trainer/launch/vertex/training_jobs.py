@@ -4,8 +4,8 @@
 import dataclasses
 from collections.abc import Iterator
 
-from preprocessing.contract.errors import ServiceError
-from preprocessing.contract.files import faults
+from preprocessing.contract.errors import ServiceError, UsageError
+from preprocessing.contract.files import faults, storage
 from trainer.launch import platform
 from trainer.launch.manifests import Spec
 from trainer.launch.platform import CANCELLED, FAILED, RUNNING, SUCCEEDED, WAITING, Status
@@ -74,6 +74,17 @@ class TrainingJobs:
         ids = [f'"{name.rpartition("/")[2]}"' for name in (known.resource, *of_trials) if name]
         words = ('resource.type="ml_job"', f"resource.labels.job_id=({' OR '.join(ids)})")
         yield from entries.read(self.google, words, since)
+
+    def best_run(self, known: Status) -> str:
+        """Returns the folder of the best trial of a tuning.
+
+        Raises:
+            UsageError: no trial has a result yet.
+        """
+        number = trials.best_number(self._read(known))
+        if not number:
+            raise UsageError(f"no trial of {known.resource} has a result yet")
+        return storage.join(known.output, number)
 
     def _read(self, known: Status) -> Spec:
         return self.google.insist("GET", "aiplatform", f"v1/{known.resource}")

@@ -22,10 +22,22 @@ def counts(found: Spec) -> str:
 
 
 def best(found: Spec) -> str:
-    """Returns metric, number and parameters of the best trial so far; empty if there is none.
+    """Returns metric, number and parameters of the best trial so far; empty if there is none."""
+    metric, value, trial = _best(found)
+    if value is None:
+        return ""
+    parameters = trial.get("parameters") or ()
+    chosen = ", ".join(f"{one.get('parameterId')}={_plain(one.get('value'))}" for one in parameters)
+    return f"{metric} {value:.6g} by trial {trial.get('id')} ({chosen})"
 
-    A trial that runs counts by what it has reported last.
-    """
+
+def best_number(found: Spec) -> str:
+    """Returns the number of the best trial so far; empty if there is none."""
+    return str(_best(found)[2].get("id", ""))
+
+
+def _best(found: Spec) -> tuple[str | None, float | None, Spec]:
+    """Returns metric, value and trial; a trial that runs counts by what it has reported last."""
     metrics = (found.get("studySpec") or {}).get("metrics") or [{}]
     metric, downwards = metrics[0].get("metricId"), metrics[0].get("goal") == "MINIMIZE"
     scored = [
@@ -34,11 +46,9 @@ def best(found: Spec) -> str:
         if (value := _value(trial, metric)) is not None
     ]
     if not scored:
-        return ""
+        return metric, None, {}
     value, trial = (min if downwards else max)(scored, key=lambda pair: pair[0])
-    parameters = trial.get("parameters") or ()
-    chosen = ", ".join(f"{one.get('parameterId')}={_plain(one.get('value'))}" for one in parameters)
-    return f"{metric} {value:.6g} by trial {trial.get('id')} ({chosen})"
+    return metric, value, trial
 
 
 def _value(trial: Spec, metric: str | None) -> float | None:

@@ -8,7 +8,7 @@ from preprocessing.contract.errors import ConfigError, UsageError
 from trainer.launch import platform
 from trainer.launch.description.job import Job
 from trainer.launch.platform import Finding, Rendered, Status
-from trainer.launch.vertex import entries, findings, render
+from trainer.launch.vertex import entries, exported, findings, registry, render
 from trainer.launch.vertex.dataflow_jobs import DataflowJobs
 from trainer.launch.vertex.jobs import Jobs, send_once
 from trainer.launch.vertex.refusals import RefusedError
@@ -91,6 +91,30 @@ class VertexAI:
         """See `Platform`."""
         self._jobs(stage)  # refuses a stage that it does not have
         return findings.look(self._google, job, stage)
+
+    def upload(self, name: str, stage: str, job: Job | None, image: str) -> tuple[str, bool]:
+        """Registers the model of a run, or of a tuning's best trial, in the model registry.
+
+        Args:
+            name: of the job.
+            stage: train or tune.
+            job: its job file's, if there is one; without, the job itself says where it wrote.
+            image: container image that will serve the model.
+
+        Returns:
+            The version's resource name, and whether it is new.
+
+        Raises:
+            DataError: the run is not complete.
+        """
+        jobs = TrainingJobs(self._google)
+        if stage == "tune":
+            output = jobs.best_run(self._newest(jobs, name))
+        else:
+            output = job.output if job is not None else self.status(name, stage).output
+        found = exported.read(output)
+        labels = job.labels if job is not None else {}
+        return registry.register(self._google, name, labels, found, image)
 
     def _on_dataflow(self) -> Iterator[Status]:
         try:
