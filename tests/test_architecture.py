@@ -46,12 +46,16 @@ TESTED_ELSEWHERE = {
     "trainer.checkpoints.progress": "checkpoints/test_checkpoints.py",
     **{
         f"trainer.launch.description.{part}": "launch/description/test_job_file.py"
-        for part in ("arguments", "job", "kubernetes", "patterns", "preprocess", "serve", "vertex")
+        for part in (
+            *("arguments", "job", "kubernetes", "patterns", "preprocess", "serve", "tuning"),
+            "vertex",
+        )
     },
     **{
         f"trainer.launch.description.{part}_checks": "launch/description/test_checks.py"
         for part in ("kubernetes", "preprocess", "vertex")
     },
+    "trainer.launch.description.trainer_checks": "launch/description/test_argument_checks.py",
     "trainer.launch.platform": "launch/test_task.py",
     "trainer.launch.verbs": "launch/test_task.py",
     "trainer.launch.kubernetes.connection": "launch/test_task.py",

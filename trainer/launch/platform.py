@@ -14,7 +14,7 @@ from preprocessing.contract.errors import JobError
 from trainer.launch.description.job import Job
 from trainer.launch.manifests import Spec
 
-STAGES = ("train", "preprocess", "serve")
+STAGES = ("train", "tune", "preprocess", "serve")
 # The states of a job, whatever words its platform has for them.
 WAITING, RUNNING, SUCCEEDED, FAILED, CANCELLED = STATES = (
     "waiting",

@@ -182,7 +182,7 @@ def described(settings: Any, indent: str = "", *, changes: bool = True) -> str:
         indent: what each line begins with.
         changes: whether to say which settings may change between starts.
     """
-    lines, about = [], texts(type(settings))
+    lines, about, plain = [], texts(type(settings)), dataclasses.asdict(settings)
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if dataclasses.is_dataclass(value):
@@ -193,7 +193,7 @@ def described(settings: Any, indent: str = "", *, changes: bool = True) -> str:
         rules = [declared.allowed, declared.change.value if changes else ""]
         shown = "; ".join(filter(None, rules))
         lines += _comment(f"{about[field.name]} [{shown}]" if shown else about[field.name], indent)
-        text = yaml.safe_dump({field.name: value}, sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump({field.name: plain[field.name]}, sort_keys=False, allow_unicode=True)
         lines.append(textwrap.indent(text.rstrip(), indent))
     return "\n".join(lines)
 

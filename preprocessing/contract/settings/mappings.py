@@ -5,7 +5,7 @@ import dataclasses
 import difflib
 import functools
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import dacite
@@ -101,13 +101,24 @@ def _refuse_unknown(kind: Any, values: Mapping[Any, Any], section: tuple[str, ..
             advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(hints)}"
             raise _MisfitError(keys, f"key {'.'.join(keys)} does not exist: {advice}")
         within = [one for one in (hints[key], *typing.get_args(hints[key])) if _is_section(one)]
-        if within and typing.get_origin(hints[key]) is not list:
-            _refuse_within(within[0], value, keys)
-        elif within and not isinstance(value, list):
-            raise _MisfitError(keys, f"{'.'.join(keys)} must be a list of {within[0].__name__}")
-        elif within:
-            for at, one in enumerate(value):
-                _refuse_within(within[0], one, (*keys, str(at)))
+        for place, one in _sections(hints[key], value, keys) if within else ():
+            _refuse_within(within[0], one, place)
+
+
+def _sections(
+    hint: Any, value: Any, keys: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yields keys and value of each section in a list or mapping of them, or of the only one."""
+    several = typing.get_origin(hint)
+    if several is list:
+        if not isinstance(value, list):
+            name = next(filter(_is_section, typing.get_args(hint))).__name__
+            raise _MisfitError(keys, f"{'.'.join(keys)} must be a list of {name}")
+        yield from (((*keys, str(at)), one) for at, one in enumerate(value))
+    elif several is dict and isinstance(value, dict):
+        yield from (((*keys, str(name)), one) for name, one in value.items())
+    else:
+        yield keys, value
 
 
 def _refuse_within(kind: type, value: Any, keys: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ import yaml
 from trainer.launch import manifests
 from trainer.launch.description.job import EXAMPLE
 from trainer.launch.kubernetes import render
+from trainer.launch.vertex import render as vertex_render
 
 
 @pytest.mark.parametrize("text", ["1e3", "0o17", "y", "N", "1_000", ".5", "-7", "86400s", "~"])
@@ -32,7 +33,7 @@ def test_what_occurs_twice_is_written_twice() -> None:
 )
 def test_a_value_reaches_its_place_whatever_it_holds(text: str) -> None:
     job = dataclasses.replace(EXAMPLE, env={"A": text}, args=[text])
-    (pool,) = manifests.fill("vertex", job=job, vertex=job.vertex)["workerPoolSpecs"]
+    (pool,) = vertex_render.render(job)["workerPoolSpecs"]
     assert pool["containerSpec"]["env"] == [{"name": "A", "value": text}]
     assert pool["containerSpec"]["args"][0] == text
     (container,) = render.render(job)["spec"]["template"]["spec"]["containers"]

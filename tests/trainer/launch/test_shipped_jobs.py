@@ -43,7 +43,8 @@ def made_job(manifest: dict[str, Any]) -> dict[str, Any]:
 def rendered_arguments(platform: str, spec: dict[str, Any]) -> list[str]:
     if platform == "kubernetes":
         return made_job(spec)["spec"]["template"]["spec"]["containers"][0]["args"]
-    [arguments] = [pool["containerSpec"]["args"] for pool in spec["workerPoolSpecs"]]
+    arguments, *others = [pool["containerSpec"]["args"] for pool in spec["workerPoolSpecs"]]
+    assert all(other == arguments for other in others)
     return arguments
 
 

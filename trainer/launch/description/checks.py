@@ -11,6 +11,7 @@ from trainer.launch.description import (
     argument_checks,
     kubernetes_checks,
     preprocess_checks,
+    tuning_checks,
     vertex_checks,
 )
 from trainer.launch.description.job import Job
@@ -18,9 +19,13 @@ from trainer.launch.description.job import Job
 _LABEL = re.compile(r"[a-z]([-_a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"([a-z0-9]([-_a-z0-9]{0,61}[a-z0-9])?)?")
 _MOST_LABELS = 60
+# Those by which jobs are found, and Google Cloud's own.
+_TAKEN_LABELS = ("cxr14-", "goog")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What a platform tells the trainer of its peers; a job that sets it would mislead it.
-_RESERVED = re.compile(r"TF_CONFIG|CLUSTER_SPEC|JOB_COMPLETION_INDEX|(CXR14|JOBSET|AIP)_.*")
+_RESERVED = re.compile(
+    r"TF_CONFIG|CLUSTER_SPEC|JOB_COMPLETION_INDEX|(CXR14|JOBSET|AIP|CLOUD_ML)_.*"
+)
 
 
 def problems(job: Job) -> Iterator[str]:
@@ -31,6 +36,8 @@ def problems(job: Job) -> Iterator[str]:
     yield from _labels_and_environment(job)
     if job.preprocess is not None:
         yield from preprocess_checks.problems(job, job.preprocess)
+    if job.tune is not None:
+        yield from tuning_checks.problems(job, job.tune)
     if job.vertex is not None:
         yield from vertex_checks.problems(job, job.vertex)
     if job.kubernetes is not None:
@@ -45,6 +52,11 @@ def _labels_and_environment(job: Job) -> Iterator[str]:
             yield (
                 f"labels holds {key}: {value!r}, but keys and values must be lower-case letters, "
                 "digits and inner - or _, at most 63 of them"
+            )
+        elif key.startswith(_TAKEN_LABELS):
+            yield (
+                f"labels holds {key}, but names that begin with {' or '.join(_TAKEN_LABELS)} are "
+                "taken: choose another"
             )
     secret = job.kubernetes.secret_env if job.kubernetes is not None else {}
     for key, name in [

@@ -14,6 +14,7 @@ from trainer.launch.description.arguments import Arguments, spelled, value_of
 from trainer.launch.description.kubernetes import Kubernetes
 from trainer.launch.description.preprocess import Preprocess
 from trainer.launch.description.serve import Serve
+from trainer.launch.description.tuning import Parameter, Tuning
 from trainer.launch.description.vertex import Vertex
 
 
@@ -83,6 +84,7 @@ class Job:
     kubernetes: Kubernetes | None = None
     preprocess: Preprocess | None = None
     serve: Serve | None = None
+    tune: Tuning | None = None
 
     @property
     def timeout_seconds(self) -> int:
@@ -134,4 +136,5 @@ EXAMPLE = Job(
         args={"images": "gs://BUCKET/nih/images", "labels": "gs://BUCKET/nih/Data_Entry_2017.csv"}
     ),
     serve=Serve(),
+    tune=Tuning(parameters={"optimizer.learning_rate": Parameter(min=1e-5, max=1e-2, scale="log")}),
 )

@@ -3,15 +3,14 @@
 
 import contextlib
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator
 
-from preprocessing.contract.errors import ConfigError, JobError
+from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.files import given_paths
 from preprocessing.contract.settings import declaration, presets, settings, yaml_files
-from trainer import flags
-from trainer.config import Config
-from trainer.launch.description import checks, inlining, placeholders
+from trainer.launch.description import checks, inlining, placeholders, trainer_checks
 from trainer.launch.description.job import Job
 
 # Of configs/, with the job files that --job=preset:NAME names.
@@ -34,9 +33,8 @@ def load(path: str) -> Job:
     filled = settings.from_mapping(Job, placeholders.fill(dataclasses.asdict(job)), origin=path)
     with blaming(path):
         declaration.check(filled)
-        for problem in checks.problems(filled):
+        for problem in itertools.chain(checks.problems(filled), trainer_checks.problems(filled)):
             raise ConfigError(problem)
-        _check_with_trainer(filled)
     return job
 
 
@@ -53,33 +51,9 @@ def blaming(path: str) -> Iterator[None]:
 def _ways(problem: str) -> Iterator[tuple[str, ...]]:
     """Yields keys that may lead to what a sentence is about, which begins with the key."""
     first, *words = re.findall(r"[\w.]*\w", problem) or [""]
-    if first == "args":
-        yield from (("args", name) for word in words for name in (word, f"config.{word}"))
+    if first in ("args", "preprocess.args"):
+        names = [name for word in words for name in (word, f"config.{word}")]
+        yield from ((*first.split("."), name) for name in names)
+    if first.startswith("tune.parameters."):
+        yield ("tune", "parameters", first.split(".", 2)[2])
     yield tuple(first.split("."))
-
-
-def _check_with_trainer(job: Job) -> None:
-    """Refuses now what the trainer would refuse after hours of waiting for a machine."""
-    arguments = job.arguments()
-    if any(argument.startswith("--config=") for argument in arguments):
-        return  # The settings file lies in a bucket that this machine need not be able to read.
-    try:
-        parsed = flags.parse(["cxr14-train", *arguments], environ={})
-        check_devices(parsed.config, job)
-    except JobError as error:
-        raise ConfigError(f"args would be refused by the trainer: {error}") from error
-
-
-def check_devices(config: Config, job: Job) -> None:
-    """Checks what depends on the number of devices, which the job decides.
-
-    Raises:
-        ConfigError: the trainer would refuse these settings on them.
-    """
-    gpus = job.accelerator.count if job.accelerator is not None else 0
-    devices = job.replicas * max(gpus, config.runtime.logical_cpus if not gpus else 1, 1)
-    config.check_replicas(devices)
-    if config.runtime.xla and (config.runtime.deterministic or devices > 1):
-        raise ConfigError(
-            "runtime.xla works on one device and without runtime.deterministic: set it to false"
-        )

@@ -40,9 +40,37 @@ class Vertex:
         form="projects/PROJECT/locations/REGION/tensorboards/ID",
     )
     """TensorBoard to stream to; needs `service_account`."""
-    boot_disk_type: str = setting(
-        "pd-ssd", FREE, choices=("pd-ssd", "pd-standard", "pd-balanced", "hyperdisk-balanced")
+    flex_start: bool = setting(False, FREE)
+    """Wait until all machines are there (Dynamic Workload Scheduler, FLEX_START); of GPUs for L4,
+    A100, H100, H200 and B200, and up to 168 hours. Not together with `spot`."""
+    max_wait_hours: float = setting(24.0, FREE, ge=0, le=8760, unit="hours")
+    """How long `flex_start` waits; 0 for as long as it takes."""
+    network: str | None = setting(
+        None,
+        FREE,
+        pattern=r"projects/[0-9]+/global/networks/[a-z]([-a-z0-9]*[a-z0-9])?",
+        form="projects/NUMBER/global/networks/NAME, with the project's number, not its ID",
     )
-    """Disk type, of those that the machine type allows."""
+    """VPC network to which the job is peered; none for none."""
+    network_attachment: str | None = setting(
+        None,
+        FREE,
+        pattern=r"(projects/[^/]+/regions/[^/]+/networkAttachments/)?[a-z]([-a-z0-9]*[a-z0-9])?",
+        form="NAME, or projects/PROJECT/regions/REGION/networkAttachments/NAME",
+    )
+    """Network attachment by which the job reaches a VPC network over Private Service Connect,
+    in the place of `network`."""
+    kms_key: str | None = setting(
+        None,
+        FREE,
+        pattern=r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+",
+        form="projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY",
+    )
+    """Your own key, with which the disks of the job are encrypted; the bucket has its own."""
+    boot_disk_type: str | None = setting(
+        None, FREE, choices=("pd-ssd", "pd-standard", "hyperdisk-balanced")
+    )
+    """Disk type, of those that the machine type allows; none takes the one that Vertex AI has for
+    it."""
     boot_disk_gb: int = setting(200, FREE, ge=100, le=64_000, unit="GiB")
     """Size of the boot disk in GiB; holds the image and /tmp."""

@@ -14,7 +14,7 @@ from preprocessing.contract.manifest import SPLITS, Manifest
 from trainer import course, flags, foresight
 from trainer.data import soundness
 from trainer.flags import ParsedFlags
-from trainer.launch.description import job_file
+from trainer.launch.description import trainer_checks
 from trainer.launch.description.job import Job
 from trainer.launch.doctor import run_folder
 from trainer.launch.doctor.bucket import LOGIN
@@ -28,7 +28,7 @@ def findings(job: Job) -> Iterator[Finding]:
     """Looks at everything that training, or another mode, would read."""
     try:
         parsed = flags.parse(["cxr14-train", *job.arguments()], environ={})
-        job_file.check_devices(parsed.config, job)
+        trainer_checks.check_devices(parsed.config, job)
     except JobError as error:  # else the job file would not have been read: a file in a bucket
         yield _of(error, "config in args", "fix it, or name another one in the job file")
         return

@@ -1,31 +1,80 @@
 # SPDX-License-Identifier: MIT
-"""Renders a job as a CustomJobSpec of Vertex AI.
+"""Renders a job for Vertex AI, or its preprocessing for Dataflow.
 
-The names are those of the REST API (google.cloud.aiplatform.v1.CustomJobSpec), so that the rendered
-YAML also serves `gcloud ai custom-jobs create --config=FILE`.
+The names are those of the REST API (google.cloud.aiplatform.v1.CustomJobSpec and
+HyperparameterTuningJobSpec), so that the rendered YAML also serves `gcloud ai custom-jobs create
+--config=FILE` and `gcloud ai hp-tuning-jobs create --config=FILE`.
 """
 
-from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.errors import ConfigError, UsageError
 from trainer.launch import manifests, platform
+from trainer.launch.description.arguments import spelled
 from trainer.launch.description.job import Job
+from trainer.launch.description.tuning import Tuning
 from trainer.launch.description.vertex import Vertex
 from trainer.launch.manifests import Spec
+from trainer.launch.platform import Rendered
+from trainer.launch.vertex import dataflow, study
 
 LABELS = {"app": "cxr14"}
 
 
-def render(job: Job) -> Spec:
-    """Returns the CustomJobSpec of a job.
+def render(job: Job, stage: str = "train") -> Spec:
+    """Returns what a stage of a job is.
+
+    Args:
+        job: the job.
+        stage: train for a CustomJobSpec, tune for a HyperparameterTuningJobSpec, preprocess for
+            `command`, which sends the job to Dataflow.
 
     Raises:
         ConfigError: the job lacks what Vertex AI needs.
+        UsageError: Vertex AI has no such stage.
     """
     vertex = section(job)
+    if stage == "serve":
+        raise UsageError(
+            "--stage=serve is for kubernetes: Vertex AI serves what is in its model registry"
+        )
+    if stage == "preprocess":
+        return {"command": dataflow.command(job, vertex, labels(job, stage))}
     if job.machine_type is None:
         raise ConfigError("machine_type is missing, and Vertex AI cannot do without it")
     if not job.output.startswith("gs://"):
         raise ConfigError(f"output is {job.output!r}, but Vertex AI writes to gs:// only")
-    return manifests.fill("vertex", job=job, vertex=vertex)
+    if stage == "train":
+        return manifests.fill("vertex", job=job, vertex=vertex, arguments=job.arguments())
+    if job.tune is None:
+        raise ConfigError("tune is missing: the section says which settings to try")
+    spec = manifests.fill("vertex", job=job, vertex=vertex, arguments=_of_trials(job, job.tune))
+    return study.render(job.tune, spec)
+
+
+def rendered(job: Job, stage: str) -> Rendered:
+    """Returns the same with all that is sent beside it, and what it is for people."""
+    spec, beside = render(job, stage), envelope(job, stage)
+    if stage == "preprocess":
+        about = f"the command that sends {job.name} to Dataflow, in {beside['parent']}"
+        return Rendered(spec, spec, about)
+    labelled = ", ".join(f"{key}={value}" for key, value in beside["labels"].items())
+    kind = "jobSpec" if stage == "train" else "tuning"
+    about = f"the {kind} of {job.name} (labels {labelled}) for {beside['parent']}"
+    return Rendered(spec, [spec, beside], about)
+
+
+def request(job: Job, stage: str) -> tuple[str, Spec]:
+    """Returns the collection of Vertex AI in which a stage of a job is made, and the body.
+
+    Raises:
+        UsageError: it is not made by Vertex AI.
+    """
+    if stage == "preprocess":
+        raise UsageError("Dataflow is sent its job by the command that --dry_run prints: run that")
+    spec, beside = render(job, stage), envelope(job, stage)
+    del beside["parent"]
+    if stage == "train":
+        return "customJobs", {**beside, "jobSpec": spec}
+    return "hyperparameterTuningJobs", {**beside, **spec}
 
 
 def section(job: Job) -> Vertex:
@@ -39,11 +88,29 @@ def section(job: Job) -> Vertex:
     return job.vertex
 
 
-def envelope(job: Job) -> Spec:
-    """Returns what is sent beside the CustomJobSpec: where to, and the job's name and labels."""
+def labels(job: Job, stage: str) -> dict[str, str]:
+    """Returns the labels of a stage of a job: its own, and those by which it is found."""
+    found = platform.labels(job, stage, job.output_of(stage))
+    return {**LABELS, **job.labels, **found}
+
+
+def envelope(job: Job, stage: str = "train") -> Spec:
+    """Returns what is sent beside a spec: where to, the job's name, its labels and its key."""
     vertex = section(job)
+    key = {"encryptionSpec": {"kmsKeyName": vertex.kms_key}} if vertex.kms_key else {}
     return {
         "parent": f"projects/{vertex.project}/locations/{vertex.region}",
         "displayName": job.name,
-        "labels": {**LABELS, **job.labels, **platform.labels(job, "train", job.output)},
+        "labels": labels(job, stage),
+        **key,
     }
+
+
+def _of_trials(job: Job, tuning: Tuning) -> list[str]:
+    """Returns the arguments that all trials have in common.
+
+    Vertex AI adds those of each trial, and says in AIP_MODEL_DIR which folder is the trial's own:
+    an --output here would make all of them write to one.
+    """
+    tuned = tuple(f"--config.{name}=" for name in tuning.parameters)
+    return [argument for argument in spelled(job.args) if not argument.startswith(tuned)]

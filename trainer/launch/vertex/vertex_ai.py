@@ -32,22 +32,14 @@ class VertexAI:
 
     def render(self, job: Job, stage: str) -> Rendered:
         """See `Platform`."""
-        spec, envelope = render.render(job), render.envelope(job)
-        labels = ", ".join(f"{key}={value}" for key, value in envelope["labels"].items())
-        about = f"the jobSpec of {job.name} (labels {labels}) for {envelope['parent']}"
-        return Rendered(spec, [spec, envelope], about)
+        return render.rendered(job, stage)
 
     def submit(self, job: Job, stage: str) -> tuple[Status, bool]:
         """See `Platform`."""
+        kind, body = render.request(job, stage)
         jobs = TrainingJobs(self._google)
-        envelope = render.envelope(job)
-        body = {
-            "displayName": envelope["displayName"],
-            "labels": envelope["labels"],
-            "jobSpec": render.render(job),
-        }
-        output = envelope["labels"][platform.OUTPUT]
-        return send_once(jobs, output, lambda: jobs.create("customJobs", body))
+        output = body["labels"][platform.OUTPUT]
+        return send_once(jobs, output, lambda: jobs.create(kind, body))
 
     def status(self, name: str, stage: str) -> Status:
         """See `Platform`."""

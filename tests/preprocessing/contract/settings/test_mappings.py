@@ -24,6 +24,7 @@ class Job:
     findings: list[str] = dataclasses.field(default_factory=lambda: ["Mass"])
     optimizer: Optimizer | None = dataclasses.field(default_factory=Optimizer)
     schedule: list[Optimizer] = dataclasses.field(default_factory=list)
+    others: dict[str, Optimizer] = dataclasses.field(default_factory=dict)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,8 @@ class Job:
         ),
         ("schedule:\n- {rate: 1}\n- 3", 1, "schedule.1 must be of type Optimizer"),
         ("schedule: {rate: 1}", 1, "schedule must be a list of Optimizer"),
+        ("others:\n  a: {rate: 1}\n  b.c:\n    raet: 1", 4, "key others.b.c.raet does not exist"),
+        ("others:\n  a: 3", 2, "others.a must be of type Optimizer"),
         ("base: &base\n  rate: 1\noptimizer: *base", 1, "key base does not exist"),
         ("optimizer:\n  <<: {raet: 1}", 1, "key optimizer.raet does not exist"),
     ],
@@ -70,3 +73,10 @@ def test_what_does_not_fit_is_named_with_its_line(
 def test_of_a_mapping_without_a_file_the_origin_is_named() -> None:
     with pytest.raises(ConfigError, match=r"^a text: key optimizer.raet does not exist: did you"):
         mappings.from_mapping(Job, {"optimizer": {"raet": 1}}, origin="a text")
+
+
+def test_sections_in_lists_and_mappings_are_built() -> None:
+    values = {"others": {"a.b": {"rate": 2}}, "schedule": [{"rate": 3}, {"nesterov": True}]}
+    job = mappings.from_mapping(Job, values, origin="a text")
+    assert job.others == {"a.b": Optimizer(rate=2.0)}
+    assert job.schedule == [Optimizer(rate=3.0), Optimizer(nesterov=True)]

@@ -26,6 +26,29 @@ BAD_VERTEX = {
         {"tensorboard": BOARD, "service_account": ACCOUNT},
         "vertex.tensorboard is in europe-west4",
     ),
+    "network by name": ({"network": "mine"}, "vertex.network is 'mine': use projects/NUMBER"),
+    "network by project ID": (
+        {"network": "projects/proj-x/global/networks/mine"},
+        "with the project's number, not its ID",
+    ),
+    "two ways into a network": (
+        {"network": "projects/1/global/networks/a", "network_attachment": "b"},
+        "vertex.network_attachment and vertex.network",
+    ),
+    "attachment elsewhere": (
+        {"network_attachment": "projects/p/regions/europe-west4/networkAttachments/a"},
+        "vertex.network_attachment is in europe-west4",
+    ),
+    "key elsewhere": (
+        {"kms_key": "projects/p/locations/global/keyRings/a/cryptoKeys/b"},
+        "vertex.kms_key is in global, but must be in the job's region",
+    ),
+    "key by name": ({"kms_key": "b"}, "vertex.kms_key is 'b'"),
+    "negative wait": ({"flex_start": True, "max_wait_hours": -1}, "vertex.max_wait_hours is -1"),
+    "disk that Vertex AI does not know": (
+        {"boot_disk_type": "pd-balanced"},
+        "vertex.boot_disk_type is 'pd-balanced'",
+    ),
     "disk": ({"boot_disk_type": "ssd"}, "vertex.boot_disk_type is 'ssd'"),
     "huge disk": ({"boot_disk_gb": 200000}, "vertex.boot_disk_gb is 200000"),
 }
@@ -38,6 +61,54 @@ def test_what_vertex_ai_would_refuse_is_named(
     with pytest.raises(ConfigError, match=r"^\S+job.yaml, line \d+: ") as caught:
         reader.load(job_file(vertex={**VERTEX, **section}))
     assert named in str(caught.value)
+
+
+FLEXIBLE = {**VERTEX, "flex_start": True}
+BAD_FLEX_STARTS = {
+    "spot too": ({"spot": True}, "vertex.flex_start and spot are two ways"),
+    "another GPU": (
+        {
+            "accelerator": {"type": "NVIDIA_TESLA_T4", "count": 1},
+            "machine_type": "n1-standard-8",
+        },
+        "vertex.flex_start waits for L4, A100, H100, H200 and B200, not for NVIDIA_TESLA_T4",
+    ),
+    "no GPU": (
+        {"accelerator": ..., "machine_type": "n2-standard-8"},
+        "not for machines without accelerator",
+    ),
+    "too long": ({"timeout_hours": 169}, "timeout_hours is 169, but with vertex.flex_start"),
+}
+
+
+@pytest.mark.parametrize(("changes", "named"), BAD_FLEX_STARTS.values(), ids=BAD_FLEX_STARTS.keys())
+def test_what_cannot_be_waited_for_is_named(
+    job_file: Callable[..., str], changes: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"^\S+job.yaml, line \d+: ") as caught:
+        reader.load(job_file(vertex=FLEXIBLE, **changes))
+    assert named in str(caught.value)
+    assert reader.load(job_file(vertex=FLEXIBLE, timeout_hours=168)).vertex is not None
+
+
+def test_machines_that_take_one_kind_of_disk_are_known(job_file: Callable[..., str]) -> None:
+    changes: dict[str, Any] = {
+        "accelerator": {"type": "NVIDIA_H200_141GB", "count": 8},
+        "machine_type": "a3-ultragpu-8g",
+    }
+    path = job_file(vertex={**VERTEX, "boot_disk_type": "pd-ssd"}, **changes)
+    with pytest.raises(ConfigError, match="a3-ultragpu-8g takes hyperdisk-balanced only"):
+        reader.load(path)
+    for disk in ("hyperdisk-balanced", None):
+        assert reader.load(job_file(vertex={**VERTEX, "boot_disk_type": disk}, **changes))
+
+
+@pytest.mark.parametrize("name", ["cxr14-name", "cxr14-stage", "cxr14-team", "goog-ops"])
+def test_labels_by_which_jobs_are_found_cannot_be_set(
+    job_file: Callable[..., str], name: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"labels holds {name}, but names that begin with cxr14-"):
+        reader.load(job_file(labels={name: "x"}))
 
 
 def test_a_gpu_that_only_clusters_have_is_refused(job_file: Callable[..., str]) -> None:
