@@ -48,9 +48,12 @@ def render(job: Job, stage: str = "train") -> Spec:
     Raises:
         ConfigError: the job lacks the section for Kubernetes or that of the stage, or has a name
             too long for its pods.
+        UsageError: a cluster has no such stage.
     """
     if job.kubernetes is None:
         raise ConfigError("kubernetes is missing: the section names the namespace and the memory")
+    if stage == "tune":
+        raise UsageError("--stage=tune is for vertex: a cluster has no search over settings")
     if stage == "serve":
         return serving.render(job, job.kubernetes)
     work = works.of(job, job.kubernetes, stage)

@@ -177,3 +177,8 @@ def test_the_packages_to_install_are_those_of_the_extra() -> None:
     assert len(packages) == 2
     for package in packages:
         assert package.replace("'", '"') in extra
+
+
+def test_a_cluster_searches_no_settings(job_file: Callable[..., str]) -> None:
+    with pytest.raises(errors.UsageError, match="--stage=tune is for vertex"):
+        render.render(reader.load(job_file()), "tune")
