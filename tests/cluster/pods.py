@@ -23,6 +23,7 @@ from cxr14_sandbox import IMAGE_ENV, IMAGE_USER, Container, Mount, Process
 Spec = Mapping[str, Any]
 
 _PROGRAM = "cxr14-train"  # the entry point of the image
+_PROGRAMS = {"cxr14-preprocess": (sys.executable, "-m", "preprocessing.task")}
 _FIELD = re.compile(r"metadata\.(annotations|labels)\['([^']+)'\]")
 # Without it, workers on one machine take the cores from each other most of the time.
 _SHARED_CORES = {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -214,17 +215,18 @@ def _container(
     user = security.get("runAsUser", IMAGE_USER)
     if security.get("runAsNonRoot") and user == 0:
         raise ValueError("the manifest asks for another user than root, and for root")
-    own = {} if index is None else {"JOB_COMPLETION_INDEX": str(index)}
+    place = {} if index is None else {"JOB_COMPLETION_INDEX": str(index)}
     environ = {
         **IMAGE_ENV,
         **_SHARED_CORES,
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "PYTHONFAULTHANDLER": "1",  # SIGABRT shows where a worker hangs
         **environment(given, metadata, machine.secrets),
-        **own,
+        **place,
     }
     [program, *more] = given.get("command", [_PROGRAM])
-    command = [*(machine.program if program == _PROGRAM else [program]), *more]
+    own = {**_PROGRAMS, _PROGRAM: machine.program}
+    command = [*own.get(program, (program,)), *more]
     return Container(
         [_in_folder(word) for word in [*command, *given.get("args", [])]],
         {name: _in_folder(value) for name, value in environ.items()},
