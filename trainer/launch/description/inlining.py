@@ -13,6 +13,7 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.settings import settings
 from trainer import flags
 from trainer.config import Config
+from trainer.launch.description.arguments import spelled
 from trainer.launch.description.job import Job
 
 
@@ -23,9 +24,8 @@ def inline(job: Job) -> Job:
     that stays, or the program in the image, may have another.
 
     Raises:
-        UsageError: a path that cannot be meant.
-        ConfigError: a file that is missing or does not fit, with its line; or a file that would
-            have to be read over one in a bucket.
+        ConfigError: a path that cannot be meant; a file that is missing or does not fit, with its
+            line; or a file that one in a bucket would have to be read over.
     """
     files, others = settings.files_apart(job.arguments()[:-1])
     here = [file for file in files if not storage.scheme_of(file)]
@@ -55,8 +55,4 @@ def _written(files: Sequence[str]) -> list[str]:
         for name in (below if isinstance(below, dict) else ("",))
     }
     values = settings.flat(settings.from_mapping(Config, merged, origin=" and ".join(files)))
-    spelled = {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in values.items()
-    }
-    return [f"--config.{name}={spelled[name]}" for name in spelled if name in named]
+    return spelled({f"config.{name}": value for name, value in values.items() if name in named})

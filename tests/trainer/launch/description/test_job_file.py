@@ -172,6 +172,8 @@ def test_what_is_to_be_replaced_is_checked_as_if_it_were(job_file: Callable[...,
         ({"args": ["--data=gs://bkt/d", "--config.seeed=3"]}, "- --config.seeed=3"),
         ({"args": ["--data=gs://bkt/d", "--metadata=x.csv"]}, "- --metadata=x.csv"),
         ({"labels": {"team": "A"}}, "labels:"),
+        ({"preprocess": {"args": {"config.stored_sise": 9}}}, "    config.stored_sise: 9"),
+        ({"preprocess": {"args": {"images": "raw"}}}, "    images: raw"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(
