@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
-# How a record holds its picture.
-ENCODINGS = ("png", "raw")
-
 _FIELD = descriptor_pb2.FieldDescriptorProto
 
 

@@ -8,8 +8,8 @@ from preprocessing.contract import manifest as manifests
 from preprocessing.contract import patients
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
+from preprocessing.contract.invocation.config import ENCODINGS
 from preprocessing.contract.manifest import Manifest
-from preprocessing.contract.schema import ENCODINGS
 from preprocessing.verify import comparisons, shard_reading
 from preprocessing.verify.shard_reading import Reading
 

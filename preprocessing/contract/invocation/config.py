@@ -10,7 +10,6 @@ import re
 
 from preprocessing.contract import vocabulary
 from preprocessing.contract.errors import ConfigError
-from preprocessing.contract.schema import ENCODINGS
 from preprocessing.contract.settings import declaration
 from preprocessing.contract.settings.declaration import FIXED, FREE, setting
 
@@ -33,6 +32,8 @@ CHESTXRAY14_FINDINGS = (
 )
 
 SPLIT_METHODS = ("", "lists", "random", "column")
+# How a record holds its picture.
+ENCODINGS = ("png", "raw")
 _READINGS = ("unknown", "absent", "present")
 
 

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from preprocessing.contract import radiographs, schema
+from preprocessing.contract import radiographs
+from preprocessing.contract.invocation import config
 from preprocessing.contract.pictures import image
 from preprocessing.contract.pictures.image import ImageError
 from preprocessing.contract.radiographs import Recipe
@@ -17,7 +18,7 @@ _PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60), np.uint8)
 _PNG = cv2.imencode(".png", _PIXELS)[1].tobytes()
 
 
-@pytest.mark.parametrize("encoding", schema.ENCODINGS)
+@pytest.mark.parametrize("encoding", config.ENCODINGS)
 def test_a_file_becomes_its_canonical_picture(encoding: str) -> None:
     picture = radiographs.from_file(_PNG, Recipe(20, encoding))
     pixels = image.canonical(_PNG, 20)

@@ -12,7 +12,6 @@ from typing import Any
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
-from trainer.runfolder import notes
 
 MOST_LABELS = 64
 _LONGEST = 63
@@ -44,6 +43,8 @@ def read(output: str) -> Exported:
     Raises:
         DataError: the export is not complete, or has no report, or another one.
     """
+    from trainer.runfolder import notes  # takes as long as a dry run, which need not wait for it
+
     again = "run the job with mode: all until it succeeds"
     note = notes.read_note(output, notes.EXPORT_NOTE)
     if not note or not storage.exists(storage.join(output, _GRAPH)):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.contract import schema
+from preprocessing.contract.invocation import config
 from preprocessing.contract.pictures import image
 from preprocessing.contract.pictures.image import ImageError
 
@@ -227,7 +227,7 @@ def test_the_crop_is_a_share_of_the_stored_side(stored: int, fraction: float, si
     assert image.crop_side(stored, fraction) == side
 
 
-@pytest.mark.parametrize("encoding", schema.ENCODINGS)
+@pytest.mark.parametrize("encoding", config.ENCODINGS)
 def test_what_is_stored_comes_back_in_either_encoding(encoding: str) -> None:
     pixels = _RANDOM.integers(0, 256, (32, 32), np.uint8)
     stored = image.encode(pixels, encoding)
