@@ -37,7 +37,8 @@ class KubernetesApi:
         things: what is stored, by path.
         requests: method, path and body of each request so far.
         faults: method, pattern of the path and what to do for the next requests that match: a
-            status and a message; "lost", which does it and gives no answer; "silent".
+            status and a message; "lost", which does it and hangs up; "silent", which does it and
+            does not answer.
         denied: resources that the user may not use, such as "jobs".
         groups: API groups that are served, with their versions.
         ending_s: how long what was deleted is there, as a pod that saves its state.
@@ -193,7 +194,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             reason = _REASONS.get(status, "")
             answer = {"kind": "Status", "code": status, "message": message, "reason": reason}
             return self._answer(status, answer)
-        if fault == "lost":
+        if fault in ("lost", "silent"):
+            time.sleep(1 if fault == "silent" else 0)
             self.close_connection = True
             self.connection.close()
             return
@@ -247,6 +249,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if path.endswith("/selfsubjectaccessreviews"):
             asked = body["spec"]["resourceAttributes"]
             return {"status": {"allowed": asked["resource"] not in self.api.denied}}
+        if path.endswith("/selfsubjectreviews"):
+            return {"status": {"userInfo": {"username": "me@example.com"}}}
         self._check(path)
         namespace = path.split("/namespaces/")[1].split("/")[0]
         if f"/api/v1/namespaces/{namespace}" not in self.api.things:

@@ -102,6 +102,19 @@ def test_kubernetes_is_sent_a_job_from_a_process_of_its_own(
     assert kubernetes_api.posted() == [JOBS]
 
 
+def test_a_certificate_that_cannot_be_right_is_one_sentence(
+    kubernetes_api: Any,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    address = kubernetes_api.address.replace("http:", "https:")  # it speaks no TLS
+    write_kubeconfig(tmp_path / "safe", address, monkeypatch)
+    assert task.run(["cxr14-launch", "list", "kubernetes"]) == 78
+    err = capsys.readouterr().err
+    assert "is not safe (SSLError" in err and err.count("\n") == 1
+
+
 def test_without_a_cluster_the_context_is_blamed(
     job_file: Callable[..., str], tmp_path: pathlib.Path
 ) -> None:

@@ -96,17 +96,26 @@ def _permissions(namespace: Namespace, manifests: Sequence[Spec]) -> Iterator[Fi
         yield Finding("permissions", True, "you may send, follow and cancel jobs")
         return
     said = "; ".join(f"{verb} {', '.join(names)}" for verb, names in lacking.items())
-    verbs = ",".join(lacking)
     resources = ",".join(dict.fromkeys(name for names in lacking.values() for name in names))
-    within = f"--namespace={namespace.name}"
+    role, within = "cxr14-launch", f"--namespace={namespace.name}"
     yield Finding(
         "permissions",
         False,
         f"you may not {said}",
-        f"have an administrator run: kubectl create role cxr14-launch {within} --verb={verbs} "
-        f"--resource={resources} && kubectl create rolebinding cxr14-launch {within} "
-        "--role=cxr14-launch --user=$(kubectl auth whoami -o jsonpath={.status.userInfo.username})",
+        f"have an administrator run: kubectl create role {role} {within} "
+        f"--verb={','.join(lacking)} --resource={resources} && kubectl create rolebinding {role} "
+        f"{within} --role={role} --user={_user(namespace)}",
     )
+
+
+def _user(namespace: Namespace) -> str:
+    """Returns what the cluster calls whoever calls."""
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    try:
+        found = namespace.api.ask("/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
+        return str(found["status"]["userInfo"]["username"])
+    except (Refusal, ServiceError, LookupError):
+        return "USER"
 
 
 def _service_account(namespace: Namespace, pod: Spec, cluster: str) -> Iterator[Finding]:

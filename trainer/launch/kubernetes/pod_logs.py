@@ -51,7 +51,7 @@ def read(namespace: Namespace, thing: Spec) -> Iterator[str]:
     pods = namespace.pods(thing)
     logs = [log for pod in pods for each in _logs(namespace, thing, pod).values() for log in each]
     if not logs:
-        _say(f"{_described(namespace, thing)}; no pod of it has a log")
+        _say(f"{_described(namespace, thing)}; there is no log")
     for _, text in heapq.merge(*map(lines, logs), key=lambda line: line[0]):
         yield text
     if lost:

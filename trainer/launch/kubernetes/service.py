@@ -21,6 +21,7 @@ from trainer.launch.manifests import Spec
 PAUSES = (1.0, 2.0, 4.0)
 _CONNECT_S, ANSWER_S = 10.0, 60.0
 _PASSING = (408, 429)
+WHICH_ROLE = "`cxr14-launch doctor kubernetes --job=...` says which role you lack"
 _PAGE = 500
 
 
@@ -91,7 +92,7 @@ class Api:
             if error.status not in (404, 409):  # gone, or another has its name
                 raise
 
-    def stream(self, path: str, *, silence: float = ANSWER_S, **query: Any) -> Iterator[bytes]:
+    def stream(self, path: str, *, silence: float, **query: Any) -> Iterator[bytes]:
         """Yields what comes from a path as it comes, until its end.
 
         Args:
@@ -121,7 +122,7 @@ class Api:
                 time.sleep(pause)
 
     def _request(
-        self, method: str, path: str, body: Any = None, *, query: Any, silence: float = ANSWER_S
+        self, method: str, path: str, body: Any = None, *, query: Any, silence: float | None = None
     ) -> Any:
         """Makes one request; with new credentials once more if the cluster takes these no longer.
 
@@ -136,7 +137,7 @@ class Api:
                     body,
                     query_params=[(k, v) for k, v in (query or {}).items() if v is not None],
                     serialize=False,
-                    _request_timeout=(_CONNECT_S, silence),
+                    _request_timeout=(_CONNECT_S, silence or ANSWER_S),
                 )
             except Exception as error:
                 if getattr(error, "status", None) != 401 or old is not None:
@@ -190,7 +191,13 @@ def _explain(error: Exception, request: str) -> NoReturn:
             said,
         ) from error
     if 400 <= status < 500 and status not in _PASSING:
-        raise Refusal(f"the cluster refused {request}: {said}", status, said) from error
+        role = f": {WHICH_ROLE}" if status == 403 else ""
+        raise Refusal(f"the cluster refused {request}: {said}{role}", status, said) from error
+    if not status:
+        raise ConfigError(
+            f"the connection to the cluster is not safe ({faults.line(error.reason)}): get its "
+            "certificate again, until `kubectl version` works"
+        ) from error
     raise ServiceError(f"the cluster failed ({said}): run the same command again") from error
 
 

@@ -142,7 +142,7 @@ def _refused(error: Refusal, namespace: Namespace, manifest: Spec) -> str:
     if error.status == 403:
         if "exceeded quota" in error.said:
             return f"{what}: `kubectl describe quota --namespace={namespace.name}` shows its use"
-        return f"{what}: `cxr14-launch doctor kubernetes --job=...` says which role you lack"
+        return f"{what}: {service.WHICH_ROLE}"
     if error.status == 409:
         return f"{what}: give the command again when it is gone"
     return what

@@ -88,6 +88,7 @@ def test_permissions_that_are_missing(
     assert found["permissions"].ok is False
     assert "create jobs.batch; get jobs.batch; list jobs.batch" in found["permissions"].said
     assert "--verb=create,get,list,delete --resource=jobs.batch" in found["permissions"].fix
+    assert found["permissions"].fix.endswith("--role=cxr14-launch --user=me@example.com")
     assert found["nodes"].ok is None  # a user of one namespace need not see them
     assert found["Job quick-run"].ok is False
 

@@ -140,12 +140,19 @@ def test_pods_that_do_not_end_keep_the_next_job_off(
         ([(503, "etcdserver: leader changed")], 2),
         ([(500, "failed calling webhook"), (429, "slow down"), (504, "timeout")], 4),
         (["lost"], 2),
+        (["silent"], 2),
         ([(409, "Operation cannot be fulfilled on resourcequotas")], 2),
     ],
 )
 def test_a_job_is_made_once_however_often_it_takes(
-    job_file: Callable[..., str], kubernetes_api: Any, launch: Any, faults: list[Any], posts: int
+    job_file: Callable[..., str],
+    kubernetes_api: Any,
+    launch: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    faults: list[Any],
+    posts: int,
 ) -> None:
+    monkeypatch.setattr(service, "ANSWER_S", 0.5)
     kubernetes_api.faults = [("POST", "jobs", fault) for fault in faults]
     assert launch("kubernetes", f"--job={job_file()}") == SENT
     assert len(kubernetes_api.posted()) == posts
