@@ -1,11 +1,13 @@
-# What a user calls: demo, test. What a developer calls: check, golden, bench, image-test, lock.
+# What a user calls: demo, test.
+# What a developer calls: check, golden, bench, image-test, external-specs, lock.
 PYTHON ?= python3
 DEMO ?= demo
 LOCKS := configs/requirements
 SOURCES := setup.py pyproject.toml
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check unit test-tensorflow-io golden bench image-test lock clean
+.PHONY: demo test check unit test-tensorflow-io golden bench image-test external-specs \
+  lock clean
 
 ## demo: synthetic radiographs -> shards -> training -> AUC report and SavedModel; about 6 minutes.
 demo: .venv/.installed
@@ -56,6 +58,10 @@ bench: .venv-dev/.installed
 FLAVORS = default,gpu,preprocess
 image-test: .venv-dev/.installed
 	.venv-dev/bin/python tests/image --flavors=$(FLAVORS)
+
+## external-specs: SkyPilot's and dstack's own parsers on their specs; fetches 420 MB.
+external-specs: .venv-dev/.installed
+	CXR14_LONG=1 .venv-dev/bin/python -m pytest tests/test_external_specs.py
 
 .venv/.installed: $(LOCKS)/default.txt
 .venv-dev/.installed: $(LOCKS)/dev.txt
