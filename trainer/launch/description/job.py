@@ -30,7 +30,7 @@ class Accelerator:
     )
     """Name in Vertex AI's spelling, such as NVIDIA_L4, or TPU_V5E. Kubernetes asks for
     `nvidia.com/gpu` and leaves the choice of the GPU model to `machine_type` and
-    `kubernetes.node_selector`."""
+    `kubernetes.node_selector`; of TPUs it chooses GKE's nodes by type and topology."""
     count: int = setting(REQUIRED, FREE, ge=1)
     """GPUs or TPU chips per replica."""
     topology: str | None = setting(
@@ -61,7 +61,7 @@ class Job:
     """The trainer's flags but --output, as a list of `--flag=value` or as a mapping of flag names
     to values."""
     output: str = setting(REQUIRED, FREE)
-    """Folder of the run in a bucket, passed to the trainer as --output."""
+    """Folder of the run in a bucket, or on one of `kubernetes.volumes`; the trainer's --output."""
     machine_type: str | None = setting(None, FREE)
     """Machine type of each replica; Vertex AI cannot do without."""
     accelerator: Accelerator | None = None

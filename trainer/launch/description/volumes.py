@@ -39,7 +39,7 @@ class Volume:
         None, FREE, pattern=r"[A-Za-z0-9.-]+:/\S*", form="SERVER:/PATH of an NFS share"
     )
     """NFS share, such as that of a Filestore instance without a claim; user 10001 needs to be
-    allowed to write to it."""
+    allowed to write to it. Namespaces with restricted pod security take claims only."""
     bucket: str | None = setting(
         None, FREE, pattern=r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]|BUCKET", form="a bucket's name"
     )

@@ -5,7 +5,7 @@ All of it by the trainer's own checks, on what the job reads: the settings, the 
 set, the sizes of its shards, other files, and the folder of the run. Nothing is written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import ConfigError, DataError, JobError
@@ -14,7 +14,7 @@ from preprocessing.contract.manifest import SPLITS, Manifest
 from trainer import course, flags, foresight
 from trainer.data import soundness
 from trainer.flags import ParsedFlags
-from trainer.launch.description import trainer_checks
+from trainer.launch.description import trainer_checks, volumes
 from trainer.launch.description.job import Job
 from trainer.launch.doctor import run_folder
 from trainer.launch.doctor.bucket import LOGIN
@@ -33,15 +33,27 @@ def findings(job: Job) -> Iterator[Finding]:
         yield _of(error, "config in args", "fix it, or name another one in the job file")
         return
     manifest = None
-    if parsed.data:
+    mounted = _mounted(parsed, job)
+    for name, path in mounted.items():
+        said = "is on a volume, which cannot be looked at from here: the job looks at its start"
+        yield Finding(f"{name} {path}", None, said)
+    if parsed.data and "data" not in mounted:
         manifest, about = _data_set(parsed.data)
         yield about
     if manifest is not None:
         yield _shards(parsed.data, manifest)
         yield _fit(parsed, manifest)
-    yield from _files(parsed)
-    if manifest is not None and parsed.mode != "report":
+    yield from _files(parsed, mounted)
+    if manifest is not None and parsed.mode != "report" and "output" not in mounted:
         yield _run(parsed, manifest)
+
+
+def _mounted(parsed: ParsedFlags, job: Job) -> dict[str, str]:
+    """Returns the paths that are folders or files of the pods alone, by flag."""
+    own = job.kubernetes.volumes if job.kubernetes is not None else []
+    named = {name: getattr(parsed, name) for name in flags.PATH_FLAGS}
+    named["model.weights"] = parsed.config.model.weights
+    return {name: path for name, path in named.items() if volumes.of_path(path, own) is not None}
 
 
 def _data_set(folder: str) -> tuple[Manifest | None, Finding]:
@@ -88,16 +100,18 @@ def _fit(parsed: ParsedFlags, manifest: Manifest) -> Finding:
     return Finding(what, True, said)
 
 
-def _files(parsed: ParsedFlags) -> Iterator[Finding]:
+def _files(parsed: ParsedFlags, mounted: Mapping[str, str]) -> Iterator[Finding]:
     """Looks for the other files that are named; what is in them is known when they are read."""
-    named = {f"--{name}": getattr(parsed, name) for name in flags.PATH_FLAGS[2:]}
-    if parsed.mode == "report" and not parsed.predictions:
+    others = [name for name in flags.PATH_FLAGS[2:] if name not in mounted]
+    named = {f"--{name}": getattr(parsed, name) for name in others}
+    if parsed.mode == "report" and not parsed.predictions and "output" not in mounted:
         named["predictions of the run"] = storage.join(parsed.output, notes.PREDICTIONS)
     for name, path in named.items():
         if path:
             yield _there(name, path, path)
     weights = parsed.config.model.weights
-    if parsed.mode not in ("train", "all") or weights in ("imagenet", "none"):
+    known = weights in ("imagenet", "none") or "model.weights" in mounted
+    if parsed.mode not in ("train", "all") or known or "output" in mounted:
         return
     try:
         with faults.explained():

@@ -5,6 +5,7 @@ Vertex AI tries such a job again on machines that are paid for. Each case is giv
 itself and to the launcher, which must say the same.
 """
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -19,6 +20,8 @@ from preprocessing.contract.errors import ConfigError
 from trainer import task
 from trainer.launch.description import job_file as reader
 from trainer.launch.description.job import Accelerator, Job
+from trainer.launch.description.kubernetes import Kubernetes
+from trainer.launch.description.volumes import Volume
 from trainer.launch.doctor import training
 from trainer.launch.platform import Finding
 
@@ -269,3 +272,23 @@ def test_settings_in_a_bucket_are_read_and_what_cannot_be_read_is_unknown(
     asked = job(f"{bucket}/data", f"{bucket}/run")
     on_gcs.spoil("^GET ", "status", argument=403, times=99)
     assert {one.ok for one in training.findings(asked)} == {None}
+
+
+def test_what_is_on_a_volume_is_left_to_the_job() -> None:
+    """A folder of the same name on this machine is another one."""
+    volumes = [
+        Volume(name="data", mount="/mnt/data", claim="data"),
+        Volume(name="runs", mount="/mnt/runs", claim="runs"),
+    ]
+    asked = dataclasses.replace(
+        job("/mnt/data/set", "/mnt/runs/1", metadata="/mnt/data/entry.csv"),
+        kubernetes=Kubernetes(volumes=volumes),
+    )
+    found = list(training.findings(asked))
+    assert [finding.what for finding in found] == [
+        "data /mnt/data/set",
+        "output /mnt/runs/1",
+        "metadata /mnt/data/entry.csv",
+    ]
+    assert {finding.ok for finding in found} == {None}
+    assert "cannot be looked at from here" in found[0].said
