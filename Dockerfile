@@ -22,8 +22,9 @@ WORKDIR /build
 # The environment has no pip of its own: the base image's installs into it.
 RUN python -m venv --without-pip /opt/venv
 # Dependencies come before the sources, so that a change of the sources does not fetch them again.
+# The lock names all of them; pip, asked to look for more, fails at one that wants another's extra.
 COPY configs/requirements/${FLAVOR}.txt requirements.txt
-RUN pip --python /opt/venv/bin/python install --no-cache-dir --require-hashes \
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --require-hashes \
     --requirement requirements.txt
 COPY setup.py pyproject.toml README.md LICENSE ./
 COPY configs configs

@@ -85,6 +85,11 @@ class Engine:
     def __exit__(self, *error: object) -> None:
         for command in ("rm --all --force", "image unmount --all --force", "rmi --all --force"):
             subprocess.run([*self.program(), *command.split()], capture_output=True, check=False)
+        # What an interrupted build has left.
+        mounted = pathlib.Path("/proc/mounts").read_text().splitlines()
+        for place in sorted((line.split()[1] for line in mounted), reverse=True):
+            if place.startswith(f"{self.folder}/"):
+                subprocess.run(["umount", "--lazy", place], check=False)
         shutil.rmtree(self.folder)
 
     def program(self) -> list[str]:
@@ -120,7 +125,8 @@ class Engine:
         packages = "python3,python3-venv,python3-pip,ca-certificates"
         command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}"]
         command += [f"--customize-hook={hook}" for hook in hooks]
-        subprocess.run([*command, "bookworm", str(archive)], check=True)
+        temporary = {**os.environ, "TMPDIR": str(self.folder)}
+        subprocess.run([*command, "bookworm", str(archive)], env=temporary, check=True)
         self.import_tree(archive, f"docker.io/library/{name}", **trusted)
         archive.unlink()
 
