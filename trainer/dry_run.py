@@ -139,9 +139,8 @@ def _about_data(folder: str, config: Config, manifest: Manifest) -> list[str]:
     warning = foresight.warning(config, steps, manifest.stored_size)
     return [
         f"data set: {folder}, {len(manifest.findings)} findings, {manifest.stored_size} px",
-        f"  an epoch     {steps} steps of {batch} examples, then "
-        f"{validation} batches of validation",
-        f"  the run      {total} steps",
+        f"  steps        {steps} an epoch, of {batch} examples; {total} in all; {validation} for a "
+        "validation",
         *([f"  {warning}"] if warning else []),
     ]
 

@@ -57,8 +57,8 @@ class TestWithTheSmallBackbone:
         text = said(capsys, *argv, "--device_memory_gb=24")
         weights = number(r"weights +([\d.,]+) MiB", text)
         assert weights > 4 and number(r"average +([\d.,]+) MiB", text) == weights
-        assert "7 steps of 4 examples, then 3 batches of validation" in text
-        assert "21 steps" in text and "3 findings, 40 px" in text
+        assert "7 an epoch, of 4 examples; 21 in all; 3 for a validation" in text
+        assert "3 findings, 40 px" in text
         assert "24 GB" in text and "as given: the batch of 4 fits on one replica" in text
         assert not (tmp_path / "run").exists() and sorted(os.listdir(data_set.folder)) == before
 
