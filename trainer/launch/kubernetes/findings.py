@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from preprocessing.contract.errors import ConfigError, ServiceError
-from trainer.launch.kubernetes import connection, nodes, states
+from trainer.launch.kubernetes import connection, nodes, references, states
 from trainer.launch.kubernetes import namespace as ns
 from trainer.launch.kubernetes.namespace import Namespace, path
 from trainer.launch.kubernetes.service import Refusal
@@ -30,7 +30,7 @@ def findings(namespace: Namespace, manifests: Sequence[Spec]) -> Iterator[Findin
         ("service account", lambda: _service_account(namespace, pod, reached.said)),
         ("JobSet", lambda: _jobset(namespace, manifests[0])),
         ("queue", lambda: _queue(namespace, manifests[0])),
-        ("what the pod names", lambda: _named(namespace, pod)),
+        ("what the pod names", lambda: references.findings(namespace, pod)),
         ("nodes", lambda: nodes.findings(namespace, pod)),
         ("quota", lambda: nodes.quotas(namespace, manifests[0])),
         ("the cluster's checks", lambda: _rehearsal(namespace, manifests)),
@@ -180,56 +180,11 @@ def _queue(namespace: Namespace, manifest: Spec) -> Iterator[Finding]:
             yield Finding(what, False, f"the {part} is not active", f"{see} says why")
             return
     yield Finding(what, True, f"is active, in the ClusterQueue {above}")
-
-
-def _named(namespace: Namespace, pod: Spec) -> Iterator[Finding]:
-    """Looks at what the pod mounts and reads: it waits for what is not there, for ever."""
-    for kind, name in dict.fromkeys(_names(pod)):
-        where = path("v1", kind, namespace.name, name)
-        what = f"{kind} {name}"
-        try:
-            found = namespace.api.read(where)
-        except Refusal as error:
-            yield Finding(what, None, f"you may not look at it ({error.said})")
-            continue
-        within = f"--namespace={namespace.name}"
-        phase = (found or {}).get("status", {}).get("phase", "")
-        if found is None:
-            yield Finding(
-                what, False, "is missing: the pods would wait for it", _MAKE[kind] + within
-            )
-        elif kind == "PersistentVolumeClaim" and phase != "Bound":
-            see = f"kubectl describe pvc {name} {within} says why, if no pod has used it before"
-            yield Finding(what, False if phase == "Lost" else None, f"is {phase}, not bound", see)
-        else:
-            yield Finding(what, True, "is there")
-
-
-_MAKE = {
-    "Secret": "kubectl create secret --help shows how to make it; with ",
-    "ConfigMap": "kubectl create configmap --help shows how to make it; with ",
-    "PersistentVolumeClaim": "kubectl apply -f a claim of that name; with ",
-}
-
-
-def _names(pod: Spec) -> Iterator[tuple[str, str]]:
-    for secret in pod.get("imagePullSecrets") or []:
-        yield "Secret", secret["name"]
-    for container in [*pod.get("initContainers", []), *pod["containers"]]:
-        sources = [entry.get("valueFrom", {}) for entry in container.get("env") or []]
-        for source in [*sources, *(container.get("envFrom") or [])]:
-            for key, found in source.items():
-                kind = {"secretKeyRef": "Secret", "secretRef": "Secret"}.get(key)
-                kind = kind or ("ConfigMap" if key.startswith("configMap") else None)
-                if kind and not found.get("optional"):
-                    yield kind, found["name"]
-    for volume in pod.get("volumes") or []:
-        if "persistentVolumeClaim" in volume:
-            yield "PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]
-        if "secret" in volume:
-            yield "Secret", volume["secret"]["secretName"]
-        if "configMap" in volume:
-            yield "ConfigMap", volume["configMap"]["name"]
+    priority = ns.label(manifest, "kueue.x-k8s.io/priority-class")
+    where = path(version, "WorkloadPriorityClass", name=priority)
+    if priority and namespace.api.read(where) is None:
+        see = "kubectl get workloadpriorityclasses shows those there are"
+        yield Finding(f"priority {priority}", False, "is missing: the job would wait for ever", see)
 
 
 def _rehearsal(namespace: Namespace, manifests: Sequence[Spec]) -> Iterator[Finding]:

@@ -29,7 +29,8 @@ def path(version: str, kind: str, namespace: str = "", name: str = "") -> str:
     """
     base = f"/{'apis' if '/' in version else 'api'}/{version}"
     within = f"/namespaces/{namespace}" if namespace else ""
-    return f"{base}{within}/{kind.lower()}s" + (f"/{name}" if name else "")
+    several = kind.lower() + ("es" if kind.endswith("s") else "s")
+    return f"{base}{within}/{several}" + (f"/{name}" if name else "")
 
 
 def condition(thing: Spec, *types: str) -> Spec | None:

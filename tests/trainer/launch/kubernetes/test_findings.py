@@ -128,7 +128,9 @@ def test_a_service_account_of_gke(
 
 def test_a_queue(kubernetes_api: Any, look: Callable[..., dict[str, Finding]]) -> None:
     def queued(manifest: Any) -> None:
-        manifest["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = "gpus"
+        labels = manifest["metadata"]["labels"]
+        labels["kueue.x-k8s.io/queue-name"] = "gpus"
+        labels["kueue.x-k8s.io/priority-class"] = "night"
 
     base = "/apis/kueue.x-k8s.io/v1beta2"
     active = {"conditions": [{"type": "Active", "status": "True"}]}
@@ -139,34 +141,10 @@ def test_a_queue(kubernetes_api: Any, look: Callable[..., dict[str, Finding]]) -
     kubernetes_api.put(f"{base}/namespaces/research/localqueues/gpus", local)
     assert look(queued)["queue gpus"].said == "the ClusterQueue all is not active"
     kubernetes_api.put(f"{base}/clusterqueues/all", {"status": active})
-    assert look(queued)["queue gpus"].ok is True
-
-
-def test_what_the_pod_names(kubernetes_api: Any, look: Callable[..., dict[str, Finding]]) -> None:
-    def names(manifest: Any) -> None:
-        pod = manifest["spec"]["template"]["spec"]
-        pod["imagePullSecrets"] = [{"name": "registry"}]
-        reference = {"secretKeyRef": {"name": "token", "key": "value"}}
-        optional = {"configMapRef": {"name": "perhaps", "optional": True}}
-        pod["containers"][0]["env"] = [{"name": "TOKEN", "valueFrom": reference}]
-        pod["containers"][0]["envFrom"] = [{"configMapRef": {"name": "settings"}}, optional]
-        claim = {"claimName": "films"}
-        pod["volumes"].append({"name": "films", "persistentVolumeClaim": claim})
-
-    kubernetes_api.put(f"{HERE}/secrets/token", {})
-    kubernetes_api.put(f"{HERE}/persistentvolumeclaims/films", {"status": {"phase": "Pending"}})
-    found = look(names)
-    shown = {what: found[what].ok for what in found if " " in what and what[0].isupper()}
-    assert shown == {
-        "Secret registry": False,
-        "Secret token": True,
-        "ConfigMap settings": False,
-        "PersistentVolumeClaim films": None,
-        "Job quick-run": True,
-        "Pod quick-run": True,
-    }
-    kubernetes_api.denied = {"secrets"}
-    assert look(names)["Secret registry"].ok is None
+    found = look(queued)
+    assert (found["queue gpus"].ok, found["priority night"].ok) == (True, False)
+    kubernetes_api.put(f"{base}/workloadpriorityclasses/night", {})
+    assert "priority night" not in look(queued)
 
 
 @pytest.mark.parametrize(
