@@ -55,7 +55,6 @@ TESTED_ELSEWHERE = {
         f"trainer.launch.description.{part}_checks": "launch/description/test_checks.py"
         for part in ("kubernetes", "preprocess", "vertex")
     },
-    "trainer.launch.description.trainer_checks": "launch/description/test_argument_checks.py",
     "trainer.launch.platform": "launch/test_task.py",
     "trainer.launch.verbs": "launch/test_task.py",
     "trainer.launch.kubernetes.connection": "launch/test_task.py",

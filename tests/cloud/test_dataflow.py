@@ -16,9 +16,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import yaml
+
+from trainer.launch.description import job_file
+from trainer.launch.vertex import render
 
 ROOT = pathlib.Path(__file__).parents[2]
 IMAGE = "europe-docker.pkg.dev/project-of-test/cxr14/preprocessing:1"
+KEY = "projects/project-of-test/locations/europe-west4/keyRings/ring/cryptoKeys/key"
 JOB = "2026-01-01_00_00_00-1"
 
 
@@ -152,7 +157,9 @@ def _home(argv: list[str]) -> str:
     return argv[0].removeprefix("--images=").removesuffix("/images")
 
 
-def _assert_submitted(gcs: Any, dataflow: Dataflow, home: str) -> tuple[dict[str, Any], Any]:
+def _assert_submitted(
+    gcs: Any, dataflow: Dataflow, home: str, staging: str = "staging"
+) -> tuple[dict[str, Any], Any]:
     """Checks what every submission has; returns the environment and the pipeline."""
     from apache_beam.portability.api import beam_runner_api_pb2
 
@@ -170,7 +177,7 @@ def _assert_submitted(gcs: Any, dataflow: Dataflow, home: str) -> tuple[dict[str
     assert pool["ipConfiguration"] in (2, "WORKER_IP_PRIVATE")
     options = environment["sdkPipelineOptions"]["options"]
     proto = options["pipelineUrl"]
-    assert proto.startswith(f"{home}/staging/")
+    assert proto.startswith(f"{home}/{staging}/")
     pipeline = beam_runner_api_pb2.Pipeline.FromString(gcs.read(proto))
     urns = {one.spec.urn for one in pipeline.components.transforms.values()}
     assert "beam:transform:pardo:v1" in urns
@@ -183,13 +190,52 @@ def _images(environment: dict[str, Any]) -> set[str]:
     return {one["containerImage"] for one in pool["sdkHarnessContainerImages"]}
 
 
-def test_a_container_of_ones_own_is_submitted_without_any_package(
-    gcs: Any, dataflow: Dataflow, argv: list[str]
+def _job(home: str, argv: list[str]) -> dict[str, Any]:
+    """A job file that describes the same command line, but for where it is submitted."""
+    given = dict(argument.removeprefix("--").partition("=")[::2] for argument in argv)
+    names = ("images", "labels", "train_val_list", "test_list")
+    own = (*names, "config.stored_size", "config.validation_fraction")
+    return {
+        "name": given["job_name"],
+        "image": IMAGE,
+        "output": f"{home}/run",
+        "args": {"data": given["output"]},
+        "preprocess": {
+            "image": IMAGE,
+            "args": {name: given[name] for name in own},
+            "machine_type": given["worker_machine_type"],
+            "max_workers": int(given["max_num_workers"]),
+            "disk_gb": 77,
+            "beam": {"num_workers": 3, "dataflow_service_options": "enable_prime"},
+        },
+        "vertex": {
+            "project": given["project"],
+            "region": given["region"],
+            "service_account": given["service_account_email"],
+            "kms_key": KEY,
+        },
+    }
+
+
+def test_the_command_of_a_job_file_submits_its_container_without_any_package(
+    gcs: Any, dataflow: Dataflow, argv: list[str], tmp_path: pathlib.Path
 ) -> None:
-    code, errors = _submit(gcs, *argv, f"--sdk_container_image={IMAGE}", "--sdk_location=container")
-    environment, _ = _assert_submitted(gcs, dataflow, _home(argv))
+    home, path = _home(argv), tmp_path / "job.yaml"
+    path.write_text(yaml.safe_dump(_job(home, argv)))
+    command = render.render(job_file.load(str(path)), "preprocess")["command"]
+    endpoint = f"--dataflow_endpoint={dataflow.endpoint}"
+    code, errors = _submit(gcs, *command[1:], endpoint)
+    staging = "dataflow/cxr14-shards/staging"
+    environment, _ = _assert_submitted(gcs, dataflow, home, staging)
     assert _images(environment) == {IMAGE}
-    staged = gcs.names(f"{_home(argv)}/staging")
+    (pool,) = environment["workerPools"]
+    assert pool["diskSizeGb"] == 77
+    assert environment["serviceKmsKeyName"] == KEY
+    _, job = dataflow.created()
+    labels = job["labels"]
+    assert (labels["cxr14-stage"], labels["cxr14-name"]) == ("preprocess", "cxr14-shards")
+    staged = gcs.names(f"{home}/{staging}")
+    assert staged
     assert not [name for name in staged if name.endswith((".tar.gz", ".whl"))]
     # The stand-in says that the job is done, and has done nothing: this must not pass for success.
     assert code == 65, errors

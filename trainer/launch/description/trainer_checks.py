@@ -49,8 +49,11 @@ def check_devices(config: Config, job: Job) -> None:
     chips = job.accelerator.count if job.accelerator is not None else 0
     devices = job.replicas * max(chips, config.runtime.logical_cpus if not chips else 1, 1)
     config.check_replicas(devices)
-    several = devices > 1 and not (job.accelerator is not None and job.accelerator.is_tpu)
-    if config.runtime.xla and (config.runtime.deterministic or several):
+    runtime = config.runtime
+    on_tpu = job.accelerator is not None and job.accelerator.is_tpu
+    several = (devices > 1 and not on_tpu) or runtime.strategy in ("mirrored", "multi_worker")
+    if runtime.xla and (runtime.deterministic or several):
         raise ConfigError(
-            "runtime.xla works on one device and without runtime.deterministic: set it to false"
+            "runtime.xla works on one device or a TPU, and without runtime.deterministic: set it "
+            "to false"
         )
