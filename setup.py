@@ -18,11 +18,12 @@ setup(
     license="MIT",
     license_files=["LICENSE"],
     python_requires=">=3.10,<3.14",
-    # configs/ travels as a folder of `preprocessing`, where contract/settings/presets.py finds it.
+    # configs/ travels as a folder of `preprocessing`, where contract/settings/presets.py finds it;
+    # its lock files, by which the checkout is installed, in the sdist alone (MANIFEST.in).
     packages=[*find_packages(include=["preprocessing*", "trainer*"]), "preprocessing.configs"],
     package_dir={"preprocessing.configs": "configs"},
     package_data={
-        "preprocessing.configs": ["**/*.yaml"],
+        "preprocessing.configs": ["**/*.yaml", "**/*.yml"],
         "trainer.launch": ["templates/*"],
         "trainer.report": ["templates/*"],
         "trainer.report.sections": ["*.csv"],

@@ -11,7 +11,8 @@ import tarfile
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-SHIPPED = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml"))
+CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*") if path.is_file())
+SHIPPED = [str(path.relative_to(ROOT)) for path in CONFIGS if path.suffix in (".yaml", ".yml")]
 PROGRAMS = {"training": "trainer.task", "preprocessing": "preprocessing.task"}
 
 
@@ -34,7 +35,7 @@ def run(*command: str, **more: str | pathlib.Path) -> str:
 def sdist(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Built from a copy: setuptools writes beside the sources."""
     made = tmp_path_factory.mktemp("sdist")
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, made)
     for name in ("configs", "preprocessing", "trainer"):
         unwanted = shutil.ignore_patterns("__pycache__")
@@ -55,15 +56,16 @@ def installed(sdist: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return made / "site"
 
 
-def test_the_sdist_holds_every_file_of_settings(sdist: pathlib.Path) -> None:
+def test_the_sdist_holds_all_of_configs(sdist: pathlib.Path) -> None:
     with tarfile.open(sdist) as archive:
-        names = [name.partition("/")[2] for name in archive.getnames()]
-    assert SHIPPED and sorted(name for name in names if name.endswith(".yaml")) == SHIPPED
+        names = {name.partition("/")[2] for name in archive.getnames() if "/" in name}
+    assert SHIPPED and {str(path.relative_to(ROOT)) for path in CONFIGS} <= names
 
 
-def test_the_wheel_holds_them_and_every_template(installed: pathlib.Path) -> None:
+def test_the_wheel_holds_its_yaml_files_and_every_template(installed: pathlib.Path) -> None:
     here = installed / "preprocessing"
-    assert sorted(str(path.relative_to(here)) for path in here.rglob("*.yaml")) == SHIPPED
+    found = [path for path in (here / "configs").rglob("*") if path.is_file()]
+    assert sorted(str(path.relative_to(here)) for path in found) == SHIPPED
     for package in ("preprocessing", "trainer"):
         kept = {path.relative_to(ROOT) for path in (ROOT / package).rglob("*") if path.is_file()}
         assert not [
