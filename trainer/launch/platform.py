@@ -35,11 +35,13 @@ class Rendered:
         spec: what --dry_run prints, and other tools of the platform take.
         sent: all that is sent, in which nothing may be left to fill in.
         about: what the spec is, for people.
+        advice: what whoever sends it must know; empty if nothing.
     """
 
     spec: Spec
     sent: Any
     about: str
+    advice: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

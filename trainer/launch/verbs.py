@@ -45,6 +45,8 @@ def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
             raise ConfigError(f"{_described(finding)}; nothing was sent")
         if finding.ok is None:
             break  # the job may have rights that its sender lacks, who need not wait for more
+    if rendered.advice:
+        _say(rendered.advice)
     status, is_new = platform.submit(job, stage)
     if not is_new:
         does = "serves" if stage == "serve" else "writes to"

@@ -17,12 +17,15 @@ _APIS = {
     "train": ("aiplatform", "logging", "storage"),
     "preprocess": ("dataflow", "compute", "logging", "storage"),
 }
+_VERTEX = [
+    f"aiplatform.{kind}.{verb}"
+    for kind in ("customJobs", "hyperparameterTuningJobs")
+    for verb in ("create", "list", "cancel")
+]
 # What this program does, each with the role that brings it.
 _PERMISSIONS = {
     "train": {
-        "aiplatform.customJobs.create": "roles/aiplatform.user",
-        "aiplatform.customJobs.list": "roles/aiplatform.user",
-        "aiplatform.customJobs.cancel": "roles/aiplatform.user",
+        **dict.fromkeys(_VERTEX, "roles/aiplatform.user"),
         "logging.logEntries.list": "roles/logging.viewer",
     },
     "preprocess": {
@@ -42,10 +45,11 @@ def look(google: Google, job: Job, stage: str) -> Iterator[Finding]:
         # Without one nothing else can be seen.
         yield Finding("login", False, str(error))
         return
+    kind = "preprocess" if stage == "preprocess" else "train"
     checks: list[tuple[str, Callable[[], Finding]]] = [
         (f"project {google.project}", lambda: _project(google)),
-        ("APIs", lambda: _apis(google, job, stage)),
-        ("permissions", lambda: _permissions(google, stage)),
+        ("APIs", lambda: _apis(google, job, kind)),
+        ("permissions", lambda: _permissions(google, kind)),
     ]
     account = job.vertex.service_account if job.vertex is not None else None
     if account is not None:
@@ -53,8 +57,9 @@ def look(google: Google, job: Job, stage: str) -> Iterator[Finding]:
     else:
         fix = "name one in vertex.service_account, so that its rights are known"
         yield Finding("service account", None, "none is named: it acts as the default one", fix)
-    if stage == "train":
-        checks.append(("quota", lambda: quota.finding(google, job)))
+    if kind == "train":
+        at_once = job.tune.parallel_trials if stage == "tune" and job.tune is not None else 1
+        checks.append(("quota", lambda: quota.finding(google, job, at_once)))
         checks.append((f"machine {job.machine_type}", lambda: quota.machine(google, job)))
     checks.append(("writers", lambda: _writers(google, job, stage)))
     for what, check in checks:
@@ -80,9 +85,9 @@ def _project(google: Google) -> Finding:
     return Finding(what, True, f"is there, with the number {found.get('projectNumber')}")
 
 
-def _apis(google: Google, job: Job, stage: str) -> Finding:
-    names = [f"{name}.googleapis.com" for name in _APIS[stage]]
-    if ".pkg.dev/" in job.image:
+def _apis(google: Google, job: Job, kind: str) -> Finding:
+    names = [f"{name}.googleapis.com" for name in _APIS[kind]]
+    if ".pkg.dev/" in (job.preprocess_image if kind == "preprocess" else job.image):
         names.append("artifactregistry.googleapis.com")
     parent = f"projects/{google.project}"
     found = google.insist(
@@ -103,8 +108,8 @@ def _apis(google: Google, job: Job, stage: str) -> Finding:
     return Finding("APIs", True, f"{', '.join(names)} are enabled")
 
 
-def _permissions(google: Google, stage: str) -> Finding:
-    needed = _PERMISSIONS[stage]
+def _permissions(google: Google, kind: str) -> Finding:
+    needed = _PERMISSIONS[kind]
     found = google.insist(
         "POST",
         "cloudresourcemanager",

@@ -14,13 +14,20 @@ from trainer.launch.vertex.service import Google
 _SERVICE = "aiplatform.googleapis.com"
 
 
-def finding(google: Google, job: Job) -> Finding:
+def finding(google: Google, job: Job, at_once: int = 1) -> Finding:
     """Looks at the quota of the job's accelerators, or else of its CPUs.
 
     How much of it other jobs use now, no API tells.
+
+    Args:
+        google: where to look.
+        job: the job.
+        at_once: how many such jobs run at a time.
     """
-    needed = job.replicas * (job.accelerator.count if job.accelerator else 1)
-    metric = f"custom_model_training_{'preemptible_' if job.spot else ''}{_of(job)}"
+    needed = at_once * job.replicas * (job.accelerator.count if job.accelerator else 1)
+    # Machines that are waited for have the same quota as those that may be reclaimed.
+    spare = job.spot or (job.vertex is not None and job.vertex.flex_start)
+    metric = f"custom_model_training_{'preemptible_' if spare else ''}{_of(job)}"
     limits = (
         f"v1beta1/projects/{google.project}/services/{_SERVICE}/consumerQuotaMetrics/"
         f"{_SERVICE}%2F{metric}"

@@ -8,7 +8,7 @@ from preprocessing.contract.errors import ConfigError, UsageError
 from trainer.launch import platform
 from trainer.launch.description.job import Job
 from trainer.launch.platform import Finding, Rendered, Status
-from trainer.launch.vertex import entries, exported, findings, registry, render
+from trainer.launch.vertex import dataflow_run, entries, exported, findings, registry, render
 from trainer.launch.vertex.dataflow_jobs import DataflowJobs
 from trainer.launch.vertex.jobs import Jobs, send_once
 from trainer.launch.vertex.refusals import RefusedError
@@ -32,10 +32,14 @@ class VertexAI:
 
     def render(self, job: Job, stage: str) -> Rendered:
         """See `Platform`."""
-        return render.rendered(job, stage)
+        advice = dataflow_run.ADVICE if stage == "preprocess" else ""
+        return dataclasses.replace(render.rendered(job, stage), advice=advice)
 
     def submit(self, job: Job, stage: str) -> tuple[Status, bool]:
         """See `Platform`."""
+        if stage == "preprocess":
+            command, labels = render.render(job, stage)["command"], render.labels(job, stage)
+            return dataflow_run.run(self._google, command, labels, job.data_set)
         kind, body = render.request(job, stage)
         jobs = TrainingJobs(self._google)
         output = body["labels"][platform.OUTPUT]
@@ -44,12 +48,12 @@ class VertexAI:
     def status(self, name: str, stage: str) -> Status:
         """See `Platform`."""
         jobs = self._jobs(stage)
-        return jobs.renewed(self._newest(jobs, name))
+        return jobs.renewed(self._newest(name, stage))
 
     def logs(self, name: str, stage: str, *, follow: bool) -> Iterator[str]:
         """See `Platform`."""
         jobs = self._jobs(stage)
-        found = self._newest(jobs, name)
+        found = self._newest(name, stage)
         if not follow:
             return map(str, jobs.entries(found, found.created))
         return map(
@@ -64,7 +68,7 @@ class VertexAI:
     def cancel(self, name: str, stage: str) -> Status:
         """See `Platform`."""
         jobs = self._jobs(stage)
-        found = self._newest(jobs, name)
+        found = self._newest(name, stage)
         try:
             jobs.end(found)
         except RefusedError:
@@ -99,9 +103,8 @@ class VertexAI:
         Raises:
             DataError: the run is not complete.
         """
-        jobs = TrainingJobs(self._google)
         if stage == "tune":
-            output = jobs.best_run(self._newest(jobs, name))
+            output = TrainingJobs(self._google).best_run(self._newest(name, stage))
         else:
             output = job.output if job is not None else self.status(name, stage).output
         found = exported.read(output)
@@ -130,11 +133,14 @@ class VertexAI:
             )
         return DataflowJobs(self._google) if stage == "preprocess" else TrainingJobs(self._google)
 
-    def _newest(self, jobs: Jobs, name: str) -> Status:
-        found = max(jobs.labelled(platform.NAME, name), key=lambda one: one.created, default=None)
+    def _newest(self, name: str, stage: str) -> Status:
+        named = self._jobs(stage).labelled(platform.NAME, name)
+        of_stage = (one for one in named if one.stage == stage)
+        found = max(of_stage, key=lambda one: one.created, default=None)
         if found is None:
             raise UsageError(
-                f"there is no job {name} in {self._google.place}: `cxr14-launch list vertex "
+                f"there is no job {name} of the stage {stage} in {self._google.place}: "
+                f"`cxr14-launch list vertex "
                 f"--project={self.project} --region={self.region}` shows those that are"
             )
         return found

@@ -60,7 +60,8 @@ def test_beam_knows_every_flag_and_what_it_means(full: list[str]) -> None:
     from preprocessing.workers import runner
 
     _, _, left = flags.parse(full)
-    chosen = runner.options(left, images=1000)  # which refuses what Beam does not know
+    # It refuses what Beam does not know; with --dry_run it does not ask a bucket about itself.
+    chosen = runner.options([*left, "--dry_run=true"], images=1000)
     cloud = chosen.view_as(beam.GoogleCloudOptions)
     worker = chosen.view_as(beam.WorkerOptions)
     assert chosen.view_as(beam.StandardOptions).runner == "DataflowRunner"

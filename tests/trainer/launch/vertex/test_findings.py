@@ -26,6 +26,7 @@ def look(impatient: None, google_apis: Any, job_file: Callable[..., str]) -> Loo
     }
     google_apis.permissions = {
         *(f"aiplatform.customJobs.{verb}" for verb in ("create", "list", "cancel")),
+        *(f"aiplatform.hyperparameterTuningJobs.{verb}" for verb in ("create", "list", "cancel")),
         "logging.logEntries.list",
     }
     google_apis.accounts = {ACCOUNT: {"iam.serviceAccounts.actAs"}}

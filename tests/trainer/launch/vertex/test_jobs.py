@@ -40,6 +40,16 @@ def test_another_name_for_the_same_output_makes_no_second_writer(
     assert len(google_apis.made(CREATE)) == 1
 
 
+def test_a_tuning_and_a_training_do_not_write_to_one_output(
+    launch: Launch, google_apis: Any, job_file: Callable[..., str]
+) -> None:
+    path = job_file(tune={"parameters": {"optimizer.learning_rate": {"min": 1e-5, "max": 1e-2}}})
+    assert launch("submit", f"--job={path}", "--stage=tune")[0] == 0
+    code, out, err = launch("submit", f"--job={path}")
+    assert (code, out) == (0, f"{PLACE}/hyperparameterTuningJobs/1\n") and "sent nothing" in err
+    assert google_apis.made(CREATE) == []
+
+
 @pytest.mark.parametrize("done", [True, False])
 def test_no_answer_to_a_job_that_is_sent_makes_one_job(
     launch: Launch, google_apis: Any, job_file: Callable[..., str], done: bool

@@ -63,7 +63,7 @@ def test_an_accelerator_unknown_to_vertex_is_refused_before_sending(
 def test_a_job_that_is_not_there_is_a_usage_error(launch: Launch) -> None:
     code, out, err = launch("status", "nothing")
     assert (code, out, err.count("\n")) == (64, "", 1)
-    assert f"there is no job nothing in {PLACE}: `cxr14-launch list vertex --project=my-p" in err
+    assert f"there is no job nothing of the stage train in {PLACE}: `cxr14-launch list ver" in err
 
 
 def test_all_jobs_are_listed_newest_first(launch: Launch, google_apis: Any) -> None:
