@@ -46,7 +46,8 @@ test-tensorflow-io: .venv-tensorflow-io/.installed
 	  tests/trainer/test_*.py $(WITH_TENSORFLOW:%=tests/trainer/%) \
 	  -m "not slow and not distributed and not gpu"
 
-## golden: writes the golden files again; read the difference before you commit it.
+## golden: writes the golden files and configs/kubernetes again; read the difference before you
+## commit it.
 golden: .venv-dev/.installed
 	CXR14_REGENERATE_GOLDEN=1 .venv-dev/bin/python -m pytest tests/trainer/launch
 

@@ -23,7 +23,10 @@ from cxr14_sandbox import IMAGE_ENV, IMAGE_USER, Container, Mount, Process
 Spec = Mapping[str, Any]
 
 _PROGRAM = "cxr14-train"  # the entry point of the image
-_PROGRAMS = {"cxr14-preprocess": (sys.executable, "-m", "preprocessing.task")}
+_PROGRAMS = {
+    "cxr14-preprocess": (sys.executable, "-m", "preprocessing.task"),
+    "python": (sys.executable,),
+}
 _FIELD = re.compile(r"metadata\.(annotations|labels)\['([^']+)'\]")
 # Without it, workers on one machine take the cores from each other most of the time.
 _SHARED_CORES = {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}

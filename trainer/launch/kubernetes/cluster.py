@@ -36,8 +36,9 @@ class Cluster:
             section = dataclasses.replace(job.kubernetes, namespace=self.namespace)
             job = dataclasses.replace(job, kubernetes=section)
         manifest = render.render(job, stage)
-        [metadata, *_] = [one["metadata"] for one in manifest.get("items", [manifest])]
-        about = f"the {manifest['kind']} {metadata['namespace']}/{metadata['name']}"
+        objects = manifest.get("items", [manifest])
+        metadata, kinds = objects[0]["metadata"], " and ".join(one["kind"] for one in objects)
+        about = f"the {kinds} {metadata['namespace']}/{metadata['name']}"
         if manifest["kind"] == "JobSet":
             about += f", whose {job.timeout_hours:g} hours count for each attempt"
         return Rendered(manifest, manifest, about)
