@@ -51,7 +51,7 @@ def blaming(path: str) -> Iterator[None]:
 def _ways(problem: str) -> Iterator[tuple[str, ...]]:
     """Yields keys that may lead to what a sentence is about, which begins with the key."""
     first, *words = re.findall(r"[\w.]*\w", problem) or [""]
-    if first in ("args", "preprocess.args"):
+    if first in ("args", "preprocess.args", "preprocess.beam"):
         names = [name for word in words for name in (word, f"config.{word}")]
         yield from ((*first.split("."), name) for name in names)
     if first.startswith("tune.parameters."):

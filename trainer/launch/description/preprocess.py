@@ -18,7 +18,8 @@ class Preprocess:
     output: str | None = setting(None, FREE)
     """Folder of the data set; none takes the trainer's --data."""
     image: str | None = setting(None, FREE, pattern=patterns.IMAGE, form=patterns.IMAGE_FORM)
-    """Container image; none takes the job's. Dataflow needs the one that is built for it."""
+    """Container image; none takes the job's, but Dataflow needs one that is built with
+    FLAVOR=preprocess."""
     machine_type: str | None = setting(None, FREE)
     """Machine type of Dataflow's workers, or of the pod's node; none leaves the choice to them."""
     max_workers: int = setting(20, FREE, ge=1, le=1000, unit="machines")

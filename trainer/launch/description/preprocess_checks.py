@@ -24,9 +24,10 @@ def problems(job: Job, preprocess: Preprocess) -> Iterator[str]:
         if problem := argument_checks.flag_problem(argument):
             yield f"preprocess.args holds {problem}"
         elif problem := _path_problem(job, name, value):
+            preset = "; or take preset:NAME, see cxr14-preprocess --list_presets"
             yield (
                 f"preprocess.args holds --{name}={value}, but the workers see no file of this "
-                f"machine: {problem}"
+                f"machine: {problem}{preset if name == 'config' else ''}"
             )
     if problem := _refusal(job):
         yield f"preprocess.args {problem}"

@@ -145,7 +145,7 @@ BAD_PREPROCESS = {
     "output twice": ({"args": {"output": "gs://b/x"}}, "preprocess.args holds --output"),
     "help": ({"args": {"help": True}}, "preprocess.args holds --help"),
     "local images": ({"args": {**MADE_OF, "images": "/d"}}, "preprocess.args holds --images=/d"),
-    "local settings": ({"args": {**MADE_OF, "config": "nih.yaml"}}, "--config=nih.yaml, but"),
+    "local settings": ({"args": {**MADE_OF, "config": "nih.yaml"}}, "take preset:NAME, see"),
     "no preset": ({"args": {**MADE_OF, "config": "preset:hin"}}, "preset:hin does not exist"),
     "no labels": ({"args": {"images": "gs://bkt/i"}}, "--labels is missing"),
     "no source": ({"args": {**MADE_OF, "source": "mimic"}}, "mimic"),
