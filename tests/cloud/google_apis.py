@@ -155,8 +155,9 @@ class GoogleApis(http.server.ThreadingHTTPServer):
         if path == "/v2/entries:list":
             return self._page("entries", self._logged(body), body)
         if last == "messages":
-            wanted = query["minimumImportance"]
-            order = [f"JOB_MESSAGE_{word}" for word in ("BASIC", "WARNING", "ERROR")]
+            words = ("DEBUG", "DETAILED", "BASIC", "WARNING", "ERROR")
+            order = [f"JOB_MESSAGE_{word}" for word in words]
+            wanted = query.get("minimumImportance", order[0])
             found = [
                 one
                 for one in self.messages

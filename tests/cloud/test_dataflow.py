@@ -298,3 +298,51 @@ def test_a_missing_flag_of_dataflow_is_one_sentence(gcs: Any, argv: list[str]) -
     assert code == 64, errors
     sentence = errors.strip().splitlines()[-1]
     assert "--runner=DataflowRunner: Missing required option: project" in sentence
+
+
+def test_the_launcher_sends_it_and_finds_it_by_its_labels(
+    gcs: Any, argv: list[str], google_apis: Any, tmp_path: pathlib.Path
+) -> None:
+    job_file = tmp_path / "job.yaml"
+    flags = [flag for flag in argv if flag.startswith(("--images", "--labels", "--t", "--config"))]
+    section = {"args": [flag for flag in flags if "temp_" not in flag], "image": IMAGE}
+    job = {
+        "name": "chest-1",
+        "image": IMAGE,
+        "args": {"data": f"{_home(argv)}/shards"},
+        "output": f"{_home(argv)}/runs/1",
+        "vertex": {"project": "my-project", "region": "us-central1"},
+        "preprocess": section,
+    }
+    job_file.write_text(json.dumps(job))
+
+    def end(request: str) -> None:
+        if request.endswith("/jobs/1"):
+            google_apis.resources[request.removeprefix("GET /v1b3/")]["currentState"] = (
+                "JOB_STATE_DONE"
+            )
+
+    google_apis.on_request = end
+
+    def launch(verb: str) -> subprocess.CompletedProcess[str]:
+        words = [f"--job={job_file}", "--stage=preprocess", f"--api_endpoint={google_apis.address}"]
+        return subprocess.run(
+            [sys.executable, "-m", "trainer.launch.task", verb, "vertex", *words],
+            env=gcs.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+
+    sent = launch("submit")
+    # The stand-in for Dataflow says that the job is done, and has written nothing.
+    assert (sent.returncode, sent.stdout) == (65, ""), sent.stderr
+    lines = sent.stderr.strip().splitlines()
+    assert lines[-1].endswith("cxr14-preprocess ended with exit code 65: it says why above")
+    assert "shards were not written" in lines[-2]
+    found = launch("status")
+    assert found.returncode == 0, found.stderr
+    assert "name: chest-1\nstage: preprocess\nstate: succeeded\n" in found.stdout
+    (body,) = google_apis.made("^POST /v1b3/.*/jobs$")
+    assert body["labels"]["cxr14-name"] == "chest-1"

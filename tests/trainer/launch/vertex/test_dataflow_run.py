@@ -47,6 +47,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts another program in the place of cxr14-preprocess."""
 
     def put(*, code: int = 0, sends: bool = True) -> None:
+        monkeypatch.setattr(metadata, "version", lambda name: "of Beam's client")
         text = PROGRAM.replace("SENDS", str(sends)).replace("CODE", str(code))
         monkeypatch.setattr(dataflow_run, "PROGRAM", (sys.executable, "-c", text))
 

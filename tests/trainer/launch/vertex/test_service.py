@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from trainer.launch import task
+from trainer.launch.vertex.service import Google
 
 Launch = Callable[..., tuple[int, str, str]]
 CREATE = "^POST .*/customJobs$"
@@ -67,3 +68,28 @@ def test_too_many_requests_at_once_are_sent_again(
 ) -> None:
     google_apis.fail(CREATE, 429, message="Quota exceeded for 'Requests per minute'")
     assert launch("submit", f"--job={job_file()}")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "expected"),
+    [
+        (
+            None,
+            ("https://us-central1-aiplatform.googleapis.com", "https://logging.googleapis.com"),
+        ),
+        (
+            "us-central1-aiplatform.p.googleapis.com",
+            ("https://us-central1-aiplatform.p.googleapis.com", "https://logging.googleapis.com"),
+        ),
+        (
+            "https://private.example.com/",
+            ("https://private.example.com", "https://logging.googleapis.com"),
+        ),
+        ("http://localhost:8080", ("http://localhost:8080", "http://localhost:8080")),
+    ],
+)
+def test_only_a_server_on_this_machine_takes_the_place_of_all_services(
+    endpoint: str | None, expected: tuple[str, str]
+) -> None:
+    google = Google("my-project", "us-central1", endpoint)
+    assert (google._address("aiplatform"), google._address("logging")) == expected
