@@ -7,7 +7,6 @@ What takes time to import is imported after SIGTERM and Ctrl-C are heard.
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 
 from preprocessing.contract.errors import JobError
@@ -56,7 +55,7 @@ def main(
     except JobError as error:
         log.say(_PROGRAM, str(error), error.exit_code)
         if isinstance(error, cluster.LostPeerError):
-            time.sleep(error.seconds_to_wait(os.environ))
+            stops.came.wait(error.seconds_to_wait(os.environ))
         finish(error.exit_code)
         return error.exit_code
 

@@ -265,8 +265,11 @@ def _mounts(spec: Spec, machine: Machine, folder: pathlib.Path) -> list[Mount]:
             found.append(Mount(path, None, size))
             continue
         claim = volumes[name].get("persistentVolumeClaim", {}).get("claimName", name)
-        lasting = machine.volume(claim, group) if empty is None else None
-        source = lasting or _made(folder / f"volume-{name}", group)
+        bucket = volumes[name].get("csi", {}).get("volumeAttributes", {}).get("bucketName")
+        if empty is not None:
+            source = _made(folder / f"volume-{name}", group)
+        else:
+            source = machine.bucket(bucket) if bucket else machine.volume(claim, group)
         if "subPath" in mount:
             source = _made(source / mount["subPath"], group)
         found.append(Mount(path, source, "", read_only))

@@ -77,15 +77,9 @@ class Ports:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a worker runs.
-
-    Attributes:
-        environ: what its platform puts into the environment.
-        prefix: what leads the command line, as `ip netns exec NAME`.
-    """
+    """Where a worker runs: what its platform puts into the environment."""
 
     environ: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    prefix: tuple[str, ...] = ()
 
 
 def on_loopback(ports: Sequence[int]) -> list[Place]:
@@ -157,7 +151,7 @@ class Job:
             **place.environ,
         }
         log = self._folder / f"start{self.starts:03d}-worker{at}.log"
-        command = [*_MORTAL, *place.prefix, sys.executable, "-m", self._module, *self._flags[at]]
+        command = [*_MORTAL, sys.executable, "-m", self._module, *self._flags[at]]
         with log.open("wb") as file:
             process = subprocess.Popen(
                 command,
@@ -254,15 +248,15 @@ class Cluster:
         flags: Sequence[Any],
         *,
         workers: int = 1,
-        places: Sequence[Place] = (),
         module: str = "trainer.task",
     ) -> Job:
         """Returns a job on loopback, not started yet; a single worker learns of no cluster."""
-        if workers > 1 and not places:
+        places = [Place()]
+        if workers > 1:
             self._ports.append(Ports(workers))
             places = on_loopback(self._ports[-1].numbers)
         folder = self._folder / f"job{len(self._jobs):02d}"
-        self._jobs.append(Job(flags, folder=folder, places=places or [Place()], module=module))
+        self._jobs.append(Job(flags, folder=folder, places=places, module=module))
         return self._jobs[-1]
 
     def end(self) -> None:

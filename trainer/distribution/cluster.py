@@ -31,7 +31,7 @@ class LostPeerError(StoppedError):
 
     @staticmethod
     def seconds_to_wait(environ: Mapping[str, str]) -> float:
-        """Returns how long the process has to wait before it ends; SIGTERM ends it sooner."""
+        """Returns how long the process has to wait for a request to stop before it ends."""
         return _UNSEEN_SECONDS if environ.get("CXR14_WORKERS") else 0.0
 
 
