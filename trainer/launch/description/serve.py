@@ -15,6 +15,9 @@ class Serve:
         "tensorflow/serving:2.21.0", FREE, pattern=patterns.IMAGE, form=patterns.IMAGE_FORM
     )
     """Container image with `tensorflow_model_server`, of the TensorFlow that trained or newer."""
+    fetch_image: str | None = setting(None, FREE, pattern=patterns.IMAGE, form=patterns.IMAGE_FORM)
+    """Image of this project that copies the model to where the server looks; none takes the job's.
+    One without CUDA, built with FLAVOR=default or preprocess, is there sooner."""
     model: str | None = setting(None, FREE)
     """Folder of the SavedModel; none takes saved_model below `output`."""
     replicas: int = setting(1, FREE, ge=1)

@@ -47,10 +47,12 @@ def test_the_server_finds_a_numbered_version_that_was_fetched_whole(
 
 def test_a_mounted_model_is_only_read(job_file: Callable[..., str]) -> None:
     kubernetes = {"volumes": [{"name": "runs", "mount": "/mnt/runs", "claim": "c"}]}
-    path = job_file(serve={"model": "/mnt/runs/1/saved_model"}, kubernetes=kubernetes, vertex=...)
+    serve = {"model": "/mnt/runs/1/saved_model", "fetch_image": "registry.example.com/small:1.0"}
+    path = job_file(serve=serve, kubernetes=kubernetes, vertex=...)
     spec = pod(rendered(path, "serve")["items"][0])
     assert spec["initContainers"][0]["args"][0] == "/mnt/runs/1/saved_model"
     assert {"name": "runs", "mountPath": "/mnt/runs", "readOnly": True} in spec["initContainers"][
         0
     ]["volumeMounts"]
     assert "/mnt/runs" not in str(spec["containers"])
+    assert spec["initContainers"][0]["image"] == serve["fetch_image"]
