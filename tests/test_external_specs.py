@@ -177,7 +177,7 @@ def test_dstack_lets_the_trainer_save(on_path: Callable[..., dict[str, str]]) ->
     begun = time.monotonic()
     ended, said = as_dstack_runs(on_path("cxr14-train", saves), interrupt_at="began")
     assert (ended, "saved" in said) == (75, True), said
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 10  # when its runner would kill
 
 
 LONG = pytest.mark.skipif(

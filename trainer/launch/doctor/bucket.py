@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, cast
 
 from preprocessing.contract.errors import JobError, ResourceError
 from preprocessing.contract.files import buckets, probe, storage
+from trainer.launch.doctor.sight import LOGIN
 from trainer.launch.platform import Finding
 
 if TYPE_CHECKING:
     from preprocessing.contract.files.google_storage import GoogleCloudStorage
 
-LOGIN = "gcloud auth application-default login"
 _ROLE = "roles/storage.objectUser"
 # Regions that a location of several has, by the start of their names.
 _PARTS = {"US": ("us-",), "EU": ("europe-",), "ASIA": ("asia-",)}

@@ -3,19 +3,38 @@
 
 from collections.abc import Iterator
 
+from preprocessing.contract.files import storage
 from trainer.launch.description.job import Job
-from trainer.launch.doctor import bucket, image, training
+from trainer.launch.doctor import bucket, image, preprocessing, sight, training
 from trainer.launch.platform import Finding, Place
 
 
 def findings(job: Job, stage: str, place: Place) -> Iterator[Finding]:
     """Looks at everything; tries the bucket with a small object that does not stay."""
     yield from before_sending(job, stage)
-    yield from bucket.findings(job.output, place.account, place.region)
-    yield image.finding(job.image, job.machine_type)
+    if stage != "serve":
+        output = job.output_of(stage)
+        reason = sight.hidden(job, output)
+        tried = [Finding(f"output {output}", None, reason)] if reason else None
+        yield from tried or bucket.findings(output, place.account, place.region)
+    yield image.finding(*_run_by(job, stage))
 
 
 def before_sending(job: Job, stage: str) -> Iterator[Finding]:
     """Looks at what is read within seconds and decides about paid hours; writes nothing."""
     if stage == "train":
         yield from training.findings(job)
+    elif stage == "preprocess" and job.preprocess is not None:
+        yield from preprocessing.findings(job)
+    elif stage == "serve" and job.serve is not None:
+        model = job.served_model
+        yield sight.there(job, "SavedModel", storage.join(model, "saved_model.pb"))
+
+
+def _run_by(job: Job, stage: str) -> tuple[str, str | None]:
+    """Returns the image of a stage, and the type of the machine that runs it, if that is known."""
+    if stage == "preprocess" and job.preprocess is not None:
+        return job.preprocess_image, job.preprocess.machine_type
+    if stage == "serve" and job.serve is not None:
+        return job.serve.image, None
+    return job.image, job.machine_type

@@ -7,6 +7,7 @@ import pytest
 
 from preprocessing.contract.files.google_storage import GoogleCloudStorage
 from trainer.launch.doctor import bucket as buckets
+from trainer.launch.doctor.sight import LOGIN
 
 SA = "cxr14@my-project.iam.gserviceaccount.com"
 
@@ -39,7 +40,7 @@ def test_the_rights_of_the_jobs_own_account_are_known(
 def test_a_refusal_of_another_account_is_unknown(on_gcs: Any, bucket: str, request_: str) -> None:
     on_gcs.spoil(f"^{request_}", "status", argument=403, times=100)
     mine, job = tried(f"{bucket}/runs/1")
-    assert mine.ok is None and "storage.objects." in mine.said and mine.fix == buckets.LOGIN
+    assert mine.ok is None and "storage.objects." in mine.said and mine.fix == LOGIN
     assert job.ok is None
     left = on_gcs.names(bucket)
     assert bool(left) == (request_ == "DELETE ")
@@ -57,7 +58,7 @@ def test_no_credentials_and_other_stores_are_unknown(
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     [found, place] = tried(f"{bucket}/runs/1", SA, "us-central1")
-    assert found.ok is None and found.fix == buckets.LOGIN and place.ok is None
+    assert found.ok is None and found.fix == LOGIN and place.ok is None
     [other] = tried("s3://bucket/runs/1", SA, "us-central1")
     assert other.ok is None
 

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from trainer.launch import task
+from trainer.launch.description import job_file as reader
+from trainer.launch.doctor import examination
 from trainer.launch.kubernetes.cluster import Cluster
-from trainer.launch.platform import Finding
+from trainer.launch.platform import Finding, Place
 
 ARGS = {
     "config.data.global_batch_size": 4,
@@ -110,3 +112,34 @@ def test_a_sender_who_may_not_read_the_bucket_may_send(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     assert task.run(["cxr14-launch", "submit", "kubernetes", f"--job={path}"]) == 130
     assert len(on_no_platform) == 1
+
+
+def test_each_stage_is_asked_about_what_it_needs(
+    on_gcs: Any, bucket: str, registry: Any, job_file: Callable[..., str]
+) -> None:
+    registry.scheme = ""
+    for name in ("train", "beam", "serving"):
+        registry.push(name, "1", "amd64")
+    data = {"images": f"{bucket}/png", "labels": f"{bucket}/labels.csv"}
+    for name in ("png/1.png", "labels.csv", "runs/1/saved_model/saved_model.pb"):
+        on_gcs.write(f"{bucket}/{name}", b"a,b")
+    job = reader.load(
+        job_file(
+            image=f"{registry.host}/train:1",
+            args={"data": f"{bucket}/shards", **ARGS},
+            output=f"{bucket}/runs/1",
+            preprocess={"args": data, "image": f"{registry.host}/beam:1"},
+            serve={"image": f"{registry.host}/serving:1"},
+        )
+    )
+    for stage, image, written in (
+        ("train", "train", "runs/1"),
+        ("preprocess", "beam", "shards"),
+        ("serve", "serving", None),
+    ):
+        found = list(examination.findings(job, stage, Place()))
+        assert found[-1].what == f"image {registry.host}/{image}:1" and found[-1].ok
+        outputs = [one.what for one in found if one.what.startswith("output")]
+        assert outputs == ([f"output {bucket}/{written}"] if written else [])
+        wrong = [one.what for one in found if one.ok is False]
+        assert wrong == ([f"data set {bucket}/shards"] if stage == "train" else [])

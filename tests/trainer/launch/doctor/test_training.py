@@ -251,6 +251,25 @@ def test_what_the_trainer_takes_is_not_refused(
     assert "7 steps an epoch" in said and "is not there yet" in said
 
 
+def test_what_lies_on_a_volume_is_seen_by_the_pods_alone(
+    data_set: Any, tmp_path: pathlib.Path
+) -> None:
+    mounts = [data_set.folder, str(tmp_path)]
+    own = [Volume(name=f"v{at}", mount=mount, claim="c") for at, mount in enumerate(mounts)]
+    asked = job(data_set.folder, tmp_path / "out", config__model__weights=str(tmp_path / "w.h5"))
+    pods = dataclasses.replace(asked, kubernetes=Kubernetes(volumes=own))
+    assert {one.ok for one in training.findings(pods)} == {None}
+    pods = dataclasses.replace(asked, kubernetes=Kubernetes(volumes=own[1:]))
+    seen = {one.what.split()[0]: one.ok for one in training.findings(pods)}
+    assert seen == {
+        "data": True,
+        "shards": True,
+        "settings": True,
+        "model.weights": None,
+        "run": None,
+    }
+
+
 def test_settings_in_a_bucket_are_read_and_what_cannot_be_read_is_unknown(
     on_gcs: Any, bucket: str, data_set: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
@@ -266,6 +285,10 @@ def test_settings_in_a_bucket_are_read_and_what_cannot_be_read_is_unknown(
     assert found("config.yaml").ok and not found("config.yaml", gpus).ok
     assert re.search("epcohs", found("wrong.yaml").said) and found("wrong.yaml").ok is False
     assert found("none.yaml").ok is False
+    args = {"data": data_set.folder, "config": f"{bucket}/config.yaml", "mode": "train"}
+    args["compare"] = f"{bucket}/other.csv"
+    [misused] = training.findings(Job(name="x", image="x:1", args=args, output=bucket))
+    assert misused.ok is False and "--compare goes with --mode=report" in misused.said
     on_gcs.spoil("^GET .*config.yaml", "status", argument=403, times=9)
     assert found("config.yaml").ok is None
     on_gcs.forget()
