@@ -43,8 +43,8 @@ class Vertex:
     flex_start: bool = setting(False, FREE)
     """Wait until all machines are there (Dynamic Workload Scheduler, FLEX_START); of GPUs for L4,
     A100, H100, H200 and B200, and up to 168 hours. Not together with `spot`."""
-    max_wait_hours: float = setting(24.0, FREE, ge=0, le=8760, unit="hours")
-    """How long `flex_start` waits; 0 for as long as it takes."""
+    max_wait_hours: float | None = setting(None, FREE, ge=0, le=8760, unit="hours")
+    """How long `flex_start` waits; 0 for as long as it takes, none for Vertex AI's own, a day."""
     network: str | None = setting(
         None,
         FREE,

@@ -34,6 +34,8 @@ def problems(job: Job, vertex: Vertex) -> Iterator[str]:
         )
     if vertex.flex_start:
         yield from _flex_start(job)
+    elif vertex.max_wait_hours is not None:
+        yield "vertex.max_wait_hours is for vertex.flex_start, which is not set: set it to true"
     if job.accelerator is not None and not job.accelerator.is_tpu:
         yield from _gpu(job.accelerator)
     elif job.accelerator is not None and job.accelerator.type != machines.VERTEX_TPU:

@@ -44,6 +44,7 @@ BAD_VERTEX = {
         "vertex.kms_key is in global, but must be in the job's region",
     ),
     "key by name": ({"kms_key": "b"}, "vertex.kms_key is 'b'"),
+    "wait for nothing": ({"max_wait_hours": 3}, "vertex.max_wait_hours is for vertex.flex_start"),
     "negative wait": ({"flex_start": True, "max_wait_hours": -1}, "vertex.max_wait_hours is -1"),
     "disk that Vertex AI does not know": (
         {"boot_disk_type": "pd-balanced"},

@@ -82,13 +82,13 @@ def test_a_tpu_is_known_by_its_machine_and_topology(job_file: Callable[..., str]
     assert pool["machineSpec"] == {"machineType": "ct5lp-hightpu-4t", "tpuTopology": "2x2"}
 
 
-@pytest.mark.parametrize(("hours", "wait"), [(1.5, "5400s"), (0, "0s")])
+@pytest.mark.parametrize(("hours", "wait"), [(1.5, "5400s"), (0, "0s"), (None, None)])
 def test_a_job_may_wait_for_its_machines(
-    job_file: Callable[..., str], hours: float, wait: str
+    job_file: Callable[..., str], hours: float | None, wait: str | None
 ) -> None:
     section = {"project": "proj-x", "region": "us-central1", "flex_start": True}
     scheduling = spec_of(job_file(vertex={**section, "max_wait_hours": hours}))["scheduling"]
-    assert (scheduling["strategy"], scheduling["maxWaitDuration"]) == ("FLEX_START", wait)
+    assert (scheduling["strategy"], scheduling.get("maxWaitDuration")) == ("FLEX_START", wait)
     assert "maxWaitDuration" not in spec_of(job_file())["scheduling"]
 
 
