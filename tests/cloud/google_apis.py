@@ -21,6 +21,7 @@ Body = dict[str, Any]
 PLACE = "projects/my-project/locations/us-central1"
 _LABEL = re.compile(r'labels\.([a-z0-9_-]+)(?::\*|="([^"]*)")')
 _MOMENT = re.compile(r'timestamp>="([^"]+)"')
+_OVER = ("JOB_STATE_DONE", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED")
 _COLLECTIONS = ("customJobs", "hyperparameterTuningJobs", "models", "jobs")
 
 
@@ -108,7 +109,7 @@ class GoogleApis(http.server.ThreadingHTTPServer):
     def add_preprocessing(self, state: str) -> Body:
         """Puts a job of Dataflow."""
         found = {**labels(), "cxr14-stage": "preprocess"}
-        return self.add("jobs", labels=found, currentState=f"JOB_STATE_{state}")
+        return self.add("jobs", name="quick-run", labels=found, currentState=f"JOB_STATE_{state}")
 
     def log(self, resource: str, text: str, *, second: int, **more: Any) -> None:
         """Puts an entry into the log of a job."""
@@ -251,7 +252,8 @@ class GoogleApis(http.server.ThreadingHTTPServer):
         fixed = {"name": name, "createTime": f"2026-11-29T09:00:{self._made:02d}Z"}
         state = {"id": str(self._made), "currentState": "JOB_STATE_PENDING"}
         state = state if kind == "jobs" else {"state": "JOB_STATE_PENDING"}
-        self.resources[name] = {**fixed, **state, **body, "name": name}
+        own = {"name": body.get("name", "") if kind == "jobs" else name}
+        self.resources[name] = {**fixed, **state, **body, **own}
         return self.resources[name]
 
     def _listed(self, name: str, query: dict[str, str]) -> list[Body]:
@@ -260,6 +262,8 @@ class GoogleApis(http.server.ThreadingHTTPServer):
             found
             for resource, found in self.resources.items()
             if resource.rpartition("/")[0] == name
+            and query.get("name") in (None, found["name"])
+            and not (query.get("filter") == "ACTIVE" and found["currentState"] in _OVER)
             and all(
                 key in found.get("labels", {}) and value in ("", found["labels"][key])
                 for key, value in wanted

@@ -122,7 +122,8 @@ class Platform(Protocol):
     """A place that runs jobs.
 
     All methods but `render` reach the platform and raise:
-        ConfigError: it refuses, with the reason and what to do.
+        ConfigError: it cannot take the job as it is. An error of its own with the same exit code:
+            it refuses for another reason. Both say why and what to do.
         ServiceError: it did not answer.
         UsageError: there is no job of that name, or a package is missing.
     """

@@ -22,6 +22,7 @@ _STATES = {
     "DRAINED": CANCELLED,
 }
 _OVER = ("DONE", "UPDATED", "FAILED", "CANCELLED", "DRAINED")
+_MOST_LOOKED_UP = 100
 _SEVERITIES = {"WARNING": "WARNING", "ERROR": "ERROR"}
 
 
@@ -32,13 +33,25 @@ class DataflowJobs:
     google: Google
 
     def labelled(self, key: str, value: str) -> Iterator[Status]:
-        """Yields the jobs with a label, in no order; `*` takes any value."""
-        for found in self.google.pages("dataflow", self._path, "jobs", query={"filter": "ALL"}):
-            # A list need not hold labels.
-            known = found if "labels" in found else self._read(found)
-            labels = known.get("labels") or {}
+        """Yields the jobs with a label, in no order; `*` takes any value.
+
+        Of those with a certain output only those that are not over, and where Dataflow lists jobs
+        without their labels, of all jobs only the newest: each must be looked up by itself.
+        """
+        query = {"filter": "ACTIVE" if key == platform.OUTPUT else "ALL"}
+        if key == platform.NAME and value != "*":
+            query["name"] = value  # jobs are sent under the name that is their label
+        listed = self.google.pages("dataflow", self._path, "jobs", query=query)
+        looked_up = 0
+        for found in sorted(listed, key=lambda one: str(one.get("createTime")), reverse=True):
+            if "labels" not in found:
+                looked_up += 1
+                if looked_up > _MOST_LOOKED_UP:
+                    return
+                found = self._read(found)
+            labels = found.get("labels") or {}
             if platform.NAME in labels and value in ("*", labels.get(key)):
-                yield self._status(known)
+                yield self._status(found)
 
     def renewed(self, known: Status) -> Status:
         """Returns what Dataflow says of a job now."""

@@ -75,9 +75,9 @@ def run(
             raise
     if code != 0:
         raise EndedError(code if code > 0 else 128 - code)
-    sent = on_dataflow.labelled(platform.OUTPUT, label)
-    newest = max(sent, key=lambda one: one.created, default=None)
     name = labels[platform.NAME]
+    sent = on_dataflow.labelled(platform.NAME, name)
+    newest = max(sent, key=lambda one: one.created, default=None)
     return newest or Status(name, "preprocess", SUCCEEDED, output, "was complete already"), True
 
 

@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Iterator
 
-from preprocessing.contract.errors import ConfigError, JobError, ServiceError
+from preprocessing.contract.errors import JobError, ServiceError
 from trainer.launch import platform
 from trainer.launch.description.job import Job
 from trainer.launch.platform import Finding
@@ -70,7 +70,7 @@ def _guarded(what: str, check: Callable[[], Finding]) -> Finding:
     """Turns what keeps a check from seeing anything into a finding."""
     try:
         return check()
-    except (ConfigError, ServiceError) as error:
+    except (RefusedError, ServiceError) as error:
         # Each says what is in the way; it may be a right that the job itself does not need.
         return Finding(what, None, f"cannot be seen: {error}")
 

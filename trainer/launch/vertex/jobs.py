@@ -54,7 +54,7 @@ def send_once(jobs: Jobs, output: str, create: Callable[[], Status]) -> tuple[St
 
     Raises:
         ServiceError: there was no answer for about a minute.
-        ConfigError: it is refused.
+        RefusedError: it is refused.
     """
     tried = False
 

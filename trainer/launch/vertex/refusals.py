@@ -35,15 +35,17 @@ _ACT_AS = re.compile("actAs|act as")
 _PERMISSION = re.compile(r"\b[a-z]+\.[A-Za-z]+\.[A-Za-z]+\b")
 
 
-class RefusedError(ConfigError):
-    """A request that a service refuses for good (exit 78).
+class RefusedError(JobError):
+    """A service, or a login, refuses for good what is not the job file's fault (exit 78).
 
     Attributes:
-        status: of the answer, by HTTP.
+        status: of the answer, by HTTP; 0 if nothing was asked.
         reason: Google's word for it, such as SERVICE_DISABLED; empty if it gives none.
     """
 
-    def __init__(self, text: str, status: int, reason: str) -> None:
+    exit_code = ConfigError.exit_code
+
+    def __init__(self, text: str, status: int = 0, reason: str = "") -> None:
         super().__init__(text)
         self.status, self.reason = status, reason
 

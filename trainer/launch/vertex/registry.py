@@ -3,12 +3,13 @@
 
 import time
 
-from preprocessing.contract.errors import ConfigError, ServiceError
+from preprocessing.contract.errors import ServiceError
 from preprocessing.contract.files import faults, patience
 from trainer.launch import platform
 from trainer.launch.manifests import Spec
 from trainer.launch.vertex import service
 from trainer.launch.vertex.exported import MOST_LABELS, Exported
+from trainer.launch.vertex.refusals import RefusedError
 from trainer.launch.vertex.service import Google
 
 # Serves SavedModels by the contract of Vertex AI; of its own images the newest with TensorFlow.
@@ -38,7 +39,7 @@ def register(
         the same report is not.
 
     Raises:
-        ConfigError: Vertex AI refuses it.
+        RefusedError: Vertex AI does not take it.
         ServiceError: there was no answer, or the registration took too long.
     """
     mark = exported.digest[:_DIGITS]
@@ -105,7 +106,7 @@ def _wait(google: Google, operation: Spec) -> Spec:
         operation = google.insist("GET", "aiplatform", f"v1/{name}")
     if error := operation.get("error"):
         said = faults.line(error.get("message", "no reason given"))
-        raise ConfigError(
+        raise RefusedError(
             f"Vertex AI could not register the model ({said}): its service agent must be able to "
             "read the bucket"
         )

@@ -9,10 +9,11 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from preprocessing.contract.errors import ConfigError, ServiceError
+from preprocessing.contract.errors import ServiceError
 from preprocessing.contract.files import faults, patience
 from trainer.launch.manifests import Spec
 from trainer.launch.vertex import refusals
+from trainer.launch.vertex.refusals import RefusedError
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _ANSWER_S = 60.0
@@ -23,7 +24,7 @@ class Google:
     """The services of Google Cloud, for one project and region.
 
     Every method raises:
-        ConfigError: the service or the credentials refuse a request; a person must act.
+        RefusedError: the service or the credentials refuse a request; a person must act.
         ServiceError: there was no answer.
 
     Attributes:
@@ -147,13 +148,13 @@ def _explained(name: str) -> Iterator[None]:
     try:
         yield
     except exceptions.DefaultCredentialsError as error:
-        raise ConfigError(
+        raise RefusedError(
             f"there are no usable Google Cloud credentials ({faults.line(error)}): {faults.LOGIN}"
         ) from error
     except (exceptions.GoogleAuthError, OSError, ValueError) as error:
         if isinstance(error, exceptions.GoogleAuthError) and not _may_pass(error):
             said = faults.line(error.args[0] if error.args else error)
-            raise ConfigError(
+            raise RefusedError(
                 f"the login of this machine is no longer valid ({said}): {faults.LOGIN}"
             ) from error
         raise ServiceError(

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from trainer.launch.vertex import dataflow_jobs
+
 Launch = Callable[..., tuple[int, str, str]]
 
 
@@ -46,7 +48,13 @@ def test_labels_that_a_list_of_dataflow_leaves_out_are_looked_up(
     monkeypatch.setattr(
         google_apis,
         "_listed",
-        lambda *asked: [{"id": found["id"], "name": "x"} for found in listed(*asked)],
+        lambda *asked: [
+            {key: found[key] for key in ("id", "createTime")} for found in listed(*asked)
+        ],
     )
     code, out, _ = launch("status", "quick-run", "--stage=preprocess")
     assert code == 0 and "state: running" in out
+    for _ in range(3):
+        google_apis.add("jobs", name="of another", labels={})
+    monkeypatch.setattr(dataflow_jobs, "_MOST_LOOKED_UP", 2)
+    assert len(launch("list")[1].splitlines()) == 1
