@@ -26,7 +26,7 @@ def missing() -> str:
     namespaces = ("unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork")
     link = "mount -t tmpfs none /mnt && ip link add port0 type veth peer name port1"
     done = subprocess.run([*namespaces, "sh", "-c", link], capture_output=True, text=True)
-    return done.stderr.strip() and f"no namespaces for pods here: {done.stderr.strip()}"
+    return f"no namespaces for pods here: {done.stderr.strip()}" if done.returncode else ""
 
 
 class Network:
@@ -73,10 +73,6 @@ class Network:
     def cut(self, pid: int) -> None:
         """Takes a pod off the network: nothing arrives, and nobody tells the others."""
         self._ip("link", "set", "eth0", "down", namespace=f"/proc/{pid}/ns/net")
-
-    def mend(self, pid: int) -> None:
-        """Connects it again."""
-        self._ip("link", "set", "eth0", "up", namespace=f"/proc/{pid}/ns/net")
 
     def _write(self) -> None:
         lines = [" ".join((address, *names)) for address, names in self._names.items()]

@@ -120,10 +120,6 @@ class Process:
         """Takes it off the network."""
         self._network.cut(self._outer.pid)
 
-    def mend(self) -> None:
-        """Connects it again."""
-        self._network.mend(self._outer.pid)
-
     def forget(self) -> None:
         """Takes its names away."""
         self._network.forget(self.address)
