@@ -5,7 +5,7 @@ from typing import Any
 
 import kubernetes_validate
 
-VERSIONS = ("1.33", "1.35", "1.37")
+VERSIONS = tuple(f"1.{minor}" for minor in range(33, 38))
 
 
 def validate(manifest: dict[str, Any], version: str = VERSIONS[0]) -> None:

@@ -4,6 +4,7 @@
 import dataclasses
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -57,6 +58,19 @@ def test_kubectl_makes_what_the_launcher_sends(overlay: str) -> None:
     assert by_kind(objects) == by_kind(sent.get("items", [sent]))
     for one in objects:
         validate(one, VERSIONS[-1])
+
+
+@pytest.mark.parametrize(
+    ("file", "key"), [("kustomization.yaml", "patches"), ("job-patch.yaml", "op")]
+)
+def test_kubectl_refuses_a_misspelt_key(tmp_path: pathlib.Path, file: str, key: str) -> None:
+    shutil.copytree(FOLDER, tmp_path / "copy")
+    overlay = tmp_path / "copy/overlays/tpu-v5e"
+    text = (overlay / file).read_text()
+    assert f"{key}:" in text
+    (overlay / file).write_text(text.replace(f"{key}:", f"{key}z:"))
+    done = subprocess.run([KUBECTL, "kustomize", overlay], capture_output=True, check=False)
+    assert done.returncode != 0 and not done.stdout
 
 
 def test_every_shipped_job_file_has_an_overlay() -> None:
