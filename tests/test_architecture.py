@@ -57,7 +57,6 @@ TESTED_ELSEWHERE = {
     },
     "trainer.launch.platform": "launch/test_task.py",
     "trainer.launch.verbs": "launch/test_task.py",
-    "trainer.launch.kubernetes.connection": "launch/test_task.py",
     "trainer.launch.kubernetes.service": "launch/test_task.py",
     "trainer.predictions.formats": "predictions/test_table.py",
 }

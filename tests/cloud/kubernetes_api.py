@@ -9,6 +9,7 @@ It has no controllers: a test says what became of a job. Faults are set for the 
 import datetime
 import http.server
 import json
+import os
 import pathlib
 import re
 import threading
@@ -354,6 +355,8 @@ def write_kubeconfig(path: pathlib.Path, address: str, monkeypatch: pytest.Monke
     )
     from kubernetes.config import kube_config
 
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("KUBECONFIG", str(path))
     # The client reads the variable when it is imported.
     monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Connects to the cluster of kubectl's current context by the Python client of Kubernetes."""
+"""Connects to a cluster by the Python client of Kubernetes.
+
+That is the cluster of kubectl's current context, or in a pod without such a configuration the one
+that the pod runs in, with the rights of the pod's service account.
+"""
 
 import logging
 import os
@@ -23,6 +27,7 @@ def connect() -> Any:
         ConfigError: there is no cluster configured, or its credentials cannot be had.
     """
     try:
+        import urllib3
         from kubernetes import client, config, dynamic
     except ImportError as error:
         raise UsageError(
@@ -31,12 +36,14 @@ def connect() -> Any:
         ) from error
     settings = client.Configuration()
     settings.retries = False  # the client would also repeat what this module must not
-    connection = _configured(config, settings)
+    _configure(config, settings)
+    if not settings.verify_ssl:  # it was said so in kubectl's configuration
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     # Without discovery, which takes requests and leaves a file on this machine.
-    return dynamic.DynamicClient(connection, discoverer=lambda *_: None)
+    return dynamic.DynamicClient(client.ApiClient(settings), discoverer=lambda *_: None)
 
 
-def _configured(config: Any, settings: Any) -> Any:
+def _configure(config: Any, settings: Any) -> None:
     """Reads kubectl's configuration, in which a user may have written anything."""
     import yaml
 
@@ -48,7 +55,10 @@ def _configured(config: Any, settings: Any) -> Any:
     root = logging.getLogger()
     handlers, root.handlers = root.handlers, [listener]
     try:
-        connection = config.new_client_from_config(client_configuration=settings)
+        if _is_of_a_pod():
+            config.load_incluster_config(client_configuration=settings)
+        else:
+            config.load_kube_config(client_configuration=settings)
     except config.ConfigException as error:
         raise ConfigError(f"kubectl has no usable context: {faults.line(error)}") from error
     except (yaml.YAMLError, OSError, RuntimeError, *_WRITTEN_WRONGLY) as error:
@@ -64,11 +74,21 @@ def _configured(config: Any, settings: Any) -> Any:
             f"kubectl's credentials could not be had ({faults.line(said[0])}): see whether "
             "`kubectl get jobs` works"
         )
-    return connection
 
 
 def current_context() -> str:
-    """Returns the name of kubectl's current context."""
+    """Returns the name of kubectl's current context, or that it is this pod's cluster."""
     from kubernetes import config
 
+    if _is_of_a_pod():
+        return "of this pod"
     return str(config.list_kube_config_contexts()[1]["name"])
+
+
+def _is_of_a_pod() -> bool:
+    """Whether the cluster to use is the one that this process runs in."""
+    from kubernetes.config import kube_config
+
+    paths = kube_config.KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)
+    found = any(os.path.exists(os.path.expanduser(path)) for path in paths)
+    return not found and "KUBERNETES_SERVICE_HOST" in os.environ
