@@ -66,6 +66,9 @@ ENTRYPOINT ["cxr14-train"]
 FROM runtime AS flavor-default
 FROM runtime AS flavor-gpu
 FROM runtime AS flavor-tpu
+# TensorFlow looks for the driver of TPUs only where it is told to; the folder is that of BASE's Python.
+ENV NEXT_PLUGGABLE_DEVICE_USE_C_API=true \
+    TF_PLUGGABLE_DEVICE_LIBRARY_PATH=/opt/venv/lib/python3.11/site-packages/libtpu/libtpu.so
 FROM runtime AS flavor-tensorflow-io
 
 FROM runtime AS flavor-preprocess

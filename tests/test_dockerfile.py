@@ -141,6 +141,20 @@ def test_no_scratch_space_is_needed_outside_tmp() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", ["lib64", "lib"])
+def test_tensorflow_is_told_where_the_driver_of_tpus_is() -> None:
+    """Its wheel looks nowhere else, and the package libtpu has it in this place."""
+    found = dict(part.split("=", 1) for part in last_of("ENV", "tpu").split())
+    assert found["NEXT_PLUGGABLE_DEVICE_USE_C_API"] == "true"
+    [python] = re.findall(
+        r"^python:(\d+\.\d+)-",
+        dict(argument.split("=", 1) for argument in arguments_of("ARG") if "=" in argument)["BASE"],
+    )
+    folder = f"/opt/venv/lib/python{python}/site-packages"
+    assert found["TF_PLUGGABLE_DEVICE_LIBRARY_PATH"] == f"{folder}/libtpu/libtpu.so"
+    lock = (ROOT / "configs/requirements/tpu.txt").read_text()
+    assert re.search("^libtpu==", lock, re.MULTILINE)
+
+
 def test_tensorflow_finds_a_driver_where_googles_nodes_mount_it(
     tmp_path: pathlib.Path, folder: str
 ) -> None:
