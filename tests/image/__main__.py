@@ -166,8 +166,8 @@ def gpu(engine: Engine, image: str, table: Table) -> None:
 def preprocess(engine: Engine, image: str, table: Table) -> None:
     """The image of Beam's workers: as a pod by itself, and as what a runner starts."""
     job = Job(engine, image, USER, table)
-    job.run("cxr14-train", "--data=/data", "--output=/data/run", wanted=64)
     job.preprocess(images=300)
+    job.run("cxr14-train", *TRAIN, wanted=64, says="configs/requirements/default.txt")
     own(job.folder, 0)
     code, seconds = workers.run(engine, image, job.folder, [*NIH, "--output=/data/by_workers"])
     print(f"| workers of a Beam runner, in containers | {code} | {seconds:.1f} |", flush=True)

@@ -98,8 +98,9 @@ def choose(settings: RuntimeConfig, environ: Mapping[str, str], gpus: int) -> To
 def _check(name: str, settings: RuntimeConfig, peers: Cluster, gpus: int) -> None:
     if settings.accelerator == "gpu" and not gpus:
         raise ConfigError(
-            "runtime.accelerator is gpu and TensorFlow sees none: check the driver and the CUDA "
-            "libraries (extra gpu), or set runtime.accelerator=any"
+            "runtime.accelerator is gpu and TensorFlow sees none: check the driver, and that this "
+            "is an image of FLAVOR=gpu or configs/requirements/gpu.txt is installed, since the "
+            "default has no CUDA; or set runtime.accelerator=any"
         )
     if peers.hosts and name in ("one_device", "mirrored"):
         raise ConfigError(

@@ -14,6 +14,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+from absl import logging
+
 from preprocessing.contract.process import streams
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -48,15 +50,21 @@ def load() -> None:
     """Imports TensorFlow and looks for GPUs once, which is when it writes its notes.
 
     They are kept where there is a driver or a device of NVIDIA, after `show`, and where the user
-    has set TF_CPP_MIN_LOG_LEVEL below 2.
+    has set TF_CPP_MIN_LOG_LEVEL below 2. A TensorFlow without CUDA has no notes, and gets one.
     """
     if "tensorflow" in sys.modules:
         return
-    keep = _wanted or os.environ.get(LEVEL, "2") < "2" or sys.platform != "linux" or _gpu_is_near()
+    near = _gpu_is_near()
+    keep = _wanted or os.environ.get(LEVEL, "2") < "2" or sys.platform != "linux" or near
     with contextlib.nullcontext() if keep else _filtered():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    if near and not tf.sysconfig.get_build_info()["is_cuda_build"]:
+        logging.warning(
+            "there is a GPU or a driver of NVIDIA here, which this TensorFlow cannot use: install "
+            "configs/requirements/gpu.txt, or use an image of FLAVOR=gpu"
+        )
 
 
 def _gpu_is_near() -> bool:

@@ -36,6 +36,7 @@ def list_physical_devices():
     os.write(2, b"listed\\n")
     os.environ.get("DIES") and os.abort()
 config = SimpleNamespace(list_physical_devices=list_physical_devices)
+sysconfig = SimpleNamespace(get_build_info=lambda: {{"is_cuda_build": "CPU" not in os.environ}})
 """
 PROGRAM = """
 import sys
@@ -138,3 +139,13 @@ def test_the_real_tensorflow_says_nothing_on_a_machine_without_a_gpu(
 @pytest.fixture
 def fresh_environment() -> dict[str, str]:
     return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
+def test_a_gpu_that_a_tensorflow_without_cuda_leaves_idle_is_named(
+    stderr: Callable[..., str], tmp_path: pathlib.Path
+) -> None:
+    device = tmp_path / "nvidia0"
+    assert "cannot use" not in stderr(str(device), CPU="1")
+    device.touch()
+    assert "cannot use: install configs/requirements/gpu.txt" in stderr(str(device), CPU="1")
+    assert "cannot use" not in stderr(str(device))
