@@ -22,7 +22,7 @@ def findings(job: Job, stage: str, place: Place) -> Iterator[Finding]:
 
 def before_sending(job: Job, stage: str) -> Iterator[Finding]:
     """Looks at what is read within seconds and decides about paid hours; writes nothing."""
-    if stage == "train":
+    if stage in ("train", "tune"):  # every trial of a search is a training
         yield from training.findings(job)
     elif stage == "preprocess" and job.preprocess is not None:
         yield from preprocessing.findings(job)

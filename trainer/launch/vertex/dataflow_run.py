@@ -5,6 +5,7 @@ Beam sends the jobs, one to read archives and one to write shards. What they fin
 the same command goes on where it was stopped.
 """
 
+import signal
 import subprocess
 import sys
 import urllib.parse
@@ -22,6 +23,7 @@ ADVICE = (
     "Dataflow does the work, but this program plans it and writes the manifest: leave it running "
     "until it ends, and if it was stopped, run the same command again once the Dataflow job is over"
 )
+# What the program says is about the job; standard output is for the job's name.
 _STDERR = 2
 # Replaced by tests that need no Beam.
 PROGRAM = (sys.executable, "-m", "preprocessing.task")
@@ -66,19 +68,26 @@ def run(
             "configs/requirements/preprocess.txt, or run what --dry_run prints where they are"
         ) from error
     here = [f"--dataflow_endpoint={_spelled_for_beam(google)}"] if google.is_here else []
-    # What it says is about the job; standard output is for the job's name.
-    with subprocess.Popen([*PROGRAM, *command[1:], *here], stdout=_STDERR) as program:
-        try:
-            code = program.wait()
-        except BaseException:
-            program.terminate()
-            raise
+    code = _exit_code([*PROGRAM, *command[1:], *here])
     if code != 0:
         raise EndedError(code if code > 0 else 128 - code)
     name = labels[platform.NAME]
     sent = on_dataflow.labelled(platform.NAME, name)
     newest = max(sent, key=lambda one: one.created, default=None)
     return newest or Status(name, "preprocess", SUCCEEDED, output, "was complete already"), True
+
+
+def _exit_code(command: Sequence[str]) -> int:
+    """Runs a program to its end, which SIGTERM and Ctrl-C bring about."""
+    with subprocess.Popen(command, stdout=_STDERR) as program:
+        before = signal.signal(signal.SIGTERM, lambda *_: program.terminate())
+        try:
+            return program.wait()
+        except KeyboardInterrupt:
+            program.terminate()
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _spelled_for_beam(google: Google) -> str:

@@ -88,6 +88,21 @@ def test_its_exit_code_is_that_of_the_launcher(
     assert f"cxr14-preprocess ended with exit code {shown}: it says why above" in err
 
 
+def test_who_stops_the_launcher_stops_the_program(
+    job: str, launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "version", lambda name: "of Beam's client")
+    stops = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
+os.kill(os.getppid(), signal.SIGTERM)
+time.sleep(60)
+"""
+    monkeypatch.setattr(dataflow_run, "PROGRAM", (sys.executable, "-c", stops))
+    code, out, err = launch("submit", f"--job={job}", STAGE)
+    assert (code, out) == (75, "") and "ended with exit code 75" in err
+
+
 def test_without_beam_it_says_what_to_install(
     job: str, launch: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
