@@ -66,7 +66,7 @@ class Cluster:
         job = self._found.named(name, stage)
         if ns.is_over(job):
             return states.status_of(job, self.namespace)
-        for service in self._found.services(name, stage):
+        for service in self._found.services(job):
             self._api.delete(self._found.path(service), service["metadata"]["uid"])
         self._found.delete(job)
         status = states.status_of(job, self.namespace)

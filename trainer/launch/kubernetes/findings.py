@@ -204,6 +204,8 @@ def _rehearsal(namespace: Namespace, manifests: Sequence[Spec]) -> Iterator[Find
         except Refusal as error:
             if error.status == 409:
                 yield Finding(what, True, "is there already: submit looks at it first")
+            elif "does not support dry run" in error.said:
+                yield Finding(what, None, f"the cluster cannot try it: {error.said}")
             elif manifest is not pod:
                 yield Finding(what, False, f"the cluster would refuse it: {error.said}")
             elif "cannot create resource" not in error.said:  # the cluster makes it, not the user

@@ -13,6 +13,7 @@ from trainer.launch.platform import NAME, OUTPUT, STAGE
 
 # What a job can be, with the group that serves it.
 _KINDS = {"Job": "batch/v1", "JobSet": render.JOBSET, "Deployment": "apps/v1"}
+_OF_A_STAGE = {"train": ("Job", "JobSet"), "preprocess": ("Job",), "serve": ("Deployment",)}
 _OVER = ("Complete", "Completed", "Failed")
 # Seconds between two looks at what takes its time, and above its grace period before that is odd.
 POLL_S = 2.0
@@ -77,27 +78,36 @@ class Namespace:
     api: Api
     name: str
 
-    def jobs(self, **labels: str) -> Iterator[Spec]:
-        """Yields the Jobs, JobSets and Deployments with these labels, kind by kind."""
+    def jobs(self, stage: str = "", **labels: str) -> Iterator[Spec]:
+        """Yields the Jobs, JobSets and Deployments with these labels, kind by kind.
+
+        Args:
+            stage: one of whose kinds must be seen; whoever may use one need not see the others.
+            labels: of the jobs.
+        """
         wanted = {"app.kubernetes.io/name": render.LABELS["app.kubernetes.io/name"], **labels}
         selector = ",".join([f"{key}={value}" for key, value in wanted.items()])
+        refused: dict[str, Refusal] = {}
         for kind, version in _KINDS.items():
-            where = path(version, kind, self.name)
             try:
-                found = self.api.every(where, labelSelector=selector)
+                found = self.api.every(path(version, kind, self.name), labelSelector=selector)
             except Refusal as error:
                 # Without JobSet in the cluster: 404, or 403 for whoever may not use all it has.
-                if kind == "JobSet" and error.status in (403, 404):
-                    continue
-                raise
+                if error.status not in (403, 404):
+                    raise
+                refused[kind] = error
+                continue
             for thing in found:
                 if not thing["metadata"].get("ownerReferences"):  # else it is part of a JobSet
                     yield {**thing, "apiVersion": version, "kind": kind}
+        kinds = _OF_A_STAGE.get(stage, tuple(_KINDS))
+        if refused.keys() >= set(kinds):
+            raise refused[kinds[0]]
 
     def writers(self, stage: str, output: str) -> list[Spec]:
         """Returns the jobs that are not over with this label of an output, oldest first."""
-        found = [job for job in self.jobs(**{STAGE: stage, OUTPUT: output}) if not is_over(job)]
-        return sorted(found, key=_made)
+        found = self.jobs(stage, **{STAGE: stage, OUTPUT: output})
+        return sorted((job for job in found if not is_over(job)), key=_made)
 
     def named(self, name: str, stage: str) -> Spec:
         """Returns the newest job of a name, one that is not over first.
@@ -105,16 +115,26 @@ class Namespace:
         Raises:
             UsageError: there is none.
         """
-        found = list(self.jobs(**{NAME: name}))
+        found = list(self.jobs(stage, **{NAME: name}))
         jobs = [job for job in found if label(job, STAGE) == stage]
         if jobs:
             return max(jobs, key=lambda job: (not is_over(job), _made(job)))
         others = sorted({label(job, STAGE) for job in found})
         hint = f": it has --stage={' or '.join(others)}" if others else ""
         raise UsageError(
-            f"the namespace {self.name} has no job {name} of the stage {stage}"
+            f"the namespace {self.name} has no job {name} of the stage {stage}{self._hidden(stage)}"
             + (hint or "; `cxr14-launch list kubernetes --namespace=...` shows what it has")
         )
+
+    def _hidden(self, stage: str) -> str:
+        """Returns, for a sentence, which kinds of a stage whoever calls may not see."""
+        kinds = []
+        for kind in _OF_A_STAGE[stage]:
+            try:
+                self.api.read(path(_KINDS[kind], kind, self.name), limit=1)
+            except Refusal:
+                kinds.append(f"{kind}s")
+        return f" (you may not look at {' or '.join(kinds)})" if kinds else ""
 
     def at(self, thing: Spec) -> Spec | None:
         """Returns what has a manifest's kind and name now, None if nothing has."""
@@ -125,18 +145,23 @@ class Namespace:
         """Returns where the API has a thing of this kind and name."""
         return path(thing["apiVersion"], thing["kind"], self.name, thing["metadata"]["name"])
 
-    def services(self, name: str, stage: str) -> list[Spec]:
-        """Returns the Services that were made with a job."""
-        selector = f"{NAME}={name},{STAGE}={stage}"
+    def services(self, job: Spec) -> list[Spec]:
+        """Returns the Services that were made with a Deployment, none for anything else."""
+        if job["kind"] != "Deployment":
+            return []
+        selector = ",".join(f"{key}={label(job, key)}" for key in (NAME, STAGE))
         found = self.api.every(path("v1", "Service", self.name), labelSelector=selector)
         return [{**service, "apiVersion": "v1", "kind": "Service"} for service in found]
 
-    def children(self, thing: Spec) -> list[Spec]:
-        """Returns the Jobs of a JobSet, none for anything else."""
-        if thing["kind"] != "JobSet":
+    def children(self, job: Spec) -> list[Spec]:
+        """Returns the Jobs of a JobSet that may be seen, none for anything else."""
+        if job["kind"] != "JobSet":
             return []
-        selector = f"jobset.sigs.k8s.io/jobset-name={thing['metadata']['name']}"
-        return self.api.every(path("batch/v1", "Job", self.name), labelSelector=selector)
+        selector = f"jobset.sigs.k8s.io/jobset-name={job['metadata']['name']}"
+        try:
+            return self.api.every(path("batch/v1", "Job", self.name), labelSelector=selector)
+        except Refusal:
+            return []
 
     def pods(self, thing: Spec) -> list[Spec]:
         """Returns the pods of a job that are still there, oldest first."""

@@ -67,7 +67,7 @@ def _found(namespace: Namespace, thing: Spec) -> Spec:
 def _of_the_name(namespace: Namespace, manifest: Spec) -> list[Spec]:
     """Returns what has the name of a manifest, as a Job or as a JobSet."""
     labels = {key: ns.label(manifest, key) for key in (NAME, STAGE)}
-    found = [*namespace.jobs(**labels), *filter(None, [namespace.at(manifest)])]
+    found = [*namespace.jobs(labels[STAGE], **labels), *filter(None, [namespace.at(manifest)])]
     return list({thing["metadata"]["uid"]: thing for thing in found}.values())
 
 

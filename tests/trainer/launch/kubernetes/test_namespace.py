@@ -63,12 +63,25 @@ def test_the_newest_warning_counts_and_who_may_not_see_them_sees_none(kubernetes
     assert Namespace(Api(), "research").warning(thing) == ""
 
 
-def test_who_may_use_jobs_alone_finds_them(
+def test_who_may_use_jobs_alone_sends_and_finds_them(
     job_file: Callable[..., str], kubernetes_api: Any, launch: Any
 ) -> None:
-    kubernetes_api.denied = {"jobsets"}
-    launch("kubernetes", f"--job={job_file()}")
+    kubernetes_api.denied = {"jobsets", "deployments", "events", "services"}
+    assert launch("kubernetes", f"--job={job_file()}")[0] == 0
     assert "state: waiting" in launch("status", *NAMED)[1]
+    assert "quick-run  train" in launch("list", "kubernetes", "--namespace=research")[1]
+    code, _, err = launch("status", *NAMED, "--stage=serve")
+    assert code == 78 and "cannot use deployments" in err
+    assert launch("cancel", *NAMED)[0] == 0
+    kubernetes_api.denied = {"jobs", "deployments", "events", "services"}
+    assert launch("kubernetes", f"--job={job_file(replicas=2)}")[0] == 0
+    assert "state: waiting" in launch("status", *NAMED)[1]
+    assert launch("cancel", *NAMED)[0] == 0
     kubernetes_api.denied = {"jobs"}
     code, _, err = launch("status", *NAMED)
+    assert code == 64 and "of the stage train (you may not look at Jobs); `cxr14" in err
+    code, _, err = launch("submit", "kubernetes", f"--job={job_file()}")
+    assert code == 78 and "cannot use jobs: `cxr14-launch doctor" in err
+    kubernetes_api.denied = {"jobs", "jobsets", "deployments"}
+    code, _, err = launch("list", "kubernetes", "--namespace=research")
     assert code == 78 and "cannot use jobs" in err
