@@ -139,7 +139,6 @@ def test_no_scratch_space_is_needed_outside_tmp() -> None:
     assert "PYTHONDONTWRITEBYTECODE=1" in environment.split()
 
 
-@pytest.mark.slow
 def test_tensorflow_is_told_where_the_driver_of_tpus_is() -> None:
     """Its wheel looks nowhere else, and the package libtpu has it in this place."""
     found = dict(part.split("=", 1) for part in last_of("ENV", "tpu").split())
@@ -154,6 +153,7 @@ def test_tensorflow_is_told_where_the_driver_of_tpus_is() -> None:
     assert re.search("^libtpu==", lock, re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["lib64", "lib"])
 def test_tensorflow_finds_a_driver_where_googles_nodes_mount_it(
     tmp_path: pathlib.Path, folder: str
