@@ -4,7 +4,7 @@
 #
 # FLAVOR names the lock file below configs/requirements/: default (CPU), gpu, tpu, tensorflow-io
 # (s3:// paths), or preprocess: no TensorFlow, and the entry point that Beam's runners expect, as
-# for --sdk_container_image of Dataflow.
+# for --sdk_container_image of Dataflow. Podman of Debian 12 wants --target=flavor-gpu as well.
 # To pin the base image, which a release should, take the digest that
 # `docker buildx imagetools inspect python:3.11-slim-bookworm` prints and pass it as
 # --build-arg BASE=python:3.11-slim-bookworm@sha256:...; likewise BEAM_SDK for preprocess.

@@ -76,7 +76,8 @@ external-specs: .venv-dev/.installed
 	$(@D)/bin/uv pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
 	touch $@
 
-## lock: resolves the lock files again, with hashes, for every supported Python.
+## lock: resolves the lock files again, with hashes, for every supported Python; `make lock UPGRADE=`
+## keeps the versions that still fit.
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv-dev/bin/uv pip compile --quiet --universal \
   --python-version 3.10 --generate-hashes --no-annotate $(UPGRADE)
 UPGRADE = --upgrade
