@@ -9,14 +9,24 @@ import itertools
 import sys
 import time
 
-from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.errors import ConfigError, ServiceError, UsageError
 from trainer.launch import manifests
 from trainer.launch.description import placeholders
 from trainer.launch.description.job import Job
-from trainer.launch.platform import SUCCEEDED, Finding, Place, Platform, Status, UnsuccessfulError
+from trainer.launch.platform import (
+    CANCELLED,
+    SUCCEEDED,
+    Finding,
+    Place,
+    Platform,
+    Status,
+    UnsuccessfulError,
+)
 
 # Between two questions whether a job is over; platforms allow about one a second.
 POLL_S = 15.0
+# Seconds that a platform may stay away from whoever waits for a job, as while it is upgraded.
+PATIENCE_S = 900.0
 
 
 def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
@@ -64,7 +74,7 @@ def status(platform: Platform, name: str, stage: str, *, follow: bool) -> None:
     while follow and not found.is_over:
         before = found.state
         time.sleep(POLL_S)
-        found = platform.status(name, stage)
+        found = _seen_again(platform, name, stage)
         if found.state != before:
             _say(f"{found.resource} is {found.state}")
     for key, value in vars(found).items():
@@ -83,7 +93,7 @@ def logs(platform: Platform, name: str, stage: str, *, follow: bool) -> None:
     for line in platform.logs(name, stage, follow=follow):
         print(line, flush=True)
     if follow:
-        found = platform.status(name, stage)
+        found = _seen_again(platform, name, stage)
         _insist_on_success(found)
         _say(_ending(found))
 
@@ -97,6 +107,25 @@ def cancel(platform: Platform, name: str, stage: str) -> None:
     found = platform.cancel(name, stage)
     ending = "" if found.is_over else ", and will end soon"
     _say(f"{_ending(found)}{ending}")
+
+
+def _seen_again(platform: Platform, name: str, stage: str) -> Status:
+    """Returns a job that was there, however long its platform takes to answer.
+
+    Raises:
+        ServiceError: that was too long.
+        UnsuccessfulError: somebody deleted the job.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return platform.status(name, stage)
+        except UsageError as error:
+            raise UnsuccessfulError(f"{name} is {CANCELLED} (somebody deleted it)") from error
+        except ServiceError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(POLL_S)
 
 
 def _insist_on_success(found: Status) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Jobs of a cluster are found by name from any machine, looked at, ended and listed."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -170,6 +171,44 @@ def test_credentials_that_are_not_taken_are_one_sentence(kubernetes_api: Any, la
     kubernetes_api.faults = [("GET", "jobs", (401, "Unauthorized"))] * 3
     code, _, err = launch("list", "kubernetes", "--namespace=research")
     assert code == 78 and "until `kubectl auth whoami` works" in err and err.count("\n") == 1
+
+
+def test_whoever_waits_for_a_job_does_so_while_the_cluster_is_away(
+    job_file: Callable[..., str],
+    kubernetes_api: Any,
+    launch: Any,
+    script: Callable[[Callable[[], None]], None],
+) -> None:
+    launch("kubernetes", f"--job={job_file()}")
+
+    def happen() -> None:
+        time.sleep(0.3)
+        kubernetes_api.faults = [("GET", "/jobs$", (503, "starting"))] * 9
+        kubernetes_api.condition(JOB, "Complete")
+
+    script(happen)
+    code, out, err = launch("status", *NAMED, "--follow")
+    assert code == 0 and "state: succeeded\n" in out
+    assert err == "cxr14-launch: research/quick-run is succeeded\n"
+    assert not kubernetes_api.faults
+
+
+def test_whoever_waits_for_a_job_that_is_deleted_is_told(
+    job_file: Callable[..., str],
+    kubernetes_api: Any,
+    launch: Any,
+    script: Callable[[Callable[[], None]], None],
+) -> None:
+    launch("kubernetes", f"--job={job_file()}")
+
+    def happen() -> None:
+        time.sleep(0.3)
+        with kubernetes_api.changed:
+            del kubernetes_api.things[JOB]
+
+    script(happen)
+    said = "cxr14-launch: quick-run is cancelled (somebody deleted it)\n"
+    assert launch("status", *NAMED, "--follow") == (1, "", said)
 
 
 SERVICE = "/api/v1/namespaces/research/services/quick-run-serve"

@@ -1,29 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Logs of all pods, followed over replaced pods and broken streams: no line lost or twice."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 from cxr14_kubernetes_api import JOBS, JOBSETS, PODS
 
 JOB = f"{JOBS}/quick-run"
-
-
-@pytest.fixture
-def script() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Does beside the command under test what a cluster would."""
-    threads: list[threading.Thread] = []
-
-    def start(steps: Callable[[], None]) -> None:
-        threads.append(threading.Thread(target=steps))
-        threads[-1].start()
-
-    yield start
-    for thread in threads:
-        thread.join()
 
 
 def test_the_logs_of_a_job_and_of_the_pods_that_it_had(
