@@ -44,7 +44,9 @@ def _found(
     fitting = not found.platforms or any(one.startswith(wanted) for one in found.platforms)
     if machine and not fitting:
         said = f"is for {platforms}, and {machine} runs {wanted}"
-        return Finding(what, False, said, f"docker buildx build --platform={wanted} --push ...")
+        tag = image.partition("@")[0]
+        fix = f"build it as before, by docker buildx build --platform={wanted} --tag={tag} --push"
+        return Finding(what, False, said, fix)
     said = f"{found.digest}, for {platforms or 'a platform that it does not name'}; {asked}"
     if name.reference.startswith("sha256:"):
         return Finding(what, True, said)

@@ -25,8 +25,13 @@ _PREPROCESS = "cxr14-preprocess --output="
 _IN_THE_FOLDER = ("train", "evaluate", "export", "all")
 
 
-def findings(job: Job) -> Iterator[Finding]:
-    """Looks at everything that training, or another mode, would read."""
+def findings(job: Job, *, search: bool = False) -> Iterator[Finding]:
+    """Looks at everything that training, or another mode, would read.
+
+    Args:
+        job: to be sent.
+        search: over settings, whose trials have folders of their own.
+    """
     # Arguments are checked when a job file is read, but beside a settings file in a bucket.
     given = job.arguments()
     try:
@@ -43,8 +48,7 @@ def findings(job: Job) -> Iterator[Finding]:
         yield _shards(parsed.data, manifest)
         yield _fit(parsed, manifest)
     yield from _files(job, parsed)
-    # The trials of a search have folders of their own.
-    if manifest is not None and parsed.mode in _IN_THE_FOLDER and job.tune is None:
+    if manifest is not None and parsed.mode in _IN_THE_FOLDER and not search:
         yield _run(job, parsed, manifest)
 
 
@@ -89,8 +93,8 @@ def _shards(folder: str, manifest: Manifest) -> Finding:
 
     def look() -> Finding:
         soundness.check_sizes(folder, manifest, storage.sizes(folder))
-        size = sum(shard.bytes for shard in manifest.shards) / 1e9
-        said = f"{len(manifest.shards)} of {size:.1f} GB, all there and as long as they must be"
+        size = sum(shard.bytes for shard in manifest.shards) / 1e6
+        said = f"{len(manifest.shards)} of {size:,.1f} MB, all there and as long as they must be"
         return Finding(what, True, said)
 
     return sight.guarded(what, look, f"gcloud storage rsync --recursive FROM {folder}")

@@ -244,6 +244,8 @@ def test_what_the_trainer_takes_is_not_refused(
         asked = job(data_set.folder, run, **change)
         assert wrong(asked) == []
         assert trainer_says(asked, capsys)[0] == 0
+    other = job(data_set.folder, run, config__seed=5)
+    assert wrong(other) and not [one for one in training.findings(other, search=True) if not one.ok]
     new = job(data_set.folder, run.parent / "new", config__model__weights=str(run))
     assert wrong(new) == []
     said = " ".join(finding.said for finding in training.findings(new))
@@ -309,9 +311,8 @@ def test_what_is_on_a_volume_is_left_to_the_job() -> None:
     )
     found = list(training.findings(asked))
     assert [finding.what for finding in found] == [
-        "data /mnt/data/set",
-        "output /mnt/runs/1",
-        "metadata /mnt/data/entry.csv",
+        "data set /mnt/data/set",
+        "--metadata /mnt/data/entry.csv",
     ]
     assert {finding.ok for finding in found} == {None}
-    assert "cannot be looked at from here" in found[0].said
+    assert "on the volume data, which only the pods see" in found[0].said
