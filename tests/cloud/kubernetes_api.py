@@ -119,6 +119,17 @@ class KubernetesApi:
         status = self.things[path].setdefault("status", {})
         status.setdefault("conditions", []).append({**found, "lastTransitionTime": _now()})
 
+    def wait_for(self, pattern: str, count: int = 1) -> None:
+        """Waits until as many requests whose path matches have come since the call."""
+        with self.changed:
+            start = len(self.requests)
+            assert self.changed.wait_for(
+                lambda: (
+                    sum(bool(re.search(pattern, one[1])) for one in self.requests[start:]) >= count
+                ),
+                timeout=60,
+            ), f"nobody asked for {pattern}"
+
     def posted(self) -> list[str]:
         """Returns where something was to be made."""
         return [path for method, path, _ in self.requests if method == "POST"]
@@ -177,6 +188,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         fault = None
         with self.api.changed:
             self.api.requests.append((self.command, path, body))
+            self.api.changed.notify_all()
             for found in self.api.faults:
                 if found[0] == self.command and re.search(found[1], path):
                     fault = found[2]

@@ -75,12 +75,12 @@ def status_of(
         pods: of it, oldest first; without them there is less detail.
         children: the Jobs of a JobSet.
     """
-    state = _state(thing)
+    state = _state(thing, pods)
     details = {
         SUCCEEDED: _restarts(thing),
-        FAILED: "; ".join(filter(None, [_failure(thing, children, pods), _restarts(thing)])),
-        RUNNING: _running(thing),
-        WAITING: _waiting(thing, pods),
+        FAILED: _joined(_failure(thing, children, pods), _restarts(thing)),
+        RUNNING: _joined(_running(thing), _before(thing, pods)),
+        WAITING: _joined(_waiting(thing, pods), _before(thing, pods)),
     }
     ended = condition(thing, "Complete", "Completed", "Failed") or {}
     arguments = pod_spec(thing)["containers"][0].get("args") or []
@@ -153,14 +153,20 @@ def containers(pod: Spec) -> list[Spec]:
     ]
 
 
-def _state(thing: Spec) -> str:
+def _state(thing: Spec, pods: Sequence[Spec]) -> str:
     if condition(thing, "Complete", "Completed"):
         return SUCCEEDED
     if is_over(thing):
         return FAILED
-    if thing["spec"].get("suspend") and not is_ending(thing):
+    if is_ending(thing):
+        return RUNNING
+    if thing["spec"].get("suspend"):
         return WAITING
-    return RUNNING if _ready(thing) or is_ending(thing) else WAITING
+    # What a job knows of its pods comes later than what they know themselves.
+    phases = [pod.get("status", {}).get("phase") for pod in pods]
+    runs = thing["kind"] != "Deployment" and "Running" in phases
+    runs = runs and not any(map(why_pod_waits, pods))
+    return RUNNING if runs or _ready(thing) else WAITING
 
 
 def _ready(thing: Spec) -> int:
@@ -181,10 +187,25 @@ def _failure(thing: Spec, children: Sequence[Spec], pods: Sequence[Spec]) -> str
     code = _EXIT_CODE.search(message)
     if code:
         return f"{words}, {code_in_words(int(code[1]))}"
+    last = _last_code(thing, pods)
+    return f"{words}, at last {last}" if last and reason != "DeadlineExceeded" else words
+
+
+def _before(thing: Spec, pods: Sequence[Spec]) -> str:
+    last = _last_code(thing, pods)
+    return f"the pod before ended with {last}" if last and thing["kind"] == "Job" else ""
+
+
+def _last_code(thing: Spec, pods: Sequence[Spec]) -> str:
+    """Returns how the newest pod ended that did, empty if none did."""
     spec = pod_spec(thing)
     own = [part["name"] for part in [*spec.get("initContainers", []), *spec["containers"]]]
     last = [text for pod in pods if (text := exit_code(pod, own))]
-    return f"{words}, at last {last[-1]}" if last and reason != "DeadlineExceeded" else words
+    return last[-1] if last else ""
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
 
 
 def _restarts(thing: Spec) -> str:
@@ -216,7 +237,7 @@ def _waiting(thing: Spec, pods: Sequence[Spec]) -> str:
         )
     reasons = [why for pod in pods if (why := why_pod_waits(pod))]
     more = f"; {len(reasons) - 1} more pods wait" if len(reasons) > 1 else ""
-    return "; ".join(filter(None, ["".join(reasons[:1]) + more, _restarts(thing)]))
+    return _joined("".join(reasons[:1]) + more, _restarts(thing))
 
 
 def _why_container_waits(container: Spec, waiting: Spec) -> str:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Jobs of a cluster are found by name from any machine, looked at, ended and listed."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -182,7 +181,7 @@ def test_whoever_waits_for_a_job_does_so_while_the_cluster_is_away(
     launch("kubernetes", f"--job={job_file()}")
 
     def happen() -> None:
-        time.sleep(0.3)
+        kubernetes_api.wait_for("/jobs$", count=2)
         kubernetes_api.faults = [("GET", "/jobs$", (503, "starting"))] * 9
         kubernetes_api.condition(JOB, "Complete")
 
@@ -202,7 +201,7 @@ def test_whoever_waits_for_a_job_that_is_deleted_is_told(
     launch("kubernetes", f"--job={job_file()}")
 
     def happen() -> None:
-        time.sleep(0.3)
+        kubernetes_api.wait_for("/jobs$", count=2)
         with kubernetes_api.changed:
             del kubernetes_api.things[JOB]
 

@@ -68,7 +68,8 @@ def test_following_goes_on_over_replaced_pods_and_broken_streams(
     lines = [f"step {number}" for number in range(60)]
 
     def happen() -> None:
-        time.sleep(0.3)
+        kubernetes_api.wait_for("/events$")  # it is seen to wait
+        kubernetes_api.wait_for("/pods$")
         kubernetes_api.things[JOB]["status"] = {"ready": 1}
         kubernetes_api.pod("quick-run", "quick-run-a", *lines[:10])
         kubernetes_api.logs["quick-run-a"].breaks_after = [3, 12, 25]
@@ -111,7 +112,7 @@ def test_following_ends_with_a_job_that_somebody_deletes(
     kubernetes_api.pod("quick-run", "quick-run-worker-0-0-x", "step 1", index=0)
 
     def happen() -> None:
-        time.sleep(0.3)
+        kubernetes_api.wait_for("/log$")
         kubernetes_api.write("quick-run-worker-0-0-x", "saved")
         kubernetes_api.end("quick-run-worker-0-0-x", 75)
         with kubernetes_api.changed:

@@ -51,11 +51,25 @@ def waits(reason: str, message: str = "") -> Any:
         (thing(), [], "waiting", ""),
         (thing(active=1, ready=0), [pod()], "waiting", "a is being started"),
         (thing(active=1, ready=1), [], "running", ""),
+        (thing(active=1, ready=0), [pod({"running": {}}, phase="Running")], "running", ""),
+        (
+            thing("JobSet"),
+            [pod({"running": {}}, phase="Running"), pod()],
+            "waiting",
+            "a is being started",
+        ),
         (
             thing(ready=1, failed=2, spec={"backoffLimit": 6}),
             [],
             "running",
             "2 failures count (6 may)",
+        ),
+        (
+            thing(ready=1),
+            [pod(ended(1)), pod(ended(75)), pod({"running": {}}, phase="Running")],
+            "running",
+            "the pod before ended with exit code 75 (stopped after saving: it goes on where it "
+            "was)",
         ),
         (thing(**held("Complete")), [], "succeeded", ""),
         (
