@@ -70,7 +70,9 @@ class TrainingJobs:
 
     def entries(self, known: Status, since: str) -> Iterator[Entry]:
         """Yields what a job and its trials have logged from a time on, RFC 3339, in order."""
-        of_trials = [trial.get("customJob", "") for trial in self._read(known).get("trials", ())]
+        is_tuning = "/hyperparameterTuningJobs/" in known.resource
+        found = self._read(known).get("trials", ()) if is_tuning else ()
+        of_trials = [trial.get("customJob", "") for trial in found]
         ids = [f'"{name.rpartition("/")[2]}"' for name in (known.resource, *of_trials) if name]
         words = ('resource.type="ml_job"', f"resource.labels.job_id=({' OR '.join(ids)})")
         yield from entries.read(self.google, words, since)

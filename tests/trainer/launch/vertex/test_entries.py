@@ -28,21 +28,22 @@ def test_following_a_log_survives_silence_and_ends_with_the_state(
     job = google_apis.add("customJobs", labels=labels(), state="JOB_STATE_RUNNING")
     google_apis.log(job["name"], "first", second=30)
     google_apis.fail("entries:list", 503, times=2)
-    reads = []
+    looks: list[str] = []
 
     def go_on(request: str) -> None:
-        if request.endswith("entries:list"):
-            reads.append(request)
-        if len(reads) == 4:
+        if not request.endswith("/customJobs/1"):
+            return
+        looks.append(request)
+        if len(looks) == 2:
             # One that is older arrives late, and one of the same moment.
             google_apis.log(job["name"], "late", second=29)
             google_apis.log(job["name"], "second", second=30)
+        if len(looks) == 3:
             google_apis.fail("GET .*/customJobs/1$", 503, times=2)
-        if len(reads) == 6:
+        if len(looks) == 6:
             job.update(state="JOB_STATE_FAILED", error={"message": "exit status 65"})
+        if len(looks) == 7:  # The log arrives after the state.
             google_apis.log(job["name"], "last words", second=59)
-        if len(reads) > 6:
-            google_apis.on_request = lambda request: None
 
     google_apis.on_request = go_on
     code, out, err = launch("logs", "quick-run", "--follow")
