@@ -30,7 +30,7 @@ from trainer.launch import task
 pytestmark = [pytest.mark.slow, pytest.mark.distributed]
 _LONG = pytest.mark.skipif(
     not os.environ.get("CXR14_LONG"),
-    reason="more that happens to pods: CXR14_LONG=1 runs it, in some five minutes",
+    reason="more that happens to pods: CXR14_LONG=1 runs it, in some ten minutes",
 )
 
 ROOT = pathlib.Path(__file__).parents[2]
