@@ -7,6 +7,7 @@ person finds those of last night from any machine.
 
 import dataclasses
 import hashlib
+import sys
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -35,13 +36,11 @@ class Rendered:
         spec: what --dry_run prints, and other tools of the platform take.
         sent: all that is sent, in which nothing may be left to fill in.
         about: what the spec is, for people.
-        advice: what whoever sends it must know; empty if nothing.
     """
 
     spec: Spec
     sent: Any
     about: str
-    advice: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,11 +80,25 @@ class Status:
         """Whether it will do nothing more."""
         return self.state in (SUCCEEDED, FAILED, CANCELLED)
 
+    def __str__(self) -> str:
+        """Returns the job and its state as the beginning of a sentence."""
+        return f"{self.resource} is {self.state}"
+
 
 class UnsuccessfulError(JobError):
     """A job that was waited for ended without success (exit 1), which is not this program's."""
 
     exit_code = 1
+
+
+def deleted(resource: str) -> UnsuccessfulError:
+    """Returns that a job that was waited for is there no more."""
+    return UnsuccessfulError(f"{resource} is {CANCELLED} (somebody deleted it)")
+
+
+def say(text: str) -> None:
+    """Says something to whoever runs the command; standard output is for what it found."""
+    print(f"cxr14-launch: {text}", file=sys.stderr, flush=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,19 +116,6 @@ class Finding:
     ok: bool | None
     said: str
     fix: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """What is known of where a job will run.
-
-    Attributes:
-        account: e-mail that it acts as; None if that is not known.
-        region: of Google Cloud; None likewise.
-    """
-
-    account: str | None = None
-    region: str | None = None
 
 
 class Platform(Protocol):

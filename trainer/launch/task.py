@@ -18,12 +18,10 @@ job file, the login, a role or a quota; 69 the platform did not answer, and the 
 run again: it looks for the job before it sends one.
 """
 
-import contextlib
 import dataclasses
-import ipaddress
 import sys
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -36,8 +34,9 @@ from trainer.launch.description import job_file
 from trainer.launch.description.job import EXAMPLE, Job
 from trainer.launch.description.kubernetes import Kubernetes
 from trainer.launch.description.vertex import Vertex
+from trainer.launch.doctor.registry import is_this_machine
 from trainer.launch.kubernetes.cluster import Cluster
-from trainer.launch.platform import STAGES, Place, Platform
+from trainer.launch.platform import STAGES, Platform
 from trainer.launch.vertex import registry
 from trainer.launch.vertex.vertex_ai import VertexAI
 
@@ -95,15 +94,8 @@ def _launch(argv: Sequence[str]) -> None:
     _check_endpoint(values.api_endpoint, words[0])
     _check_places(values)
     job = _placed(job_file.load(values.job), values) if values.job is not None else None
-    with _blaming(values):
+    with job_file.blaming(values.job):
         _do(verb, _platform(words[0], job, values), job, name, values)
-
-
-@contextlib.contextmanager
-def _blaming(values: flags.FlagValues) -> Iterator[None]:
-    """Names the job file, if there is one, in front of what is wrong with the job."""
-    with job_file.blaming(values.job) if values.job is not None else contextlib.nullcontext():
-        yield
 
 
 def _do(
@@ -113,7 +105,8 @@ def _do(
     if job is not None and verb == "submit":
         verbs.submit(platform, job, stage, dry_run=values.dry_run)
     elif job is not None and verb == "doctor":
-        verbs.doctor(platform, job, stage, _place(platform, job))
+        place = job.vertex if isinstance(platform, VertexAI) else None
+        verbs.doctor(platform, job, stage, place)
     elif verb == "list":
         verbs.show_all(platform)
     else:
@@ -144,13 +137,6 @@ def _placed(job: Job, values: flags.FlagValues) -> Job:
             moved = dataclasses.replace(getattr(job, section), **given)
             job = dataclasses.replace(job, **{section: moved})
     return job
-
-
-def _place(platform: Platform, job: Job) -> Place:
-    """Returns what the job file says of where the job will run."""
-    if job.vertex is None or not isinstance(platform, VertexAI):
-        return Place()
-    return Place(job.vertex.service_account, job.vertex.region)
 
 
 def _platform(which: str, job: Job | None, values: flags.FlagValues) -> Platform:
@@ -227,15 +213,8 @@ def _check_endpoint(endpoint: str | None, platform: str) -> None:
         parts = urllib.parse.urlsplit("")
     if not parts.hostname or parts.scheme not in ("http", "https"):
         raise UsageError(f"--api_endpoint={endpoint} is neither a host name nor an https address")
-    if parts.scheme == "http" and not _is_this_machine(parts.hostname):
+    if parts.scheme == "http" and not is_this_machine(parts.netloc):
         raise UsageError(f"--api_endpoint={endpoint} is not encrypted: use https")
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 if __name__ == "__main__":

@@ -13,14 +13,15 @@ from preprocessing.contract.errors import ConfigError, ServiceError, UsageError
 from trainer.launch import manifests
 from trainer.launch.description import placeholders
 from trainer.launch.description.job import Job
+from trainer.launch.description.vertex import Vertex
 from trainer.launch.platform import (
-    CANCELLED,
     SUCCEEDED,
     Finding,
-    Place,
     Platform,
     Status,
     UnsuccessfulError,
+    deleted,
+    say,
 )
 
 # Between two questions whether a job is over; platforms allow about one a second.
@@ -39,9 +40,9 @@ def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
     rendered = platform.render(job, stage)
     words = ", ".join(placeholders.find(rendered.sent))
     if dry_run:
-        _say(f"nothing is sent; this is {rendered.about}")
+        say(f"nothing is sent; this is {rendered.about}")
         if words:
-            _say(f"still to be replaced: {words}")
+            say(f"still to be replaced: {words}")
         sys.stdout.write(manifests.dump(rendered.spec))
         return
     if words:
@@ -55,12 +56,10 @@ def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
             raise ConfigError(f"{_described(finding)}; nothing was sent")
         if finding.ok is None:
             break  # the job may have rights that its sender lacks, who need not wait for more
-    if rendered.advice:
-        _say(rendered.advice)
     status, is_new = platform.submit(job, stage)
     if not is_new:
         does = "serves" if stage == "serve" else "writes to"
-        _say(f"{status.resource} {does} this output already and is {status.state}: sent nothing")
+        say(f"{status.resource} {does} this output already and is {status.state}: sent nothing")
     print(status.resource)
 
 
@@ -76,7 +75,7 @@ def status(platform: Platform, name: str, stage: str, *, follow: bool) -> None:
         time.sleep(POLL_S)
         found = _seen_again(platform, name, stage)
         if found.state != before:
-            _say(f"{found.resource} is {found.state}")
+            say(str(found))
     for key, value in vars(found).items():
         if value:
             print(f"{key}: {value}")
@@ -95,18 +94,18 @@ def logs(platform: Platform, name: str, stage: str, *, follow: bool) -> None:
     if follow:
         found = _seen_again(platform, name, stage)
         _insist_on_success(found)
-        _say(_ending(found))
+        say(_ending(found))
 
 
 def cancel(platform: Platform, name: str, stage: str) -> None:
     """Ends a job; one that is over already is left as it is."""
     found = platform.status(name, stage)
     if found.is_over:
-        _say(f"{_ending(found)} already: nothing to end")
+        say(f"{_ending(found)} already: nothing to end")
         return
     found = platform.cancel(name, stage)
     ending = "" if found.is_over else ", and will end soon"
-    _say(f"{_ending(found)}{ending}")
+    say(f"{_ending(found)}{ending}")
 
 
 def _seen_again(platform: Platform, name: str, stage: str) -> Status:
@@ -121,7 +120,7 @@ def _seen_again(platform: Platform, name: str, stage: str) -> Status:
         try:
             return platform.status(name, stage)
         except UsageError as error:
-            raise UnsuccessfulError(f"{name} is {CANCELLED} (somebody deleted it)") from error
+            raise deleted(name) from error
         except ServiceError:
             if time.monotonic() > end:
                 raise
@@ -135,13 +134,13 @@ def _insist_on_success(found: Status) -> None:
 
 def _ending(found: Status) -> str:
     detail = f" ({found.detail})" if found.detail else ""
-    return f"{found.resource} is {found.state}{detail}"
+    return f"{found}{detail}"
 
 
 def upload(made: str, is_new: bool) -> None:
     """Prints which version of a model was registered."""
     if not is_new:
-        _say(f"{made} was made of the same report: sent nothing")
+        say(f"{made} was made of the same report: sent nothing")
     print(made)
 
 
@@ -155,7 +154,7 @@ def show_all(platform: Platform) -> None:
         print("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
-def doctor(platform: Platform, job: Job, stage: str, place: Place) -> None:
+def doctor(platform: Platform, job: Job, stage: str, place: Vertex | None) -> None:
     """Prints what was looked at before anything is paid for.
 
     Raises:
@@ -180,7 +179,3 @@ def _line(finding: Finding) -> str:
 def _described(finding: Finding) -> str:
     fix = f"; {finding.fix}" if finding.fix else ""
     return f"{finding.what}: {finding.said}{fix}"
-
-
-def _say(text: str) -> None:
-    print(f"cxr14-launch: {text}", file=sys.stderr)

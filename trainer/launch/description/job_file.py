@@ -39,11 +39,13 @@ def load(path: str) -> Job:
 
 
 @contextlib.contextmanager
-def blaming(path: str) -> Iterator[None]:
-    """Names the job file and the line in front of what is wrong with the job."""
+def blaming(path: str | None) -> Iterator[None]:
+    """Names the job file, if there is one, and the line in front of what is wrong with the job."""
     try:
         yield
     except ConfigError as error:
+        if path is None:
+            raise
         found = presets.path_of(path, PRESETS)
         raise ConfigError(f"{yaml_files.place(found, *_ways(str(error)))}: {error}") from error
 

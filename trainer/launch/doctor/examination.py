@@ -5,18 +5,26 @@ from collections.abc import Iterator
 
 from preprocessing.contract.files import storage
 from trainer.launch.description.job import Job
+from trainer.launch.description.vertex import Vertex
 from trainer.launch.doctor import bucket, image, preprocessing, sight, training
-from trainer.launch.platform import Finding, Place
+from trainer.launch.platform import Finding
 
 
-def findings(job: Job, stage: str, place: Place) -> Iterator[Finding]:
-    """Looks at everything; tries the bucket with a small object that does not stay."""
+def findings(job: Job, stage: str, place: Vertex | None) -> Iterator[Finding]:
+    """Looks at everything; tries the bucket with a small object that does not stay.
+
+    Args:
+        job: the job.
+        stage: of the job.
+        place: where it will run, None if not on Google Cloud's own platform.
+    """
     yield from before_sending(job, stage)
     if stage != "serve":
         output = job.output_of(stage)
         reason = sight.hidden(job, output)
         tried = [Finding(f"output {output}", None, reason)] if reason else None
-        yield from tried or bucket.findings(output, place.account, place.region)
+        account, region = (place.service_account, place.region) if place else (None, None)
+        yield from tried or bucket.findings(output, account, region)
     yield image.finding(*_run_by(job, stage))
 
 

@@ -11,6 +11,7 @@ import hashlib
 import ipaddress
 import json
 import re
+import urllib.parse
 from typing import Any
 
 _INDEXES = (
@@ -172,9 +173,9 @@ def is_this_machine(host: str) -> bool:
     >>> is_this_machine("127.0.0.1:5000"), is_this_machine("gcr.io")
     (True, False)
     """
-    name = host.rpartition(":")[0] or host
+    name = urllib.parse.urlsplit(f"//{host}").hostname or ""
     try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
+        return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return name == "localhost"
 

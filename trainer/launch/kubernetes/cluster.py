@@ -9,7 +9,6 @@ from trainer.launch.kubernetes import findings, pod_logs, render, states, submis
 from trainer.launch.kubernetes import namespace as ns
 from trainer.launch.kubernetes.namespace import Namespace
 from trainer.launch.kubernetes.service import Api
-from trainer.launch.manifests import Spec
 from trainer.launch.platform import CANCELLED, Finding, Rendered, Status
 
 _RESUMES = "its run goes on from its last checkpoint when the same job is submitted again"
@@ -41,11 +40,11 @@ class Cluster:
         about = f"the {kinds} {metadata['namespace']}/{metadata['name']}"
         if manifest["kind"] == "JobSet":
             about += f", whose {job.timeout_hours:g} hours count for each attempt"
-        return Rendered(manifest, manifest, about)
+        return Rendered(manifest, objects, about)
 
     def submit(self, job: Job, stage: str) -> tuple[Status, bool]:
         """See `Platform`."""
-        made, is_new = submission.submit(self._found, _manifests(self.render(job, stage)))
+        made, is_new = submission.submit(self._found, self.render(job, stage).sent)
         return states.status_of(made, self.namespace), is_new
 
     def status(self, name: str, stage: str) -> Status:
@@ -80,9 +79,4 @@ class Cluster:
 
     def findings(self, job: Job, stage: str) -> Iterator[Finding]:
         """See `Platform`."""
-        yield from findings.findings(self._found, _manifests(self.render(job, stage)))
-
-
-def _manifests(rendered: Rendered) -> list[Spec]:
-    sent = rendered.sent
-    return list(sent["items"]) if sent["kind"] == "List" else [sent]
+        yield from findings.findings(self._found, self.render(job, stage).sent)

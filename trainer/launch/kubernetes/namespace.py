@@ -66,6 +66,17 @@ def pod_spec(thing: Spec) -> Spec:
     return found
 
 
+def pods_at_once(thing: Spec) -> int:
+    """Returns how many pods a Job, JobSet or Deployment has at a time."""
+    spec = thing["spec"]
+    if thing["kind"] != "JobSet":
+        return int(spec.get("parallelism") or spec.get("replicas") or 1)
+    return sum(
+        part.get("replicas", 1) * part["template"]["spec"].get("parallelism", 1)
+        for part in spec["replicatedJobs"]
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Namespace:
     """A namespace of a cluster.

@@ -54,7 +54,7 @@ def findings(namespace: Namespace, pod: Spec) -> Iterator[Finding]:
 
 def quotas(namespace: Namespace, manifest: Spec) -> Iterator[Finding]:
     """Yields whether the namespace's quotas and limits leave room for a job; none if it has any."""
-    pod, count = ns.pod_spec(manifest), _pods_of(manifest)
+    pod, count = ns.pod_spec(manifest), ns.pods_at_once(manifest)
     asked = _asked(pod)
     limits = _amounts(pod["containers"][0].get("resources", {}).get("limits") or {})
     total = {f"requests.{key}": value * count for key, value in asked.items()}
@@ -98,16 +98,6 @@ def _defaults(namespace: Namespace) -> Spec:
             if entry["type"] == "Container":
                 found |= entry.get("default") or {}
     return found
-
-
-def _pods_of(manifest: Spec) -> int:
-    spec = manifest["spec"]
-    if manifest["kind"] != "JobSet":
-        return int(spec.get("parallelism") or spec.get("replicas") or 1)
-    return sum(
-        part.get("replicas", 1) * part["template"]["spec"].get("parallelism", 1)
-        for part in spec["replicatedJobs"]
-    )
 
 
 def _asked(pod: Spec) -> dict[str, Decimal]:

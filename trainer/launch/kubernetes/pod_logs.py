@@ -3,7 +3,6 @@
 
 import heapq
 import queue
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from trainer.launch.kubernetes.container_log import ContainerLog
 from trainer.launch.kubernetes.namespace import Namespace
 from trainer.launch.kubernetes.service import Refusal
 from trainer.launch.manifests import Spec
-from trainer.launch.platform import CANCELLED, WAITING, UnsuccessfulError
+from trainer.launch.platform import WAITING, deleted, say
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _AT_ONCE = 10_000
@@ -51,7 +50,7 @@ def read(namespace: Namespace, thing: Spec) -> Iterator[str]:
     pods = namespace.pods(thing)
     logs = [log for pod in pods for each in _logs(namespace, thing, pod).values() for log in each]
     if not logs:
-        _say(f"{_described(namespace, thing)}; there is no log")
+        say(f"{_described(namespace, thing)}; there is no log")
     for _, text in heapq.merge(*map(lines, logs), key=lambda line: line[0]):
         yield text
     if lost:
@@ -75,8 +74,7 @@ def follow(namespace: Namespace, job: Spec) -> Iterator[str]:
             thing = _now(namespace, job)
             if thing is None and not is_over:
                 yield from _waited(lines, ns.POLL_S)
-                where = f"{namespace.name}/{job['metadata']['name']}"
-                raise UnsuccessfulError(f"{where} is {CANCELLED} (somebody deleted it)")
+                raise deleted(f"{namespace.name}/{job['metadata']['name']}")
             pods = namespace.pods(thing) if thing is not None else []
             text = _described(namespace, thing) if thing is not None else said
             answered = time.monotonic()
@@ -88,7 +86,7 @@ def follow(namespace: Namespace, job: Spec) -> Iterator[str]:
             _start(namespace, job, pod, readers, lines)
         is_over = is_over or ns.is_over(thing or job)
         if text != said and not is_over:
-            _say(text)
+            say(text)
         said = text
         going = going if is_over else time.monotonic()
         if time.monotonic() - going > _PATIENCE_S:
@@ -106,7 +104,7 @@ def _described(namespace: Namespace, thing: Spec) -> str:
     found = states.status_of(thing, namespace.name)
     if found.state == WAITING:
         found = states.seen(namespace, thing)
-    return f"{found.resource} is {found.state}" + (f": {found.detail}" if found.detail else "")
+    return f"{found}: {found.detail}" if found.detail else str(found)
 
 
 def _start(
@@ -120,7 +118,7 @@ def _start(
     for container, logs in _logs(namespace, job, pod).items():
         key = pod["metadata"]["uid"], container
         if key not in readers:
-            _say(f"reading the log of {pod['metadata']['name']}, {container}")
+            say(f"reading the log of {pod['metadata']['name']}, {container}")
             readers[key] = threading.Thread(target=_keep_reading, args=(logs, lines), daemon=True)
             readers[key].start()
 
@@ -153,7 +151,7 @@ def _keep_reading(logs: list[ContainerLog], lines: queue.Queue[str]) -> None:
             except JobError as error:
                 status = getattr(error, "status", None)
                 if status not in (400, 404):
-                    _say(f"the log of {log.pod} cannot be read: {error}")
+                    say(f"the log of {log.pod} cannot be read: {error}")
                 if status != 400:  # else its container is about to start again
                     break
             if not has_ended:
@@ -177,7 +175,7 @@ def _logs(namespace: Namespace, job: Spec, pod: Spec) -> dict[str, list[Containe
     A cluster may have added containers of its own to the pod, which are not the job's.
     """
     name = pod["metadata"]["name"]
-    prefix = f"[{ns.label(pod, _INDEX) or name}] " if _has_several(job) else ""
+    prefix = f"[{ns.label(pod, _INDEX) or name}] " if ns.pods_at_once(job) > 1 else ""
     wanted, found = ns.pod_spec(job), {}
     statuses = {status["name"]: status for status in states.containers(pod)}
     for container in [*wanted.get("initContainers", []), *wanted["containers"]]:
@@ -189,16 +187,3 @@ def _logs(namespace: Namespace, job: Spec, pod: Spec) -> dict[str, list[Containe
         if logs or "waiting" not in status["state"]:
             found[container["name"]] = [*logs, ContainerLog(namespace, name, prefix, query)]
     return found
-
-
-def _has_several(job: Spec) -> bool:
-    """Whether a job has more than one pod at a time."""
-    spec = job["spec"]
-    if job["kind"] == "JobSet":
-        parts = [part["template"]["spec"] for part in spec["replicatedJobs"]]
-        return sum(int(part.get("parallelism", 1)) for part in parts) > 1
-    return int(spec.get("parallelism") or spec.get("replicas") or 1) > 1
-
-
-def _say(text: str) -> None:
-    print(f"cxr14-launch: {text}", file=sys.stderr, flush=True)

@@ -5,7 +5,6 @@ The same command may be given again at any time: it finds a job that is not over
 that is being cancelled, and replaces one that is over, whose run then goes on from its state.
 """
 
-import sys
 import time
 from collections.abc import Sequence
 
@@ -15,7 +14,7 @@ from trainer.launch.kubernetes import service, states
 from trainer.launch.kubernetes.namespace import Namespace
 from trainer.launch.kubernetes.service import Refusal
 from trainer.launch.manifests import Spec
-from trainer.launch.platform import NAME, OUTPUT, STAGE
+from trainer.launch.platform import NAME, OUTPUT, STAGE, say
 
 
 def submit(namespace: Namespace, manifests: Sequence[Spec]) -> tuple[Spec, bool]:
@@ -57,7 +56,7 @@ def _found(namespace: Namespace, thing: Spec) -> Spec:
     """Returns a job that is there, and says how else it may be changed."""
     if thing["kind"] == "Deployment":
         where = f"deployment/{thing['metadata']['name']} --namespace={namespace.name}"
-        _say(
+        say(
             f"`kubectl rollout restart {where}` lets it read a model that was exported again; "
             "pipe what --dry_run prints into `kubectl apply -f -` to change it while it answers"
         )
@@ -86,7 +85,7 @@ def _cleared(namespace: Namespace, thing: Spec, manifest: Spec) -> bool:
     if ns.is_ending(thing):
         _wait(namespace, thing)
     elif ns.is_over(thing):
-        _say(f"{called} is over: it is replaced, and its run goes on")
+        say(f"{called} is over: it is replaced, and its run goes on")
         namespace.delete(thing)
     elif _is_same(thing, manifest):
         return False
@@ -150,13 +149,9 @@ def _refused(error: Refusal, namespace: Namespace, manifest: Spec) -> str:
 
 def _wait(namespace: Namespace, thing: Spec) -> None:
     called = _called(namespace, thing)
-    _say(f"{called} is being cancelled and saves its state: waiting until it is gone")
+    say(f"{called} is being cancelled and saves its state: waiting until it is gone")
     namespace.delete(thing)
 
 
 def _called(namespace: Namespace, thing: Spec) -> str:
     return f"the {thing['kind']} {namespace.name}/{thing['metadata']['name']}"
-
-
-def _say(text: str) -> None:
-    print(f"cxr14-launch: {text}", file=sys.stderr, flush=True)

@@ -19,7 +19,7 @@ from trainer.launch.vertex import jobs
 from trainer.launch.vertex.dataflow_jobs import DataflowJobs
 from trainer.launch.vertex.service import Google
 
-ADVICE = (
+_ADVICE = (
     "Dataflow does the work, but this program plans it and writes the manifest: leave it running "
     "until it ends, and if it was stopped, run the same command again once the Dataflow job is over"
 )
@@ -67,6 +67,7 @@ def run(
             "sending work to Dataflow needs more packages (apache-beam[gcp]): install "
             "configs/requirements/preprocess.txt, or run what --dry_run prints where they are"
         ) from error
+    platform.say(_ADVICE)
     here = [f"--dataflow_endpoint={_spelled_for_beam(google)}"] if google.is_here else []
     code = _exit_code([*PROGRAM, *command[1:], *here])
     if code != 0:

@@ -158,5 +158,5 @@ def _writers(google: Google, job: Job, stage: str) -> Finding:
     what = f"writers of {output}"
     if found is not None:
         fix = "a job that is sent now would not be made: follow that one, or cancel it"
-        return Finding(what, True, f"{found.resource} is {found.state}", fix)
+        return Finding(what, True, str(found), fix)
     return Finding(what, True, "there is none, and jobs can be listed")

@@ -32,8 +32,7 @@ class VertexAI:
 
     def render(self, job: Job, stage: str) -> Rendered:
         """See `Platform`."""
-        advice = dataflow_run.ADVICE if stage == "preprocess" else ""
-        return dataclasses.replace(render.rendered(job, stage), advice=advice)
+        return render.rendered(job, stage)
 
     def submit(self, job: Job, stage: str) -> tuple[Status, bool]:
         """See `Platform`."""

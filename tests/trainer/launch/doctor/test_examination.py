@@ -11,7 +11,7 @@ from trainer.launch import task
 from trainer.launch.description import job_file as reader
 from trainer.launch.doctor import examination
 from trainer.launch.kubernetes.cluster import Cluster
-from trainer.launch.platform import Finding, Place
+from trainer.launch.platform import Finding
 
 ARGS = {
     "config.data.global_batch_size": 4,
@@ -137,7 +137,7 @@ def test_each_stage_is_asked_about_what_it_needs(
         ("preprocess", "beam", "shards"),
         ("serve", "serving", None),
     ):
-        found = list(examination.findings(job, stage, Place()))
+        found = list(examination.findings(job, stage, None))
         assert found[-1].what == f"image {registry.host}/{image}:1" and found[-1].ok
         outputs = [one.what for one in found if one.what.startswith("output")]
         assert outputs == ([f"output {bucket}/{written}"] if written else [])
