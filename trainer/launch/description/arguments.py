@@ -13,7 +13,7 @@ def spelled(given: Arguments) -> list[str]:
     """Returns a command line without the program name, one `--flag=value` each."""
     if not isinstance(given, dict):
         return list(given)
-    return [f"--{name}={_text(value)}" for name, value in given.items()]
+    return [f"--{name}={text(value)}" for name, value in given.items()]
 
 
 def value_of(name: str, given: Arguments) -> str:
@@ -29,5 +29,6 @@ def value_of(name: str, given: Arguments) -> str:
     return found
 
 
-def _text(value: ArgumentValue) -> str:
+def text(value: ArgumentValue) -> str:
+    """Returns a value as the flags of a program take it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -88,10 +88,10 @@ def problems(
     elif accelerator is not None and (machine.startswith("n1-") or _WITHOUT.fullmatch(machine)):
         counts = _ATTACHED.get(accelerator.type) if machine.startswith("n1-") else None
         if counts is None:
-            fitting = [name for name, (gpu, _) in _BUILT_IN.items() if gpu == accelerator.type]
+            fitting = (name for name, (gpu, _) in _BUILT_IN.items() if gpu == accelerator.type)
             yield (
                 f"machine_type is {machine!r}, which takes no {accelerator.type}: choose one with "
-                f"that GPU, such as {(*fitting, 'n1-standard-8')[0]}"
+                f"that GPU, such as {next(fitting, 'n1-standard-8')}"
             )
         elif accelerator.count not in counts:
             yield (

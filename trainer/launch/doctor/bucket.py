@@ -87,8 +87,8 @@ def _place(output: str, region: str) -> Finding:
         return Finding(what, None, "not shown to you (storage.buckets.get)", command)
     if not place:
         return Finding(what, None, "the store does not say")
-    near = place.lower() == region or region.startswith(_PARTS.get(place, ("\0",)))
-    if near or "-" not in place and place not in _PARTS:  # two regions by one name, as NAM4
+    pair = "-" not in place and place not in _PARTS  # two regions by one name, as NAM4
+    if pair or place.lower() == region or region.startswith(_PARTS.get(place, ())):
         return Finding(what, True, f"{place}, and the job runs in {region}")
     said = f"{place}, and the job runs in {region}: reading is slow there, and is paid for"
     return Finding(what, True, said, f"gcloud storage buckets create gs://... --location={region}")

@@ -21,10 +21,11 @@ def findings(job: Job, stage: str, place: Vertex | None) -> Iterator[Finding]:
     yield from before_sending(job, stage)
     if stage != "serve":
         output = job.output_of(stage)
-        reason = sight.hidden(job, output)
-        tried = [Finding(f"output {output}", None, reason)] if reason else None
         account, region = (place.service_account, place.region) if place else (None, None)
-        yield from tried or bucket.findings(output, account, region)
+        if reason := sight.hidden(job, output):
+            yield Finding(f"output {output}", None, reason)
+        else:
+            yield from bucket.findings(output, account, region)
     yield image.finding(*_run_by(job, stage))
 
 

@@ -78,7 +78,7 @@ def _data_set(job: Job, folder: str) -> tuple[Manifest | None, Finding]:
         empty = [name for name in SPLITS if not manifest.splits[name].examples]
         said = (
             f"{len(manifest.findings)} findings, {manifest.stored_size} pixels, records: {records}"
-            + f"; a phantom ({manifest.phantom})" * bool(manifest.phantom)
+            + (f"; a phantom ({manifest.phantom})" if manifest.phantom else "")
         )
         found.append(manifest)
         fix = f"{_PREPROCESS}ANOTHER ..., by another split" if empty else ""

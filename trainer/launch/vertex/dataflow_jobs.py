@@ -23,7 +23,7 @@ _STATES = {
 }
 _OVER = ("DONE", "UPDATED", "FAILED", "CANCELLED", "DRAINED")
 _MOST_LOOKED_UP = 100
-_SEVERITIES = {"WARNING": "WARNING", "ERROR": "ERROR"}
+_SEVERITIES = ("WARNING", "ERROR")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class DataflowJobs:
         query = {"filter": "ACTIVE" if key == platform.OUTPUT else "ALL"}
         if key == platform.NAME and value != "*":
             query["name"] = value  # jobs are sent under the name that is their label
-        listed = self.google.pages("dataflow", self._path, "jobs", query=query)
+        listed = self.google.every("dataflow", self._path, "jobs", query=query)
         looked_up = 0
         for found in sorted(listed, key=lambda one: str(one.get("createTime")), reverse=True):
             if "labels" not in found:
@@ -72,10 +72,10 @@ class DataflowJobs:
         query = {"minimumImportance": f"JOB_MESSAGE_{importance}", "pageSize": 1000}
         query |= {"startTime": since} if since else {}
         path = f"v1b3/{known.resource}/messages"
-        for found in self.google.pages("dataflow", path, "jobMessages", query=query):
+        for found in self.google.every("dataflow", path, "jobMessages", query=query):
             importance = str(found.get("messageImportance", "")).removeprefix("JOB_MESSAGE_")
             moment, text = found.get("time", ""), found.get("messageText", "")
-            severity = _SEVERITIES.get(importance, "INFO")
+            severity = importance if importance in _SEVERITIES else "INFO"
             yield Entry(moment, severity, "", text, found.get("id") or f"{moment} {text}")
 
     @property

@@ -55,7 +55,7 @@ def read(google: Google, words: Iterable[str], since: str) -> Iterator[Entry]:
         "orderBy": "timestamp asc",
         "pageSize": 1000,
     }
-    for found in google.pages("logging", "v2/entries:list", "entries", body=body):
+    for found in google.every("logging", "v2/entries:list", "entries", body=body):
         yield _entry(found)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Compares what a job asks for with the quotas of its project, and says where machines are had."""
+"""Compares a job with the quotas of its project, and says which regions have its machines."""
 
 import re
 from collections.abc import Iterator
@@ -108,11 +108,7 @@ def _buckets(found: Spec) -> Iterator[dict[str, Any]]:
 def _zones(google: Google, machine_type: str) -> Iterator[str]:
     path = f"compute/v1/projects/{google.project}/aggregated/machineTypes"
     query = {"filter": f'name="{machine_type}"', "returnPartialSuccess": "true"}
-    while True:
-        found = google.insist("GET", "compute", path, query=query)
+    for found in google.pages("compute", path, query=query):
         for place, there in (found.get("items") or {}).items():
             if there.get("machineTypes"):
                 yield place.rpartition("/")[2]
-        if not (token := found.get("nextPageToken")):
-            return
-        query = {**query, "pageToken": token}

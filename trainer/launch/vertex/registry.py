@@ -79,7 +79,7 @@ def _labels(ours: dict[str, str], figures: dict[str, str]) -> dict[str, str]:
 def _model(google: Google, name: str) -> str:
     """Returns the resource name of the model with a job's name; empty if there is none."""
     query = {"filter": f'labels.{platform.NAME}="{name}"', "pageSize": 100}
-    found = google.pages("aiplatform", f"v1/{google.place}/models", "models", query=query)
+    found = google.every("aiplatform", f"v1/{google.place}/models", "models", query=query)
     first = min(found, key=lambda model: model.get("createTime", ""), default={})
     return str(first.get("name", "")).partition("@")[0]
 
@@ -87,7 +87,7 @@ def _model(google: Google, name: str) -> str:
 def _version(google: Google, model: str, mark: str) -> str:
     """Returns the version of a model that was made of a report; empty if there is none."""
     path = f"v1/{model}:listVersions"
-    for version in google.pages("aiplatform", path, "models") if model else ():
+    for version in google.every("aiplatform", path, "models") if model else ():
         if (version.get("labels") or {}).get(_REPORT) == mark:
             return f"{model}@{version.get('versionId')}"
     return ""

@@ -52,29 +52,25 @@ def render(job: Job, stage: str = "train") -> Spec:
 
 def rendered(job: Job, stage: str) -> Rendered:
     """Returns the same with all that is sent beside it, and what it is for people."""
-    spec, beside = render(job, stage), envelope(job, stage)
+    spec, vertex = render(job, stage), section(job)
+    place = f"projects/{vertex.project}/locations/{vertex.region}"
     if stage == "preprocess":
-        about = f"the command that sends {job.name} to Dataflow, in {beside['parent']}"
-        return Rendered(spec, spec, about)
-    labelled = ", ".join(f"{key}={value}" for key, value in beside["labels"].items())
+        return Rendered(spec, spec, f"the command that sends {job.name} to Dataflow, in {place}")
+    labelled = ", ".join(f"{key}={value}" for key, value in labels(job, stage).items())
     kind = "jobSpec" if stage == "train" else "tuning"
-    about = f"the {kind} of {job.name} (labels {labelled}) for {beside['parent']}"
-    return Rendered(spec, [spec, beside], about)
+    about = f"the {kind} of {job.name} (labels {labelled}) for {place}"
+    return Rendered(spec, [*request(job, stage), place], about)
 
 
 def request(job: Job, stage: str) -> tuple[str, Spec]:
-    """Returns the collection of Vertex AI in which a stage of a job is made, and the body.
-
-    Raises:
-        UsageError: it is not made by Vertex AI.
-    """
-    if stage == "preprocess":
-        raise UsageError("Dataflow is sent its job by the command that --dry_run prints: run that")
-    spec, beside = render(job, stage), envelope(job, stage)
-    del beside["parent"]
+    """Returns the collection of Vertex AI in which a training or a search is made, and the body."""
+    spec, key = render(job, stage), section(job).kms_key
+    body: Spec = {"displayName": job.name, "labels": labels(job, stage)}
+    if key is not None:
+        body["encryptionSpec"] = {"kmsKeyName": key}
     if stage == "train":
-        return "customJobs", {**beside, "jobSpec": spec}
-    return "hyperparameterTuningJobs", {**beside, **spec}
+        return "customJobs", {**body, "jobSpec": spec}
+    return "hyperparameterTuningJobs", {**body, **spec}
 
 
 def section(job: Job) -> Vertex:
@@ -92,18 +88,6 @@ def labels(job: Job, stage: str) -> dict[str, str]:
     """Returns the labels of a stage of a job: its own, and those by which it is found."""
     found = platform.labels(job, stage, job.output_of(stage))
     return {**LABELS, **job.labels, **found}
-
-
-def envelope(job: Job, stage: str = "train") -> Spec:
-    """Returns what is sent beside a spec: where to, the job's name, its labels and its key."""
-    vertex = section(job)
-    key = {"encryptionSpec": {"kmsKeyName": vertex.kms_key}} if vertex.kms_key else {}
-    return {
-        "parent": f"projects/{vertex.project}/locations/{vertex.region}",
-        "displayName": job.name,
-        "labels": labels(job, stage),
-        **key,
-    }
 
 
 def _of_trials(job: Job, tuning: Tuning) -> list[str]:

@@ -76,32 +76,33 @@ class Google:
         """Sends a request that may be repeated, for a minute where there is no answer."""
         return patience.insist(lambda: self.once(method, api, path, query=query, body=body), passes)
 
-    def pages(
+    def every(
         self, api: str, path: str, key: str, *, query: Any = None, body: Any = None
     ) -> Iterator[Spec]:
-        """Yields what a list holds, page by page.
+        """Yields the items of a list, which its answers hold under a key; see `pages`."""
+        for found in self.pages(api, path, query=query, body=body):
+            yield from found.get(key) or []
+
+    def pages(self, api: str, path: str, *, query: Any = None, body: Any = None) -> Iterator[Spec]:
+        """Yields the answers that make up a list.
 
         Args:
             api: one of `refusals.NAMES`.
             path: within the API, its version first.
-            key: of the answer, under which the items are.
             query: name -> value.
             body: makes it a POST, in which the next page is asked for, too.
         """
         method = "GET" if body is None else "POST"
-        next_page: dict[str, Any] = {}
+        token: dict[str, str] = {}
         while True:
-            asked = {
-                "query": {**(query or {}), **(next_page if body is None else {})},
-                "body": None if body is None else {**body, **next_page},
-            }
-            found = self.insist(method, api, path, **asked)
-            items = found.get(key) or []
-            yield from (item for item in items if isinstance(item, dict))
-            token = found.get("nextPageToken")
-            if not token:
+            if body is None:
+                found = self.insist(method, api, path, query={**(query or {}), **token})
+            else:
+                found = self.insist(method, api, path, query=query, body={**body, **token})
+            yield found
+            if not found.get("nextPageToken"):
                 return
-            next_page = {"pageToken": token}
+            token = {"pageToken": found["nextPageToken"]}
 
     def login(self) -> str:
         """Renews the login and returns whose it is."""

@@ -9,7 +9,7 @@ real numbers are listed as numbers, all others as words, which arrive as they ar
 from typing import Any
 
 from trainer.launch.description import tuning_checks
-from trainer.launch.description.arguments import spelled
+from trainer.launch.description.arguments import text
 from trainer.launch.description.tuning import Parameter, Tuning
 from trainer.launch.manifests import Spec
 from trainer.monitoring.tuning import METRIC
@@ -68,6 +68,6 @@ def _parameter(name: str, parameter: Parameter) -> Spec:
     elif kind is float:
         spec = {"discreteValueSpec": {"values": sorted(map(float, parameter.values))}, **scale}
     else:
-        words = [spelled({"": value})[0].partition("=")[2] for value in parameter.values]
+        words = [text(value) for value in parameter.values]
         spec = {"categoricalValueSpec": {"values": words}}
     return {"parameterId": f"config.{name}", **spec}

@@ -48,7 +48,7 @@ class TrainingJobs:
         query = {"filter": f"labels.{key}{wanted}", "pageSize": 100}
         for kind in KINDS:
             path = f"v1/{self.google.place}/{kind}"
-            for found in self.google.pages("aiplatform", path, kind, query=query):
+            for found in self.google.every("aiplatform", path, kind, query=query):
                 yield self._status(found)
 
     def create(self, kind: str, body: Spec) -> Status:
