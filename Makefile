@@ -68,10 +68,14 @@ external-specs: .venv-dev/.installed
 .venv-dev/.installed: $(LOCKS)/dev.txt
 .venv-tensorflow-io/.installed: $(LOCKS)/tensorflow-io-dev.txt
 
+# Tests start hundreds of processes, of which each would compile TensorFlow for eight seconds where
+# Python may not write bytecode (PYTHONDONTWRITEBYTECODE, as in many containers).
+.venv-dev/.installed .venv-tensorflow-io/.installed: BYTECODE = --compile-bytecode
+
 .venv/.installed .venv-dev/.installed .venv-tensorflow-io/.installed: $(SOURCES)
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --require-hashes -r $(LOCKS)/uv.txt
-	$(@D)/bin/uv pip install --quiet --python $(@D) --require-hashes \
+	$(@D)/bin/uv pip install --quiet $(BYTECODE) --python $(@D) --require-hashes \
 	  -r $(filter $(LOCKS)/%,$^)
 	$(@D)/bin/uv pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
 	touch $@
