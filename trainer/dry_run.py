@@ -7,6 +7,7 @@ the step is traced; nothing is read but the data set's manifest and sizes, and n
 
 import contextlib
 import dataclasses
+import math
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -233,17 +234,12 @@ def _devices() -> dict[str, float]:
 
 
 def _count(variables: Sequence[Any]) -> int:
-    return sum(int(variable.shape.num_elements()) for variable in map(_plain, variables))
+    return sum(math.prod(variable.shape) for variable in variables)
 
 
 def _size(variables: Sequence[Any]) -> int:
     """Returns the bytes of variables."""
-    plain = map(_plain, variables)
-    return sum(int(one.shape.num_elements()) * int(one.dtype.size) for one in plain)
-
-
-def _plain(variable: Any) -> tf.Variable:
-    return variable.value if isinstance(variable, keras.Variable) else variable
+    return sum(math.prod(one.shape) * tf.as_dtype(one.dtype).size for one in variables)
 
 
 def _mib(size: float) -> str:

@@ -129,14 +129,11 @@ def _upload(platform: Platform, name: str, job: Job | None, values: flags.FlagVa
 
 
 def _placed(job: Job, values: flags.FlagValues) -> Job:
-    """Returns the job with the places that flags name instead of those of its file."""
-    where = {"vertex": ("project", "region"), "kubernetes": ("namespace",)}
-    for section, names in where.items():
-        given = {name: values[name].value for name in names if values[name].value}
-        if given and getattr(job, section) is not None:
-            moved = dataclasses.replace(getattr(job, section), **given)
-            job = dataclasses.replace(job, **{section: moved})
-    return job
+    """Returns the job in the project and region that flags name; `Cluster` does the same."""
+    given = {name: values[name].value for name in ("project", "region") if values[name].value}
+    if job.vertex is None or not given:
+        return job
+    return dataclasses.replace(job, vertex=dataclasses.replace(job.vertex, **given))
 
 
 def _platform(which: str, job: Job | None, values: flags.FlagValues) -> Platform:
@@ -148,12 +145,11 @@ def _platform(which: str, job: Job | None, values: flags.FlagValues) -> Platform
     if which == "kubernetes":
         section = job.kubernetes if job is not None else None
         return Cluster(values.namespace or (section.namespace if section else "default"))
-    vertex = job.vertex if job is not None else None
-    project = values.project or (vertex.project if vertex else None)
-    region = values.region or (vertex.region if vertex else None)
-    if job is None and (project is None or region is None):
+    if job is not None and job.vertex is not None:  # where the flags say: see `_placed`
+        return VertexAI(job.vertex.project, job.vertex.region, values.api_endpoint)
+    if job is None and not (values.project and values.region):
         raise UsageError("vertex needs --project=ID and --region=REGION, or --job=YAML with both")
-    return VertexAI(project, region, values.api_endpoint)
+    return VertexAI(values.project, values.region, values.api_endpoint)
 
 
 def _flags() -> flags.FlagValues:

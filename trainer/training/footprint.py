@@ -18,7 +18,7 @@ from trainer.config import Config
 from trainer.training.step import Step
 
 # The batch that is traced: a prime larger than any side or width, so that in the tensors' shapes
-# what grows with the batch can be told from what does not.
+# what grows with the batch can be separated from what does not.
 TRACED_BATCH = 999_983
 _PASSES_ON = {
     *("Const", "ExpandDims", "Identity", "IdentityN", "NoOp", "Placeholder", "PreventGradient"),

@@ -78,8 +78,17 @@ def to_mapping(settings: Any) -> dict[str, Any]:
 
 def flat(settings: Any) -> dict[str, Any]:
     """Returns a settings dataclass as section.name -> plain value."""
+    return flattened(to_mapping(settings))
+
+
+def flattened(mapping: dict[str, Any]) -> dict[str, Any]:
+    """Returns the same of settings as a nested mapping, which may be a part of them.
+
+    >>> flattened({"data": {"flip": True}, "seed": 1})
+    {'data.flip': True, 'seed': 1}
+    """
     found = {}
-    for section, value in to_mapping(settings).items():
+    for section, value in mapping.items():
         if isinstance(value, dict):
             found.update({f"{section}.{name}": item for name, item in value.items()})
         else:

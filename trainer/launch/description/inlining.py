@@ -49,10 +49,6 @@ def _written(files: Sequence[str]) -> list[str]:
         merged = settings.merged_files(Config, files, flags.PRESETS)
     except (ConfigError, UsageError) as error:
         raise ConfigError(f"args cannot have this config: {error}") from error
-    named = {
-        f"{section}.{name}" if isinstance(below, dict) else section
-        for section, below in merged.items()
-        for name in (below if isinstance(below, dict) else ("",))
-    }
+    named = settings.flattened(merged)
     values = settings.flat(settings.from_mapping(Config, merged, origin=" and ".join(files)))
     return spelled({f"config.{name}": value for name, value in values.items() if name in named})

@@ -67,7 +67,7 @@ class Kubernetes:
     queue_priority: str | None = setting(
         None, FREE, pattern=patterns.LABEL, form=patterns.LABEL_FORM
     )
-    """Kueue's WorkloadPriorityClass; it must exist, or the job waits without a word."""
+    """Kueue's WorkloadPriorityClass; it must exist, or the job waits and nothing says why."""
     priority_class: str | None = setting(
         None, FREE, pattern=patterns.SUBDOMAIN, form=patterns.SUBDOMAIN_FORM
     )

@@ -64,7 +64,7 @@ _WITH_BUILT_IN = re.compile(r"(a2|a3|a4x?|g2|g4)-.+")
 def problems(
     machine: str | None, accelerator: Accelerator | None, *, all_of_them: bool
 ) -> Iterator[str]:
-    """Yields why a machine type and its accelerator cannot be had together.
+    """Yields why a machine type does not go with its accelerator.
 
     Args:
         machine: machine type; one of another cloud is taken as it is.
@@ -117,7 +117,7 @@ def _built_in(machine: str, accelerator: Accelerator | None, *, all_of_them: boo
 
 
 def _tpu(machine: str | None, accelerator: Accelerator) -> Iterator[str]:
-    """Yields why the chips of one host cannot be had so."""
+    """Yields why no host has such chips."""
     kind, count, topology = accelerator.type, accelerator.count, accelerator.topology
     chips = math.prod(map(int, topology.split("x"))) if topology is not None else 0
     if topology is None:

@@ -27,7 +27,7 @@ def kind_of(name: str) -> type:
 
 
 def tried(name: str, parameter: Parameter) -> list[ArgumentValue]:
-    """Returns values of a setting that stand for all: what can be wrong is so with one of them."""
+    """Returns a few values of a setting: if any value is wrong, one of these is."""
     if parameter.values is not None:
         return parameter.values
     assert parameter.min is not None and parameter.max is not None

@@ -66,7 +66,7 @@ def _flex_start(job: Job) -> Iterator[str]:
         )
     elif job.timeout_hours > _FLEXIBLE_HOURS:
         yield (
-            f"timeout_hours is {job.timeout_hours:g}, but with vertex.flex_start machines are had "
+            f"timeout_hours is {job.timeout_hours:g}, but with vertex.flex_start you get machines "
             f"for at most {_FLEXIBLE_HOURS}: lower it"
         )
 

@@ -58,7 +58,7 @@ def of_path(path: str, volumes: Sequence[Volume]) -> Volume | None:
     'd'
     >>> of_path("/mnt/data/../x", [Volume(name="d", mount="/mnt/data", claim="c")])
     """
-    if path != posixpath.normpath(path) and path.rstrip("/") != posixpath.normpath(path):
+    if path.rstrip("/") != posixpath.normpath(path):
         return None
     on = [one for one in volumes if f"{path}/".startswith(f"{one.mount}/")]
     return max(on, key=lambda one: len(one.mount), default=None)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Asks a registry of container images for a manifest, by the Docker Registry HTTP API V2.
 
-Registries differ in how they want to be asked: the first answer says where a token is to be had,
-which then is asked for with a login, or without one.
+Registries differ in how they want to be asked: the first answer says where to get a token, which
+is then asked for with a login, or without one.
 """
 
 import base64

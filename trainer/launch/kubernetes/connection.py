@@ -24,7 +24,7 @@ def connect() -> Any:
 
     Raises:
         UsageError: the Python client of Kubernetes is not installed.
-        ConfigError: there is no cluster configured, or its credentials cannot be had.
+        ConfigError: no cluster is configured, or there are no credentials for it.
     """
     try:
         import urllib3

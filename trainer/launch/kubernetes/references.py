@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Looks at the Secrets, ConfigMaps and claims that a pod names, and would wait for in vain."""
+"""Looks at the Secrets, ConfigMaps and claims that a pod names, without which it never starts."""
 
 from collections.abc import Iterator
 

@@ -5,6 +5,7 @@ The client's typed calls differ between its versions and do not know JobSet or K
 here for is kubectl's configuration: certificates, tokens, and programs for logging in.
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -43,7 +44,7 @@ class Api:
 
     All methods raise:
         UsageError: the Python client of Kubernetes is not installed.
-        ConfigError: there is no cluster configured, or its credentials cannot be had.
+        ConfigError: no cluster is configured, or there are no credentials for it.
         Refusal: the cluster refuses.
         ServiceError: it did not answer, though it was asked several times where that does no harm.
     """
@@ -55,12 +56,11 @@ class Api:
     def read(self, path: str, **query: Any) -> Spec | None:
         """Returns what is at a path, None if nothing is."""
         try:
-            found: Spec = self._json("GET", path, query=query)
+            return self._json("GET", path, query=query)
         except Refusal as error:
             if error.status != 404:
                 raise
             return None
-        return found
 
     def every(self, path: str, **query: Any) -> list[Spec]:
         """Returns all items of a list, however many pages it has."""
@@ -75,13 +75,11 @@ class Api:
 
     def ask(self, path: str, body: Spec, **query: Any) -> Spec:
         """Posts what changes nothing and may be posted again: a review, a dry run."""
-        answer: Spec = self._json("POST", path, body, query=query)
-        return answer
+        return self._json("POST", path, body, query=query)
 
     def make(self, path: str, manifest: Spec) -> Spec:
         """Makes what a manifest describes, in one request that is not repeated."""
-        made: Spec = self._json("POST", path, manifest, once=True)
-        return made
+        return _parsed(self._request("POST", path, manifest), path)
 
     def delete(self, path: str, uid: str) -> None:
         """Deletes what has this uid, if it is still there; what it owns goes before it does."""
@@ -110,19 +108,21 @@ class Api:
         finally:
             response.close()
 
-    def _json(
-        self, method: str, path: str, body: Spec | None = None, *, query: Any = None, once: Any = 0
-    ) -> Any:
-        for pause in (*PAUSES, None):
-            try:
+    def _json(self, method: str, path: str, body: Any = None, *, query: Any = None) -> Spec:
+        for pause in PAUSES:
+            with contextlib.suppress(ServiceError):
                 return _parsed(self._request(method, path, body, query=query), path)
-            except ServiceError:
-                if pause is None or once:
-                    raise
-                time.sleep(pause)
+            time.sleep(pause)
+        return _parsed(self._request(method, path, body, query=query), path)
 
     def _request(
-        self, method: str, path: str, body: Any = None, *, query: Any, silence: float | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Any = None,
+        silence: float = ANSWER_S,
     ) -> Any:
         """Makes one request; with new credentials once more if the cluster takes these no longer.
 
@@ -137,7 +137,7 @@ class Api:
                     body,
                     query_params=[(k, v) for k, v in (query or {}).items() if v is not None],
                     serialize=False,
-                    _request_timeout=(_CONNECT_S, silence or ANSWER_S),
+                    _request_timeout=(_CONNECT_S, silence),
                 )
             except Exception as error:
                 if getattr(error, "status", None) != 401 or old is not None:
@@ -159,15 +159,15 @@ def quantity(text: Any) -> Decimal:
     return Decimal(utils.parse_quantity(text))
 
 
-def _parsed(response: Any, path: str) -> Any:
+def _parsed(response: Any, path: str) -> Spec:
     import urllib3
 
     try:
         found = json.loads(response.data)
     except urllib3.exceptions.HTTPError as error:
         raise _lost(error) from error
-    except ValueError as error:
-        raise ServiceError(f"what answered {path} is not a cluster of Kubernetes") from error
+    except ValueError:
+        found = None
     if not isinstance(found, dict):
         raise ServiceError(f"what answered {path} is not a cluster of Kubernetes")
     return found

@@ -49,8 +49,7 @@ def run(
         output: folder of the data set.
 
     Returns:
-        The newest job, or what stands for one where nothing was left to do; and whether this
-        program ran.
+        The newest job, or a made-up one where nothing was left to do; and whether this program ran.
 
     Raises:
         UsageError: Beam is not installed.

@@ -179,9 +179,7 @@ def _read(answer: Any) -> Spec:
     try:
         found = answer.json()
     except ValueError:
-        if answer.status_code < 400:
-            raise
-        found = {}
+        found = None
     if isinstance(found, dict):
         return found
     if answer.status_code < 400:
