@@ -17,13 +17,8 @@ from trainer.launch.manifests import Spec
 
 STAGES = ("train", "tune", "preprocess", "serve")
 # The states of a job, whatever words its platform has for them.
-WAITING, RUNNING, SUCCEEDED, FAILED, CANCELLED = STATES = (
-    "waiting",
-    "running",
-    "succeeded",
-    "failed",
-    "cancelled",
-)
+WAITING, RUNNING = "waiting", "running"
+SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 # Labels of everything that is sent: what it does, under which name, writing where.
 STAGE, NAME, OUTPUT = "cxr14-stage", "cxr14-name", "cxr14-output"
 
@@ -50,7 +45,7 @@ class Status:
     Attributes:
         name: as in the job file.
         stage: one of `STAGES`.
-        state: one of `STATES`.
+        state: one of the five above.
         resource: the platform's own name of it.
         detail: what the platform says of the state, in one line; empty if nothing.
         created: when it was sent, RFC 3339; empty if the platform does not say.

@@ -166,14 +166,10 @@ def doctor(platform: Platform, job: Job, stage: str, place: Vertex | None) -> No
     everywhere = examination.findings(job, stage, place)
     for finding in itertools.chain(everywhere, platform.findings(job, stage)):
         wrong += finding.ok is False
-        print(_line(finding), flush=True)
+        mark = {True: "ok", False: "WRONG", None: "unknown"}[finding.ok]
+        print(f"{mark:8}{_described(finding)}", flush=True)
     if wrong:
         raise ConfigError(f"{wrong} of the above must be fixed before the job can run")
-
-
-def _line(finding: Finding) -> str:
-    mark = {True: "ok", False: "WRONG", None: "unknown"}[finding.ok]
-    return f"{mark:8}{_described(finding)}"
 
 
 def _described(finding: Finding) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from preprocessing.contract.errors import ServiceError, UsageError
-from trainer.launch.kubernetes import render
+from trainer.launch.kubernetes import objects, render
 from trainer.launch.kubernetes.service import Api, Refusal
 from trainer.launch.manifests import Spec
 from trainer.launch.platform import NAME, OUTPUT, STAGE
@@ -96,7 +96,7 @@ class Namespace:
             stage: one of whose kinds must be seen; whoever may use one need not see the others.
             labels: of the jobs.
         """
-        wanted = {"app.kubernetes.io/name": render.LABELS["app.kubernetes.io/name"], **labels}
+        wanted = {**objects.LABELS, **labels}
         selector = ",".join([f"{key}={value}" for key, value in wanted.items()])
         refused: dict[str, Refusal] = {}
         for kind, version in _KINDS.items():
@@ -151,6 +151,11 @@ class Namespace:
         """Returns what has a manifest's kind and name now, None if nothing has."""
         found = self.api.read(self.path(thing))
         return {**thing, **found} if found is not None else None
+
+    def again(self, thing: Spec) -> Spec | None:
+        """Returns a thing as it is now, None once it is gone, though another may have its name."""
+        found = self.at(thing)
+        return found if found and found["metadata"]["uid"] == thing["metadata"]["uid"] else None
 
     def path(self, thing: Spec) -> str:
         """Returns where the API has a thing of this kind and name."""
@@ -230,7 +235,7 @@ class Namespace:
             self.api.delete(self.path(thing), thing["metadata"]["uid"])
         grace = pod_spec(thing).get("terminationGracePeriodSeconds", 30)
         end = time.monotonic() + float(grace) + _MARGIN_S
-        while (found := self.at(thing)) and found["metadata"]["uid"] == thing["metadata"]["uid"]:
+        while self.again(thing):
             if time.monotonic() > end:
                 raise ServiceError(
                     f"the {thing['kind']} {self.name}/{thing['metadata']['name']} was deleted, but "

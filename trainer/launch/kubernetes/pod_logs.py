@@ -71,7 +71,7 @@ def follow(namespace: Namespace, job: Spec) -> Iterator[str]:
     while not is_over or any(reader.is_alive() for reader in readers.values()):
         yield from _waited(lines, ns.POLL_S if said else 0)
         try:
-            thing = _now(namespace, job)
+            thing = namespace.again(job)
             if thing is None and not is_over:
                 yield from _waited(lines, ns.POLL_S)
                 raise deleted(f"{namespace.name}/{job['metadata']['name']}")
@@ -92,12 +92,6 @@ def follow(namespace: Namespace, job: Spec) -> Iterator[str]:
         if time.monotonic() - going > _PATIENCE_S:
             break  # the node of a pod is lost, and its log with it
     yield from _waited(lines, 0)
-
-
-def _now(namespace: Namespace, job: Spec) -> Spec | None:
-    """Returns a job as it is now, None once it is gone, though another may have its name."""
-    found = namespace.at(job)
-    return found if found and found["metadata"]["uid"] == job["metadata"]["uid"] else None
 
 
 def _described(namespace: Namespace, thing: Spec) -> str:

@@ -28,7 +28,6 @@ from trainer.launch.manifests import Spec
 # peer was) is free; everything else, such as 74 (disk full, no memory), counts as a restart.
 HOPELESS = sorted(error.exit_code for error in (UsageError, DataError, ConfigError))
 
-LABELS = objects.LABELS
 JOBSET = "jobset.x-k8s.io/v1alpha2"
 _WORKER = "worker"
 # A part of a host name has at most 63 letters (RFC 1035), and JobSet keeps the six that Kubernetes

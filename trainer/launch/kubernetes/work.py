@@ -126,7 +126,5 @@ def tolerations(job: Job, kubernetes: Kubernetes, work: Work) -> list[dict[str, 
     if job.spot:
         spot = {"key": "cloud.google.com/gke-spot", "operator": "Equal", "value": "true"}
         found.append({**spot, "effect": "NoSchedule"})
-    for one in kubernetes.tolerations:
-        given = {key: value for key, value in dataclasses.asdict(one).items() if value}
-        found.append(given)
-    return found
+    given = map(dataclasses.asdict, kubernetes.tolerations)
+    return found + [{key: value for key, value in one.items() if value} for one in given]

@@ -63,16 +63,11 @@ def look(google: Google, job: Job, stage: str) -> Iterator[Finding]:
         checks.append((f"machine {job.machine_type}", lambda: quota.machine(google, job)))
     checks.append(("writers", lambda: _writers(google, job, stage)))
     for what, check in checks:
-        yield _guarded(what, check)
-
-
-def _guarded(what: str, check: Callable[[], Finding]) -> Finding:
-    """Turns what keeps a check from seeing anything into a finding."""
-    try:
-        return check()
-    except (RefusedError, ServiceError) as error:
-        # Each says what is in the way; it may be a right that the job itself does not need.
-        return Finding(what, None, f"cannot be seen: {error}")
+        try:
+            yield check()
+        except (RefusedError, ServiceError) as error:
+            # Each says what is in the way; it may be a right that the job itself does not need.
+            yield Finding(what, None, f"cannot be seen: {error}")
 
 
 def _project(google: Google) -> Finding:

@@ -153,7 +153,9 @@ def _explained(name: str) -> Iterator[None]:
             f"there are no usable Google Cloud credentials ({faults.line(error)}): {faults.LOGIN}"
         ) from error
     except (exceptions.GoogleAuthError, OSError, ValueError) as error:
-        if isinstance(error, exceptions.GoogleAuthError) and not _may_pass(error):
+        from preprocessing.contract.files import google_errors  # brings Google's client for buckets
+
+        if isinstance(error, exceptions.GoogleAuthError) and not google_errors.passes(error):
             said = faults.line(error.args[0] if error.args else error)
             raise RefusedError(
                 f"the login of this machine is no longer valid ({said}): {faults.LOGIN}"
@@ -166,12 +168,6 @@ def _explained(name: str) -> Iterator[None]:
 def passes(error: Exception) -> bool:
     """Tells whether a request may be repeated with hope."""
     return isinstance(error, ServiceError)
-
-
-def _may_pass(error: Exception) -> bool:
-    from preprocessing.contract.files import google_errors  # brings Google's client for buckets
-
-    return google_errors.passes(error)
 
 
 def _read(answer: Any) -> Spec:
