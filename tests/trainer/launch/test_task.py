@@ -165,7 +165,7 @@ def test_a_program_for_logging_in_that_fails_is_one_sentence(
     values["users"] = [{"name": "me", "user": {"exec": login}}]
     pathlib.Path(kubeconfig).write_text(yaml.safe_dump(values))
     message = kubectl_says(job_file(), kubeconfig, monkeypatch, capsys)
-    assert "credentials could not be had" in message and stand_in.requests == []
+    assert "configuration gives no credentials" in message and stand_in.requests == []
 
 
 @pytest.mark.parametrize("content", [None, "{", "{}"])

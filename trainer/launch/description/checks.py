@@ -22,7 +22,7 @@ _MOST_LABELS = 60
 # Those by which jobs are found, and Google Cloud's own.
 _TAKEN_LABELS = ("cxr14-", "goog")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What a platform tells the trainer of its peers; a job that sets it would mislead it.
+# What a platform sets to let the trainer find its peers; a job that sets it would mislead it.
 _RESERVED = re.compile(
     r"TF_CONFIG|CLUSTER_SPEC|JOB_COMPLETION_INDEX|(CXR14|JOBSET|AIP|CLOUD_ML)_.*"
 )

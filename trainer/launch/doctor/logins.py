@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from preprocessing.contract.files import faults
+from trainer.launch.doctor.sight import LOGIN
 
 _GOOGLE = re.compile(r"([a-z0-9-]+-docker\.pkg\.dev|([a-z]+\.)?gcr\.io)")
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -46,14 +47,13 @@ def _google() -> Login:
     from google.auth import exceptions
     from google.auth.transport.requests import Request
 
-    command = "gcloud auth application-default login"
     try:
         credentials, _ = google.auth.default(scopes=[_SCOPE])
         credentials.refresh(Request())
     except exceptions.GoogleAuthError as error:
-        return Login(None, "nobody", f"no Google credentials ({faults.line(error)})", command)
+        return Login(None, "nobody", f"no Google credentials ({faults.line(error)})", LOGIN)
     pair = ("oauth2accesstoken", str(credentials.token))
-    return Login(pair, "the Google credentials of this machine", "", command)
+    return Login(pair, "the Google credentials of this machine", "", LOGIN)
 
 
 def _from_docker(registry: str) -> tuple[str, tuple[str, str] | None]:

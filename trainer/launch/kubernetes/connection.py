@@ -71,7 +71,7 @@ def _configure(config: Any, settings: Any) -> None:
         root.handlers = handlers
     if said:
         raise ConfigError(
-            f"kubectl's credentials could not be had ({faults.line(said[0])}): see whether "
+            f"kubectl's configuration gives no credentials ({faults.line(said[0])}): see whether "
             "`kubectl get jobs` works"
         )
 

@@ -184,7 +184,7 @@ def _queue(namespace: Namespace, manifest: Spec) -> Iterator[Finding]:
     where = path(version, "WorkloadPriorityClass", name=priority)
     if priority and namespace.api.read(where) is None:
         see = "kubectl get workloadpriorityclasses shows those there are"
-        yield Finding(f"priority {priority}", False, "is missing: the job would wait for ever", see)
+        yield Finding(f"priority {priority}", False, "is missing: the job would never start", see)
 
 
 def _rehearsal(namespace: Namespace, manifests: Sequence[Spec]) -> Iterator[Finding]:

@@ -161,6 +161,10 @@ class Namespace:
         """Returns where the API has a thing of this kind and name."""
         return path(thing["apiVersion"], thing["kind"], self.name, thing["metadata"]["name"])
 
+    def called(self, thing: Spec) -> str:
+        """Returns what a sentence calls a thing."""
+        return f"the {thing['kind']} {self.name}/{thing['metadata']['name']}"
+
     def services(self, job: Spec) -> list[Spec]:
         """Returns the Services that were made with a Deployment, none for anything else."""
         if job["kind"] != "Deployment":
@@ -238,9 +242,9 @@ class Namespace:
         while self.again(thing):
             if time.monotonic() > end:
                 raise ServiceError(
-                    f"the {thing['kind']} {self.name}/{thing['metadata']['name']} was deleted, but "
-                    "its pods do not end, as when their node is lost: see `kubectl get pods "
-                    f"--namespace={self.name}`, then give the command again"
+                    f"{self.called(thing)} was deleted, but its pods do not end, as when their "
+                    f"node is lost: see `kubectl get pods --namespace={self.name}`, then give the "
+                    "command again"
                 )
             time.sleep(POLL_S)
 

@@ -38,7 +38,7 @@ def read(namespace: Namespace, thing: Spec) -> Iterator[str]:
                 yield from log.lines(follow=False)
                 return
             except Refusal as error:
-                if error.status not in (400, 404):  # it is no more, or not yet
+                if error.status not in (400, 404):  # it is gone, or not there yet
                     lost.append(f"{log.pod}: {error.said}")
                 return
             except ServiceError as error:

@@ -76,7 +76,7 @@ def _cleared(namespace: Namespace, thing: Spec, manifest: Spec) -> bool:
     Raises:
         ConfigError: it is another that is not over, or not of this program.
     """
-    called = _called(namespace, thing)
+    called = namespace.called(thing)
     if any(ns.label(thing, key) != ns.label(manifest, key) for key in (NAME, STAGE)):
         raise ConfigError(
             f"{called} is there already and was not made by cxr14-launch for this stage: change "
@@ -119,7 +119,7 @@ def _make(namespace: Namespace, manifest: Spec) -> tuple[Spec, bool]:
         if pause is not None:
             time.sleep(pause)
     raise ServiceError(
-        f"{_called(namespace, manifest)} was not made, or no answer says so: {lost}"
+        f"{namespace.called(manifest)} was not made, or no answer says so: {lost}"
     ) from lost
 
 
@@ -132,7 +132,7 @@ def _is_same(found: Spec, manifest: Spec) -> bool:
 def _refused(error: Refusal, namespace: Namespace, manifest: Spec) -> str:
     if error.status == 401:
         return str(error)
-    what = f"the cluster refused to make {_called(namespace, manifest)}: {error.said}"
+    what = f"the cluster refused to make {namespace.called(manifest)}: {error.said}"
     if error.status == 404:
         missing = f"`kubectl create namespace {namespace.name}`"
         if manifest["kind"] == "JobSet":
@@ -148,10 +148,6 @@ def _refused(error: Refusal, namespace: Namespace, manifest: Spec) -> str:
 
 
 def _wait(namespace: Namespace, thing: Spec) -> None:
-    called = _called(namespace, thing)
+    called = namespace.called(thing)
     say(f"{called} is being cancelled and saves its state: waiting until it is gone")
     namespace.delete(thing)
-
-
-def _called(namespace: Namespace, thing: Spec) -> str:
-    return f"the {thing['kind']} {namespace.name}/{thing['metadata']['name']}"

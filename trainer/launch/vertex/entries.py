@@ -26,7 +26,7 @@ class Entry:
         severity: in Cloud Logging's words.
         worker: which of a job's machines wrote it; empty if the platform did.
         text: may have several lines.
-        id: tells it from others.
+        id: no other entry has it.
     """
 
     time: str

@@ -17,7 +17,7 @@ _SERVICE = "aiplatform.googleapis.com"
 def finding(google: Google, job: Job, at_once: int = 1) -> Finding:
     """Looks at the quota of the job's accelerators, or else of its CPUs.
 
-    How much of it other jobs use now, no API tells.
+    No API says how much of it other jobs use now.
 
     Args:
         google: where to look.

@@ -166,7 +166,7 @@ def _explained(name: str) -> Iterator[None]:
 
 
 def passes(error: Exception) -> bool:
-    """Tells whether a request may be repeated with hope."""
+    """Tells whether the same request may succeed later."""
     return isinstance(error, ServiceError)
 
 

@@ -28,7 +28,7 @@ _STATES = {
     "EXPIRED": FAILED,
     "CANCELLED": CANCELLED,
 }
-# What the five states of `platform` do not tell.
+# What the five states of `platform` leave out.
 _MORE = {
     "CANCELLING": "being cancelled",
     "EXPIRED": "ran out of time",
