@@ -19,6 +19,8 @@ STAGES = ("train", "tune", "preprocess", "serve")
 # The states of a job, whatever words its platform has for them.
 WAITING, RUNNING = "waiting", "running"
 SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
+# Detail of a job that was cancelled, but may write until it is over.
+ENDING = "being cancelled"
 # Labels of everything that is sent: what it does, under which name, writing where.
 STAGE, NAME, OUTPUT = "cxr14-stage", "cxr14-name", "cxr14-output"
 
@@ -74,6 +76,11 @@ class Status:
     def is_over(self) -> bool:
         """Whether it will do nothing more."""
         return self.state in (SUCCEEDED, FAILED, CANCELLED)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it was cancelled, and is not over."""
+        return self.detail == ENDING and not self.is_over
 
     def __str__(self) -> str:
         """Returns the job and its state as the beginning of a sentence."""

@@ -146,7 +146,7 @@ def _platform(which: str, job: Job | None, values: flags.FlagValues) -> Platform
         section = job.kubernetes if job is not None else None
         return Cluster(values.namespace or (section.namespace if section else "default"))
     if job is not None and job.vertex is not None:  # where the flags say: see `_placed`
-        return VertexAI(job.vertex.project, job.vertex.region, values.api_endpoint)
+        return VertexAI(job.vertex.project, job.vertex.region, values.api_endpoint, job)
     if job is None and not (values.project and values.region):
         raise UsageError("vertex needs --project=ID and --region=REGION, or --job=YAML with both")
     return VertexAI(values.project, values.region, values.api_endpoint)

@@ -59,7 +59,8 @@ def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
     status, is_new = platform.submit(job, stage)
     if not is_new:
         does = "serves" if stage == "serve" else "writes to"
-        say(f"{status.resource} {does} this output already and is {status.state}: sent nothing")
+        state = f"{status.state}{_detail(status)}"
+        say(f"{status.resource} {does} this output already and is {state}: sent nothing")
     print(status.resource)
 
 
@@ -133,8 +134,11 @@ def _insist_on_success(found: Status) -> None:
 
 
 def _ending(found: Status) -> str:
-    detail = f" ({found.detail})" if found.detail else ""
-    return f"{found}{detail}"
+    return f"{found}{_detail(found)}"
+
+
+def _detail(found: Status) -> str:
+    return f" ({found.detail})" if found.detail else ""
 
 
 def upload(made: str, is_new: bool) -> None:
@@ -146,9 +150,10 @@ def upload(made: str, is_new: bool) -> None:
 
 def show_all(platform: Platform) -> None:
     """Prints a table of the jobs, newest first."""
-    columns = ("name", "stage", "state", "created", "resource")
-    rows = [[column.upper() for column in columns]]
-    rows += [[getattr(found, column) for column in columns] for found in platform.list()]
+    rows = [["NAME", "STAGE", "STATE", "CREATED", "RESOURCE"]]
+    for found in platform.list():
+        state = "cancelling" if found.is_ending else found.state
+        rows.append([found.name, found.stage, state, found.created, found.resource])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(map(str.ljust, row, widths)).rstrip())

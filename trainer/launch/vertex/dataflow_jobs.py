@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from preprocessing.contract.files import faults
 from trainer.launch import platform
 from trainer.launch.manifests import Spec
-from trainer.launch.platform import CANCELLED, FAILED, RUNNING, SUCCEEDED, WAITING, Status
+from trainer.launch.platform import CANCELLED, ENDING, FAILED, RUNNING, SUCCEEDED, WAITING, Status
 from trainer.launch.vertex.entries import Entry
 from trainer.launch.vertex.service import Google
 
@@ -94,7 +94,7 @@ class DataflowJobs:
             stage=labels.get(platform.STAGE, "preprocess"),
             state=_STATES.get(state, RUNNING),
             resource=f"{google.place}/jobs/{found['id']}",
-            detail="being cancelled" if state == "CANCELLING" else "",
+            detail=ENDING if state in ("CANCELLING", "DRAINING") else "",
             created=found.get("createTime", ""),
             started=found.get("startTime", ""),
             ended=found.get("currentStateTime", "") if state in _OVER else "",

@@ -57,7 +57,7 @@ def run(
     """
     on_dataflow = DataflowJobs(google)
     label = labels[platform.OUTPUT]
-    if found := jobs.writer(on_dataflow, label):
+    if found := jobs.settled_writer(on_dataflow, label):
         return found, False
     try:
         metadata.version("google-cloud-dataflow-client")

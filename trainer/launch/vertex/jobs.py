@@ -4,14 +4,20 @@
 One output has one writer: a job is sent only if no other one that is not over writes there.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from preprocessing.contract.errors import ServiceError
 from preprocessing.contract.files import patience
 from trainer.launch import platform
 from trainer.launch.platform import Status
 from trainer.launch.vertex import service
 from trainer.launch.vertex.entries import Entry
+
+# A job that is cancelled ends within minutes.
+POLL_S = 10.0
+_LONGEST_S = 1800.0
 
 
 class Jobs(Protocol):
@@ -33,12 +39,36 @@ class Jobs(Protocol):
 def writer(jobs: Jobs, output: str) -> Status | None:
     """Returns the first of the jobs that are not over and write to an output.
 
+    One that is being cancelled is returned only if there is no other.
+
     Args:
         jobs: among which to look.
         output: the label's value.
     """
     alive = [found for found in jobs.labelled(platform.OUTPUT, output) if not found.is_over]
-    return min(alive, key=lambda found: (found.created, found.resource), default=None)
+    return min(
+        alive, key=lambda found: (found.is_ending, found.created, found.resource), default=None
+    )
+
+
+def settled_writer(jobs: Jobs, output: str) -> Status | None:
+    """Returns the same, after waiting for the end of one that is being cancelled.
+
+    Raises:
+        ServiceError: it did not end within half an hour.
+    """
+    deadline, waits = time.monotonic() + _LONGEST_S, False
+    while (found := writer(jobs, output)) and found.is_ending:
+        if time.monotonic() > deadline:
+            raise ServiceError(
+                f"{found.resource} was cancelled, but has not ended within {_LONGEST_S / 60:g} "
+                "minutes: run the same command again"
+            )
+        if not waits:
+            platform.say(f"{found.resource} is {platform.ENDING}: waiting until it is over")
+        waits = True
+        time.sleep(POLL_S)
+    return found
 
 
 def send_once(jobs: Jobs, output: str, create: Callable[[], Status]) -> tuple[Status, bool]:
@@ -56,19 +86,19 @@ def send_once(jobs: Jobs, output: str, create: Callable[[], Status]) -> tuple[St
         ServiceError: there was no answer for about a minute.
         RefusedError: it is refused.
     """
+    if found := settled_writer(jobs, output):
+        return found, False
     tried = False
 
-    def once() -> tuple[Status, bool]:
+    def once() -> Status:
         nonlocal tried
         # After a try without an answer, what writes there is most likely what that try made.
-        if found := writer(jobs, output):
-            return found, tried
+        if tried and (found := writer(jobs, output)):
+            return found
         tried = True
-        return create(), True
+        return create()
 
-    made, is_new = patience.insist(once, service.passes)
-    if not is_new:
-        return made, False
+    made = patience.insist(once, service.passes)
     # Another person may have sent theirs between the look and the request, and a list may be late.
     first = writer(jobs, output)
     if first is None or first.resource == made.resource:

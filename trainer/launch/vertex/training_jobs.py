@@ -8,7 +8,7 @@ from preprocessing.contract.errors import ServiceError, UsageError
 from preprocessing.contract.files import faults, storage
 from trainer.launch import platform
 from trainer.launch.manifests import Spec
-from trainer.launch.platform import CANCELLED, FAILED, RUNNING, SUCCEEDED, WAITING, Status
+from trainer.launch.platform import CANCELLED, ENDING, FAILED, RUNNING, SUCCEEDED, WAITING, Status
 from trainer.launch.vertex import entries, trials
 from trainer.launch.vertex.entries import Entry
 from trainer.launch.vertex.service import Google
@@ -30,7 +30,6 @@ _STATES = {
 }
 # What the five states of `platform` leave out.
 _MORE = {
-    "CANCELLING": "being cancelled",
     "EXPIRED": "ran out of time",
     "PARTIALLY_SUCCEEDED": "some results are missing",
 }
@@ -104,7 +103,7 @@ class TrainingJobs:
             stage=labels.get(platform.STAGE, "train"),
             state=_STATES.get(state, WAITING),
             resource=resource,
-            detail=said or _MORE.get(state, ""),
+            detail=ENDING if state == "CANCELLING" else said or _MORE.get(state, ""),
             created=found.get("createTime", ""),
             started=found.get("startTime", ""),
             ended=found.get("endTime", ""),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Vertex AI, with Dataflow for preprocessing, as a platform that runs jobs."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 
@@ -24,11 +25,14 @@ class VertexAI:
         project: Google Cloud project; None where the job file lacks it.
         region: likewise.
         api_endpoint: another server than the region's own.
+        job: whose jobs are meant, of several with its name; None for the newest.
     """
 
     project: str | None
     region: str | None
     api_endpoint: str | None = None
+    job: Job | None = None
+    _found: dict[tuple[str, str], Status] = dataclasses.field(default_factory=dict, init=False)
 
     def render(self, job: Job, stage: str) -> Rendered:
         """See `Platform`."""
@@ -46,23 +50,23 @@ class VertexAI:
 
     def status(self, name: str, stage: str) -> Status:
         """See `Platform`."""
-        jobs = self._jobs(stage)
-        return jobs.renewed(self._newest(name, stage))
+        found = self._newest(name, stage)
+        with _there(found):
+            return self._jobs(stage).renewed(found)
 
     def logs(self, name: str, stage: str, *, follow: bool) -> Iterator[str]:
         """See `Platform`."""
         jobs = self._jobs(stage)
         found = self._newest(name, stage)
-        if not follow:
-            return map(str, jobs.entries(found, found.created))
-        return map(
-            str,
-            entries.follow(
+        lines = jobs.entries(found, found.created)
+        if follow:
+            lines = entries.follow(
                 lambda since: jobs.entries(found, since),
                 found.created,
                 lambda: jobs.renewed(found).is_over,
-            ),
-        )
+            )
+        with _there(found):
+            yield from map(str, lines)
 
     def cancel(self, name: str, stage: str) -> Status:
         """See `Platform`."""
@@ -133,13 +137,38 @@ class VertexAI:
         return DataflowJobs(self._google) if stage == "preprocess" else TrainingJobs(self._google)
 
     def _newest(self, name: str, stage: str) -> Status:
-        named = self._jobs(stage).labelled(platform.NAME, name)
-        of_stage = (one for one in named if one.stage == stage)
-        found = max(of_stage, key=lambda one: one.created, default=None)
-        if found is None:
+        """Returns the job meant, the same one as long as this program runs.
+
+        That is one that is not over before the others, and one with the job file's output before
+        those; then the newest.
+        """
+        if (name, stage) in self._found:
+            return self._found[name, stage]
+        jobs = self._jobs(stage)
+
+        def labelled(key: str, value: str) -> list[Status]:
+            return [
+                one for one in jobs.labelled(key, value) if (one.name, one.stage) == (name, stage)
+            ]
+
+        own = platform.labels(self.job, stage, self.job.output_of(stage)) if self.job else {}
+        found = own and labelled(platform.OUTPUT, own[platform.OUTPUT])
+        if not (found := found or labelled(platform.NAME, name)):
             raise UsageError(
                 f"there is no job {name} of the stage {stage} in {self._google.place}: "
                 f"`cxr14-launch list vertex "
                 f"--project={self.project} --region={self.region}` shows those that are"
             )
-        return found
+        newest = max(found, key=lambda one: (not one.is_over, one.created))
+        return self._found.setdefault((name, stage), newest)
+
+
+@contextlib.contextmanager
+def _there(found: Status) -> Iterator[None]:
+    """Says that somebody deleted a job that was there."""
+    try:
+        yield
+    except RefusedError as error:
+        if error.status == 404:
+            raise platform.deleted(found.resource) from error
+        raise

@@ -10,7 +10,7 @@ import pytest
 
 from preprocessing.contract.files import patience, storage
 from trainer.launch import task, verbs
-from trainer.launch.vertex import entries, registry
+from trainer.launch.vertex import entries, jobs, registry
 from trainer.predictions.table import Predictions
 from trainer.report.report import build
 from trainer.report.source import Source
@@ -28,6 +28,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr(entries, "POLL_S", 0.01)
     monkeypatch.setattr(verbs, "POLL_S", 0.01)
+    monkeypatch.setattr(jobs, "POLL_S", 0.01)
     monkeypatch.setattr(registry, "POLL_S", 0.01)
 
 

@@ -9,6 +9,7 @@ from cxr14_google_apis import PLACE, labels
 
 from trainer.launch import platform
 from trainer.launch.description import job_file as reader
+from trainer.launch.vertex import jobs
 
 Launch = Callable[..., tuple[int, str, str]]
 CREATE = "^POST .*/customJobs$"
@@ -76,3 +77,27 @@ def test_a_job_that_is_listed_too_late_is_ended_in_favour_of_the_first(
     code, out, err = launch("submit", f"--job={path}")
     assert (code, out) == (0, f"{PLACE}/customJobs/1\n") and "sent nothing" in err
     assert google_apis.resources[f"{PLACE}/customJobs/2"]["state"] == "JOB_STATE_CANCELLING"
+
+
+def test_a_job_is_sent_once_the_cancelled_one_is_over(
+    launch: Launch, google_apis: Any, job_file: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"--job={job_file()}"
+    launch("submit", path)
+    launch("cancel", "quick-run")
+    assert launch("list")[1].splitlines()[1].split()[:3] == ["quick-run", "train", "cancelling"]
+    looks: list[str] = []
+
+    def end(request: str) -> None:
+        looks.extend([request] if request.endswith("/customJobs") else [])
+        if len(looks) == 3:
+            job["state"] = "JOB_STATE_CANCELLED"
+
+    job, google_apis.on_request = google_apis.resources[f"{PLACE}/customJobs/1"], end
+    code, out, err = launch("submit", path)
+    assert (code, out) == (0, f"{PLACE}/customJobs/2\n")
+    assert err.endswith("/customJobs/1 is being cancelled: waiting until it is over\n")
+    launch("cancel", "quick-run")
+    monkeypatch.setattr(jobs, "_LONGEST_S", 0)
+    code, _, err = launch("submit", path)
+    assert code == 69 and "has not ended within 0 minutes: run the same command again" in err

@@ -116,3 +116,41 @@ def test_a_job_that_ends_just_before_it_is_cancelled_is_not_an_error(
     job["state"] = "JOB_STATE_RUNNING"
     google_apis.fail(":cancel$", 403, message="no")
     assert launch("cancel", "quick-run")[0] == 78
+
+
+def test_of_several_jobs_of_a_name_the_one_is_meant_that_is_not_over_or_of_the_file(
+    launch: Launch, google_apis: Any, job_file: Callable[..., str]
+) -> None:
+    path = job_file()
+    own = platform.labels(reader.load(path), "train", "gs://my-bucket/runs/quick")
+    google_apis.add("customJobs", labels=own, state="JOB_STATE_FAILED")
+    job = google_apis.add("customJobs", labels=labels(), state="JOB_STATE_RUNNING")
+    google_apis.add("customJobs", labels=labels(), state="JOB_STATE_SUCCEEDED")
+    assert f"{PLACE}/customJobs/1\n" in launch("status", f"--job={path}")[1]
+    assert f"{PLACE}/customJobs/2\n" in launch("status", "quick-run")[1]
+
+    def end(request: str) -> None:
+        if request.endswith("/customJobs/2"):
+            job["state"] = "JOB_STATE_FAILED"
+
+    google_apis.on_request = end
+    code, out, _ = launch("status", "quick-run", "--follow")
+    assert code == 1 and f"{PLACE}/customJobs/2\n" in out
+
+
+@pytest.mark.parametrize("verb", ["status", "logs"])
+def test_a_job_that_is_followed_and_deleted_is_said_so(
+    launch: Launch, google_apis: Any, verb: str
+) -> None:
+    job = google_apis.add("customJobs", labels=labels(), state="JOB_STATE_RUNNING")
+    looks: list[str] = []
+
+    def delete(request: str) -> None:
+        looks.extend([request] if request.endswith("/customJobs/1") else [])
+        if len(looks) == 2:
+            google_apis.resources.pop(job["name"], None)
+
+    google_apis.on_request = delete
+    code, _, err = launch(verb, "quick-run", "--follow")
+    said = f"cxr14-launch: {PLACE}/customJobs/1 is cancelled (somebody deleted it)\n"
+    assert (code, err) == (1, said)
