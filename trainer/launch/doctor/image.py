@@ -6,7 +6,7 @@ import re
 from preprocessing.contract.files import faults
 from trainer.launch.doctor import logins, registry
 from trainer.launch.doctor.logins import Login
-from trainer.launch.doctor.registry import Image, Manifest
+from trainer.launch.doctor.registry import Image
 from trainer.launch.platform import Finding
 
 # Series of machines of Google Cloud with Arm processors; all others have amd64.
@@ -28,17 +28,11 @@ def finding(image: str, machine: str | None) -> Finding:
     try:
         found = registry.look(name, login.pair)
     except registry.RefusedError as error:
-        return _refused(what, name, login, error, asked)
+        return _refused(image, login, error, asked)
     except (requests.RequestException, ValueError, LookupError, TypeError) as error:
         said = f"{name.registry} could not be asked ({faults.line(error)})"
         fix = f"see whether this machine reaches it: curl -sI https://{name.registry}/v2/"
         return Finding(what, None, said, fix)
-    return _found(what, image, name, found, machine, asked)
-
-
-def _found(
-    what: str, image: str, name: Image, found: Manifest, machine: str | None, asked: str
-) -> Finding:
     platforms = ", ".join(found.platforms)
     wanted = "linux/arm64" if machine and _ARM.fullmatch(machine) else "linux/amd64"
     fitting = not found.platforms or any(one.startswith(wanted) for one in found.platforms)
@@ -54,14 +48,13 @@ def _found(
     return Finding(what, True, said, f"a tag can move; pin it: `image: {plain}@{found.digest}`")
 
 
-def _refused(
-    what: str, name: Image, login: Login, error: registry.RefusedError, asked: str
-) -> Finding:
+def _refused(image: str, login: Login, error: registry.RefusedError, asked: str) -> Finding:
+    what, name = f"image {image}", Image.of(image)
     if error.status == 404:
         said = f"{name.registry} has no {name.name} with {name.reference} ({error}); {asked}"
         by_digest = name.reference.startswith("sha256:")
         tag = ":TAG` prints the digest to name" if by_digest else f":{name.reference}`"
-        plain = what.removeprefix("image ").partition("@")[0].removesuffix(f":{name.reference}")
+        plain = image.partition("@")[0].removesuffix(f":{name.reference}")
         return Finding(what, False, said, f"`docker push {plain}{tag}")
     if error.status in (401, 403):
         # Whoever pulls it for the job may be allowed to; and some registries say so of what is

@@ -50,9 +50,9 @@ class ContainerLog:
             if again[line] > 0:
                 again[line] -= 1
                 continue
-            stamp, _, text = line.partition(b" ")
-            self._note(stamp.decode("utf-8", "replace"), line)
-            yield stamp.decode("utf-8", "replace"), self.prefix + text.decode("utf-8", "replace")
+            stamp, _, text = line.decode("utf-8", "replace").partition(" ")
+            self._note(stamp, line)
+            yield stamp, self.prefix + text
 
     def _note(self, stamp: str, line: bytes) -> None:
         second = _FRACTION.sub("", stamp)

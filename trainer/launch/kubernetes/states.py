@@ -59,8 +59,9 @@ def seen(namespace: Namespace, thing: Spec) -> Status:
         waiting = [pod for pod in pods if why_pod_waits(pod)][:1]
         note = next(filter(None, map(namespace.warning, waiting or [thing, *children])), "")
         note = note or ("" if pods else "no pod of it is there yet")
-    detail = status.detail if note.partition(": ")[2] in status.detail else ""
-    detail = detail or ": ".join(filter(None, [status.detail, note]))
+    if (note.partition(": ")[2] or note) in status.detail:
+        return status
+    detail = ": ".join(filter(None, [status.detail, note]))
     return dataclasses.replace(status, detail=detail)
 
 

@@ -67,7 +67,10 @@ def run(
             "configs/requirements/preprocess.txt, or run what --dry_run prints where they are"
         ) from error
     platform.say(_ADVICE)
-    here = [f"--dataflow_endpoint={_spelled_for_beam(google)}"] if google.is_here else []
+    here = []
+    if google.is_here:  # Beam speaks REST, not gRPC, to a host called localhost only
+        port = urllib.parse.urlsplit(google.api_endpoint or "").port
+        here = [f"--dataflow_endpoint=http://localhost:{port}"]
     code = _exit_code([*PROGRAM, *command[1:], *here])
     if code != 0:
         raise EndedError(code if code > 0 else 128 - code)
@@ -88,9 +91,3 @@ def _exit_code(command: Sequence[str]) -> int:
             raise
         finally:
             signal.signal(signal.SIGTERM, before)
-
-
-def _spelled_for_beam(google: Google) -> str:
-    """Beam speaks REST, not gRPC, to a host called localhost only."""
-    port = urllib.parse.urlsplit(google.api_endpoint or "").port
-    return f"http://localhost:{port}"

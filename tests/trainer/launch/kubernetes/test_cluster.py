@@ -47,6 +47,15 @@ def test_a_name_that_is_not_there_says_what_is(
     assert code == 64 and "has no job quick-run of the stage serve: it has --stage=train" in err
 
 
+def test_a_job_whose_next_pod_is_missing_says_so_beside_its_failures(
+    job_file: Callable[..., str], kubernetes_api: Any, launch: Any
+) -> None:
+    launch("kubernetes", f"--job={job_file()}")
+    kubernetes_api.things[JOB]["status"] = {"failed": 2}
+    _, out, _ = launch("status", *NAMED)
+    assert "detail: 2 failures count (6 may): no pod of it is there yet\n" in out
+
+
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_a_quota_that_lets_no_pod_in_is_shown(
     job_file: Callable[..., str], kubernetes_api: Any, launch: Any, replicas: int
