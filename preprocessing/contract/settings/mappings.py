@@ -103,6 +103,9 @@ def _refuse_unknown(kind: Any, values: Mapping[Any, Any], section: tuple[str, ..
         within = [one for one in (hints[key], *typing.get_args(hints[key])) if _is_section(one)]
         for place, one in _sections(hints[key], value, keys) if within else ():
             _refuse_within(within[0], one, place)
+        kinds = [typing.get_origin(one) for one in (hints[key], *typing.get_args(hints[key]))]
+        if isinstance(value, dict) and list in kinds and dict not in kinds:
+            raise _MisfitError(keys, f"{'.'.join(keys)} must be a list, not a mapping")
 
 
 def _sections(

@@ -15,6 +15,8 @@ import yaml
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.files import storage
 
+_QUOTED = re.compile(r"(['\"])(.*?)\1", re.DOTALL)
+
 
 class _Loader(yaml.SafeLoader):
     """Builds plain values only, and refuses a key that is given twice."""
@@ -30,7 +32,7 @@ class _Loader(yaml.SafeLoader):
                 continue
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key.value!r} is given twice", key.start_mark
+                    None, None, f"key {key.value} is given twice", key.start_mark
                 )
             seen.add(key.value)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
@@ -71,7 +73,26 @@ def read(path: str) -> Any:
     except OSError as error:
         raise ConfigError(f"configuration file {path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{path} is not YAML: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
+    """Says why YAML cannot be read and where, without its text, which may hold secrets."""
+    said = [(str(error), "")]
+    if isinstance(error, yaml.MarkedYAMLError):
+        about = ((error.context, error.context_mark), (error.problem, error.problem_mark))
+        said = [
+            (text, f", line {mark.line + 1}, column {mark.column + 1}" if mark else "")
+            for text, mark in about
+            if text
+        ]
+    parts = [f"{_QUOTED.sub(_hidden, text)}{where}" for text, where in said]
+    return " ".join(": ".join(parts).split())
+
+
+def _hidden(quoted: re.Match[str]) -> str:
+    """Keeps single characters and the names of tokens, as '<scalar>'."""
+    return quoted[0] if len(quoted[2]) < 3 or quoted[2].startswith("<") else "..."
 
 
 def place(path: str, *ways: Sequence[str]) -> str:

@@ -139,20 +139,18 @@ def _tolerations(kubernetes: Kubernetes) -> Iterator[str]:
 
 
 def _secrets(job: Job, kubernetes: Kubernetes) -> Iterator[str]:
+    """Finds what names no secret, without showing it: it may be the secret itself."""
     for name, source in kubernetes.secret_env.items():
         if not re.fullmatch(_SECRET_KEY, source):
-            yield f"kubernetes.secret_env holds {name}: {source!r}, but must read NAME: SECRET/KEY"
+            yield f"kubernetes.secret_env.{name} must read NAME: SECRET/KEY, of a Secret"
         elif name in job.env:
             yield f"kubernetes.secret_env holds {name}, which env sets too: leave one out"
-    for source in kubernetes.env_from:
+    for at, source in enumerate(kubernetes.env_from):
         if not re.fullmatch(rf"(secret|config_map)/{patterns.SUBDOMAIN}", source):
-            yield (
-                f"kubernetes.env_from holds {source!r}, but must read secret/NAME or "
-                "config_map/NAME"
-            )
-    for secret in kubernetes.image_pull_secrets:
+            yield f"kubernetes.env_from.{at} must read secret/NAME or config_map/NAME"
+    for at, secret in enumerate(kubernetes.image_pull_secrets):
         if not re.fullmatch(patterns.SUBDOMAIN, secret):
-            yield (f"kubernetes.image_pull_secrets holds {secret!r}: use {patterns.SUBDOMAIN_FORM}")
+            yield f"kubernetes.image_pull_secrets.{at} must be {patterns.SUBDOMAIN_FORM}"
 
 
 def _gke_name(kind: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from preprocessing.contract.errors import ConfigError, UsageError
 from preprocessing.contract.files import faults
+from preprocessing.contract.settings import yaml_files
 
 # As in the extra `launch` of setup.py. The package itself is in no index, so that asking for its
 # extra by name finds nothing, or another project's package.
@@ -63,8 +64,10 @@ def _configure(config: Any, settings: Any) -> None:
         raise ConfigError(f"kubectl has no usable context: {faults.line(error)}") from error
     except (yaml.YAMLError, OSError, RuntimeError, *_WRITTEN_WRONGLY) as error:
         where = os.environ.get("KUBECONFIG") or "~/.kube/config"
+        of_yaml = isinstance(error, yaml.YAMLError)  # which would quote the line, maybe a token's
+        why = yaml_files.reason(error) if of_yaml else faults.line(error)
         raise ConfigError(
-            f"kubectl's configuration {where} is not usable ({faults.line(error)}): see whether "
+            f"kubectl's configuration {where} is not usable ({why}): see whether "
             "`kubectl config view` can read it"
         ) from error
     finally:

@@ -15,6 +15,7 @@ from preprocessing.contract.settings import mappings, settings
 class Optimizer:
     rate: float = 0.1
     nesterov: bool = False
+    words: list[str | int] | None = None
 
 
 @dataclasses.dataclass
@@ -51,6 +52,8 @@ class Job:
         ),
         ("schedule:\n- {rate: 1}\n- 3", 1, "schedule.1 must be of type Optimizer"),
         ("schedule: {rate: 1}", 1, "schedule must be a list of Optimizer"),
+        ("findings: {ab: x}", 1, "findings must be a list, not a mapping"),
+        ("others:\n  a:\n    words: {long: 1}", 3, "others.a.words must be a list, not a mapping"),
         ("others:\n  a: {rate: 1}\n  b.c:\n    raet: 1", 4, "key others.b.c.raet does not exist"),
         ("others:\n  a: 3", 2, "others.a must be of type Optimizer"),
         ("base: &base\n  rate: 1\noptimizer: *base", 1, "key base does not exist"),

@@ -65,6 +65,28 @@ def test_what_is_not_yaml_is_refused_in_one_line(read: Callable[[str], Any], tex
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (
+            'a: 1\nTOKEN: "hf_REAL',
+            "quoted scalar, line 2, column 8: found unexpected end of stream",
+        ),
+        ("TOKEN: *hf_REAL", "found undefined alias ..., line 1, column 8"),
+        ("TOKEN: !hf_REAL x", "for the tag ..., line 1, column 8"),
+        ("a:\n hf_REAL\nb", "could not find expected ':', line 3, column 2"),
+        ("a: [hf_REAL", "expected ',' or ']', but got '<stream end>', line 1, column 12"),
+        ("TOKEN: !!int hf_REAL", "invalid literal for int() with base 10: ..."),
+    ],
+)
+def test_no_sentence_on_yaml_shows_what_may_be_secret(
+    read: Callable[[str], Any], text: str, where: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    assert where in str(caught.value) and "hf_" not in str(caught.value)
+
+
 def test_other_readers_of_yaml_in_this_process_are_left_alone(read: Callable[[str], Any]) -> None:
     read("a: 010")
     assert yaml.safe_load("a: 010") == {"a": 8}

@@ -257,7 +257,7 @@ BAD_KUBERNETES = {
     "taint": ({"tolerations": [{"key": "a b"}]}, "holds a b=, which no taint can be"),
     "secret without a key": (
         {"secret_env": {"TOKEN": "vault"}},
-        "kubernetes.secret_env holds TOKEN: 'vault', but must read NAME: SECRET/KEY",
+        "kubernetes.secret_env.TOKEN must read NAME: SECRET/KEY",
     ),
     "secret in capitals": ({"secret_env": {"TOKEN": "Vault/key"}}, "must read NAME: SECRET/KEY"),
     "secret variable": ({"secret_env": {"A-B": "a/b"}}, "kubernetes.secret_env holds 'A-B'"),
@@ -266,7 +266,8 @@ BAD_KUBERNETES = {
         "kubernetes.secret_env holds TF_CONFIG, which the platform sets",
     ),
     "all of what": ({"env_from": ["keys"]}, "must read secret/NAME or config_map/NAME"),
-    "pulled by": ({"image_pull_secrets": ["A"]}, "kubernetes.image_pull_secrets holds 'A'"),
+    "pulled by": ({"image_pull_secrets": ["A"]}, "kubernetes.image_pull_secrets.0 must be a name"),
+    "mapping for a list": ({"env_from": {"secret": "abc"}}, "env_from must be a list, not a"),
     "another GPU": ({"node_selector": {GPU: "nvidia-tesla-t4"}}, "asks for nvidia-tesla-t4, but"),
 }
 
@@ -278,6 +279,22 @@ def test_what_cannot_start_is_named(
     with pytest.raises(ConfigError, match=r"^\S+job.yaml, line \d+: ") as caught:
         reader.load(job_file(kubernetes=section))
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"secret_env": {"TOKEN": "hf_REAL"}},
+        {"env_from": ["secret/a", "hf_REAL"]},
+        {"image_pull_secrets": ["hf_REAL"]},
+    ],
+)
+def test_a_secret_in_the_place_of_its_name_is_not_shown(
+    job_file: Callable[..., str], section: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match=r"line \d+: kubernetes\.") as caught:
+        reader.load(job_file(kubernetes=section))
+    assert "hf_REAL" not in str(caught.value)
 
 
 def test_nodes_with_a_gpu_take_no_job_without(job_file: Callable[..., str]) -> None:

@@ -89,3 +89,14 @@ def test_in_a_pod_its_own_cluster_and_service_account_are_used(
     assert Api().every("/apis/batch/v1/jobs") == []
     assert [token and token.lower() for token in Safe.tokens] == ["bearer of-the-pod"]
     assert connection.current_context() == "of this pod"
+
+
+def test_a_broken_line_of_the_configuration_is_not_shown(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text('users:\n- user: {token: "secret-token')
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    with pytest.raises(ConfigError, match="quoted scalar, line 2, column 17") as caught:
+        connection.connect()
+    assert "secret-token" not in str(caught.value)
