@@ -40,8 +40,14 @@ def connect() -> Any:
     _configure(config, settings)
     if not settings.verify_ssl:  # it was said so in kubectl's configuration
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    # Without discovery, which takes requests and leaves a file on this machine.
-    return dynamic.DynamicClient(client.ApiClient(settings), discoverer=lambda *_: None)
+    try:
+        # Without discovery, which takes requests and leaves a file on this machine.
+        return dynamic.DynamicClient(client.ApiClient(settings), discoverer=lambda *_: None)
+    except ValueError:  # whose text may hold a password
+        raise ConfigError(
+            "the proxy for the cluster, of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, is not an address "
+            "such as http://proxy.example.com:3128: correct it, or name the cluster in NO_PROXY"
+        ) from None
 
 
 def _configure(config: Any, settings: Any) -> None:

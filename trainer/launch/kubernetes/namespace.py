@@ -52,6 +52,12 @@ def is_ending(thing: Spec) -> bool:
     return "deletionTimestamp" in thing["metadata"]
 
 
+def made(thing: Spec) -> tuple[str, str]:
+    """Returns by what things are in the order in which they were made; those of a second in one."""
+    metadata = thing["metadata"]
+    return str(metadata.get("creationTimestamp", "")), str(metadata.get("uid", ""))
+
+
 def label(thing: Spec, key: str) -> str:
     """Returns a label, empty if it is not there."""
     return str((thing["metadata"].get("labels") or {}).get(key, ""))
@@ -118,7 +124,7 @@ class Namespace:
     def writers(self, stage: str, output: str) -> list[Spec]:
         """Returns the jobs that are not over with this label of an output, oldest first."""
         found = self.jobs(stage, **{STAGE: stage, OUTPUT: output})
-        return sorted((job for job in found if not is_over(job)), key=_made)
+        return sorted((job for job in found if not is_over(job)), key=made)
 
     def named(self, name: str, stage: str) -> Spec:
         """Returns the newest job of a name, one that is not over first.
@@ -129,7 +135,7 @@ class Namespace:
         found = list(self.jobs(stage, **{NAME: name}))
         jobs = [job for job in found if label(job, STAGE) == stage]
         if jobs:
-            return max(jobs, key=lambda job: (not is_over(job), _made(job)))
+            return max(jobs, key=lambda job: (not is_over(job), made(job)))
         others = sorted({label(job, STAGE) for job in found})
         hint = f": it has --stage={' or '.join(others)}" if others else ""
         raise UsageError(
@@ -140,7 +146,7 @@ class Namespace:
     def _hidden(self, stage: str) -> str:
         """Returns, for a sentence, which kinds of a stage whoever calls may not see."""
         kinds = []
-        for kind in _OF_A_STAGE[stage]:
+        for kind in _OF_A_STAGE.get(stage, ()):
             try:
                 self.api.read(path(_KINDS[kind], kind, self.name), limit=1)
             except Refusal:
@@ -193,7 +199,7 @@ class Namespace:
             wanted = thing["spec"]["selector"]["matchLabels"]
         selector = ",".join(f"{key}={value}" for key, value in wanted.items())
         found = self.api.every(path("v1", "Pod", self.name), labelSelector=selector)
-        return sorted(found, key=_made)
+        return sorted(found, key=made)
 
     def warning(self, thing: Spec) -> str:
         """Returns the newest warning that the cluster noted about a thing, empty if none."""
@@ -247,7 +253,3 @@ class Namespace:
                     "command again"
                 )
             time.sleep(POLL_S)
-
-
-def _made(thing: Spec) -> str:
-    return str(thing["metadata"].get("creationTimestamp", ""))

@@ -178,6 +178,12 @@ def _explain(error: Exception, request: str) -> NoReturn:
     import urllib3
     from kubernetes import client
 
+    if isinstance(error, ValueError):  # whose text holds the token
+        raise ConfigError(
+            "kubectl's configuration makes no request: the address of the cluster is wrong, or the "
+            "token has a line break or a letter that is not ASCII: log in again, until `kubectl "
+            "auth whoami` works"
+        ) from None
     if isinstance(error, urllib3.exceptions.HTTPError):
         raise _lost(error) from error
     if not isinstance(error, client.ApiException):

@@ -16,6 +16,9 @@ from trainer.launch.kubernetes.service import Refusal
 from trainer.launch.manifests import Spec
 from trainer.launch.platform import NAME, OUTPUT, STAGE, say
 
+# Times of creation have whole seconds: what comes later than this has a later one.
+_SETTLES_S = 1.2
+
 
 def submit(namespace: Namespace, manifests: Sequence[Spec]) -> tuple[Spec, bool]:
     """Makes what manifests describe, unless a job that is not over writes to the same output.
@@ -42,14 +45,40 @@ def submit(namespace: Namespace, manifests: Sequence[Spec]) -> tuple[Spec, bool]
 
 def _first(namespace: Namespace, first: Spec) -> tuple[Spec, bool]:
     """Makes the job itself, or returns one that is not over."""
-    for writer in namespace.writers(ns.label(first, STAGE), ns.label(first, OUTPUT)):
-        if not ns.is_ending(writer):
-            return _found(namespace, writer), False
-        _wait(namespace, writer)
+    if writer := _earliest(namespace, first, may_wait=True):
+        return _found(namespace, writer), False
     for taken in _of_the_name(namespace, first):
         if not _cleared(namespace, taken, first):
             return _found(namespace, taken), False  # somebody sent it just now
-    return _make(namespace, first)
+    made, is_new = _make(namespace, first)
+    # Another person may have sent theirs, of another name or kind, between the look and this.
+    time.sleep(_SETTLES_S)
+    earliest = _earliest(namespace, first, may_wait=False) or made
+    return earliest, is_new and earliest["metadata"]["uid"] == made["metadata"]["uid"]
+
+
+def _earliest(namespace: Namespace, first: Spec, *, may_wait: bool) -> Spec | None:
+    """Returns the first made of the jobs that write to the output of a job, None if none does.
+
+    If that job was made too, and later, it is deleted.
+
+    Args:
+        namespace: where to look.
+        first: manifest of the job.
+        may_wait: wait until jobs that are being cancelled are gone, if there are no others.
+    """
+    writers = namespace.writers(ns.label(first, STAGE), ns.label(first, OUTPUT))
+    living = [writer for writer in writers if not ns.is_ending(writer)]
+    for late in living[1:]:
+        if namespace.path(late) == namespace.path(first):
+            ahead = namespace.called(living[0])
+            say(f"{namespace.called(late)} is deleted: {ahead} came first to its output")
+            namespace.delete(late)
+    if living:
+        return living[0]
+    for writer in writers if may_wait else ():
+        _wait(namespace, writer)
+    return None
 
 
 def _found(namespace: Namespace, thing: Spec) -> Spec:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from trainer.launch import task, verbs
-from trainer.launch.kubernetes import namespace, pod_logs, service
+from trainer.launch.kubernetes import namespace, pod_logs, service, submission
 
 Launch = Callable[..., tuple[int, str, str]]
 
@@ -19,6 +19,7 @@ def launch(
 ) -> Launch:
     """Runs a command line; returns exit code, standard output, standard error."""
     monkeypatch.setattr(service, "PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(submission, "_SETTLES_S", 0.0)
     monkeypatch.setattr(namespace, "POLL_S", 0.05)
     monkeypatch.setattr(pod_logs, "_AGAIN_S", 0.05)
     monkeypatch.setattr(verbs, "POLL_S", 0.05)

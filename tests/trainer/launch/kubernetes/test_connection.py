@@ -2,6 +2,7 @@
 """Certificates and tokens of kubectl's configuration, and of a pod, reach the cluster."""
 
 import http.server
+import json
 import pathlib
 import ssl
 import threading
@@ -100,3 +101,26 @@ def test_a_broken_line_of_the_configuration_is_not_shown(
     with pytest.raises(ConfigError, match="quoted scalar, line 2, column 17") as caught:
         connection.connect()
     assert "secret-token" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["abc-secret\nx", "abc-secretł"])
+def test_a_token_that_no_request_can_carry_is_one_sentence_without_it(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    path = tmp_path / "kubeconfig"
+    write_kubeconfig(path, "http://127.0.0.1:9", monkeypatch)
+    path.write_text(path.read_text().replace("token: abc", f"token: {json.dumps(token)}"))
+    with pytest.raises(ConfigError, match="the token has a line break or a letter") as caught:
+        Api().every("/apis/batch/v1/jobs")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("proxy", ["not a proxy", "::::", "http://me:secret@:::"])
+def test_a_proxy_without_an_address_is_one_sentence(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    write_kubeconfig(tmp_path / "kubeconfig", "https://203.0.113.1", monkeypatch)
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ConfigError, match="HTTPS_PROXY, .* is not an address") as caught:
+        Api().every("/apis/batch/v1/jobs")
+    assert "secret" not in str(caught.value)

@@ -85,3 +85,11 @@ def test_who_may_use_jobs_alone_sends_and_finds_them(
     kubernetes_api.denied = {"jobs", "jobsets", "deployments"}
     code, _, err = launch("list", "kubernetes", "--namespace=research")
     assert code == 78 and "cannot use jobs" in err
+
+
+@pytest.mark.parametrize("verb", ["status", "logs", "cancel"])
+def test_a_cluster_has_no_job_of_a_stage_for_vertex(
+    kubernetes_api: Any, launch: Any, verb: str
+) -> None:
+    code, _, err = launch(verb, *NAMED, "--stage=tune")
+    assert code == 64 and "has no job quick-run of the stage tune; `cxr14-launch list" in err

@@ -10,7 +10,7 @@ from cxr14_kubernetes_api import JOBS, JOBSETS
 
 from trainer.launch.description import job_file as reader
 from trainer.launch.kubernetes import namespace as ns
-from trainer.launch.kubernetes import render, service
+from trainer.launch.kubernetes import render, service, submission
 from trainer.launch.kubernetes.cluster import Cluster
 
 SENT = (0, "research/quick-run\n", "")
@@ -183,6 +183,56 @@ def test_of_those_who_submit_at_once_all_but_one_find_the_job(
         thread.join()
     assert sorted(is_new for _, is_new in found) == [False, False, False, True]
     assert {status.resource for status, _ in found} == {"research/quick-run"}
+
+
+@pytest.mark.parametrize("others", [{"name": "other-run"}, {"replicas": 2}], ids=["name", "kind"])
+def test_of_two_that_were_made_at_once_for_one_output_one_is_left(
+    job_file: Callable[..., str],
+    kubernetes_api: Any,
+    launch: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    others: dict[str, Any],
+) -> None:
+    monkeypatch.setattr(ns, "POLL_S", 0.05)
+    both_looked, make, found = threading.Barrier(2), submission._make, []
+
+    def make_late(*args: Any) -> Any:
+        both_looked.wait(30)
+        return make(*args)
+
+    monkeypatch.setattr(submission, "_make", make_late)
+    monkeypatch.setattr(submission, "_SETTLES_S", 0.5)
+    jobs = [reader.load(job_file()), reader.load(job_file(**others))]
+    clusters = [Cluster("research") for _ in jobs]
+    threads = [
+        threading.Thread(target=lambda c=c, j=j: found.append(c.submit(j, "train")))
+        for c, j in zip(clusters, jobs, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(is_new for _, is_new in found) == [False, True]
+    assert len(kubernetes_api.posted()) == 2
+    [left] = clusters[0].list()
+    assert {status.resource for status, _ in found} == {left.resource}
+
+
+def test_a_second_writer_of_a_command_that_was_killed_is_deleted_by_the_next(
+    job_file: Callable[..., str],
+    kubernetes_api: Any,
+    launch: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    launch("kubernetes", f"--job={job_file(name='other-run')}")
+    kubernetes_api.things[f"{JOBS}/other-run"]["metadata"]["creationTimestamp"] = "2026"
+    with monkeypatch.context() as blind:
+        blind.setattr(submission, "_earliest", lambda *_, **__: None)
+        assert launch("kubernetes", f"--job={job_file()}")[0] == 0
+    code, out, err = launch("kubernetes", f"--job={job_file()}")
+    assert (code, out) == (0, "research/other-run\n")
+    assert "the Job research/quick-run is deleted: the Job research/other-run came first" in err
+    assert len(launch("list", "kubernetes", "--namespace=research")[1].splitlines()) == 2
 
 
 SAID = "cxr14-launch: {path}: the cluster refused to make the Job research/quick-run: "
