@@ -38,6 +38,7 @@ TESTED_ELSEWHERE = {
     "preprocessing.phantom.notes": "phantom/test_files.py",
     # Only ever reached through the module whose tests are named.
     "preprocessing.contract.files.google_errors": "contract/files/test_google_storage.py",
+    "preprocessing.contract.files.google_login": "contract/files/test_google_storage.py",
     "preprocessing.staging.staging": "staging/test_unpacking.py",
     "preprocessing.contract.lock.heart": "contract/lock/test_bucket.py",
     "preprocessing.commands": "test_task.py",
@@ -55,6 +56,7 @@ TESTED_ELSEWHERE = {
         f"trainer.launch.description.{part}_checks": "launch/description/test_checks.py"
         for part in ("kubernetes", "preprocess", "vertex")
     },
+    "trainer.launch.commands": "launch/test_task.py",
     "trainer.launch.platform": "launch/test_task.py",
     "trainer.launch.verbs": "launch/test_task.py",
     "trainer.launch.kubernetes.service": "launch/test_task.py",
@@ -227,7 +229,12 @@ def test_the_laptop_side_reaches_no_tensorflow() -> None:
 
 def test_importing_the_laptop_side_loads_no_tensorflow() -> None:
     """The same in a real process, which also sees what other packages import."""
-    modules = ["trainer.config", "trainer.flags", "trainer.report.report", "trainer.launch.task"]
+    modules = [
+        "trainer.config",
+        "trainer.flags",
+        "trainer.report.report",
+        "trainer.launch.commands",
+    ]
     code = (
         f"import sys, {', '.join(modules)}; "
         f"sys.exit(' '.join(name for name in {HEAVY} if name in sys.modules) or 0)"

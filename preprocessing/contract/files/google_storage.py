@@ -19,7 +19,7 @@ from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from preprocessing.contract.errors import UnavailableError, UsageError
-from preprocessing.contract.files import faults, patience
+from preprocessing.contract.files import faults, google_login, patience
 from preprocessing.contract.files.google_errors import explained, passes, status_of
 
 # What says that a server for credentials is meant to be near, though it may come up late.
@@ -203,8 +203,9 @@ def _client() -> Any:
         return isinstance(error, GoogleAuthError) and passes(error)
 
     try:
-        # Only the making of buckets needs a project, and not every login has one.
-        return patience.insist(lambda: storage.Client(project=None), come)
+        with google_login.named():
+            # Only the making of buckets needs a project, and not every login has one.
+            return patience.insist(lambda: storage.Client(project=None), come)
     except GoogleAuthError as error:
         none = "gs:// paths need Google credentials, and none are found here"
         if come(error):
@@ -212,6 +213,8 @@ def _client() -> Any:
                 f"{none}, though the metadata server was asked for {patience.SECONDS:.0f} s: run "
                 f"the same command again, and if that does not help, {faults.LOGIN}"
             ) from error
+        if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+            none = f"gs:// paths need Google credentials ({faults.line(error)})"
         raise UsageError(f"{none}: {faults.LOGIN}") from error
 
 

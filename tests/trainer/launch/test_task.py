@@ -14,11 +14,18 @@ import pytest
 import yaml
 from cxr14_kubernetes_api import JOBS, write_kubeconfig
 
+from preprocessing.contract.files import buckets
 from trainer.launch import task
 from trainer.launch.description import job_file as reader
 from trainer.launch.description.job import EXAMPLE
+from trainer.launch.doctor import logins
 
 ROOT = pathlib.Path(__file__).parents[3]
+# True whether a job was sent, or the end of one asked for.
+STOPPED = (
+    "cxr14-launch: stopped by Ctrl-C: what was sent, a job or its end, goes on, and the same "
+    "command finds it\n"
+)
 
 
 def launch(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -168,7 +175,20 @@ def test_a_program_for_logging_in_that_fails_is_one_sentence(
     assert "configuration gives no credentials" in message and stand_in.requests == []
 
 
-@pytest.mark.parametrize("content", [None, "{", "{}"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "folder",
+        "{",
+        "{}",
+        "[]",
+        '"x"',
+        "5",
+        "null",
+        '{"type": "impersonated_service_account"}',
+    ],
+)
 def test_a_key_file_that_is_of_no_use_is_named(
     job_file: Callable[..., str],
     tmp_path: pathlib.Path,
@@ -176,13 +196,18 @@ def test_a_key_file_that_is_of_no_use_is_named(
     capsys: pytest.CaptureFixture[str],
     content: str | None,
 ) -> None:
-    path = tmp_path / "key.json"
-    if content is not None:
+    path = tmp_path if content == "folder" else tmp_path / "key.json"
+    if content not in (None, "folder"):
         path.write_text(content)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
     assert task.run(["cxr14-launch", "vertex", f"--job={job_file()}"]) == 78
     err = capsys.readouterr().err
     assert str(path) in err and err.count("\n") == 1
+    buckets.of.cache_clear()
+    assert task.run(["cxr14-launch", "vertex", "--job=gs://my-bucket/job.yaml"]) == 64
+    err = capsys.readouterr().err
+    assert str(path) in err and "job.yaml" not in err and err.count("\n") == 1
+    assert str(path) in logins.of("gcr.io").lacks
 
 
 def kubectl_says(
@@ -230,8 +255,25 @@ def test_ctrl_c_is_one_sentence(job_file: Callable[..., str]) -> None:
         with server.accept()[0]:  # the program waits for an answer that does not come
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert said.startswith("cxr14-launch: stopped by Ctrl-C: ") and said.count("\n") == 1
+    assert process.returncode == 130 and said == STOPPED
+
+
+@pytest.mark.parametrize("module", ["absl", "trainer.launch.commands", "jinja2"])
+def test_ctrl_c_while_the_program_is_loaded_is_the_same_sentence(module: str) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Stop:\n"
+        "    def find_spec(name, *_):\n"
+        f"        name == {module!r} and os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Stop)\n"
+        "from trainer.launch import task\n"
+        "sys.exit(task.main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, STOPPED)
 
 
 def test_the_presets_are_listed_for_job_and_settings(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,8 +47,11 @@ def _google() -> Login:
     from google.auth import exceptions
     from google.auth.transport.requests import Request
 
+    from preprocessing.contract.files import google_login
+
     try:
-        credentials, _ = google.auth.default(scopes=[_SCOPE])
+        with google_login.named():
+            credentials, _ = google.auth.default(scopes=[_SCOPE])
         credentials.refresh(Request())
     except exceptions.GoogleAuthError as error:
         return Login(None, "nobody", f"no Google credentials ({faults.line(error)})", LOGIN)

@@ -122,13 +122,16 @@ class Google:
         import requests
         from google.auth.transport.requests import AuthorizedSession
 
+        from preprocessing.contract.files import google_login
+
         if self.is_here:
             return requests.Session()
         # The project is named by the job, and what is wrong with a login is said in one sentence.
         logging.getLogger("google.auth").setLevel(logging.ERROR)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            credentials, _ = google.auth.default(scopes=[_SCOPE])
+            with google_login.named():
+                credentials, _ = google.auth.default(scopes=[_SCOPE])
         return AuthorizedSession(credentials)
 
     def _address(self, api: str) -> str:
