@@ -246,10 +246,10 @@ def test_the_package_is_built_from_setup_and_staged(
     gcs: Any, dataflow: Dataflow, argv: list[str], tmp_path: pathlib.Path
 ) -> None:
     source = tmp_path / "source"  # a copy: the build leaves files beside setup.py
-    for folder in ("preprocessing", "trainer"):
+    for folder in ("preprocessing", "trainer", "configs"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, source / folder, ignore=ignored)
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     _, errors = _submit(gcs, *argv, f"--setup_file={source}/setup.py")
     _, pipeline = _assert_submitted(gcs, dataflow, _home(argv))

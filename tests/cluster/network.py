@@ -10,6 +10,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import time
 
 # Whatever becomes of the process that started it, it ends with that.
@@ -23,6 +24,8 @@ def missing() -> str:
         return "only root makes the namespaces of a pod"
     if tools := [name for name in _TOOLS if shutil.which(name) is None]:
         return f"no {', '.join(tools)}: install iproute2 and util-linux to run pods"
+    if pathlib.Path(sys.prefix).is_relative_to("/tmp"):
+        return "pods have a /tmp of their own, and hide this environment: keep it elsewhere"
     namespaces = ("unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork")
     link = "mount -t tmpfs none /mnt && ip link add port0 type veth peer name port1"
     done = subprocess.run([*namespaces, "sh", "-c", link], capture_output=True, text=True)
