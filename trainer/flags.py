@@ -142,6 +142,11 @@ def _check(parsed: ParsedFlags) -> None:
         raise UsageError(f"--device_memory_gb goes with --mode=dry_run, not --mode={parsed.mode}")
     if not parsed.output and parsed.mode != "dry_run":
         raise UsageError("--output is missing: name the folder of the run, local or gs://")
+    if parsed.mode != "report" and given_paths.within(parsed.output, parsed.data):
+        raise UsageError(
+            f"--output={parsed.output} is the data set's folder or inside it, where "
+            "cxr14-preprocess takes a run's files for its own or litter: name a folder outside"
+        )
     if parsed.predictions and parsed.mode != "report":
         raise UsageError(f"--predictions goes with --mode=report, not --mode={parsed.mode}")
     for name in _REPORT_FLAGS:

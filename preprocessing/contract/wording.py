@@ -60,6 +60,17 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def one_line(text: str) -> str:
+    r"""Shows a sentence with values that may hold anything: in one line, and not for pages.
+
+    >>> one_line("a\nb\u202e"), len(one_line("x" * 100_000))
+    ('a\\nb\\u202e', 1003)
+    """
+    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    shown = re.sub(r"(\S{1000})\S+", r"\1...", shown)
+    return shown if len(shown) <= 4000 else f"{shown[:4000]}..."
+
+
 def sentence(text: str) -> str:
     """Begins text with a capital and ends it with a full stop.
 

@@ -54,6 +54,8 @@ def test_help_needs_no_other_flag_and_lists_flags_and_settings() -> None:
         (["--output=/run"], UsageError, "--data is missing"),
         (["--data=/data"], UsageError, "--output is missing"),
         (["--data=/d", "--output=/o", "--predictions=p.csv"], UsageError, "--mode=report"),
+        (["--data=/d", "--output=/d/"], UsageError, "--output=/d/ is the data set's folder"),
+        (["--data=gs://b/d", "--output=gs://b/d/runs/1"], UsageError, "or inside it"),
         (["--data=/d", "--output=/o", "--mode=fit"], UsageError, "fit"),
         (["--data=/d", "--output=/o", "--epochs=3"], UsageError, "epochs"),
         (["--data=/d", "--output=/o", "surplus"], UsageError, "'surplus'"),

@@ -7,6 +7,7 @@ What takes time to import is imported where Ctrl-C is one sentence.
 import sys
 from collections.abc import Sequence
 
+from preprocessing.contract import wording
 from preprocessing.contract.errors import JobError
 
 
@@ -27,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
         commands.do(argv)
         sys.stdout.flush()
     except JobError as error:
-        print(f"cxr14-launch: {error}", file=sys.stderr)
+        print(f"cxr14-launch: {wording.one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(

@@ -47,6 +47,21 @@ def checked(name: str, path: str, *, local: bool = True) -> str:
     return _at_home(name, path) if local and path.startswith("~") else path
 
 
+def within(path: str, folder: str) -> bool:
+    """Tells whether a path is a folder or below it, both local or both in a bucket.
+
+    >>> within("gs://b/data/", "gs://b/data"), within("gs://b/data-2", "gs://b/data")
+    (True, False)
+    >>> within("/data/../data/run", "/data"), within("/data", "")
+    (True, False)
+    """
+    ends = [
+        one.rstrip("/") if "://" in one else os.path.realpath(one).rstrip("/")
+        for one in (path, folder)
+    ]
+    return bool(path and folder) and f"{ends[0]}/".startswith(f"{ends[1]}/")
+
+
 def _check_address(given: str, address: re.Match[str], local: bool) -> None:
     scheme, slashes, rest = address["scheme"], address["slashes"], address["rest"]
     store = scheme.lower()

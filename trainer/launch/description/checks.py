@@ -7,6 +7,7 @@ What a key may be by itself is declared at it, in `job.py`.
 import re
 from collections.abc import Iterator
 
+from preprocessing.contract.files import given_paths
 from trainer.launch.description import (
     argument_checks,
     kubernetes_checks,
@@ -32,6 +33,8 @@ def problems(job: Job) -> Iterator[str]:
     """Yields what is wrong with a job, each time the key in the job file first, and what to do."""
     if problem := argument_checks.place_problem(job, job.output, written=True):
         yield f"output is {job.output!r}: use a folder in a bucket such as gs://b/runs/1: {problem}"
+    if given_paths.within(job.output, job.data_set):
+        yield f"output is {job.output!r}, the data set's folder or inside it: use one outside"
     yield from argument_checks.problems(job)
     yield from _labels_and_environment(job)
     if job.preprocess is not None:

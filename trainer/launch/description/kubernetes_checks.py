@@ -101,14 +101,19 @@ def _nodes(job: Job, kubernetes: Kubernetes) -> Iterator[str]:
     for key, value in kubernetes.node_selector.items():
         if not _NODE_LABEL.fullmatch(key) or not _NODE_VALUE.fullmatch(value):
             yield f"kubernetes.node_selector holds {key}: {value!r}, which is not a label of a node"
+    wanted = kubernetes.node_selector.get(_GKE_GPU)
     if job.accelerator is not None and job.accelerator.is_tpu:
+        if wanted is not None:
+            yield (
+                f"kubernetes.node_selector asks for {wanted}, a GPU, but accelerator.type is "
+                f"{job.accelerator.type}: change one"
+            )
         if job.accelerator.type not in GKE_TPUS:
             yield (
                 f"accelerator.type is {job.accelerator.type}, which Google's Kubernetes Engine "
                 f"does not have: use {' or '.join(GKE_TPUS)}"
             )
         return
-    wanted = kubernetes.node_selector.get(_GKE_GPU)
     if wanted is None:
         return
     if job.accelerator is None:

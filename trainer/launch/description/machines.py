@@ -55,6 +55,12 @@ _TPUS = {
     for kind, machine in (("TPU_V5E", "ct5lp-hightpu"), ("TPU_V6E", "ct6e-standard"))
     for count, topology in ((1, "1x1"), (4, "2x2"), (8, "2x4"))
 }
+# Kind -> how all chips of one host are connected; those of more hosts cannot be described.
+_ONE_HOST = {
+    **dict.fromkeys(("TPU_V5E", "TPU_V6E"), "1x1|2x2|2x4"),
+    **dict.fromkeys(("TPU_V4", "TPU_V5P"), "1x1x1|1x2x1|2x1x1|2x2x1"),
+}
+_SERIES = tuple({name.rpartition("-")[0] for name in _TPUS})
 _TPU = re.compile(r"(ct[0-9]+[a-z]*|tpu[0-9a-z]*|cloud-tpu)(-.*)?")
 # Series whose machines have no GPU and take none.
 _WITHOUT = re.compile(r"(c2d?|c3d?|c4[ad]?|e2|h3|h4d|m[1-4]|n2d?|n4[ad]?|t2[ad]|z3|x4)-.+")
@@ -127,12 +133,19 @@ def _tpu(machine: str | None, accelerator: Accelerator) -> Iterator[str]:
             f"accelerator.topology is {topology}, of {chips} chips, but accelerator.count is "
             f"{count}: change one of them; only slices of one host can be described"
         )
+    elif not re.fullmatch(_ONE_HOST.get(kind, ".*"), topology):
+        yield (
+            f"accelerator.topology is {topology}, which no single host of {kind} has, and slices "
+            f"of several hosts cannot be described: use {_ONE_HOST[kind].replace('|', ' or ')}"
+        )
     elif machine is not None and not _TPU.fullmatch(machine):
         fitting = [name for name, has in _TPUS.items() if has == (kind, count, topology)]
         yield (
             f"machine_type is {machine!r}, which has no TPU, but accelerator.type is {kind}: use "
             f"{' or '.join(fitting) or 'one with TPUs, such as ct5lp-hightpu-8t'}"
         )
+    elif machine is not None and machine.startswith(_SERIES) and machine not in _TPUS:
+        yield f"machine_type is {machine!r}, which is not one host: use {' or '.join(_TPUS)}"
     elif machine in _TPUS and _TPUS[machine] != (kind, count, topology):
         has = _chips(*_TPUS[machine])
         yield f"accelerator does not fit the machine {machine}, which has {has}: change one of them"

@@ -91,6 +91,16 @@ def test_what_cannot_work_is_refused_in_a_dry_run(
     assert named in refused(job_file(**changes), capsys, platform)
 
 
+@pytest.mark.parametrize("value", ["gs://a\nb", "\u202ex", "\x1b[31m", "x" * 100_000])
+@pytest.mark.parametrize("key", ["data", "mode", "output", "name", "image", "config.seed"])
+def test_no_value_breaks_the_sentence_on_it(
+    job_file: Callable[..., str], capsys: pytest.CaptureFixture[str], key: str, value: str
+) -> None:
+    changes = {key: value} if key in ("output", "name", "image") else {"args": {key: value}}
+    said = refused(job_file(**changes), capsys)
+    assert said[:-1].isprintable() and len(said) < 4200
+
+
 @pytest.mark.parametrize(
     "changes",
     [

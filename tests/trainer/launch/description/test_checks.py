@@ -281,6 +281,18 @@ def test_what_cannot_start_is_named(
     assert named in str(caught.value)
 
 
+def test_nodes_with_a_gpu_have_no_tpu(job_file: Callable[..., str]) -> None:
+    path = job_file(
+        accelerator={"type": "TPU_V5E", "count": 8, "topology": "2x4"},
+        args={"data": "gs://bkt/d", "config.runtime.tpu": "local"},
+        machine_type=...,
+        vertex=...,
+        kubernetes={"node_selector": {GPU: "nvidia-l4"}},
+    )
+    with pytest.raises(ConfigError, match="asks for nvidia-l4, a GPU, but accelerator.type is TPU"):
+        reader.load(path)
+
+
 @pytest.mark.parametrize(
     "section",
     [

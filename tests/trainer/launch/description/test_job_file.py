@@ -65,6 +65,14 @@ BAD = {
     "short digest": ({"image": "host/cxr14@sha256:abc"}, "image is"),
     "local output": ({"output": "/tmp/run"}, "output is '/tmp/run'"),
     "bare bucket": ({"output": "gs://bucket"}, "output is 'gs://bucket'"),
+    "output in the data set": (
+        {"args": {"data": "gs://bkt/d", "config": "gs://bkt/x.yaml"}, "output": "gs://bkt/d/runs"},
+        "output is 'gs://bkt/d/runs', the data set's folder or inside it",
+    ),
+    "output over the data set": (
+        {"output": "gs://bkt/e", "preprocess": {"args": [], "output": "gs://bkt/e"}},
+        "output is 'gs://bkt/e', the data set's",
+    ),
     "local data": ({"args": {"data": "shards"}}, "args holds --data=shards"),
     "local weights": ({"args": {"config.model.weights": "w.h5"}}, "args holds --config.model"),
     "output twice": ({"args": ["--output=gs://bkt/r"]}, "args holds --output"),

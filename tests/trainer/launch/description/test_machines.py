@@ -62,6 +62,11 @@ BAD_TPUS = [
         "2x4",
         "which has no TPU, but accelerator.type is TPU_V5E: use ct5lp-hightpu-8t",
     ),
+    (None, "TPU_V5E", 16, "4x4", "which no single host of TPU_V5E has"),
+    (None, "TPU_V6E", 64, "8x8", "use 1x1 or 2x2 or 2x4"),
+    ("ct4p-hightpu-4t", "TPU_V4", 4, "2x2", "use 1x1x1 or"),
+    ("ct5p-hightpu-4t", "TPU_V5P", 8, "2x2x2", "which no single host"),
+    ("ct5lp-hightpu-16t", "TPU_V5E", 8, "2x4", "machine_type is 'ct5lp-hightpu-16t', which is"),
     ("n2-standard-8", "TPU_V9", 2, "1x2", "such as ct5lp-hightpu-8t"),
     ("g2-standard-12", "NVIDIA_L4", 1, "1x1", "which only TPUs have"),
 ]
@@ -100,7 +105,7 @@ def test_chips_of_one_host_can_be_had(
 
 @pytest.mark.parametrize(("machine", "kind", "count", "topology", "named"), BAD_TPUS)
 def test_chips_that_are_not_so_connected_are_named(
-    machine: str, kind: str, count: int, topology: str | None, named: str
+    machine: str | None, kind: str, count: int, topology: str | None, named: str
 ) -> None:
     [problem] = found(machine, kind, count, topology=topology)
     assert named in problem
