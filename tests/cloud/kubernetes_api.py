@@ -39,7 +39,7 @@ class KubernetesApi:
         requests: method, path and body of each request so far.
         faults: method, pattern of the path and what to do for the next requests that match: a
             status and a message; "lost", which does it and hangs up; "silent", which does it and
-            does not answer.
+            does not answer; a mapping, which is the answer, and nothing is done.
         denied: resources that the user may not use, such as "jobs".
         groups: API groups that are served, with their versions.
         ending_s: how long what was deleted is there, as a pod that saves its state.
@@ -194,6 +194,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     fault = found[2]
                     self.api.faults.remove(found)
                     break
+        if isinstance(fault, dict):
+            return self._answer(200, fault)
         try:
             if isinstance(fault, tuple):
                 raise _Refused(*fault)

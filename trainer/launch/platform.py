@@ -5,13 +5,15 @@ Nothing of a job is kept on the machine that sent it: jobs are found by their la
 person finds those of last night from any machine.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import sys
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from preprocessing.contract.errors import JobError
+from preprocessing.contract.errors import JobError, ServiceError
+from preprocessing.contract.files import faults
 from trainer.launch.description.job import Job
 from trainer.launch.manifests import Spec
 
@@ -96,6 +98,26 @@ class UnsuccessfulError(JobError):
 def deleted(resource: str) -> UnsuccessfulError:
     """Returns that a job that was waited for is there no more."""
     return UnsuccessfulError(f"{resource} is {CANCELLED} (somebody deleted it)")
+
+
+@contextlib.contextmanager
+def understood(name: str) -> Iterator[None]:
+    """Says in one sentence that an answer does not have the form that its API promises.
+
+    Args:
+        name: of what answered.
+
+    Raises:
+        ServiceError: reading an answer within the block failed.
+    """
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ServiceError(
+            f"{name} sent an answer of an unexpected form ({type(error).__name__}: "
+            f"{faults.line(error)}): run the same command again, and if that does not help, see "
+            "whether a proxy answers in its place"
+        ) from error
 
 
 def say(text: str) -> None:

@@ -9,8 +9,9 @@ from trainer.launch.kubernetes import findings, pod_logs, render, states, submis
 from trainer.launch.kubernetes import namespace as ns
 from trainer.launch.kubernetes.namespace import Namespace
 from trainer.launch.kubernetes.service import Api
-from trainer.launch.platform import CANCELLED, Finding, Rendered, Status
+from trainer.launch.platform import CANCELLED, Finding, Rendered, Status, understood
 
+_NAME = "the cluster"
 _RESUMES = "its run goes on from its last checkpoint when the same job is submitted again"
 
 
@@ -44,19 +45,24 @@ class Cluster:
 
     def submit(self, job: Job, stage: str) -> tuple[Status, bool]:
         """See `Platform`."""
-        made, is_new = submission.submit(self._found, self.render(job, stage).sent)
-        return states.status_of(made, self.namespace), is_new
+        manifests = self.render(job, stage).sent
+        with understood(_NAME):
+            made, is_new = submission.submit(self._found, manifests)
+            return states.status_of(made, self.namespace), is_new
 
+    @understood(_NAME)
     def status(self, name: str, stage: str) -> Status:
         """See `Platform`."""
         return states.seen(self._found, self._found.named(name, stage))
 
     def logs(self, name: str, stage: str, *, follow: bool) -> Iterator[str]:
         """See `Platform`."""
-        job = self._found.named(name, stage)
-        read = pod_logs.follow if follow and not ns.is_over(job) else pod_logs.read
-        yield from read(self._found, job)
+        with understood(_NAME):
+            job = self._found.named(name, stage)
+            read = pod_logs.follow if follow and not ns.is_over(job) else pod_logs.read
+            yield from read(self._found, job)
 
+    @understood(_NAME)
     def cancel(self, name: str, stage: str) -> Status:
         """Deletes a job that is not over; returns when its pods have saved their state and ended.
 
@@ -74,9 +80,12 @@ class Cluster:
 
     def list(self) -> Iterator[Status]:
         """See `Platform`."""
-        found = [states.status_of(job, self.namespace) for job in self._found.jobs()]
-        yield from sorted(found, key=lambda status: status.created, reverse=True)
+        with understood(_NAME):
+            found = [states.status_of(job, self.namespace) for job in self._found.jobs()]
+            yield from sorted(found, key=lambda status: status.created, reverse=True)
 
     def findings(self, job: Job, stage: str) -> Iterator[Finding]:
         """See `Platform`."""
-        yield from findings.findings(self._found, self.render(job, stage).sent)
+        manifests = self.render(job, stage).sent
+        with understood(_NAME):
+            yield from findings.findings(self._found, manifests)

@@ -10,7 +10,7 @@ from trainer.launch.kubernetes import namespace as ns
 from trainer.launch.kubernetes.namespace import Namespace, path
 from trainer.launch.kubernetes.service import Refusal
 from trainer.launch.manifests import Spec
-from trainer.launch.platform import Finding
+from trainer.launch.platform import Finding, understood
 
 _OLDEST = 33
 _JOBSET = "https://github.com/kubernetes-sigs/jobset/releases/download/v0.12.0/manifests.yaml"
@@ -18,7 +18,11 @@ _IDENTITY = "iam.gke.io/gcp-service-account"
 
 
 def findings(namespace: Namespace, manifests: Sequence[Spec]) -> Iterator[Finding]:
-    """Yields what was found; stops early where nothing more can be known."""
+    """Yields what was found; stops early where nothing more can be known.
+
+    Raises:
+        ServiceError: the cluster does not answer at all.
+    """
     reached = _cluster(namespace)
     yield reached
     if not reached.ok:
@@ -37,7 +41,8 @@ def findings(namespace: Namespace, manifests: Sequence[Spec]) -> Iterator[Findin
     ]
     for what, check in checks:
         try:
-            yield from check()
+            with understood("the cluster"):
+                yield from check()
         except Refusal as error:  # whoever sends jobs need not be allowed to look everywhere
             yield Finding(what, None, f"you may not look at it ({error.said})")
         except ServiceError as error:
@@ -49,7 +54,7 @@ def _cluster(namespace: Namespace) -> Finding:
     try:
         version = namespace.api.read("/version") or {}
         context = connection.current_context()
-    except (ConfigError, ServiceError) as error:
+    except ConfigError as error:
         return Finding(what, False, str(error))
     number = re.match(r"[0-9]+", str(version.get("minor", "")))
     said = f"context {context}, Kubernetes {version.get('gitVersion', 'of an unknown version')}"
@@ -176,7 +181,8 @@ def _queue(namespace: Namespace, manifest: Spec) -> Iterator[Finding]:
     ):
         if thing is None or not ns.condition(thing, "Active"):
             kind, name = part.split()
-            see = f"kubectl describe {kind.lower()} {name}"
+            within = f" --namespace={namespace.name}" if thing is local else ""
+            see = f"kubectl describe {kind.lower()} {name}{within}"
             yield Finding(what, False, f"the {part} is not active", f"{see} says why")
             return
     yield Finding(what, True, f"is active, in the ClusterQueue {above}")

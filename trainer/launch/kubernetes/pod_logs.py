@@ -14,7 +14,7 @@ from trainer.launch.kubernetes.container_log import ContainerLog
 from trainer.launch.kubernetes.namespace import Namespace
 from trainer.launch.kubernetes.service import Refusal
 from trainer.launch.manifests import Spec
-from trainer.launch.platform import WAITING, deleted, say
+from trainer.launch.platform import WAITING, deleted, say, understood
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _AT_ONCE = 10_000
@@ -139,7 +139,8 @@ def _keep_reading(logs: list[ContainerLog], lines: queue.Queue[str]) -> None:
                     lines.put(text)
                 if has_ended:
                     break
-                has_ended = _has_ended(log)
+                with understood("the cluster"):
+                    has_ended = _has_ended(log)
             except ServiceError:
                 pass
             except JobError as error:

@@ -65,13 +65,27 @@ class Api:
     def every(self, path: str, **query: Any) -> list[Spec]:
         """Returns all items of a list, however many pages it has."""
         items: list[Spec] = []
+        seen: list[str | None] = [None]
         query["limit"] = _PAGE
         while True:
-            page = self._json("GET", path, query=query)
+            try:
+                page = self._json("GET", path, query={**query, "continue": seen[-1]})
+            except Refusal as error:
+                if error.status != 410 or seen == [None]:
+                    raise
+                # The cluster no longer knows the list that the page is of: all of it in one page.
+                items, seen, query["limit"] = [], [None], None
+                continue
             items += page.get("items") or []
-            query["continue"] = page.get("metadata", {}).get("continue")
-            if not query["continue"]:
+            token = page.get("metadata", {}).get("continue") or None
+            if token is None:
                 return items
+            if token in seen or query["limit"] is None:
+                raise ServiceError(
+                    f"the list at {path} does not end: run the same command again, and if that "
+                    "does not help, see whether a proxy answers for the cluster"
+                )
+            seen.append(token)
 
     def ask(self, path: str, body: Spec, **query: Any) -> Spec:
         """Posts what changes nothing and may be posted again: a review, a dry run."""
@@ -163,7 +177,8 @@ def _parsed(response: Any, path: str) -> Spec:
     import urllib3
 
     try:
-        found = json.loads(response.data)
+        # To Kubernetes, null is the same as nothing.
+        found = json.loads(response.data, object_hook=_without_nulls)
     except urllib3.exceptions.HTTPError as error:
         raise _lost(error) from error
     except ValueError:
@@ -171,6 +186,10 @@ def _parsed(response: Any, path: str) -> Spec:
     if not isinstance(found, dict):
         raise ServiceError(f"what answered {path} is not a cluster of Kubernetes")
     return found
+
+
+def _without_nulls(found: Spec) -> Spec:
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _explain(error: Exception, request: str) -> NoReturn:

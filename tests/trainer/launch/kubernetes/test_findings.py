@@ -80,6 +80,14 @@ def test_no_cluster(
     assert list(found) == ["cluster"] and "kubectl auth whoami" in found["cluster"].said
 
 
+def test_a_cluster_that_does_not_answer_is_no_fault_of_the_job(
+    kubernetes_api: Any, job_file: Callable[..., str], launch: Any
+) -> None:
+    kubernetes_api.faults = [("GET", "/version", (500, "etcdserver: no leader"))] * 4
+    code, out, err = launch("doctor", "kubernetes", f"--job={job_file()}")
+    assert "cluster:" not in out and code == 69 and "run the same command again" in err
+
+
 def test_permissions_that_are_missing(
     kubernetes_api: Any, look: Callable[..., dict[str, Finding]]
 ) -> None:
@@ -139,7 +147,13 @@ def test_a_queue(kubernetes_api: Any, look: Callable[..., dict[str, Finding]]) -
     assert "no such LocalQueue" in look(queued)["queue gpus"].said
     local = {"spec": {"clusterQueue": "all"}, "status": active}
     kubernetes_api.put(f"{base}/namespaces/research/localqueues/gpus", local)
-    assert look(queued)["queue gpus"].said == "the ClusterQueue all is not active"
+    found = look(queued)["queue gpus"]
+    assert found.said == "the ClusterQueue all is not active"
+    assert found.fix == "kubectl describe clusterqueue all says why"
+    local["status"] = {}
+    found = look(queued)["queue gpus"]
+    assert found.fix == "kubectl describe localqueue gpus --namespace=research says why"
+    local["status"] = active
     kubernetes_api.put(f"{base}/clusterqueues/all", {"status": active})
     found = look(queued)
     assert (found["queue gpus"].ok, found["priority night"].ok) == (True, False)

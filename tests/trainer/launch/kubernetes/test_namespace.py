@@ -93,3 +93,61 @@ def test_a_cluster_has_no_job_of_a_stage_for_vertex(
 ) -> None:
     code, _, err = launch(verb, *NAMED, "--stage=tune")
     assert code == 64 and "has no job quick-run of the stage tune; `cxr14-launch list" in err
+
+
+ODD = [
+    ("submit", "POST", "/jobs$", {}),
+    ("list", "GET", "/jobs$", {"items": ["a"]}),
+    ("list", "GET", "/jobs$", {"items": [{}]}),
+    ("status", "GET", "/pods$", {"items": [{"metadata": {}, "status": {"conditions": [{}]}}]}),
+    ("cancel", "GET", "/jobs$", {"metadata": "x", "items": []}),
+    ("logs", "GET", "/pods$", {"items": {"a": 1}}),
+]
+
+
+@pytest.mark.parametrize(("verb", "method", "path", "answer"), ODD)
+def test_an_answer_of_an_odd_form_is_one_sentence(
+    job_file: Callable[..., str],
+    kubernetes_api: Any,
+    launch: Any,
+    verb: str,
+    method: str,
+    path: str,
+    answer: Any,
+) -> None:
+    if verb != "submit":
+        launch("kubernetes", f"--job={job_file()}")
+    kubernetes_api.faults = [(method, path, answer)]
+    code, _, err = launch(verb, "kubernetes", f"--job={job_file()}")
+    assert code == 69 and err.count("\n") == 1
+    assert "the cluster sent an answer of an unexpected form (" in err
+
+
+def test_null_is_nothing(job_file: Callable[..., str], kubernetes_api: Any, launch: Any) -> None:
+    launch("kubernetes", f"--job={job_file()}")
+    thing = kubernetes_api.things[JOB]
+    thing["status"] = thing["metadata"]["deletionTimestamp"] = None
+    kubernetes_api.faults = [("GET", "/jobs$", {"metadata": None, "items": [thing]})]
+    code, out, _ = launch("status", *NAMED)
+    assert code == 0 and "state: waiting" in out
+
+
+def page(token: str) -> tuple[str, str, Any]:
+    return "GET", "/jobs$", {"metadata": {"continue": token}, "items": []}
+
+
+def test_a_list_without_an_end_is_one_sentence(kubernetes_api: Any, launch: Any) -> None:
+    kubernetes_api.faults = [page("a"), page("b")] * 2
+    code, _, err = launch("list", "kubernetes", "--namespace=research")
+    assert code == 69 and "/jobs does not end: run the same command again" in err
+
+
+def test_a_list_that_took_too_long_to_page_is_read_at_once(
+    job_file: Callable[..., str], kubernetes_api: Any, launch: Any
+) -> None:
+    launch("kubernetes", f"--job={job_file()}")
+    kubernetes_api.faults = [page("a"), ("GET", "/jobs$", (410, "too old"))]
+    code, out, _ = launch("list", "kubernetes", "--namespace=research")
+    assert code == 0 and out.count("quick-run") == 2
+    kubernetes_api.faults = [("GET", "/jobs$", (410, "too old"))]
+    assert launch("list", "kubernetes", "--namespace=research")[0] == 78
