@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from preprocessing.contract.files import given_paths
 from trainer.launch.description import (
     argument_checks,
+    arguments,
     kubernetes_checks,
     preprocess_checks,
     tuning_checks,
@@ -35,6 +36,7 @@ def problems(job: Job) -> Iterator[str]:
         yield f"output is {job.output!r}: use a folder in a bucket such as gs://b/runs/1: {problem}"
     if given_paths.within(job.output, job.data_set):
         yield f"output is {job.output!r}, the data set's folder or inside it: use one outside"
+    yield from _unsendable(job)
     yield from argument_checks.problems(job)
     yield from _labels_and_environment(job)
     if job.preprocess is not None:
@@ -45,6 +47,17 @@ def problems(job: Job) -> Iterator[str]:
         yield from vertex_checks.problems(job, job.vertex)
     if job.kubernetes is not None:
         yield from kubernetes_checks.problems(job, job.kubernetes)
+
+
+def _unsendable(job: Job) -> Iterator[str]:
+    """Finds text that no program can be given, and does not show it: it may be a secret."""
+    given = [("env", name, value) for name, value in job.env.items()]
+    sections = {"args": job.args, "preprocess.args": job.preprocess.args if job.preprocess else []}
+    for key, values in sections.items():
+        given += [(key, *one.partition("=")[::2]) for one in arguments.spelled(values)]
+    for key, name, value in given:
+        if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
+            yield f"{key} holds a value of {name} with a NUL or half a character: take it out"
 
 
 def _labels_and_environment(job: Job) -> Iterator[str]:

@@ -31,7 +31,7 @@ class Accelerator:
     """Name in Vertex AI's spelling, such as NVIDIA_L4, or TPU_V5E. Kubernetes asks for
     `nvidia.com/gpu` and leaves the choice of the GPU model to `machine_type` and
     `kubernetes.node_selector`; of TPUs it chooses GKE's nodes by type and topology."""
-    count: int = setting(REQUIRED, FREE, ge=1)
+    count: int = setting(REQUIRED, FREE, ge=1, le=1000)
     """GPUs or TPU chips per replica."""
     topology: str | None = setting(
         None, FREE, pattern="[0-9]+x[0-9]+(x[0-9]+)?", form="chips by chips, such as 2x4"
@@ -62,14 +62,16 @@ class Job:
     to values."""
     output: str = setting(REQUIRED, FREE)
     """Folder of the run in a bucket, or on one of `kubernetes.volumes`; the trainer's --output."""
-    machine_type: str | None = setting(None, FREE)
+    machine_type: str | None = setting(
+        None, FREE, pattern=patterns.MACHINE, form=patterns.MACHINE_FORM
+    )
     """Machine type of each replica; Vertex AI cannot do without."""
     accelerator: Accelerator | None = None
-    replicas: int = setting(1, FREE, ge=1)
+    replicas: int = setting(1, FREE, ge=1, le=10_000)
     """Number of machines."""
     spot: bool = setting(False, FREE)
     """Take spare machines, cheaper, that the cloud may reclaim at any time."""
-    restarts: int = setting(6, FREE, ge=0)
+    restarts: int = setting(6, FREE, ge=0, le=1_000_000)
     """How often a failed replica is started again, 0 for never; Vertex AI knows only never or its
     own number. A reclaimed machine does not count on Kubernetes, where a JobSet ends after 100 such
     restarts all the same."""

@@ -54,7 +54,9 @@ class Kubernetes:
     ephemeral_storage: str | None = setting(None, FREE)
     """Request and limit of the node's disk, for `scratch` and the log together; none asks for
     nothing and takes what is there. Preprocessing asks for its own /tmp and 1 GiB instead."""
-    grace_seconds: int = setting(60, FREE, ge=15, unit="seconds, which the trainer needs to save")
+    grace_seconds: int = setting(
+        60, FREE, ge=15, le=86_400, unit="seconds, which the trainer needs to save"
+    )
     """Time between SIGTERM and SIGKILL; GKE Spot nodes give 15 s whatever it says."""
     node_selector: dict[str, str] = setting({}, FREE)
     """Labels that the nodes of training must have, such as cloud.google.com/gke-accelerator."""
@@ -72,7 +74,7 @@ class Kubernetes:
         None, FREE, pattern=patterns.SUBDOMAIN, form=patterns.SUBDOMAIN_FORM
     )
     """PriorityClass of the pods, which must exist."""
-    ttl_seconds: int | None = setting(None, FREE, ge=60, unit="seconds")
+    ttl_seconds: int | None = setting(None, FREE, ge=60, le=2**31 - 1, unit="seconds")
     """The job and its log are deleted so long after its end; none keeps them."""
     volumes: list[Volume] = setting([], FREE)
     """Folders that the pods share with others: mappings of name, mount and one of claim, nfs and

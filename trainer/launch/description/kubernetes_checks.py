@@ -53,7 +53,7 @@ def _sizes(job: Job, kubernetes: Kubernetes) -> Iterator[str]:
             continue
         least = _SIZES.get(key.partition(".")[2], 2**30)
         sizes[key] = size = _bytes(quantity)
-        if size is None:
+        if size is None or size >= 2**63:
             yield f"{key} is {quantity!r}, but must be a quantity such as 8Gi"
         elif size < least:
             yield (

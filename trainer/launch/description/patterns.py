@@ -10,7 +10,10 @@ IMAGE_FORM = (
     "REGISTRY/NAME in lower case, pinned by @sha256:DIGEST or a tag other than latest, so that a "
     "restart runs the same program"
 )
-CPU = r"(?=.*[1-9])([0-9]+(\.[0-9]+)?|[0-9]+m)"
+# Google Cloud's, or another cloud's label of nodes, such as p4d.24xlarge.
+MACHINE = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+MACHINE_FORM = "a machine type's name, such as g2-standard-12"
+CPU = r"(?=.*[1-9])([0-9]{1,6}(\.[0-9]+)?|[0-9]{1,9}m)"
 CPU_FORM = "a quantity of cores such as 500m or 8"
 
 _WORD = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"

@@ -20,7 +20,9 @@ class Preprocess:
     image: str | None = setting(None, FREE, pattern=patterns.IMAGE, form=patterns.IMAGE_FORM)
     """Container image; none takes the job's, but Dataflow needs one that is built with
     FLAVOR=preprocess."""
-    machine_type: str | None = setting(None, FREE)
+    machine_type: str | None = setting(
+        None, FREE, pattern=patterns.MACHINE, form=patterns.MACHINE_FORM
+    )
     """Machine type of Dataflow's workers, or of the pod's node; none leaves the choice to them."""
     max_workers: int = setting(20, FREE, ge=1, le=1000, unit="machines")
     """Most workers of Dataflow; a pod is one, with as many processes as it has cores."""

@@ -20,7 +20,7 @@ class Serve:
     One without CUDA, built with FLAVOR=default or preprocess, is there sooner."""
     model: str | None = setting(None, FREE)
     """Folder of the SavedModel; none takes saved_model below `output`."""
-    replicas: int = setting(1, FREE, ge=1)
+    replicas: int = setting(1, FREE, ge=1, le=10_000)
     """Number of pods, each with a copy of the model of its own."""
     cpu: str = setting("2", FREE, pattern=patterns.CPU, form=patterns.CPU_FORM)
     """CPU request of each pod, a Kubernetes quantity."""

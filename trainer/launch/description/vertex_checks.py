@@ -18,7 +18,7 @@ _HYPERDISK = re.compile(r"(a3-ultragpu|a4|a4x|g4|c4|c4a|c4d|n4|n4d|n4a)-.*")
 
 def problems(job: Job, vertex: Vertex) -> Iterator[str]:
     """Yields what Vertex AI would refuse of a job, or accept and never run."""
-    yield from _regions(vertex)
+    yield from _regions(job, vertex)
     if vertex.tensorboard is not None and vertex.service_account is None:
         yield "vertex.service_account is missing, but vertex.tensorboard needs it"
     if vertex.network is not None and vertex.network_attachment is not None:
@@ -46,13 +46,16 @@ def problems(job: Job, vertex: Vertex) -> Iterator[str]:
     yield from machines.problems(job.machine_type, job.accelerator, all_of_them=True)
 
 
-def _regions(vertex: Vertex) -> Iterator[str]:
+def _regions(job: Job, vertex: Vertex) -> Iterator[str]:
     """Finds what belongs to the job and lies in another region."""
-    for key in ("tensorboard", "network_attachment", "kms_key"):
-        name = getattr(vertex, key)
-        region = name.split("/")[3] if name is not None and "/" in name else vertex.region
-        if region != vertex.region:
-            yield f"vertex.{key} is in {region}, but must be in the job's region, {vertex.region}"
+    keys = ("tensorboard", "network_attachment", "kms_key")
+    names = {f"vertex.{key}": getattr(vertex, key) for key in keys}
+    if job.preprocess is not None:
+        names["preprocess.subnetwork"] = job.preprocess.subnetwork
+    for key, name in names.items():
+        found = re.search("(?:locations|regions)/([^/]+)/", name or "")
+        if found and found[1] != vertex.region:
+            yield f"{key} is in {found[1]}, but must be in the job's region, {vertex.region}"
 
 
 def _flex_start(job: Job) -> Iterator[str]:

@@ -158,6 +158,10 @@ BAD_PREPROCESS = {
     "image that moves": ({"image": "host/cxr14"}, "preprocess.image is 'host/cxr14': use"),
     "no workers": ({"max_workers": 0}, "preprocess.max_workers is 0"),
     "no disk": ({"disk_gb": 1}, "preprocess.disk_gb is 1"),
+    "subnetwork elsewhere": (
+        {"subnetwork": "regions/europe-west4/subnetworks/a"},
+        "preprocess.subnetwork is in europe-west4, but must be in the job's region",
+    ),
     "subnetwork by name": ({"subnetwork": "mine"}, "preprocess.subnetwork is 'mine'"),
 }
 
@@ -240,7 +244,11 @@ BAD_KUBERNETES = {
     ),
     "priority without a queue": ({"queue_priority": "high"}, "kubernetes.queue is missing"),
     "queue in capitals": ({"queue": "Team"}, "kubernetes.queue is 'Team'"),
-    "deleted at once": ({"ttl_seconds": 0}, "kubernetes.ttl_seconds is 0: use 60 or more"),
+    "deleted at once": ({"ttl_seconds": 0}, "kubernetes.ttl_seconds is 0: use 60 to"),
+    "never deleted": ({"ttl_seconds": 10**40}, "use 60 to 2147483647 seconds"),
+    "never ended": ({"grace_seconds": 10**40}, "use 15 to 86400 seconds"),
+    "all of the memory": ({"memory": "9" * 40}, "but must be a quantity such as 8Gi"),
+    "all cores": ({"cpu": "9" * 40}, "use a quantity of cores"),
     "value of a taint that is there": (
         {"tolerations": [{"key": "a"}, {"key": "b", "value": "c"}]},
         "kubernetes.tolerations.1.value counts only with operator Equal",

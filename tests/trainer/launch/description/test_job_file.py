@@ -38,6 +38,16 @@ BAD = {
     "unknown accelerator": ({"accelerator": {"type": "l4", "count": 1}}, "accelerator.type"),
     "no replicas": ({"replicas": 0}, "replicas is 0"),
     "negative restarts": ({"restarts": -1}, "restarts is -1"),
+    "restarts for ever": ({"restarts": 10**40}, "restarts is 1000"),
+    "all machines": ({"replicas": 10**40}, "use 1 to 10000"),
+    "all GPUs": ({"accelerator": {"type": "NVIDIA_L4", "count": 10**40}}, "use 1 to 1000"),
+    "all servers": ({"serve": {"replicas": 10**40}}, "serve.replicas is 1000"),
+    "NUL": ({"env": {"A": "x\0y"}}, "env holds a value of A with a NUL"),
+    "NUL in an argument": (
+        {"args": {"data": "gs://bkt/d", "config.a": "\0"}},
+        "of --config.a with",
+    ),
+    "half a character": ({"preprocess": {"args": {"labels": "\ud800"}}}, "of --labels with a NUL"),
     "no time": ({"timeout_hours": 0}, "timeout_hours is 0"),
     "time that rounds to nothing": ({"timeout_hours": 0.0001}, "timeout_hours is 0.0001"),
     "less than a minute": ({"timeout_hours": 0.01}, "timeout_hours is 0.01"),
@@ -102,6 +112,18 @@ BAD = {
     "namespace": ({"kubernetes": {"namespace": "A"}}, "kubernetes.namespace is 'A'"),
     "no time to save": ({"kubernetes": {"grace_seconds": 1}}, "kubernetes.grace_seconds is 1"),
 }
+
+
+@pytest.mark.parametrize("section", [{}, {"preprocess": {"args": []}}])
+@pytest.mark.parametrize("machine", ["", "a b", "é", "a\0", "-a", "a" * 64])
+def test_what_is_not_a_machine_type_is_refused(
+    job_file: Callable[..., str], section: dict[str, Any], machine: str
+) -> None:
+    changes: dict[str, Any] = {"machine_type": machine}
+    if section:
+        changes = {"preprocess": {**section["preprocess"], **changes}}
+    with pytest.raises(ConfigError, match="machine_type is .*: use a machine type's name, such"):
+        reader.load(job_file(**changes))
 
 
 @pytest.mark.parametrize(("changes", "named"), BAD.values(), ids=BAD.keys())
