@@ -33,7 +33,7 @@ def problems(job: Job, kubernetes: Kubernetes) -> Iterator[str]:
     yield from _nodes(job, kubernetes)
     yield from _tolerations(kubernetes)
     yield from _secrets(job, kubernetes)
-    yield from volumes.problems(kubernetes.volumes)
+    yield from volumes.problems(kubernetes.volumes, serves=job.serve is not None)
     if job.serve is not None and (problem := argument_checks.place_problem(job, job.served_model)):
         yield f"serve.model is {job.served_model!r}, where the server finds nothing: {problem}"
     if kubernetes.queue is None and kubernetes.queue_priority is not None:

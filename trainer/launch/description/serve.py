@@ -6,6 +6,10 @@ import dataclasses
 from preprocessing.contract.settings.declaration import FREE, setting
 from trainer.launch.description import patterns
 
+# What the server calls the model, and where each pod has its copy.
+MODEL = "cxr14"
+COPY = f"/models/{MODEL}"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Serve:

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from preprocessing.contract.settings.declaration import FREE, REQUIRED, setting
-from trainer.launch.description import patterns
+from trainer.launch.description import patterns, serve
 
 # What the image and Kubernetes fill themselves; a volume over it would hide the program.
 _TAKEN = (
@@ -64,8 +64,13 @@ def of_path(path: str, volumes: Sequence[Volume]) -> Volume | None:
     return max(on, key=lambda one: len(one.mount), default=None)
 
 
-def problems(volumes: Sequence[Volume]) -> Iterator[str]:
-    """Yields why a pod could not have its volumes, the key in the job file first."""
+def problems(volumes: Sequence[Volume], *, serves: bool) -> Iterator[str]:
+    """Yields why a pod could not have its volumes, the key in the job file first.
+
+    Args:
+        volumes: of all stages of the job.
+        serves: whether pods that serve a model are one of them.
+    """
     for at, one in enumerate(volumes):
         key = f"kubernetes.volumes.{at}"
         sources = [name for name in ("claim", "nfs", "bucket") if getattr(one, name) is not None]
@@ -81,3 +86,7 @@ def problems(volumes: Sequence[Volume]) -> Iterator[str]:
             yield f"{key}.mount is {one.mount}, which another volume has: change it"
         if one.mount.split("/")[1] in _TAKEN:
             yield f"{key}.mount is {one.mount}, which hides the container's own: use /mnt/data"
+        paths = sorted([f"{one.mount}/", f"{serve.COPY}/"])
+        if serves and paths[1].startswith(paths[0]):
+            meets = f"which meets {serve.COPY} of --stage=serve"
+            yield f"{key}.mount is {one.mount}, {meets}: use /mnt/data"

@@ -9,13 +9,13 @@ export that is not whole.
 
 from preprocessing.contract.errors import ConfigError
 from trainer.launch import manifests
+from trainer.launch.description import serve
 from trainer.launch.description.job import Job
 from trainer.launch.description.kubernetes import Kubernetes
 from trainer.launch.kubernetes import objects
 from trainer.launch.manifests import Spec
 
 _SERVER = "server"
-MODEL = "cxr14"
 _PORTS = {"grpc": 8500, "http": 8501}
 
 
@@ -36,7 +36,8 @@ def render(job: Job, kubernetes: Kubernetes) -> Spec:
         job=job,
         serve=job.serve,
         kubernetes=kubernetes,
-        model=MODEL,
+        model=serve.MODEL,
+        copy=serve.COPY,
         ports=_PORTS,
         selector=selector,
         pod_metadata=objects.pod_metadata(kubernetes, labels),

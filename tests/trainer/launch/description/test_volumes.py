@@ -108,3 +108,18 @@ def test_a_misspelt_key_of_a_volume_is_named_with_its_line(
         [line] = [at for at, text in enumerate(file, 1) if text.strip() == f"{key}: x"]
     with pytest.raises(ConfigError, match=f"line {line}: key kubernetes.volumes.1.{key} does not"):
         reader.load(path)
+
+
+@pytest.mark.parametrize("mount", ["/models", "/models/cxr14", "/models/cxr14/1"])
+def test_a_volume_does_not_meet_the_copy_of_the_model(
+    job_file: Callable[..., str], mount: str
+) -> None:
+    def load(**changes: Any) -> None:
+        volumes = [{**RUNS, "mount": mount}]
+        reader.load(job_file(vertex=..., kubernetes={"volumes": volumes}, **changes))
+
+    load()
+    with pytest.raises(ConfigError, match="volumes.0.mount is /models.*, which meets /models/cxr1"):
+        load(serve={})
+    mount = "/models/cxr14-more"
+    load(serve={})
