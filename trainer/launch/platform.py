@@ -74,6 +74,12 @@ class Status:
     best: str = ""
     link: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuses what a platform sent in the place of a text; see `understood`."""
+        for name, value in vars(self).items():
+            if not isinstance(value, str):
+                raise TypeError(f"{name} is {value!r}")
+
     @property
     def is_over(self) -> bool:
         """Whether it will do nothing more."""

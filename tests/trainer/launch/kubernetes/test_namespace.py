@@ -95,6 +95,8 @@ def test_a_cluster_has_no_job_of_a_stage_for_vertex(
     assert code == 64 and "has no job quick-run of the stage tune; `cxr14-launch list" in err
 
 
+TIMELESS = {"metadata": {"name": "a", "creationTimestamp": 5}}
+SPEC: dict[str, Any] = {"containers": [{}]}
 ODD = [
     ("submit", "POST", "/jobs$", {}),
     ("list", "GET", "/jobs$", {"items": ["a"]}),
@@ -102,6 +104,7 @@ ODD = [
     ("status", "GET", "/pods$", {"items": [{"metadata": {}, "status": {"conditions": [{}]}}]}),
     ("cancel", "GET", "/jobs$", {"metadata": "x", "items": []}),
     ("logs", "GET", "/pods$", {"items": {"a": 1}}),
+    ("list", "GET", "/jobs$", {"items": [{**TIMELESS, "spec": {"template": {"spec": SPEC}}}]}),
 ]
 
 

@@ -194,14 +194,15 @@ def test_of_two_that_were_made_at_once_for_one_output_one_is_left(
     others: dict[str, Any],
 ) -> None:
     monkeypatch.setattr(ns, "POLL_S", 0.05)
-    both_looked, make, found = threading.Barrier(2), submission._make, []
+    both, make, found = threading.Barrier(2), submission._make, []
 
-    def make_late(*args: Any) -> Any:
-        both_looked.wait(30)
-        return make(*args)
+    def make_together(*args: Any) -> Any:
+        both.wait(30)
+        made = make(*args)
+        both.wait(30)
+        return made
 
-    monkeypatch.setattr(submission, "_make", make_late)
-    monkeypatch.setattr(submission, "_SETTLES_S", 0.5)
+    monkeypatch.setattr(submission, "_make", make_together)
     jobs = [reader.load(job_file()), reader.load(job_file(**others))]
     clusters = [Cluster("research") for _ in jobs]
     threads = [
