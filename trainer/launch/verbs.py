@@ -37,18 +37,14 @@ def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
         ConfigError: something is left to be filled in, or what the job reads is there for all to
             see, and would end it.
     """
-    rendered = platform.render(job, stage)
-    words = ", ".join(placeholders.find(rendered.sent))
     if dry_run:
+        rendered = platform.render(job, stage)
         say(f"nothing is sent; this is {rendered.about}")
-        if words:
+        if words := ", ".join(placeholders.find(rendered.sent)):
             say(f"still to be replaced: {words}")
         sys.stdout.write(manifests.dump(rendered.spec))
         return
-    if words:
-        raise ConfigError(
-            f"replace {words} by your own before you send the job; --dry_run shows it as it is"
-        )
+    _check_filled_in(platform, job, stage)
     from trainer.launch.doctor import examination  # which a dry run need not wait for
 
     for finding in examination.before_sending(job, stage):
@@ -62,6 +58,13 @@ def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
         state = f"{status.state}{_detail(status)}"
         say(f"{status.resource} {does} this output already and is {state}: sent nothing")
     print(status.resource)
+
+
+def _check_filled_in(platform: Platform, job: Job, stage: str) -> None:
+    if words := ", ".join(placeholders.find(platform.render(job, stage).sent)):
+        raise ConfigError(
+            f"replace {words} by your own before you send the job; --dry_run shows it as it is"
+        )
 
 
 def status(platform: Platform, name: str, stage: str, *, follow: bool) -> None:
@@ -163,8 +166,10 @@ def doctor(platform: Platform, job: Job, stage: str, place: Vertex | None) -> No
     """Prints what was looked at before anything is paid for.
 
     Raises:
-        ConfigError: something would keep the job from running; all of it is printed.
+        ConfigError: something is left to be filled in, or would keep the job from running; all that
+            would is printed.
     """
+    _check_filled_in(platform, job, stage)
     from trainer.launch.doctor import examination
 
     wrong = 0

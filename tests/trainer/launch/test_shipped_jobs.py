@@ -115,11 +115,12 @@ def test_every_path_lies_in_a_bucket_or_on_a_volume(
     assert [value for value in paths if not value.startswith(("gs://", *mounts(path)))] == []
 
 
+@pytest.mark.parametrize("verb", ["submit", "doctor"])
 @EACH_JOB
 def test_is_not_sent_while_placeholders_stand(
-    platform: str, path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+    platform: str, path: pathlib.Path, verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert task.run(["cxr14-launch", platform, f"--job={path}"]) == 78
+    assert task.run(["cxr14-launch", verb, platform, f"--job={path}"]) == 78
     message = capsys.readouterr().err
     assert all(word in message for word in placeholders.WORDS)
     assert str(path) in message and message.count("\n") == 1
