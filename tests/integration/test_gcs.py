@@ -115,15 +115,15 @@ def local(gcs: Any, shards: str, tmp_path_factory: pytest.TempPathFactory) -> It
 
     Returns its folder when it is called.
     """
-    folder = tmp_path_factory.mktemp("local")
+    folder, output = tmp_path_factory.mktemp("local"), tmp_path_factory.mktemp("run")
     for name, data in gcs.objects(shards).items():
         (folder / name).write_bytes(data)
-    process = _start(gcs, "tests.cluster.small_backbone", *_flags(str(folder), str(folder / "run")))
+    process = _start(gcs, "tests.cluster.small_backbone", *_flags(str(folder), str(output)))
 
     def finished() -> pathlib.Path:
         text, _ = process.communicate(timeout=600)
         assert process.returncode == 0, text
-        return folder / "run"
+        return output
 
     yield finished
     process.kill()

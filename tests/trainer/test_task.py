@@ -183,8 +183,9 @@ def test_another_schema_version_is_exit_65(
 ) -> None:
     values = json.loads((pathlib.Path(data_set.folder) / "manifest.json").read_text())
     values["schema_version"] = 2
-    (tmp_path / "manifest.json").write_text(json.dumps(values))
-    sentence = refused(arguments(data=str(tmp_path)), 65)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "manifest.json").write_text(json.dumps(values))
+    sentence = refused(arguments(data=f"{tmp_path}/data"), 65)
     assert "has schema version 2, this program reads 1" in sentence
 
 
