@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Says of a file that is no Google login what Google's library lets through as other errors."""
+"""Names a file that should hold a Google login where Google's library fails in another way."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ def named() -> Iterator[None]:
     """Names the file where the default login is looked for in a block.
 
     Raises:
-        DefaultCredentialsError: a file cannot be read, or is no login.
+        DefaultCredentialsError: a file cannot be read, or holds no login.
     """
     try:
         yield
@@ -26,5 +26,5 @@ def named() -> Iterator[None]:
         path = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
         where = path or "what `gcloud auth application-default login` has left"
         raise exceptions.DefaultCredentialsError(
-            f"{where} is no login that can be used: {faults.line(error)}"
+            f"{where} does not hold a usable login: {faults.line(error)}"
         ) from error

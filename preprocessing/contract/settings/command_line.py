@@ -40,7 +40,7 @@ def parse(argv: Sequence[str], *, values: flags.FlagValues, known_only: bool = F
             _refuse_two_values(values[name])
     try:
         left: list[str] = values(argv, known_only=known_only)
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:
         wrong = ConfigError if "--config." in str(error) else UsageError
         text = " ".join(str(error).split())
         for pattern, plain in _PLAIN.items():

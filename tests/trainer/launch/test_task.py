@@ -50,6 +50,7 @@ def launch(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         (["vertex"], "--job=YAML is missing"),
         (["vertex", "--jbo=x.yaml"], "jbo"),
         (["vertex", "--job=x.yaml", "--dry_run=maybe"], "dry_run"),
+        (["vertex", "--job=x.yaml", "--nodry_run=no"], "--nodry_run=no does not take an argument"),
         (["vertex", "--job=x.yaml", "--api_endpoint=http://10.0.0.1"], "use https"),
         (["vertex", "--job=x.yaml", "--api_endpoint=http://localhost.example.com"], "use https"),
         (["vertex", "--job=x.yaml", "--api_endpoint=ftp://127.0.0.1"], "neither a host name"),

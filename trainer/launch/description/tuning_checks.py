@@ -9,7 +9,7 @@ from typing import Any
 from preprocessing.contract.settings import declaration
 from trainer import flags
 from trainer.config import Config
-from trainer.launch.description.arguments import ArgumentValue, value_of
+from trainer.launch.description.arguments import ArgumentValue, text, value_of
 from trainer.launch.description.job import Job
 from trainer.launch.description.tuning import Parameter, Tuning
 
@@ -68,12 +68,23 @@ def _problem(name: str, parameter: Parameter, algorithm: str) -> str:
     if parameter.scale not in (None, *_SCALES):
         return f"has the scale {parameter.scale!r}: use {', '.join(_SCALES)}"
     if parameter.values is not None:
-        if len(set(parameter.values)) < 2:
+        values = [_spelled(kind, value) for value in parameter.values]
+        if len(set(values)) < 2:
             return "has fewer than two values: name several, or set it in args"
+        if twice := [value for value in values if values.count(value) > 1]:
+            return f"has the value {twice[0]} twice: name it once"
         if parameter.scale is not None and kind is not float:
             return "has values that are taken as words, which have no scale: leave it out"
         return ""
     return _range_problem(kind, parameter, algorithm)
+
+
+def _spelled(kind: type, value: ArgumentValue) -> str:
+    """Returns a value so that the same value is the same text."""
+    try:
+        return str(float(value)) if kind is float else text(value)
+    except ValueError:
+        return text(value)  # what the trainer would refuse
 
 
 def _range_problem(kind: type, parameter: Parameter, algorithm: str) -> str:

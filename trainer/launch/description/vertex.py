@@ -74,3 +74,9 @@ class Vertex:
     it."""
     boot_disk_gb: int = setting(200, FREE, ge=100, le=64_000, unit="GiB")
     """Size of the boot disk in GiB; holds the image and /tmp."""
+
+    @property
+    def max_wait_seconds(self) -> int:
+        """How long `flex_start` waits; at least 1 unless it is to be for ever, which 0 means."""
+        hours = self.max_wait_hours or 0
+        return max(1, round(hours * 3600)) if hours else 0

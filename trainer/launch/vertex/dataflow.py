@@ -5,10 +5,12 @@ Beam itself talks to Dataflow: the command reads the label files, submits the wo
 waits for it, and writes the manifest last. Started again with the same job it goes on.
 """
 
+import re
 from collections.abc import Mapping
 
-from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.errors import ConfigError, JobError
 from preprocessing.contract.files import storage
+from preprocessing.contract.invocation import flags as invocation
 from trainer.launch.description.arguments import spelled
 from trainer.launch.description.job import Job
 from trainer.launch.description.preprocess import Preprocess
@@ -45,6 +47,12 @@ def command(job: Job, vertex: Vertex, labels: Mapping[str, str]) -> list[str]:
     taken = [name for name in preprocess.beam if name in flags or name in _FIXED]
     if taken:
         raise ConfigError(f"preprocess.beam holds {taken[0]}, which follows from other keys")
+    for name in preprocess.beam:
+        if not _is_beams(name):
+            raise ConfigError(
+                f"preprocess.beam holds {name!r}, which is not a flag of Beam's own: those of "
+                "cxr14-preprocess belong in preprocess.args, and the folder in preprocess.output"
+            )
     switches = ["--no_use_public_ips"] if not preprocess.public_ips else []
     return [
         PROGRAM,
@@ -57,6 +65,7 @@ def command(job: Job, vertex: Vertex, labels: Mapping[str, str]) -> list[str]:
     ]
 
 
+_NAME = re.compile("[a-zA-Z][a-zA-Z0-9_]*")
 # What is not a flag with one value.
 _FIXED = (
     "label",
@@ -66,6 +75,17 @@ _FIXED = (
     "setup_file",
     "save_main_session",
 )
+
+
+def _is_beams(name: str) -> bool:
+    """Tells whether cxr14-preprocess would leave a flag to Beam."""
+    given, needed = f"--{name}=", ("--images=/a", "--labels=/a", "--output=/a")
+    try:
+        return bool(_NAME.fullmatch(name)) and invocation.parse([PROGRAM, *needed, given])[2] == [
+            given
+        ]
+    except JobError:
+        return False
 
 
 def _flags(job: Job, vertex: Vertex, preprocess: Preprocess) -> dict[str, str | int | float | bool]:

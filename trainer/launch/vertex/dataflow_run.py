@@ -57,7 +57,9 @@ def run(
     """
     on_dataflow = DataflowJobs(google)
     label = labels[platform.OUTPUT]
-    if found := jobs.settled_writer(on_dataflow, label):
+    with platform.understood("Dataflow"):
+        found = jobs.settled_writer(on_dataflow, label)
+    if found:
         return found, False
     try:
         metadata.version("google-cloud-dataflow-client")
@@ -75,8 +77,9 @@ def run(
     if code != 0:
         raise EndedError(code if code > 0 else 128 - code)
     name = labels[platform.NAME]
-    sent = on_dataflow.labelled(platform.NAME, name)
-    newest = max(sent, key=lambda one: one.created, default=None)
+    with platform.understood("Dataflow"):
+        sent = on_dataflow.labelled(platform.NAME, name)
+        newest = max(sent, key=lambda one: one.created, default=None)
     return newest or Status(name, "preprocess", SUCCEEDED, output, "was complete already"), True
 
 

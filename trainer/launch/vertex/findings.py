@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Iterator
 
-from preprocessing.contract.errors import JobError, ServiceError
+from preprocessing.contract.errors import ServiceError
 from trainer.launch import platform
 from trainer.launch.description.job import Job
 from trainer.launch.platform import Finding
@@ -38,10 +38,14 @@ _PERMISSIONS = {
 
 
 def look(google: Google, job: Job, stage: str) -> Iterator[Finding]:
-    """Looks at everything that a job needs, in the order in which it would be missed."""
+    """Looks at everything that a job needs, in the order in which it would be missed.
+
+    Raises:
+        ServiceError: nothing answered.
+    """
     try:
         yield Finding("login", True, google.login())
-    except JobError as error:
+    except RefusedError as error:
         # Without one nothing else can be seen.
         yield Finding("login", False, str(error))
         return
@@ -62,12 +66,18 @@ def look(google: Google, job: Job, stage: str) -> Iterator[Finding]:
         checks.append(("quota", lambda: quota.finding(google, job, at_once)))
         checks.append((f"machine {job.machine_type}", lambda: quota.machine(google, job)))
     checks.append(("writers", lambda: _writers(google, job, stage)))
+    lost: list[ServiceError] = []
     for what, check in checks:
         try:
-            yield check()
+            with platform.understood("Google Cloud"):
+                found = check()
         except (RefusedError, ServiceError) as error:
             # Each says what is in the way; it may be a right that the job itself does not need.
-            yield Finding(what, None, f"cannot be seen: {error}")
+            found = Finding(what, None, f"cannot be seen: {error}")
+            lost += [error] if isinstance(error, ServiceError) else []
+        yield found
+    if len(lost) == len(checks):
+        raise lost[0]
 
 
 def _project(google: Google) -> Finding:

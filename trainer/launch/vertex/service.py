@@ -94,6 +94,7 @@ class Google:
         """
         method = "GET" if body is None else "POST"
         token: dict[str, str] = {}
+        seen: set[str] = set()
         while True:
             if body is None:
                 found = self.insist(method, api, path, query={**(query or {}), **token})
@@ -103,6 +104,12 @@ class Google:
             if not found.get("nextPageToken"):
                 return
             token = {"pageToken": found["nextPageToken"]}
+            if token["pageToken"] in seen:
+                raise ServiceError(
+                    f"{refusals.NAMES[api]} sent the same page of a list twice, and would go on "
+                    "so: run the same command again"
+                )
+            seen.add(token["pageToken"])
 
     def login(self) -> str:
         """Renews the login and returns whose it is."""
@@ -176,7 +183,7 @@ def passes(error: Exception) -> bool:
 def _read(answer: Any) -> Spec:
     """Returns the JSON object of an answer; an error may have another body."""
     try:
-        found = answer.json()
+        found = answer.json(object_hook=_without_nulls)
     except ValueError:
         found = None
     if isinstance(found, dict):
@@ -184,6 +191,11 @@ def _read(answer: Any) -> Spec:
     if answer.status_code < 400:
         raise ValueError("what it sent is not a JSON object")
     return {}
+
+
+def _without_nulls(found: Spec) -> Spec:
+    """Returns what is there: null is another form of leaving a field out."""
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _error(found: Spec, answer: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 from preprocessing.contract.errors import ConfigError, UsageError
@@ -15,6 +16,8 @@ from trainer.launch.vertex.jobs import Jobs, send_once
 from trainer.launch.vertex.refusals import RefusedError
 from trainer.launch.vertex.service import Google
 from trainer.launch.vertex.training_jobs import TrainingJobs
+
+_UNDERSTOOD = functools.partial(platform.understood, "Google Cloud")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +49,10 @@ class VertexAI:
         kind, body = render.request(job, stage)
         jobs = TrainingJobs(self._google)
         output = body["labels"][platform.OUTPUT]
-        return send_once(jobs, output, lambda: jobs.create(kind, body))
+        with _UNDERSTOOD():
+            return send_once(jobs, output, lambda: jobs.create(kind, body))
 
+    @_UNDERSTOOD()
     def status(self, name: str, stage: str) -> Status:
         """See `Platform`."""
         found = self._newest(name, stage)
@@ -56,18 +61,20 @@ class VertexAI:
 
     def logs(self, name: str, stage: str, *, follow: bool) -> Iterator[str]:
         """See `Platform`."""
-        jobs = self._jobs(stage)
-        found = self._newest(name, stage)
-        lines = jobs.entries(found, found.created)
-        if follow:
-            lines = entries.follow(
-                lambda since: jobs.entries(found, since),
-                found.created,
-                lambda: jobs.renewed(found).is_over,
-            )
-        with _there(found):
-            yield from map(str, lines)
+        with _UNDERSTOOD():
+            jobs = self._jobs(stage)
+            found = self._newest(name, stage)
+            lines = jobs.entries(found, found.created)
+            if follow:
+                lines = entries.follow(
+                    lambda since: jobs.entries(found, since),
+                    found.created,
+                    lambda: jobs.renewed(found).is_over,
+                )
+            with _there(found):
+                yield from map(str, lines)
 
+    @_UNDERSTOOD()
     def cancel(self, name: str, stage: str) -> Status:
         """See `Platform`."""
         jobs = self._jobs(stage)
@@ -82,8 +89,9 @@ class VertexAI:
 
     def list(self) -> Iterator[Status]:
         """See `Platform`."""
-        training = TrainingJobs(self._google).labelled(platform.NAME, "*")
-        every = [*training, *self._on_dataflow()]
+        with _UNDERSTOOD():
+            training = TrainingJobs(self._google).labelled(platform.NAME, "*")
+            every = [*training, *self._on_dataflow()]
         yield from sorted(every, key=lambda found: found.created, reverse=True)
 
     def findings(self, job: Job, stage: str) -> Iterator[Finding]:
@@ -91,6 +99,7 @@ class VertexAI:
         self._jobs(stage)  # refuses a stage that it does not have
         return findings.look(self._google, job, stage)
 
+    @_UNDERSTOOD()
     def upload(self, name: str, stage: str, job: Job | None, image: str) -> tuple[str, bool]:
         """Registers the model of a run, or of a tuning's best trial, in the model registry.
 

@@ -46,6 +46,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "is a whole number, but has the range",
     ),
     "one value": (section("optimizer.name", values=["sgd", "sgd"]), "fewer than two values"),
+    "one value in two ways": (
+        section("data.global_batch_size", values=[64, "64"]),
+        "fewer than two values",
+    ),
+    "a value twice": (
+        section("model.dropout", values=["0.1", 0.10, 0.3]),
+        "has the value 0.1 twice: name it once",
+    ),
     "scale": (section("model.dropout", min=0, max=0.5, scale="exp"), "has the scale 'exp'"),
     "scale of words": (
         section("data.global_batch_size", values=[32, 64], scale="log"),

@@ -109,6 +109,13 @@ def test_addresses_on_the_internet_and_a_default_machine_can_be_had(
         ),
         ({**PREPROCESS, "beam": {"region": "x"}}, "preprocess.beam holds region, which follows"),
         ({**PREPROCESS, "beam": {"labels": "a=b"}}, "preprocess.beam holds labels"),
+        ({**PREPROCESS, "beam": {"output": "gs://b-1/x"}}, "preprocess.beam holds 'output'"),
+        ({**PREPROCESS, "beam": {"images": "gs://b-1/x"}}, "preprocess.beam holds 'images'"),
+        ({**PREPROCESS, "beam": {"config": "x"}}, "preprocess.beam holds 'config'"),
+        ({**PREPROCESS, "beam": {"config.stored_size": 64}}, "holds 'config.stored_size'"),
+        ({**PREPROCESS, "beam": {"log_format": "json"}}, "holds 'log_format', which is not a flag"),
+        ({**PREPROCESS, "beam": {"nocheck_md5": True}}, "holds 'nocheck_md5'"),
+        ({**PREPROCESS, "beam": {"a b": "c"}}, "preprocess.beam holds 'a b'"),
     ],
 )
 def test_what_dataflow_cannot_do_without_is_named(

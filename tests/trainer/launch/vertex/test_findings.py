@@ -109,3 +109,12 @@ def test_without_a_login_nothing_else_is_looked_at(
     [found] = VertexAI("my-project", "us-central1").findings(job, "train")
     assert found.what == "login" and not found.ok
     assert "`gcloud auth application-default login`" in found.said
+
+
+def test_where_nothing_answers_nothing_is_known(
+    launch: Callable[..., tuple[int, str, str]], google_apis: Any, job_file: Callable[..., str]
+) -> None:
+    google_apis.fail(".", 503, times=10_000)
+    code, out, err = launch("doctor", f"--job={job_file()}")
+    assert code == 69 and "did not answer" in err and err.count("\n") == 1
+    assert "unknown writers" in out

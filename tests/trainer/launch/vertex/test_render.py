@@ -82,7 +82,9 @@ def test_a_tpu_is_known_by_its_machine_and_topology(job_file: Callable[..., str]
     assert pool["machineSpec"] == {"machineType": "ct5lp-hightpu-4t", "tpuTopology": "2x2"}
 
 
-@pytest.mark.parametrize(("hours", "wait"), [(1.5, "5400s"), (0, "0s"), (None, None)])
+@pytest.mark.parametrize(
+    ("hours", "wait"), [(1.5, "5400s"), (0.0001, "1s"), (0, "0s"), (None, None)]
+)
 def test_a_job_may_wait_for_its_machines(
     job_file: Callable[..., str], hours: float | None, wait: str | None
 ) -> None:
