@@ -70,6 +70,26 @@ def test_it_runs_to_its_end_and_names_the_job_of_dataflow(
     assert launch("status", "quick-run", STAGE)[1].startswith("name: quick-run\nstage: preprocess")
 
 
+@pytest.mark.parametrize("state", ["CANCELLING", "DRAINING"])
+def test_it_is_started_once_the_cancelled_one_is_over(
+    job: str, launch: Launch, google_apis: Any, program: Callable[..., None], state: str
+) -> None:
+    program()
+    launch("submit", f"--job={job}", STAGE)
+    first, looks = google_apis.resources[f"{PLACE}/jobs/1"], []
+    first["currentState"] = f"JOB_STATE_{state}"
+
+    def end(request: str) -> None:
+        looks.append(request)
+        if len(looks) == 3:
+            first["currentState"] = "JOB_STATE_CANCELLED"
+
+    google_apis.on_request = end
+    code, out, err = launch("submit", f"--job={job}", STAGE)
+    assert (code, out) == (0, f"{PLACE}/jobs/2\n")
+    assert "/jobs/1 is being cancelled: waiting until it is over" in err
+
+
 def test_a_data_set_that_is_complete_sends_nothing(
     job: str, launch: Launch, program: Callable[..., None]
 ) -> None:

@@ -129,9 +129,12 @@ def test_of_several_jobs_of_a_name_the_one_is_meant_that_is_not_over_or_of_the_f
     assert f"{PLACE}/customJobs/1\n" in launch("status", f"--job={path}")[1]
     assert f"{PLACE}/customJobs/2\n" in launch("status", "quick-run")[1]
 
+    looks: list[str] = []
+
     def end(request: str) -> None:
-        if request.endswith("/customJobs/2"):
+        if looks:  # between two looks
             job["state"] = "JOB_STATE_FAILED"
+        looks.extend([request] if request.endswith("/customJobs/2") else [])
 
     google_apis.on_request = end
     code, out, _ = launch("status", "quick-run", "--follow")
