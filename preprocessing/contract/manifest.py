@@ -132,8 +132,6 @@ def from_json(text: str, *, origin: str) -> Manifest:
         manifest = dacite.from_dict(Manifest, values, config=dacite.Config(strict=True))
     except (dacite.DaciteError, ValueError) as error:
         raise DataError(f"{origin} is damaged ({error}): preprocess the data again") from error
-    if lacking := _lacking(manifest):
-        raise DataError(f"{origin} is damaged (no {lacking}): preprocess the data again")
     return manifest
 
 
@@ -149,8 +147,12 @@ def _lacking(manifest: Manifest) -> str:
     return ""
 
 
-def read(folder: str) -> Manifest:
+def read(folder: str, *, whole: bool = True) -> Manifest:
     """Reads the manifest of a data set.
+
+    Args:
+        folder: of the data set.
+        whole: refuse one that lacks a split or counts, which nobody could train on.
 
     Raises:
         DataError: there is none, or it cannot be used.
@@ -165,7 +167,10 @@ def read(folder: str) -> Manifest:
         ) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not a manifest: preprocess the data again") from error
-    return from_json(text, origin=path)
+    manifest = from_json(text, origin=path)
+    if whole and (lacking := _lacking(manifest)):
+        raise DataError(f"{path} is damaged (no {lacking}): preprocess the data again")
+    return manifest
 
 
 def write(folder: str, manifest: Manifest) -> None:

@@ -122,7 +122,7 @@ def read_manifest(folder: str) -> Manifest:
     Raises:
         DataError: there is none, or it cannot be used.
     """
-    manifest = manifests.read(folder)
+    manifest = manifests.read(folder, whole=False)  # what it lacks is one problem of several
     path = storage.join(folder, manifests.NAME)
     if manifest.encoding not in ENCODINGS:
         raise DataError(

@@ -7,6 +7,7 @@ that the pod runs in, with the rights of the pod's service account.
 
 import logging
 import os
+import threading
 from typing import Any
 
 from preprocessing.contract.errors import ConfigError, UsageError
@@ -18,6 +19,8 @@ from preprocessing.contract.settings import yaml_files
 INSTALL = "pip install 'kubernetes>=33,<38' 'python-dateutil>=2.9,<3'"
 # What the client raises where a file is YAML, but not what it expects in it.
 _WRITTEN_WRONGLY = (AttributeError, LookupError, TypeError, ValueError)
+# Of two threads that connect at once, each would put back the other's listener for good.
+_LISTENING = threading.Lock()
 
 
 def connect() -> Any:
@@ -37,7 +40,8 @@ def connect() -> Any:
         ) from error
     settings = client.Configuration()
     settings.retries = False  # the client would also repeat what this module must not
-    _configure(config, settings)
+    with _LISTENING:
+        _configure(config, settings)
     if not settings.verify_ssl:  # it was said so in kubectl's configuration
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     try:

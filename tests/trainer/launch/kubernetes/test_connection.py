@@ -3,9 +3,11 @@
 
 import http.server
 import json
+import logging
 import pathlib
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -124,3 +126,19 @@ def test_a_proxy_without_an_address_is_one_sentence(
     with pytest.raises(ConfigError, match="HTTPS_PROXY, .* is not an address") as caught:
         Api().every("/apis/batch/v1/jobs")
     assert "secret" not in str(caught.value)
+
+
+def test_connecting_in_several_threads_leaves_the_log_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As readers of several pods do when the cluster's login has run out."""
+    pauses = iter((0.1, 0.3))
+    monkeypatch.setattr("kubernetes.config.load_kube_config", lambda **_: time.sleep(next(pauses)))
+    before = list(logging.getLogger().handlers)
+    threads = [threading.Thread(target=connection.connect) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.05)
+    for thread in threads:
+        thread.join()
+    assert logging.getLogger().handlers == before
