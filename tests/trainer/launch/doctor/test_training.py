@@ -67,7 +67,7 @@ def trainer_says(asked: Job, capsys: pytest.CaptureFixture[str]) -> tuple[int, s
         ({"metadata": "gs://b/m.csv", "mode": "export"}, 64),
         ({"config.train.epcohs": 3}, 78),
         ({"config.model.dropout": 2}, 78),
-        ({"config.data.global_batch_size": 5, "config.runtime.logical_cpus": 2}, 78),
+        ({"config.data.global_batch_size": 5, "config.train.accumulation_steps": 2}, 78),
         ({"config.train.accumulation_steps": 3}, 78),
         ({"config.train.profile_steps": "9,1"}, 78),
         ({"config.runtime.xla": True, "config.runtime.deterministic": True}, 78),
