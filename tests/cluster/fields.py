@@ -11,7 +11,7 @@ from preprocessing.contract.errors import ConfigError
 
 # What a field may hold: anything; or a set of values; or a mapping of further fields; or a list.
 ANY: Any = None
-# Read by a scheduler, a registry or a quota, of which there is none here.
+# Read by a scheduler, a registry or a quota, which this machine does not have.
 ELSEWHERE = ANY
 
 _METADATA = {"name": ANY, "namespace": ANY, "labels": ANY, "annotations": ANY}

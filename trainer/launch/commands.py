@@ -13,9 +13,9 @@ A job is found by its name, from any machine; where it was sent to, the job file
 is said about it goes to standard error.
 
 Exit codes: 0 done, or found as asked; with --follow 0 if the job succeeded and 1 if it failed or
-was cancelled. 64 the command line is wrong, or there is no such job; 78 a person must change the
-job file, the login, a role or a quota; 69 the platform did not answer, and the same command may be
-run again: it looks for the job before it sends one.
+was cancelled. 64 the command line is wrong, the job does not exist, or a bucket needs a login; 78 a
+person must change the job file, the login, a role or a quota; 69 the platform did not answer, and
+the same command may be run again: it looks for the job before it sends one.
 """
 
 import dataclasses

@@ -49,7 +49,7 @@ class Status:
     Attributes:
         name: as in the job file.
         stage: one of `STAGES`.
-        state: one of the five above.
+        state: waiting, running, succeeded, failed or cancelled.
         resource: the platform's own name of it.
         detail: what the platform says of the state, in one line; empty if nothing.
         created: when it was sent, RFC 3339; empty if the platform does not say.
@@ -169,13 +169,13 @@ class Platform(Protocol):
         """
 
     def status(self, name: str, stage: str) -> Status:
-        """Returns the newest job of that name."""
+        """Returns the job of that name: one that is not over before the others, then the newest."""
 
     def logs(self, name: str, stage: str, *, follow: bool) -> Iterator[str]:
-        """Yields the lines of the newest job of that name; with `follow` until it is over."""
+        """Yields the lines of the job that `status` returns; with `follow` until it is over."""
 
     def cancel(self, name: str, stage: str) -> Status:
-        """Ends the newest job of that name, which may save its state first; returns what it is."""
+        """Ends the job that `status` returns, which may save its state first; returns its state."""
 
     def list(self) -> Iterator[Status]:
         """Yields the jobs that were sent to this place, newest first."""

@@ -193,7 +193,7 @@ def _without_nulls(found: Spec) -> Spec:
 
 
 def _explain(error: Exception, request: str) -> NoReturn:
-    """Raises what it means that there is no answer of success."""
+    """Raises what an answer other than success means, or none at all."""
     import urllib3
     from kubernetes import client
 
