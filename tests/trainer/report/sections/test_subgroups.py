@@ -5,7 +5,6 @@ import dataclasses
 import json
 import pathlib
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -213,7 +212,7 @@ def test_markdown_says_what_the_section_says(section: dict[str, Any]) -> None:
     assert sum(len(row) == 9 and "(all: " in row[3] for row in rows) == marked
 
 
-def test_a_full_test_split_takes_a_few_seconds(nih: pathlib.Path) -> None:
+def test_a_full_test_split_has_every_group(nih: pathlib.Path) -> None:
     """25,596 official test images in some twenty groups; scores are made up, metadata are not."""
     known = metadata.read(str(nih / "Data_Entry_2017_v2020.csv"))
     official = np.isin(known.ids, (nih / "test_list.txt").read_text().split())
@@ -231,10 +230,7 @@ def test_a_full_test_split_takes_a_few_seconds(nih: pathlib.Path) -> None:
     )
     source = Source(predictions=predictions, metadata=known, resamples=100)
     source.draws("test")
-    start = time.process_time()
     section = subgroups.build(source)
-    # 1,000 resamples take 6 s, 100 less than 1; the rest is for a machine that is busy.
-    assert time.process_time() - start < 6
     by_name = {division["name"]: division["groups"] for division in section["divisions"]}
     assert sum(len(groups) for groups in by_name.values()) == 18
     assert {group["name"]: group["images"] for group in by_name["view"]} == {
