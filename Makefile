@@ -91,7 +91,7 @@ PART = $(COMPILE) --constraints $(LOCKS)/dev.txt
 lock: .venv-dev/.installed
 	$(COMPILE) $(LOCKS)/uv.in -o $(LOCKS)/uv.txt
 	$(COMPILE) --extra cpu --override $(LOCKS)/cpu.overrides $(PACKAGE) -o $(LOCKS)/default.txt
-	$(COMPILE) --extra launch --extra dev $(PACKAGE) -o $(LOCKS)/dev.txt
+	$(COMPILE) --extra launch --extra pacs --extra serve --extra onnx --extra dev $(PACKAGE) -o $(LOCKS)/dev.txt
 	$(PART) $(LOCKS)/launch.in $(LOCKS)/setuptools.in -o $(LOCKS)/launch.txt
 	$(PART) $(LOCKS)/preprocess.in $(LOCKS)/setuptools.in -o $(LOCKS)/preprocess.txt
 	$(COMPILE) --extra gpu $(PACKAGE) -o $(LOCKS)/gpu.txt

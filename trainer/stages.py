@@ -31,7 +31,8 @@ from trainer.predictions import table
 from trainer.report import serving
 from trainer.run import Run
 from trainer.runfolder import notes
-from trainer.serving import export
+from trainer.serving import export, names
+from trainer.serving.signatures import Serving
 from trainer.training import assembly
 from trainer.training.calls import Summary
 
@@ -152,23 +153,21 @@ def export_best(run: Run) -> str:
     keras.config.set_dtype_policy("float32")
     network = run.build(pretrained=False, distributed=False)
     step, auc = checkpoints.restore_best(run.output, network.network)
-    served = export.Serving(
-        network.network,
-        findings=run.manifest.findings,
+    report = storage.join(run.output, notes.REPORT)
+    chosen = _chosen_on_validation(report)
+    served = Serving(
+        network,
+        findings=tuple(run.manifest.findings),
         stored_size=run.manifest.stored_size,
         data=run.config.data,
+        thresholds=json.loads(chosen.get(names.THRESHOLDS, "{}")),
+        calibration=json.loads(chosen.get(names.CALIBRATION, "{}")),
     )
     assets = {
         manifests.NAME: manifests.to_json(run.manifest),
         notes.CONFIG: settings.to_yaml(run.config),
+        **chosen,
     }
-    report = storage.join(run.output, notes.REPORT)
-    if storage.exists(report):
-        try:
-            text = storage.read_text(report)
-            assets |= {"report.json": text, **serving.assets(json.loads(text))}
-        except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(f"{report} is damaged: make it again (--mode=report)") from error
     run.guard()
     folder = export.export(run.output, served, assets=assets)
     notes.write_note(
@@ -182,6 +181,17 @@ def export_best(run: Run) -> str:
         },
     )
     return folder
+
+
+def _chosen_on_validation(report: str) -> dict[str, str]:
+    """Returns a report and the files that a SavedModel takes along of it; empty without one."""
+    if not storage.exists(report):
+        return {}
+    try:
+        text = storage.read_text(report)
+        return {"report.json": text, **serving.assets(json.loads(text))}
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"{report} is damaged: make it again (--mode=report)") from error
 
 
 def _concatenate(parts: list[table.Predictions]) -> table.Predictions:

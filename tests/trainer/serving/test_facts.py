@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""What an export says of itself, and what is said of a folder that is none."""
+
+import pathlib
+import shutil
+from typing import Any
+
+import pytest
+
+from preprocessing.contract.errors import DataError
+from trainer.serving import facts
+
+
+@pytest.mark.slow
+def test_the_folder_of_a_run_and_of_its_export_say_the_same(finished_run: Any) -> None:
+    found = facts.read(f"{finished_run.output}/saved_model/")
+    assert found == facts.read(finished_run.output)
+    assert found.findings == ("Mass", "Nodule", "Edema") == tuple(found.thresholds)
+    assert (found.stored_size, found.image_size) == (40, 32)
+    assert found.rules == ("youden", "max_f1", "sensitivity_90", "specificity_90")
+    assert set(found.calibration) == set(found.findings) == set(found.prevalence)
+    assert found.step > 0 and len(found.identity) == 64
+
+
+def test_a_folder_without_an_export_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(DataError, match="holds no SavedModel of cxr14-train that is whole"):
+        facts.read(str(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("content", ["{", "[]", "\udc80"])
+def test_a_corrupt_file_is_named(finished_run: Any, tmp_path: pathlib.Path, content: str) -> None:
+    extra = tmp_path / "assets.extra"
+    shutil.copytree(f"{finished_run.output}/saved_model/assets.extra", extra)
+    (extra / "thresholds.json").write_text(content, errors="surrogateescape")
+    with pytest.raises(DataError, match="thresholds.json is corrupt"):
+        facts.read(str(tmp_path))

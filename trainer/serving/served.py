@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""A SavedModel that answers: what prediction, its HTTP interface and its pictures are made with."""
+
+import dataclasses
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import faults
+from trainer.checkpoints import bundle
+from trainer.serving import facts, names
+from trainer.serving.facts import Facts
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a model says of n pictures, for F findings and R rules.
+
+    Attributes:
+        raw: scores, float32 [n, F], 0 to 1.
+        probabilities: calibrated, float32 [n, F]; None without a calibration.
+        flags: int32 [n, F, R], 1, 0, or -1 where a rule found no threshold; R may be 0.
+        distance: from the pictures of training, float32 [n]; None where that is not known.
+        unfamiliar: whether that is too far, bool [n]; None likewise.
+    """
+
+    raw: Floats
+    probabilities: Floats | None
+    flags: npt.NDArray[np.int32]
+    distance: Floats | None
+    unfamiliar: npt.NDArray[np.bool_] | None
+
+    @property
+    def best(self) -> Floats:
+        """Calibrated probabilities where there are any, else raw scores."""
+        return self.raw if self.probabilities is None else self.probabilities
+
+
+class Answering(Protocol):
+    """A model, or several as one."""
+
+    facts: Facts
+
+    def answer(self, pixels: npt.NDArray[np.uint8]) -> Answer:
+        """Scores canonical pictures, uint8 [n, stored_size, stored_size]."""
+
+    def heat_maps(self, pixels: npt.NDArray[np.uint8]) -> Floats:
+        """Returns float32 [n, F, image_size, image_size], 0 to 1, of canonical pictures."""
+
+
+class ServedModel:
+    """A loaded SavedModel.
+
+    Args:
+        folder: of the SavedModel or of the run that holds it.
+
+    Raises:
+        DataError: there is no export that is whole, or it cannot be loaded.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.facts = facts.read(folder)
+        if bundle.is_pattern(self.facts.folder):
+            raise DataError(
+                f"TensorFlow loads no SavedModel from a path with [, ] or \\: copy "
+                f"{self.facts.folder} to a path without them"
+            )
+        try:
+            loaded = faults.insist(lambda: tf.saved_model.load(self.facts.folder))
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise DataError(
+                f"{self.facts.folder} cannot be loaded ({faults.line(str(error))}): copy it again "
+                "or export again (cxr14-train --mode=export)"
+            ) from error
+        # The signatures do not keep the model alive by themselves.
+        self._loaded, self._signatures = loaded, loaded.signatures
+
+    def answer(self, pixels: npt.NDArray[np.uint8]) -> Answer:
+        """Scores canonical pictures, uint8 [n, stored_size, stored_size]."""
+        found = self._signatures[names.OF_PIXELS](pixels=tf.constant(pixels))
+        made = {name: tensor.numpy() for name, tensor in found.items()}
+        count, findings = made[names.SCORES].shape
+        return Answer(
+            raw=made[names.SCORES],
+            probabilities=made.get(names.PROBABILITIES),
+            flags=made.get(names.FLAGS, np.zeros([count, findings, 0], np.int32)),
+            distance=made.get(names.DISTANCE),
+            unfamiliar=made.get(names.UNFAMILIAR),
+        )
+
+    def heat_maps(self, pixels: npt.NDArray[np.uint8]) -> Floats:
+        """Returns float32 [n, F, image_size, image_size], 0 to 1, of canonical pictures."""
+        found = self._signatures[names.EXPLAIN_PIXELS](pixels=tf.constant(pixels))
+        return np.asarray(found[names.HEAT_MAPS].numpy())
