@@ -94,6 +94,7 @@ lock: .venv-dev/.installed
 	$(COMPILE) --extra launch --extra pacs --extra serve --extra onnx --extra dev $(PACKAGE) -o $(LOCKS)/dev.txt
 	$(PART) $(LOCKS)/launch.in $(LOCKS)/setuptools.in -o $(LOCKS)/launch.txt
 	$(PART) $(LOCKS)/preprocess.in $(LOCKS)/setuptools.in -o $(LOCKS)/preprocess.txt
+	$(PART) --constraints $(LOCKS)/default.txt $(LOCKS)/serve.in $(LOCKS)/setuptools.in -o $(LOCKS)/serve.txt
 	$(COMPILE) --extra gpu $(PACKAGE) -o $(LOCKS)/gpu.txt
 	$(COMPILE) --extra tpu --override $(LOCKS)/tpu.overrides $(PACKAGE) -o $(LOCKS)/tpu.txt
 	$(COMPILE) --extra tensorflow-io $(PACKAGE) -o $(LOCKS)/tensorflow-io.txt

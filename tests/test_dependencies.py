@@ -144,7 +144,12 @@ def _ours(tree: ast.Module) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("lock", "module"), [("launch", "trainer.launch.task"), ("preprocess", "preprocessing.task")]
+    ("lock", "module"),
+    [
+        ("launch", "trainer.launch.task"),
+        ("preprocess", "preprocessing.task"),
+        ("serve", "trainer.serving.served"),
+    ],
 )
 def test_a_lock_for_one_program_holds_all_that_it_imports(lock: str, module: str) -> None:
     text = (ROOT / "configs" / "requirements" / f"{lock}.txt").read_text()
