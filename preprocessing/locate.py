@@ -4,7 +4,7 @@
 import dataclasses
 from collections.abc import Container, Iterator, Mapping, Sequence
 
-from preprocessing.contract import patients
+from preprocessing.contract import patients, radiographs
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.invocation.flags import Inputs
 from preprocessing.contract.radiographs import Recipe
@@ -44,7 +44,7 @@ def look(index: Index, inputs: Inputs) -> Places:
         DataError: nothing there, images are missing that no archive may hold, or a folder cannot
             be read.
     """
-    suffixes = places.DICOM if inputs.source == "dicom" else places.PICTURES
+    suffixes = radiographs.DICOM if inputs.source == "dicom" else radiographs.PICTURES
     found = places.find(inputs.images, places.Wanted(row.id for row in index.rows), suffixes)
     _refuse_unreadable(found, inputs)
     if not found.archives:

@@ -15,6 +15,10 @@ from preprocessing.contract.pictures.image import ImageError
 _OF_FILES = ("vanished", "unreadable", "not_a_file", "encrypted")
 REASONS = tuple(dict.fromkeys((*image.REASONS, *dicom.REASONS, *_OF_FILES)))
 
+# Of the names of picture files, in lower case.
+PICTURES = (".png", ".jpg", ".jpeg")
+DICOM = (".dcm", ".dicom", ".ima")
+
 # Files fetched at a time from a bucket, where a request takes tens of milliseconds.
 _AHEAD = 8
 
@@ -138,4 +142,7 @@ def _stored(original: image.Original, recipe: Recipe) -> Picture:
     )
 
 
-__all__ = ["REASONS", "ImageError", "Picture", "Recipe", "from_dicom", "from_file", "read_all"]
+__all__ = [
+    *("DICOM", "PICTURES", "REASONS", "ImageError", "Picture", "Recipe"),
+    *("from_dicom", "from_file", "read_all"),
+]

@@ -8,16 +8,11 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from preprocessing.contract.archives import archive_formats
+from preprocessing.contract.archives.archive_formats import ARCHIVES, is_archive
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
-from preprocessing.sources import archive_formats
-
-PICTURES = (".png", ".jpg", ".jpeg")
-DICOM = (".dcm", ".dicom", ".ima")
-ARCHIVES = (
-    *(".tar.gz", ".tgz", ".tar", ".zip"),
-    *(".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz"),
-)
+from preprocessing.contract.radiographs import DICOM, PICTURES
 
 # Not part of an identifier in numbers and dots, as DICOM names its files.
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
@@ -164,15 +159,6 @@ def folders_named(root: str, ids: Iterable[str]) -> dict[str, str]:
                 if image := wanted.find(os.path.relpath(whole, root)):
                     found.setdefault(image, whole)
     return found
-
-
-def is_archive(path: str) -> bool:
-    """Tells by its name whether a file is an archive.
-
-    >>> is_archive("images_001.tar.gz"), is_archive("00000001_000.png")
-    (True, False)
-    """
-    return path.lower().endswith(ARCHIVES)
 
 
 def _is_one_archive(root: str) -> bool:

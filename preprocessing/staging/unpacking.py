@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Sequence
 
 from preprocessing.contract import radiographs
+from preprocessing.contract.archives import archives
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
 from preprocessing.contract.pictures.image import ImageError
 from preprocessing.contract.radiographs import Picture
-from preprocessing.sources import archives
 from preprocessing.staging import staging
 from preprocessing.staging.staging import Staged, StageTask
 

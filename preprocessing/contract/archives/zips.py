@@ -8,8 +8,8 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import IO
 
+from preprocessing.contract.archives.archive_formats import UNPACK, Member, dead_link, too_large
 from preprocessing.contract.errors import DataError
-from preprocessing.sources.archive_formats import UNPACK, Member, dead_link, too_large
 
 _UTF8 = 0x800
 _READABLE = (
@@ -94,6 +94,6 @@ def _refuse_volume(path: str, file: IO[bytes]) -> None:
     if disk not in (0, 0xFFFF) or (_ZIP64 not in (length, offset) and length + offset > end):
         raise DataError(
             f"archive {path} is the last volume of a split zip, or lacks its beginning: join the "
-            "volumes (zip -s 0 FILE.zip --out WHOLE.zip) and give --images the whole, or download "
+            "volumes (zip -s 0 FILE.zip --out WHOLE.zip) and give the whole, or download "
             "it again"
         )

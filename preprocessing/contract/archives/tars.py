@@ -10,15 +10,15 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
-from preprocessing.contract.errors import DataError
-from preprocessing.contract.files import storage
-from preprocessing.sources.archive_formats import (
+from preprocessing.contract.archives.archive_formats import (
     HEAD_BYTES,
     Member,
     dead_link,
     inflater,
     too_large,
 )
+from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 
 _PIECE = 1 << 20
 # Pictures do not shrink: what inflates further than this was made to fill a disk or a memory.

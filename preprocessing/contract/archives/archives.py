@@ -13,10 +13,10 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 
+from preprocessing.contract.archives import archive_formats, tars, zips
+from preprocessing.contract.archives.archive_formats import Member
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
-from preprocessing.sources import archive_formats, tars, zips
-from preprocessing.sources.archive_formats import Member
 
 __all__ = ["PUBLISHED_MD5", "Member", "members"]
 

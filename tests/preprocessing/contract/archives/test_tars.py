@@ -8,7 +8,7 @@ import tarfile
 
 import pytest
 
-from preprocessing.sources import archives
+from preprocessing.contract.archives import archives
 
 _FILES = {"images/a.png": b"first", "images/b.png": b"second" * 1000}
 _LINKS = {

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from preprocessing.contract.archives import archives, tars
 from preprocessing.contract.errors import DataError
-from preprocessing.sources import archives, tars
 
 _RANDOM = np.random.default_rng(5)
 _FILES = {f"images/{n:03d}.png": _RANDOM.bytes(3000 + n) for n in range(40)}

@@ -7,8 +7,8 @@ import lzma
 
 import pytest
 
+from preprocessing.contract.archives import archive_formats
 from preprocessing.contract.errors import DataError
-from preprocessing.sources import archive_formats
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,13 @@ from typing import IO, Any
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.pictures.picture_files import MAX_BYTES
 
+ARCHIVES = (
+    *(".tar.gz", ".tgz", ".tar", ".zip"),
+    *(".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz"),
+)
 ZIP, TAR = "zip", "tar"
 HEAD_BYTES = 512
-UNPACK = "unpack it yourself and give --images the folder"
+UNPACK = "unpack it yourself and give the folder"
 
 # First bytes -> how a stream is inflated.
 _PACKED: dict[bytes, Callable[[Any], Any]] = {
@@ -58,6 +62,15 @@ def too_large(size: int) -> tuple[str, ...]:
 def dead_link(target: str) -> tuple[str, ...]:
     """Returns the problem of a link to something that is not a file of its archive."""
     return ("not_a_file", f"the archive holds a link in its place, to {target}, which it lacks")
+
+
+def is_archive(path: str) -> bool:
+    """Tells by its name whether a file is an archive.
+
+    >>> is_archive("images_001.tar.gz"), is_archive("00000001_000.png")
+    (True, False)
+    """
+    return path.lower().endswith(ARCHIVES)
 
 
 def kind_of(path: str, head: bytes) -> str:

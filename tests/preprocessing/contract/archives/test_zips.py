@@ -6,8 +6,9 @@ import zipfile
 
 import pytest
 
+from preprocessing.contract.archives import archives
 from preprocessing.contract.errors import DataError
-from preprocessing.sources import archives, places
+from preprocessing.sources import places
 
 
 def _write(path: pathlib.Path, **options: object) -> pathlib.Path:
