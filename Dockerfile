@@ -3,8 +3,10 @@
 #   docker build --build-arg FLAVOR=gpu --tag cxr14:gpu .
 #
 # FLAVOR names the lock file below configs/requirements/: default (CPU), gpu, tpu, tensorflow-io
-# (s3:// paths), or preprocess: no TensorFlow, and the entry point that Beam's runners expect, as
-# for --sdk_container_image of Dataflow. Podman of Debian 12 wants --target=flavor-gpu as well.
+# (s3:// paths), preprocess: no TensorFlow, and the entry point that Beam's runners expect, as
+# for --sdk_container_image of Dataflow, or serve: cxr14-predict without Beam, which answers over
+# HTTP on port 8080, by Vertex AI's contract for containers too. Podman of Debian 12 wants
+# --target=flavor-gpu as well.
 # To pin the base image, which a release should, take the digest that
 # `docker buildx imagetools inspect python:3.11-slim-bookworm` prints and pass it as
 # --build-arg BASE=python:3.11-slim-bookworm@sha256:...; likewise BEAM_SDK for preprocess.
@@ -70,6 +72,11 @@ FROM runtime AS flavor-tpu
 ENV NEXT_PLUGGABLE_DEVICE_USE_C_API=true \
     TF_PLUGGABLE_DEVICE_LIBRARY_PATH=/opt/venv/lib/python3.11/site-packages/libtpu/libtpu.so
 FROM runtime AS flavor-tensorflow-io
+
+FROM runtime AS flavor-serve
+# Vertex AI sets AIP_HTTP_PORT, which counts more, and AIP_STORAGE_URI; others add --model=DIR.
+EXPOSE 8080
+ENTRYPOINT ["cxr14-predict", "--serve", "--host=0.0.0.0", "--port=8080"]
 
 FROM runtime AS flavor-preprocess
 COPY --from=beam /opt/apache/beam /opt/apache/beam

@@ -13,8 +13,8 @@ import sysconfig
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-FLAVORS = ("default", "gpu", "tpu", "tensorflow-io", "preprocess")
-TRAINERS = FLAVORS[:-1]
+FLAVORS = ("default", "gpu", "tpu", "tensorflow-io", "preprocess", "serve")
+TRAINERS = FLAVORS[:-2]
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -73,7 +73,15 @@ def test_process_one_is_the_trainer_and_gets_sigterm(flavor: str) -> None:
     assert arguments_of("HEALTHCHECK") == []  # a batch job serves nobody
 
 
-@pytest.mark.parametrize("flavor", TRAINERS)
+def test_serving_answers_all_who_reach_the_container() -> None:
+    program, *flags = json.loads(last_of("ENTRYPOINT", "serve"))
+    assert program == "cxr14-predict" and "--serve" in flags and "--host=0.0.0.0" in flags
+    assert f"--port={last_of('EXPOSE', 'serve')}" in flags
+    lock = (ROOT / "configs/requirements/serve.txt").read_text()
+    assert not re.search("^apache-beam==", lock, re.MULTILINE)
+
+
+@pytest.mark.parametrize("flavor", [*TRAINERS, "serve"])
 def test_it_runs_as_a_numbered_user_that_is_not_root(flavor: str) -> None:
     assert last_of("USER", flavor) == "10001:10001"
 

@@ -147,8 +147,9 @@ def _flags() -> flags.FlagValues:
         flags.DEFINE_string(name, None, text, flag_values=values)
     flags.DEFINE_string(
         "serving_image",
-        registry.IMAGE,
-        "For upload: what serves a SavedModel by the contract of Vertex AI.",
+        None,
+        "For upload: what serves a SavedModel by the contract of Vertex AI, in the place of the "
+        f"job file's serve.image where serve.server is cxr14, or else of {registry.IMAGE}.",
         flag_values=values,
     )
     flags.DEFINE_enum("stage", "train", STAGES, "Which job of the file.", flag_values=values)

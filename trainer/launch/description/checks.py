@@ -43,6 +43,11 @@ def problems(job: Job) -> Iterator[str]:
         yield from preprocess_checks.problems(job, job.preprocess)
     if job.tune is not None:
         yield from tuning_checks.problems(job, job.tune)
+    if job.serve is not None and job.serve.is_own:
+        if job.serve.image is None:
+            yield "serve.image is missing: for server: cxr14, name what you built with FLAVOR=serve"
+        if job.serve.fetch_image is not None:
+            yield "serve.fetch_image is not for server: cxr14, which reads the model: leave it out"
     if job.vertex is not None:
         yield from vertex_checks.problems(job, job.vertex)
     if job.kubernetes is not None:

@@ -33,7 +33,8 @@ def problems(job: Job, kubernetes: Kubernetes) -> Iterator[str]:
     yield from _nodes(job, kubernetes)
     yield from _tolerations(kubernetes)
     yield from _secrets(job, kubernetes)
-    yield from volumes.problems(kubernetes.volumes, serves=job.serve is not None)
+    copies = job.serve is not None and not job.serve.is_own
+    yield from volumes.problems(kubernetes.volumes, serves=copies)
     if job.serve is not None and (problem := argument_checks.place_problem(job, job.served_model)):
         yield f"serve.model is {job.served_model!r}, where the server finds nothing: {problem}"
     if kubernetes.queue is None and kubernetes.queue_priority is not None:

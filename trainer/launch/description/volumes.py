@@ -69,7 +69,7 @@ def problems(volumes: Sequence[Volume], *, serves: bool) -> Iterator[str]:
 
     Args:
         volumes: of all stages of the job.
-        serves: whether pods that serve a model are one of them.
+        serves: whether pods that copy a model to serve it are one of them.
     """
     for at, one in enumerate(volumes):
         key = f"kubernetes.volumes.{at}"

@@ -45,5 +45,5 @@ def _run_by(job: Job, stage: str) -> tuple[str, str | None]:
     if stage == "preprocess" and job.preprocess is not None:
         return job.preprocess_image, job.preprocess.machine_type
     if stage == "serve" and job.serve is not None:
-        return job.serve.image, None
+        return job.serve.server_image, None
     return job.image, job.machine_type

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Renders TensorFlow Serving for a run's SavedModel: a Deployment, and the Service in front of it.
+"""Renders a server for a run's SavedModel: a Deployment, and the Service in front of it.
 
 TensorFlow Serving looks for numbered versions below a base path, and a run has one SavedModel in
-a folder of another name, maybe in a store that the server cannot read. So each pod begins with a
-copy by this project's own image, which reads every store that a run can be in, and refuses an
-export that is not whole.
+a folder of another name, maybe in a store that the server cannot read. So each of its pods begins
+with a copy by this project's own image, which reads every store that a run can be in, and refuses
+an export that is not whole. This project's own server does both itself, and answers on the same
+port; it knows no gRPC.
 """
 
 from preprocessing.contract.errors import ConfigError
@@ -38,7 +39,8 @@ def render(job: Job, kubernetes: Kubernetes) -> Spec:
         kubernetes=kubernetes,
         model=serve.MODEL,
         copy=serve.COPY,
-        ports=_PORTS,
+        ready=serve.READY,
+        ports={"http": _PORTS["http"]} if job.serve.is_own else _PORTS,
         selector=selector,
         pod_metadata=objects.pod_metadata(kubernetes, labels),
         server=_SERVER,

@@ -3,9 +3,12 @@
 
 import time
 
-from preprocessing.contract.errors import ServiceError
+from preprocessing.contract.errors import ConfigError, ServiceError
 from preprocessing.contract.files import faults, patience
 from trainer.launch import platform
+from trainer.launch.description import placeholders
+from trainer.launch.description import serve as section
+from trainer.launch.description.serve import Serve
 from trainer.launch.manifests import Spec
 from trainer.launch.vertex import service
 from trainer.launch.vertex.exported import MOST_LABELS, Exported
@@ -16,14 +19,38 @@ from trainer.launch.vertex.service import Google
 IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
 # Label of a version: the report of its network, of which the first digits are an alias.
 _REPORT = "cxr14-report"
+# On which a container is asked for answers by Vertex AI, as it says itself in AIP_HTTP_PORT.
+_PORT = 8080
 POLL_S = 5.0
 _DIGITS = 32
 # Vertex AI copies the model, of about 100 MB.
 _LONGEST_S = 1800.0
 
 
+def container(image: str | None, serve: Serve | None) -> Spec:
+    """Returns what serves a model, a ModelContainerSpec.
+
+    Args:
+        image: that counts over the job file's.
+        serve: the job file's section, if there is one.
+
+    Raises:
+        ConfigError: the image's name is still to be filled in.
+    """
+    if serve is None or not serve.is_own:
+        return {"imageUri": image or IMAGE}
+    if words := ", ".join(placeholders.find(image or serve.server_image)):
+        raise ConfigError(f"serve.image holds {words}: replace that by your own")
+    return {
+        "imageUri": image or serve.server_image,
+        "predictRoute": section.PREDICT,
+        "healthRoute": section.READY,
+        "ports": [{"containerPort": _PORT}],
+    }
+
+
 def register(
-    google: Google, name: str, labels: dict[str, str], exported: Exported, image: str
+    google: Google, name: str, labels: dict[str, str], exported: Exported, container: Spec
 ) -> tuple[str, bool]:
     """Registers an export as a model, or as the next version of the model of that name.
 
@@ -32,7 +59,7 @@ def register(
         name: of the job; models are found by it.
         labels: of the job.
         exported: what to register.
-        image: what serves it.
+        container: what serves it, as `container` says.
 
     Returns:
         The version's name, projects/P/locations/R/models/M@V, and whether it is new; a version of
@@ -49,7 +76,7 @@ def register(
         "versionDescription": exported.words,
         "versionAliases": [f"report-{mark[:12]}"],
         "artifactUri": exported.folder,
-        "containerSpec": {"imageUri": image},
+        "containerSpec": container,
         "labels": _labels({**labels, platform.NAME: name, _REPORT: mark}, exported.labels),
     }
     path = f"v1/{google.place}/models:upload"

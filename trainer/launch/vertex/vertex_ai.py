@@ -100,14 +100,14 @@ class VertexAI:
         return findings.look(self._google, job, stage)
 
     @_UNDERSTOOD()
-    def upload(self, name: str, stage: str, job: Job | None, image: str) -> tuple[str, bool]:
+    def upload(self, name: str, stage: str, job: Job | None, image: str | None) -> tuple[str, bool]:
         """Registers the model of a run, or of a tuning's best trial, in the model registry.
 
         Args:
             name: of the job.
             stage: train or tune.
             job: its job file's, if there is one; without, the job itself says where it wrote.
-            image: container image that will serve the model.
+            image: container image that will serve the model; None takes the job file's server.
 
         Returns:
             The version's resource name, and whether it is new.
@@ -121,7 +121,8 @@ class VertexAI:
             output = job.output if job is not None else self.status(name, stage).output
         found = exported.read(output)
         labels = job.labels if job is not None else {}
-        return registry.register(self._google, name, labels, found, image)
+        container = registry.container(image, job.serve if job is not None else None)
+        return registry.register(self._google, name, labels, found, container)
 
     def _on_dataflow(self) -> Iterator[Status]:
         try:

@@ -42,6 +42,12 @@ BAD = {
     "all machines": ({"replicas": 10**40}, "use 1 to 10000"),
     "all GPUs": ({"accelerator": {"type": "NVIDIA_L4", "count": 10**40}}, "use 1 to 1000"),
     "all servers": ({"serve": {"replicas": 10**40}}, "serve.replicas is 1000"),
+    "another server": ({"serve": {"server": "nginx"}}, "serve.server is 'nginx'"),
+    "own server's image": ({"serve": {"server": "cxr14"}}, "serve.image is missing: for server"),
+    "own server's copy": (
+        {"serve": {"server": "cxr14", "image": "a/serve:1", "fetch_image": "a/b:1"}},
+        "serve.fetch_image is not for server: cxr14",
+    ),
     "NUL": ({"env": {"A": "x\0y"}}, "env holds a value of A with a NUL"),
     "NUL in an argument": (
         {"args": {"data": "gs://bkt/d", "config.a": "\0"}},

@@ -121,5 +121,6 @@ def test_a_volume_does_not_meet_the_copy_of_the_model(
     load()
     with pytest.raises(ConfigError, match="volumes.0.mount is /models.*, which meets /models/cxr1"):
         load(serve={})
+    load(serve={"server": "cxr14", "image": "example.com/serve:1"})
     mount = "/models/cxr14-more"
     load(serve={})

@@ -5,6 +5,8 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+from cxr14_schemas import validate
+
 from trainer.launch.description import job_file as reader
 from trainer.launch.kubernetes import render
 from trainer.serving import fetch
@@ -56,3 +58,39 @@ def test_a_mounted_model_is_only_read(job_file: Callable[..., str]) -> None:
     ]["volumeMounts"]
     assert "/mnt/runs" not in str(spec["containers"])
     assert spec["initContainers"][0]["image"] == serve["fetch_image"]
+
+
+def test_this_projects_server_reads_the_model_itself_on_the_same_port(
+    job_file: Callable[..., str],
+) -> None:
+    kubernetes = {
+        "volumes": [{"name": "runs", "mount": "/mnt/runs", "claim": "c"}],
+        "secret_env": {"TOKEN": "a/b"},
+        "env_from": ["config_map/c"],
+    }
+    theirs, own = (
+        rendered(job_file(serve=serve, kubernetes=kubernetes, env={"A": "b"}, vertex=...), "serve")
+        for serve in ({}, {"server": "cxr14", "image": "registry.example.com/serve:1.0"})
+    )
+    validate(own)
+    spec = pod(own["items"][0])
+    [before], [server] = pod(theirs["items"][0])["containers"], spec["containers"]
+    assert "initContainers" not in spec
+    assert server["image"] == "registry.example.com/serve:1.0"
+    assert server["command"] == ["cxr14-predict", "--serve"]
+    assert "--model=gs://my-bucket/runs/quick/saved_model" in server["args"]
+    [port] = server["ports"]
+    assert port in before["ports"] and f"--port={port['containerPort']}" in server["args"]
+    mounted = {mount["mountPath"]: mount.get("readOnly") for mount in server["volumeMounts"]}
+    assert mounted == {"/mnt/runs": True, "/tmp": None}
+    assert {volume["name"] for volume in spec["volumes"]} == {"runs", "tmp"}
+    [fetch] = pod(theirs["items"][0])["initContainers"]
+    assert (server["env"], server["envFrom"]) == (fetch["env"], fetch["envFrom"])
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert server[probe]["httpGet"] == before[probe]["httpGet"]
+    assert spec["terminationGracePeriodSeconds"] >= 30
+    service, known = own["items"][1], theirs["items"][1]
+    assert service["metadata"] == known["metadata"]
+    assert service["spec"]["ports"] == [
+        one for one in known["spec"]["ports"] if one["port"] == 8501
+    ]

@@ -52,6 +52,30 @@ def test_another_run_of_the_name_is_the_next_version(
     assert body["model"]["containerSpec"] == {"imageUri": "registry/serve:1"}
 
 
+def test_the_job_files_own_server_is_asked_by_its_routes(
+    launch: Launch,
+    google_apis: Any,
+    bucket: str,
+    make_run: Callable[[str], str],
+    job_file: Callable[..., str],
+) -> None:
+    make_run(f"{bucket}/runs/quick")
+    serve = {"server": "cxr14", "image": "registry.example.com/PROJECT/serve:1"}
+    job = job_file(output=f"{bucket}/runs/quick", serve=serve)
+    code, out, err = launch("upload", f"--job={job}")
+    assert (code, out, err.count("\n")) == (78, "", 1) and "serve.image holds PROJECT" in err
+    code, _, err = launch("upload", f"--job={job}", "--serving_image=registry/serve:2")
+    assert code == 0, err
+    [body] = google_apis.made(UPLOAD)
+    # What the service answers, and the port that Vertex AI says in AIP_HTTP_PORT.
+    assert body["model"]["containerSpec"] == {
+        "imageUri": "registry/serve:2",
+        "predictRoute": "/v1/models/cxr14:predict",
+        "healthRoute": "/v1/models/cxr14",
+        "ports": [{"containerPort": 8080}],
+    }
+
+
 @pytest.mark.parametrize("done", [True, False])
 def test_no_answer_to_an_upload_makes_one_version(
     job: str, launch: Launch, google_apis: Any, done: bool
