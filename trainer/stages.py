@@ -159,6 +159,7 @@ def export_best(run: Run) -> str:
         network,
         findings=tuple(run.manifest.findings),
         stored_size=run.manifest.stored_size,
+        encoding=run.manifest.encoding,
         data=run.config.data,
         thresholds=json.loads(chosen.get(names.THRESHOLDS, "{}")),
         calibration=json.loads(chosen.get(names.CALIBRATION, "{}")),

@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The names by which others know the SavedModel's signatures, inputs and outputs; no TensorFlow.
 
-Every signature takes a batch and gives, for n pictures, F findings and R rules of thresholds:
+A batch may be empty, and a picture that cannot be used fails no other. What signatures take:
+
+- `serving_default`, `as_array` and `explain`: `image_bytes` string [n], PNG or JPEG files.
+- `pixels` and `explain_pixels`: `pixels` uint8 [n, height, width], grey, 0 black, of any one size.
+- `tf_example`: `examples` string [n], serialized tf.train.Example as in the shards of the data set
+  that the model was trained on.
+
+What all but the two of heat maps give, for n pictures, F findings and R rules of thresholds:
 
 - `scores` float32 [n, F]: raw scores, 0 to 1; `findings` string [n, F]: their names.
 - `probabilities` float32 [n, F]: calibrated scores. Only where a calibration was chosen on
@@ -10,11 +17,16 @@ Every signature takes a batch and gives, for n pictures, F findings and R rules 
   validation, 0 where not, -1 without an answer; `rules` string [n, R]: their names. Only with
   thresholds.
 - `usable` bool [n] and `reason` string [n]: whether the picture could be used, and one word of
-  preprocessing's reasons if not. Scores and probabilities of such a picture are NaN, flags -1.
+  preprocessing's reasons if not, else "". Scores and probabilities of such a picture are NaN, flags
+  -1. The reasons are those of `picture_files.REASONS`; a record that cannot be parsed is "damaged".
 - `distance` float32 [n] and `unfamiliar` bool [n]: how far the picture is from those of training,
   and whether farther than 99% of validation. Only where the export looked at training's pictures.
 
 `serving_default` gives, as well, the raw score under each finding's name, float32 [n].
+
+`explain` and `explain_pixels` give `heat_maps` float32 [n, F, image_size, image_size], 0 to 1, of
+the network's input; zero for a finding without heat and for a picture that cannot be used. Beside
+them `findings`, `usable` and `reason` as above.
 """
 
 BYTES, PIXELS, EXAMPLES = "image_bytes", "pixels", "examples"

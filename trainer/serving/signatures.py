@@ -9,11 +9,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from preprocessing.contract import schema
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.pictures import image_graph
 from trainer.config import DataConfig
 from trainer.network.model import Model
-from trainer.serving import calibrated, explained, names
+from trainer.serving import calibrated, explained, names, pictures
 
 
 class Serving(tf.Module):
@@ -23,6 +24,7 @@ class Serving(tf.Module):
         model: the network and its parts.
         findings: names, in the order of the outputs.
         stored_size: side of the canonical picture in pixels.
+        encoding: of the pictures in records, as the manifest says.
         data: how the model's input is cut out of it.
         thresholds: finding -> rule -> threshold on raw scores; empty for no flags.
         calibration: finding -> parameters of `recalibration`; empty for no probabilities.
@@ -34,6 +36,7 @@ class Serving(tf.Module):
         *,
         findings: tuple[str, ...],
         stored_size: int,
+        encoding: str,
         data: DataConfig,
         thresholds: Mapping[str, Mapping[str, float | None]],
         calibration: Mapping[str, Mapping[str, Any]],
@@ -47,19 +50,25 @@ class Serving(tf.Module):
         # Not as attributes one by one: what training alone needs must not be saved.
         self._network = model.network
         self._findings, self._stored_size, self._data = findings, stored_size, data
+        self._encoding = encoding
         self._answers = calibrated.Answers(findings, thresholds, calibration)
         self._maps = explained.Maps(model, image_size=data.image_size)
 
     def signatures(self) -> dict[str, Any]:
         """Returns the functions to save, by the names of `trainer.serving.names`."""
-        files = tf.TensorSpec([None], tf.string, name=names.BYTES)
-        pictures = tf.TensorSpec([None, None, None], tf.uint8, name=names.PIXELS)
-        return {
-            names.DEFAULT: tf.function(self.by_finding, input_signature=[files]),
-            names.AS_ARRAY: tf.function(self.as_array, input_signature=[files]),
-            names.OF_PIXELS: tf.function(self.of_pixels, input_signature=[pictures]),
-            names.EXPLAIN_PIXELS: tf.function(self.explain_pixels, input_signature=[pictures]),
+        files, records = (
+            tf.TensorSpec([None], tf.string, name=name) for name in (names.BYTES, names.EXAMPLES)
+        )
+        arrays = tf.TensorSpec([None, None, None], tf.uint8, name=names.PIXELS)
+        made = {
+            names.DEFAULT: (self.by_finding, files),
+            names.AS_ARRAY: (self.as_array, files),
+            names.OF_PIXELS: (self.of_pixels, arrays),
+            names.OF_EXAMPLES: (self.of_examples, records),
+            names.EXPLAIN: (self.explain, files),
+            names.EXPLAIN_PIXELS: (self.explain_pixels, arrays),
         }
+        return {name: tf.function(f, input_signature=[spec]) for name, (f, spec) in made.items()}
 
     def by_finding(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scores PNG or JPEG files, string [n], also under each finding's name."""
@@ -69,32 +78,49 @@ class Serving(tf.Module):
 
     def as_array(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scores PNG or JPEG files, string [n]."""
-        size = self._stored_size
-        squares = tf.map_fn(
-            lambda encoded: image_graph.canonical(encoded, size),
-            image_bytes,
-            fn_output_signature=tf.TensorSpec([size, size], tf.uint8),
-        )
-        reason = tf.fill(tf.shape(image_bytes), "")
-        return self._answer(squares, reason)
+        return self._answer(*self._of_files(image_bytes))
 
     def of_pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scores grey pictures of one size, uint8 [n, height, width]."""
-        return self._answer(self._squares(pixels), tf.fill(tf.shape(pixels)[:1], ""))
+        return self._answer(*pictures.read_pixels(pixels, self._stored_size))
+
+    def of_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Scores records of a data set's shards, serialized tf.train.Example, string [n]."""
+        count, size = len(self._findings), self._stored_size
+
+        def one(example: tf.Tensor) -> pictures.Read:
+            found = schema.parse(example, findings=count, attributes=("image",))
+            return pictures.read_stored(found["image"], size, self._encoding)
+
+        return self._answer(*pictures.read_all(examples, size, one))
+
+    def explain(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns heat maps, float32 [n, F, image_size, image_size], of PNG or JPEG files."""
+        return self._explained(*self._of_files(image_bytes))
 
     def explain_pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns `heat_maps` float32 [n, F, image_size, image_size] of grey pictures."""
-        return {names.HEAT_MAPS: self._maps(self._fitted(self._squares(pixels)))}
+        """Returns heat maps, float32 [n, F, image_size, image_size], of grey pictures."""
+        return self._explained(*pictures.read_pixels(pixels, self._stored_size))
 
-    def _squares(self, pixels: tf.Tensor) -> tf.Tensor:
+    def _of_files(self, files: tf.Tensor) -> pictures.Read:
         size = self._stored_size
-        return tf.ensure_shape(pixels, [None, size, size])
+        return pictures.read_all(files, size, lambda encoded: pictures.read(encoded, size))
 
     def _fitted(self, squares: tf.Tensor) -> tf.Tensor:
+        # An empty batch gets a picture, as the convolutions of a CPU fail on none.
+        missing = tf.cast(tf.shape(squares)[0] == 0, tf.int32)
+        squares = tf.pad(squares, [[0, missing], [0, 0], [0, 0]])
         return image_graph.fit(
             squares, image_size=self._data.image_size, crop_fraction=self._data.crop_fraction
         )
 
     def _answer(self, squares: tf.Tensor, reason: tf.Tensor) -> dict[str, tf.Tensor]:
         scores = tf.sigmoid(self._network(self._fitted(squares), training=False))
-        return self._answers(scores, reason)
+        return self._answers(scores[: tf.size(reason)], reason)
+
+    def _explained(self, squares: tf.Tensor, reason: tf.Tensor) -> dict[str, tf.Tensor]:
+        answer = self._answers(tf.zeros([tf.size(reason), len(self._findings)]), reason)
+        maps = self._maps(self._fitted(squares))[: tf.size(reason)]
+        usable = answer[names.USABLE][:, tf.newaxis, tf.newaxis, tf.newaxis]
+        named = {name: answer[name] for name in (names.FINDINGS, names.USABLE, names.REASON)}
+        return {names.HEAT_MAPS: tf.where(usable, maps, 0.0), **named}

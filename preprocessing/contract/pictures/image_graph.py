@@ -11,9 +11,9 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from preprocessing.contract.pictures import image
+from preprocessing.contract.pictures import picture_files_graph as files
+from preprocessing.contract.pictures.picture_files_graph import Header
 
-_PNG_START = b"\x89PNG"
-_TAGS_BYTES = 1 << 16
 # The entry Orientation (0x0112) of a TIFF directory: one SHORT, in either order of bytes.
 _LITTLE, _BIG = b"\x12\x01\x03\0\x01\0\0\0", b"\x01\x12\0\x03\0\0\0\x01"
 
@@ -31,9 +31,7 @@ def canonical(encoded: tf.Tensor, size: int) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: at run time, if the bytes cannot be decoded.
     """
-    is_png = tf.equal(tf.strings.substr(encoded, 0, 4), _PNG_START)
-    pixels = tf.cond(is_png, lambda: _decode_png(encoded), lambda: _decode_jpeg(encoded))
-    return _resize(_square(_upright(pixels, _orientation(encoded, is_png))), size)
+    return resize(decode(encoded, files.read(encoded))[tf.newaxis], size)[0]
 
 
 def stored(encoded: tf.Tensor, size: int, encoding: str = "png") -> tf.Tensor:
@@ -96,19 +94,45 @@ def _weights(side: int, size: int) -> npt.NDArray[np.float32]:
     return np.asarray(np.clip(1 - np.abs(centres[:, None] - source), 0, None), np.float32)
 
 
-def _decode_png(encoded: tf.Tensor) -> tf.Tensor:
-    # Four channels of 16 bits hold every PNG without loss: grey v is (v, v, v), 8 bits are v * 257,
-    # and the luma of those goes back to the luma of the 8 bits for every colour.
-    channels = tf.cast(tf.io.decode_png(encoded, channels=4, dtype=tf.uint16), tf.int32)
-    return tf.cast((_luma(_spread(encoded, channels[..., :3])) + 128) // 257, tf.uint8)
+def decode(encoded: tf.Tensor, header: Header) -> tf.Tensor:
+    """Decodes a file, string [], to grey uint8 [height, width] by rules 0 to 2.
+
+    Raises:
+        tf.errors.InvalidArgumentError: at run time, if the bytes cannot be decoded.
+    """
+    pixels = tf.cond(
+        header.is_png,
+        lambda: _decode_png(encoded, header),
+        lambda: _decode_jpeg(encoded, header),
+    )
+    return _upright(pixels, _orientation(encoded, header.is_png))
+
+
+def _decode_png(encoded: tf.Tensor, header: Header) -> tf.Tensor:
+    is_grey = header.colour == 0
+    has_bits = files.has(files.head(encoded), b"sBIT")
+    return tf.cond(
+        is_grey & (header.depth <= 8) & ~has_bits,
+        lambda: tf.io.decode_png(encoded, channels=1)[..., 0],
+        lambda: tf.cond(
+            is_grey, lambda: _decode_deep(encoded, 1), lambda: _decode_deep(encoded, 3)
+        ),
+    )
+
+
+def _decode_deep(encoded: tf.Tensor, channels: int) -> tf.Tensor:
+    # 16 bits hold every PNG without loss: 8 bits are v * 257, and the luma of those goes back to
+    # the luma of the 8 bits for every colour.
+    samples = tf.io.decode_png(encoded, channels=channels, dtype=tf.uint16)
+    return tf.cast((_luma(_spread(encoded, tf.cast(samples, tf.int32))) + 128) // 257, tf.uint8)
 
 
 def _spread(encoded: tf.Tensor, colours: tf.Tensor) -> tf.Tensor:
-    """Spreads the low bits of int32 [height, width, 3] by sBIT over the whole range (rule 0)."""
+    """Spreads the low bits of int32 [height, width, channels] by sBIT over all (rule 0)."""
     # 1. The bits that the file names, and whether it may: not of a palette, fewer than are stored.
-    head = _head(encoded)
+    head = files.head(encoded)
     depth, colour = head[24], head[25]
-    kind = _first(head, b"sBIT")
+    kind = files.first(head, b"sBIT")
     length = tf.where(colour % 4 >= 2, 3, 1)
     bits = tf.reduce_max(tf.pad(head, [[0, 3]])[kind : kind + length])
     named = (kind < tf.size(head)) & (colour != 3) & (depth >= 8) & (bits > 0) & (bits < depth)
@@ -129,28 +153,12 @@ def _spread(encoded: tf.Tensor, colours: tf.Tensor) -> tf.Tensor:
 
 def _orientation(encoded: tf.Tensor, is_png: tf.Tensor) -> tf.Tensor:
     """Returns the orientation that EXIF names, int32 [] from 1 to 8."""
-    head = _head(encoded)
-    exif = tf.where(is_png, _first(head, b"eXIf"), _first(head, b"Exif\0\0"))
+    head = files.head(encoded)
+    exif = tf.where(is_png, files.first(head, b"eXIf"), files.first(head, b"Exif\0\0"))
     # The first directory comes first, before that of a thumbnail.
-    little, big = (_first(head[exif:], entry) for entry in (_LITTLE, _BIG))
+    little, big = (files.first(head[exif:], entry) for entry in (_LITTLE, _BIG))
     value = tf.pad(head, [[0, 2]])[exif + tf.minimum(little, big + 1)]
     return tf.where((value >= 1) & (value <= 8), value, 1)
-
-
-def _head(encoded: tf.Tensor) -> tf.Tensor:
-    """Returns the first bytes of a file, int32 [n]."""
-    head = tf.strings.substr(encoded, 0, _TAGS_BYTES)
-    return tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int32)
-
-
-def _first(data: tf.Tensor, pattern: bytes) -> tf.Tensor:
-    """Returns where the first occurrence of a pattern in int32 [n] ends; n if there is none."""
-    count = tf.maximum(tf.size(data) - len(pattern) + 1, 0)
-    hits = tf.ones([count], tf.bool)
-    for at, byte in enumerate(pattern):
-        hits &= data[at : at + count] == byte
-    ends = tf.cast(tf.where(hits)[:, 0], tf.int32) + len(pattern)
-    return tf.concat([ends, [tf.size(data)]], 0)[0]
 
 
 def _upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
@@ -163,27 +171,34 @@ def _upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 
 def _luma(channels: tf.Tensor) -> tf.Tensor:
+    if channels.shape[-1] == 1:
+        return channels[..., 0]
     red, green, blue = channels[..., 0], channels[..., 1], channels[..., 2]
     return (299 * red + 587 * green + 114 * blue + 500) // 1000
 
 
-def _decode_jpeg(encoded: tf.Tensor) -> tf.Tensor:
-    colours = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
-    return tf.cast(_luma(tf.cast(colours, tf.int32)), tf.uint8)
+def _decode_jpeg(encoded: tf.Tensor, header: Header) -> tf.Tensor:
+    def decoded(channels: int) -> tf.Tensor:
+        colours = tf.io.decode_jpeg(encoded, channels=channels, dct_method="INTEGER_ACCURATE")
+        return tf.cast(_luma(tf.cast(colours, tf.int32)), tf.uint8)
+
+    return tf.cond(header.colour == 1, lambda: decoded(1), lambda: decoded(3))
 
 
-def _square(pixels: tf.Tensor) -> tf.Tensor:
-    height, width = tf.unstack(tf.shape(pixels))
+def resize(pixels: tf.Tensor, size: int) -> tf.Tensor:
+    """Brings uint8 [n, height, width] to uint8 [n, size, size] by rules 3 and 4."""
+    # 3. Black borders on the shorter side.
+    height, width = tf.unstack(tf.shape(pixels)[1:])
     side = tf.maximum(height, width)
     top, left = (side - height) // 2, (side - width) // 2
-    return tf.pad(pixels, [[top, side - height - top], [left, side - width - left]])
-
-
-def _resize(pixels: tf.Tensor, size: int) -> tf.Tensor:
-    side = tf.shape(pixels)[0]
+    squares = tf.pad(pixels, [[0, 0], [top, side - height - top], [left, side - width - left]])
+    # 4. The mean over each target pixel's area when shrinking, bilinear otherwise.
+    wide = squares[..., tf.newaxis]
     resized = tf.cond(
         side > size,
-        lambda: tf.image.resize(pixels[..., tf.newaxis], [size, size], method="area"),
-        lambda: tf.image.resize(pixels[..., tf.newaxis], [size, size], method="bilinear"),
+        lambda: tf.image.resize(wide, [size, size], method="area"),
+        lambda: tf.image.resize(wide, [size, size], method="bilinear"),
     )
-    return tf.ensure_shape(tf.cast(tf.round(resized[..., 0]), tf.uint8), [size, size])
+    # OpenCV rounds halves up where it takes the mean of 2 x 2 pixels, and to even elsewhere.
+    rounded = tf.where(side == 2 * size, tf.floor(resized + 0.5), tf.round(resized))
+    return tf.ensure_shape(tf.cast(rounded[..., 0], tf.uint8), [None, size, size])

@@ -4,6 +4,7 @@
 import csv
 import json
 import pathlib
+import struct
 from typing import Any
 
 import cv2
@@ -23,10 +24,20 @@ import json, sys
 import tensorflow as tf
 files = sys.argv[2:]
 images = tf.constant([open(file, "rb").read() for file in files])
-served = tf.saved_model.load(sys.argv[1]).signatures["serving_default"](image_bytes=images)
+pixels = tf.stack([tf.io.decode_png(image, channels=1)[..., 0] for image in images])
+record = lambda image: tf.train.Example(features=tf.train.Features(feature={
+    "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image]))}))
+examples = tf.constant([record(image).SerializeToString() for image in images.numpy()])
+given = {"image_bytes": images, "pixels": pixels, "examples": examples}
+served = tf.saved_model.load(sys.argv[1])
+found = {}
+for name, signature in served.signatures.items():
+    (taken,) = signature.structured_input_signature[1]
+    made = signature(**{taken: given[taken]})
+    scores = {key: part for key, part in made.items() if part.dtype.is_floating}
+    found[name] = {key: part.numpy().tolist() for key, part in scores.items()}
+print(json.dumps(found))
 ours = {"preprocessing", "trainer"} & set(sys.modules)
-scored = {name: part.numpy().tolist() for name, part in served.items() if part.dtype.is_floating}
-print(json.dumps(scored))
 sys.exit(f"serving imported {ours}" if ours else 0)
 """
 
@@ -122,13 +133,29 @@ def test_pictures_of_any_shape_are_scored_together(signatures: Any) -> None:
     assert ((scores > 0) & (scores < 1)).all()
 
 
-def test_bytes_that_are_no_picture_are_an_error_not_a_score(signatures: Any, data_set: Any) -> None:
-    whole = pathlib.Path(f"{data_set.raw}/00000000_000.png").read_bytes()
-    # TensorFlow quotes the bytes in its message, which Python may fail to decode.
-    errors = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
-    for broken in (b"no picture", b"", whole[:200]):
-        with pytest.raises(errors):
-            signatures["serving_default"](image_bytes=tf.constant([whole, broken]))
+def giant(png: bytes) -> bytes:
+    """Returns a PNG with a header that claims 30,000 x 30,000 pixels."""
+    return png[:16] + struct.pack(">II", 30_000, 30_000) + png[24:]
+
+
+def test_one_bad_file_never_fails_a_batch(signatures: Any, data_set: Any) -> None:
+    whole = [path.read_bytes() for path in sorted(pathlib.Path(data_set.raw).iterdir())[:5]]
+    files = [*whole[:2], whole[0][:900], whole[2], b"text", giant(whole[0]), *whole[3:]]
+    good = [0, 1, 3, 6, 7]
+    alone = signatures["as_array"](image_bytes=tf.constant(whole))
+    found = signatures["serving_default"](image_bytes=tf.constant(files))
+    reasons = ["", "", "cut_short", "", "not_a_picture", "too_large", "", ""]
+    assert found["reason"].numpy().astype(str).tolist() == reasons
+    assert found["usable"].numpy().tolist() == [not reason for reason in reasons]
+    for name in ("scores", "probabilities", "flags"):
+        np.testing.assert_allclose(found[name].numpy()[good], alone[name], atol=1e-6)
+    bad = [2, 4, 5]
+    for name in ("scores", "probabilities", *FINDINGS):
+        assert np.isnan(found[name].numpy()[bad]).all()
+    assert (found["flags"].numpy()[bad] == -1).all()
+    maps = signatures["explain"](image_bytes=tf.constant(files))
+    assert maps["reason"].numpy().astype(str).tolist() == reasons
+    assert not maps["heat_maps"].numpy()[bad].any() and maps["heat_maps"].numpy()[good].any()
 
 
 def test_the_folder_holds_where_the_network_comes_from(
@@ -157,17 +184,26 @@ def test_the_folder_holds_where_the_network_comes_from(
 def test_a_process_with_tensorflow_alone_serves_it(
     folder: str, evaluated: dict[str, list[float]], data_set: Any, fresh_python: Any, tmp_path: Any
 ) -> None:
-    names = list(evaluated)[:3]
+    used = list(evaluated)[:3]
     done = fresh_python(
         "-P",
         "-c",
         OUTSIDE,
         folder,
-        *(f"{data_set.raw}/{name}" for name in names),
+        *(f"{data_set.raw}/{name}" for name in used),
         environ={"PYTHONPATH": ""},
         cwd=str(tmp_path),
     )
     assert done.returncode == 0, done.stderr
     served = json.loads(done.stdout)
-    found = np.array([served[name] for name in FINDINGS]).T
-    np.testing.assert_allclose(found, [evaluated[name] for name in names], atol=1e-5)
+    expected = [evaluated[name] for name in used]
+    found = np.array([served["serving_default"][name] for name in FINDINGS]).T
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    for name in (names.AS_ARRAY, names.OF_PIXELS, names.OF_EXAMPLES):
+        np.testing.assert_allclose(served[name][names.SCORES], expected, atol=1e-5)
+    maps = [
+        np.array(served[name][names.HEAT_MAPS]) for name in (names.EXPLAIN, names.EXPLAIN_PIXELS)
+    ]
+    assert maps[0].shape == (3, 3, 32, 32)
+    np.testing.assert_array_equal(*maps)
+    assert len(served) == 6

@@ -31,8 +31,9 @@ def _difference(encoded: bytes, size: int) -> int:
     return int(np.abs(graph.numpy().astype(int) - image.canonical(encoded, size)).max())
 
 
-def test_1024_to_256_is_equal_to_the_last_level() -> None:
-    assert _difference(_encoded(".png", _texture(1024)), 256) == 0
+@pytest.mark.parametrize("side", [512, 768, 1024])
+def test_whole_multiples_of_256_are_equal_to_the_last_level(side: int) -> None:
+    assert _difference(_encoded(".png", _texture(side)), 256) == 0
 
 
 def test_no_resize_is_equal_to_the_last_level() -> None:
