@@ -24,6 +24,7 @@ setup(
     package_dir={"preprocessing.configs": "configs"},
     package_data={
         "preprocessing.configs": ["**/*.yaml", "**/*.yml"],
+        "trainer.inference.service": ["page/*"],
         "trainer.launch": ["templates/*"],
         "trainer.report": ["templates/*"],
         "trainer.report.sections": ["*.csv"],
@@ -80,7 +81,7 @@ setup(
         # SR and Secondary Capture: `cxr14-predict --dicom_output`.
         "pacs": ["highdicom>=0.28,<0.29"],
         # Page and HTTP interface: `cxr14-predict --serve`.
-        "serve": ["fastapi>=0.115,<1", "uvicorn>=0.34,<1", "python-multipart>=0.0.20,<1"],
+        "serve": ["fastapi>=0.115,<1", "uvicorn>=0.34,<1"],
         # `cxr14-train --mode=export --onnx`.
         "onnx": ["tf2onnx>=1.17,<2"],
         "tensorflow-io": [

@@ -65,6 +65,9 @@ TESTED_ELSEWHERE = {
     "trainer.launch.kubernetes.service": "launch/test_task.py",
     "trainer.predictions.formats": "predictions/test_table.py",
     "trainer.serving.names": "serving/test_signatures.py",
+    "trainer.inference.service.connections": "inference/service/test_start.py",
+    "trainer.inference.service.settings": "inference/service/test_guard.py",
+    "trainer.inference.service.shown": "inference/service/test_app.py",
     "trainer.serving.served": "serving/test_signatures.py",
 }
 

@@ -174,6 +174,8 @@ def test_what_every_install_runs_needs_no_extra() -> None:
     needing = {line.partition(" ")[0] for line in undeclared(PRODUCT, always)}
     assert needing == {
         "preprocessing/contract/files/buckets.py",
+        "trainer/inference/service/app.py",
+        "trainer/inference/service/connections.py",
         "trainer/launch/kubernetes/connection.py",
         "trainer/launch/kubernetes/service.py",
     }

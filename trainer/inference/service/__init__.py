@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Answers over HTTP: a page for people, and the forms that model servers speak."""

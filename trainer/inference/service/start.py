@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Starts the service where flags or Vertex AI's contract for containers say, and ends it."""
+
+import ipaddress
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from absl import logging
+
+from preprocessing.contract.errors import ConfigError, UsageError
+from preprocessing.contract.process import log, packages
+from preprocessing.contract.process.stopping import GRACE_SECONDS
+from trainer.inference.service.settings import LOOPBACK, Settings
+from trainer.serving.served import Answering
+
+HOST, PORT = "127.0.0.1", 8000
+# Where Vertex AI says which folder, on gs://, the model is in.
+MODEL = "AIP_STORAGE_URI"
+_PORT, _HEALTH, _PREDICT = "AIP_HTTP_PORT", "AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE"
+
+
+def serve(
+    load: Callable[[], Answering],
+    *,
+    host: str = HOST,
+    port: int = PORT,
+    environ: Mapping[str, str] = os.environ,
+) -> int:
+    """Serves a model until SIGTERM or Ctrl-C; returns the exit code, 0.
+
+    What is being answered then is finished, within 12 seconds.
+
+    Args:
+        load: loads the model; called once, in a thread.
+        host: address of this machine to listen on, unless Vertex AI's variables are set.
+        port: likewise; 0 for any that is free.
+        environ: the process's environment.
+
+    Raises:
+        UsageError: a package is missing, or the address cannot be listened on.
+        ConfigError: Vertex AI's variables have values that cannot be meant.
+        JobError: what loading raises.
+    """
+    with packages.explained("serve.txt"):
+        from trainer.inference.service import app, connections
+    if given := environ.get(_PORT, ""):
+        host, port = "0.0.0.0", int(given) if given.isdecimal() else -1
+    with _listening(host, port) as bound:
+        service = app.create(None, _settings(host, bound, environ))
+        desk, failures = service.state.desk, list[BaseException]()
+        server = connections.server(service, GRACE_SECONDS, desk.stop)
+
+        def prepare() -> None:
+            try:
+                desk.model = _warm(load())
+            except BaseException as error:
+                failures.append(error)
+                server.should_exit = True
+
+        _announce(bound)
+        # A daemon, which does not keep the process when it is to stop meanwhile.
+        threading.Thread(target=prepare, daemon=True).start()
+        server.run(sockets=[bound])
+    for failure in failures:
+        raise failure
+    return 0
+
+
+def _warm(model: Answering) -> Answering:
+    films = np.zeros([Settings.batch, model.facts.stored_size, model.facts.stored_size], np.uint8)
+    model.answer(films[:1])
+    model.answer(films)
+    model.heat_maps(films[:1])
+    log.show("the model is ready")
+    return model
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        if not 0 <= port < 1 << 16:
+            raise OverflowError("ports end at 65535")
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=256)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise UsageError(
+            f"{host} port {port} cannot be listened on ({error}): give an address of this machine "
+            "and a free port, or --port=0 for any"
+        ) from error
+
+
+def _settings(host: str, bound: socket.socket, environ: Mapping[str, str]) -> Settings:
+    health = environ.get(_HEALTH, "") or Settings.health_route
+    predict = environ.get(_PREDICT, "") or Settings.predict_route
+    for route in (health, predict):
+        if not route.startswith("/"):
+            raise ConfigError(f"{_HEALTH} or {_PREDICT} is {route}: a route begins with /")
+    hosts = tuple(dict.fromkeys((*LOOPBACK, host.lower()))) if _is_private(bound) else ()
+    return Settings(hosts=hosts, health_route=health, predict_route=predict)
+
+
+def _is_private(bound: socket.socket) -> bool:
+    return ipaddress.ip_address(bound.getsockname()[0]).is_loopback
+
+
+def _announce(bound: socket.socket) -> None:
+    host, port = bound.getsockname()[:2]
+    url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    log.show(f"serving {url}; Ctrl-C stops it")
+    if _is_private(bound):
+        log.show("this machine alone can reach it")
+        return
+    logging.warning(
+        "everybody who can reach this address can use the service: it asks nobody who they are, "
+        "and films come unencrypted; put a proxy that does both before it, or leave --host out"
+    )

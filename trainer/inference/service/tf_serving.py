@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""TensorFlow Serving's REST form of requests and answers, which Vertex AI's containers speak too.
+
+As TensorFlow Serving answers with the same SavedModel, but for a number that is not defined, of a
+film that could not be used: it is null, as JSON knows no NaN. And DICOM files are read as well.
+"""
+
+import base64
+import dataclasses
+import json
+import re
+from typing import Any, NoReturn
+
+import numpy as np
+
+from preprocessing.contract.pictures.image import Pixels
+from trainer.inference.service.settings import RefusedError
+from trainer.serving import names
+from trainer.serving.facts import Facts
+from trainer.serving.served import Answer, Floats
+
+# Signature -> its input.
+SIGNATURES = {
+    names.DEFAULT: names.BYTES,
+    names.AS_ARRAY: names.BYTES,
+    names.OF_PIXELS: names.PIXELS,
+    names.EXPLAIN: names.BYTES,
+}
+_KEYS = ("instances", "inputs", "signature_name", "parameters")
+# An empty list takes two bytes of JSON and sixty of memory.
+_MAX_BRACKETS, _MAX_COMMAS, _MAX_DEPTH = 100_000, 10_000_000, 16
+
+# A film as it arrived: the content of a file, or rows of grey values.
+Given = bytes | list[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """The films of a request, one at least, and whether their answers come film by film."""
+
+    signature: str
+    films: list[Given]
+    by_film: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What is known of a film: an answer of one film, why there is none, or its heat maps."""
+
+    answer: Answer | None = None
+    reason: str = ""
+    maps: Floats | None = None
+
+
+def read(body: bytes) -> Request:
+    """Reads a request.
+
+    Raises:
+        RefusedError: it is not such a request.
+    """
+    said = _json(body)
+    chosen = said.get("parameters") or {}
+    if not set(said) <= {*_KEYS} or not isinstance(chosen, dict) or set(chosen) - {_KEYS[2]}:
+        raise _wrong(f"its keys are {', '.join(_KEYS)}, the last one with {_KEYS[2]} alone in it")
+    signature = said.get(_KEYS[2], chosen.get(_KEYS[2], names.DEFAULT))
+    if not isinstance(signature, str) or signature not in SIGNATURES:
+        raise _wrong(f"signature_name is one of {', '.join(SIGNATURES)}")
+    name, by_film = SIGNATURES[signature], "instances" in said
+    films = said.get("instances" if by_film else "inputs")
+    if not by_film and isinstance(films, dict):
+        films = films.get(name)
+    if not isinstance(films, list) or not films or (by_film and "inputs" in said):
+        raise _wrong("give one film or more in either instances or inputs")
+    return Request(signature, [_film(film, name) for film in films], by_film)
+
+
+def _film(said: Any, name: str) -> Given:
+    if isinstance(said, dict) and set(said) == {name}:
+        said = said[name]
+    if name == names.PIXELS and isinstance(said, list):
+        return said
+    try:
+        if name == names.BYTES and set(said) == {"b64"}:
+            return base64.b64decode(said["b64"], validate=True)
+    except (ValueError, TypeError):
+        pass
+    form = 'of base64, {"b64": "..."}' if name == names.BYTES else "rows of numbers, 0 to 255"
+    raise _wrong(f"each {name} is {form}")
+
+
+def pixels(given: list[Any]) -> Pixels:
+    """Returns pixels that came as numbers, uint8 [height, width].
+
+    Raises:
+        RefusedError: they are not a grey picture.
+    """
+    try:
+        found = np.array(given)
+    except ValueError:  # rows of several lengths
+        found = np.zeros(0)
+    whole = found.ndim == 2 and found.size and found.dtype == np.int64
+    if not whole or found.min() < 0 or found.max() > 255:
+        raise _wrong("pixels are rows of one length of whole numbers, 0 to 255")
+    return found.astype(np.uint8)
+
+
+def answered(request: Request, rows: list[Row], facts: Facts) -> bytes:
+    """Returns the body of the answer."""
+    films = [_outputs(row, facts, request.signature) for row in rows]
+    if request.by_film:
+        said: Any = {"predictions": list(map(_alone, films))}
+    else:
+        said = {"outputs": _alone({name: [film[name] for film in films] for name in films[0]})}
+    return json.dumps(said, allow_nan=False).encode()
+
+
+def _alone(outputs: dict[str, Any]) -> Any:
+    # A signature's only output comes without its name.
+    return outputs if len(outputs) > 1 else next(iter(outputs.values()))
+
+
+def _outputs(row: Row, facts: Facts, signature: str) -> dict[str, Any]:
+    if signature == names.EXPLAIN:
+        shape = (len(facts.findings), facts.image_size, facts.image_size)
+        maps = np.zeros(shape) if row.maps is None else row.maps.astype(np.float64)
+        # Without the digits that single precision does not have.
+        return {names.HEAT_MAPS: maps.round(7).tolist()}
+    answer, none = row.answer, [None] * len(facts.findings)
+    made: dict[str, Any] = {
+        names.SCORES: answer.raw[0].tolist() if answer else none,
+        names.FINDINGS: facts.findings,
+        names.USABLE: answer is not None,
+        names.REASON: row.reason,
+    }
+    if facts.calibration:
+        made[names.PROBABILITIES] = answer.best[0].tolist() if answer else none
+    if facts.rules:
+        missing = [[-1] * len(facts.rules)] * len(facts.findings)
+        made[names.FLAGS] = answer.flags[0].tolist() if answer else missing
+        made[names.RULES] = facts.rules
+    if signature == names.DEFAULT:
+        made |= dict(zip(facts.findings, made[names.SCORES], strict=True))
+    return made
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    """Parses an object that takes no more memory than a few times its bytes, or refuses it."""
+    brackets, depth = body.count(b"[") + body.count(b"{"), 0
+    if brackets > _MAX_BRACKETS or body.count(b",") > _MAX_COMMAS:
+        raise _wrong("it has too many parts")
+    for found in re.finditer(rb"[\[{]|[\]}]", body):
+        depth += 1 if found[0] in b"[{" else -1
+        if depth > _MAX_DEPTH:
+            raise _wrong(f"its parts lie more than {_MAX_DEPTH} deep in each other")
+    try:
+        said = json.loads(body.decode(), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise _wrong("it is not a JSON object")
+    return said
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _wrong(what: str) -> RefusedError:
+    return RefusedError(400, f"the body does not ask for predictions: {what}")
