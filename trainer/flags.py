@@ -13,7 +13,9 @@ from preprocessing.contract.process import log
 from preprocessing.contract.settings import declaration, presets, settings
 from trainer.config import Config
 
-MODES = ("train", "evaluate", "report", "export", "all", "dry_run")
+MODES = ("train", "evaluate", "report", "export", "all", "dry_run", "verify_export")
+# Modes that read no data set.
+_WITHOUT_DATA = ("report", "dry_run", "verify_export")
 
 _PATHS = {
     "data": "Folder of a data set, with manifest.json and shards.",
@@ -80,7 +82,9 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
         "mode",
         "all",
         MODES,
-        "What to do; all does them in turn, dry_run only says what a training would need.",
+        "What to do; all does the first four in turn, dry_run only says what a training would "
+        "need, verify_export replays the golden pair of the SavedModel in --output (a run, or a "
+        "copy of its saved_model).",
         flag_values=values,
     )
     flags.DEFINE_float(
@@ -152,7 +156,7 @@ def _check(parsed: ParsedFlags) -> None:
     for name in _REPORT_FLAGS:
         if getattr(parsed, name) and parsed.mode not in ("report", "all"):
             raise UsageError(f"--{name} goes with --mode=report or all, not --mode={parsed.mode}")
-    if not parsed.data and parsed.mode not in ("report", "dry_run"):
+    if not parsed.data and parsed.mode not in _WITHOUT_DATA:
         raise UsageError("--data is missing: name the folder that cxr14-preprocess wrote")
 
 

@@ -44,6 +44,10 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
         log.show(_dry_run(parsed))
         finish(0)
         return
+    if parsed.mode == "verify_export":
+        log.show(_verify_export(parsed))
+        finish(0)
+        return
     if parsed.config.runtime.accelerator == "gpu":
         tensorflow_notes.show()
     if parsed.mode == "report":
@@ -78,6 +82,13 @@ def _dry_run(parsed: ParsedFlags) -> str:
     from trainer import dry_run
 
     return dry_run.describe(parsed)
+
+
+def _verify_export(parsed: ParsedFlags) -> str:
+    tensorflow_notes.load()
+    from trainer.serving import golden
+
+    return golden.verify(parsed.output)
 
 
 def _report(parsed: ParsedFlags) -> None:

@@ -170,11 +170,12 @@ def export_best(run: Run) -> str:
         **chosen,
     }
     run.guard()
-    folder = export.export(run.output, served, assets=assets)
+    folder = export.export(run.output, served, manifest=run.manifest, assets=assets)
     notes.write_note(
         run.output,
         notes.EXPORT_NOTE,
         {
+            "form": notes.EXPORT_FORM,
             "step": step,
             "validation_mean_auc": auc,
             "identity": run.identity,

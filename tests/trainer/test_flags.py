@@ -151,6 +151,13 @@ def test_a_preset_makes_the_same_run_as_its_file() -> None:
     assert one == other and one.config.runtime.accelerator == "gpu"
 
 
+def test_verifying_an_export_needs_no_data() -> None:
+    parsed = flags.parse(["cxr14-train", "--mode=verify_export", "--output=/copied"], {})
+    assert (parsed.mode, parsed.data) == ("verify_export", "")
+    with pytest.raises(UsageError, match="--output is missing"):
+        flags.parse(["cxr14-train", "--mode=verify_export"], {})
+
+
 def test_a_dry_run_needs_neither_data_nor_output() -> None:
     parsed = flags.parse(["cxr14-train", "--mode=dry_run", "--device_memory_gb=24"], {})
     assert (parsed.data, parsed.output, parsed.device_memory_gb) == ("", "", 24.0)

@@ -51,12 +51,16 @@ class Completion:
         return made and not notes.predictions_changed(self.output)
 
     def export(self) -> bool:
-        """Tells whether the best network was exported, with the report that is there now."""
+        """Tells whether the best network was exported, with the report that is there now.
+
+        What an older version exported is not whole: it lacks signatures and files.
+        """
         trained = self.training()
         note = notes.read_note(self.output, notes.EXPORT_NOTE)
         whole = bool(trained) and note.get("identity") == trained["identity"]
         return (
             whole
+            and note.get("form") == notes.EXPORT_FORM
             and note.get("step") == trained.get("best_step")
             and note.get("report_sha256") == self._report_sha256()
         )

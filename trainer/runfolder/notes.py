@@ -28,6 +28,8 @@ PREDICTIONS = "predictions/predictions.csv"
 PREDICTIONS_NOTE = "predictions/predictions.json"
 REPORT = "report/report.json"
 EXPORT_NOTE = "saved_model/assets.extra/export.json"
+# Rises with what an export holds: a run's older export is made again, as what reads it needs all.
+EXPORT_FORM = 2
 # Key of the predictions' note: of the file that evaluation wrote. Older notes lack it.
 SHA256 = "sha256"
 

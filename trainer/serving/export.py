@@ -7,31 +7,48 @@ import tensorflow as tf
 from absl import logging
 
 from preprocessing.contract.files import faults, storage
+from preprocessing.contract.manifest import Manifest
 from trainer.checkpoints import bundle
+from trainer.serving import golden, model_folder, served
 from trainer.serving.names import EXTRA
 from trainer.serving.signatures import Serving
 
 FOLDER = "saved_model"
 
 
-def export(output: str, serving: Serving, *, assets: Mapping[str, str]) -> str:
-    """Writes the SavedModel of a run.
+def export(output: str, serving: Serving, *, manifest: Manifest, assets: Mapping[str, str]) -> str:
+    """Writes the SavedModel of a run, and its golden pair.
+
+    The note of an earlier export goes first: until the new one is written, nothing here is whole.
 
     Args:
         output: folder of the run.
         serving: what to export.
+        manifest: of the data set that it was trained on.
         assets: file name -> text, put into `assets.extra/`, where servers leave it alone.
 
     Returns:
         The SavedModel's folder.
     """
     folder = storage.join(output, FOLDER)
+    if storage.exists(note := storage.join(folder, model_folder.NOTE)):
+        storage.delete(note)
     faults.insist(lambda: tf.saved_model.save(serving, folder, signatures=serving.signatures()))
     if bundle.is_pattern(folder):
+        loaded = None
         logging.warning(
             f"TensorFlow loads no SavedModel from a path with [, ] or \\: copy {folder} to a path "
             "without them before you serve it"
         )
-    for name, text in assets.items():
-        storage.write_text(storage.join(folder, EXTRA, name), text)
+    else:
+        # The graph as it was written, which proves that it loads.
+        loaded = served.load(folder)
+    pair = golden.pair(
+        loaded.signatures if loaded else serving.signatures(),
+        findings=manifest.findings,
+        stored_size=manifest.stored_size,
+    )
+    texts = {name: text.encode() for name, text in assets.items()}
+    for name, content in (texts | pair).items():
+        storage.write_bytes(storage.join(folder, EXTRA, name), content)
     return folder

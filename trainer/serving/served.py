@@ -2,7 +2,8 @@
 """A SavedModel that answers: what prediction, its HTTP interface and its pictures are made with."""
 
 import dataclasses
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -53,8 +54,32 @@ class Answering(Protocol):
         """Returns float32 [n, F, image_size, image_size], 0 to 1, of canonical pictures."""
 
 
+def load(folder: str) -> Any:
+    """Loads the SavedModel in a folder.
+
+    Raises:
+        DataError: it cannot be loaded.
+    """
+    if bundle.is_pattern(folder):
+        raise DataError(
+            f"TensorFlow loads no SavedModel from a path with [, ] or \\: copy {folder} to a path "
+            "without them"
+        )
+    try:
+        return faults.insist(lambda: tf.saved_model.load(folder))
+    except (OSError, ValueError, LookupError, RuntimeError, tf.errors.OpError) as error:
+        raise DataError(
+            f"{folder} cannot be loaded ({faults.line(str(error))}): copy it again "
+            "or export again (cxr14-train --mode=export)"
+        ) from error
+
+
 class ServedModel:
     """A loaded SavedModel.
+
+    Attributes:
+        facts: what lies beside its graph.
+        signatures: its functions, by the names of `trainer.serving.names`.
 
     Args:
         folder: of the SavedModel or of the run that holds it.
@@ -65,24 +90,18 @@ class ServedModel:
 
     def __init__(self, folder: str) -> None:
         self.facts = facts.read(folder)
-        if bundle.is_pattern(self.facts.folder):
-            raise DataError(
-                f"TensorFlow loads no SavedModel from a path with [, ] or \\: copy "
-                f"{self.facts.folder} to a path without them"
-            )
-        try:
-            loaded = faults.insist(lambda: tf.saved_model.load(self.facts.folder))
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            raise DataError(
-                f"{self.facts.folder} cannot be loaded ({faults.line(str(error))}): copy it again "
-                "or export again (cxr14-train --mode=export)"
-            ) from error
         # The signatures do not keep the model alive by themselves.
-        self._loaded, self._signatures = loaded, loaded.signatures
+        self._loaded = load(self.facts.folder)
+        self.signatures: Mapping[str, Any] = self._loaded.signatures
+        if lacking := {names.OF_PIXELS, names.EXPLAIN_PIXELS} - {*self.signatures}:
+            raise DataError(
+                f"{self.facts.folder} was exported by an older version, without the signature "
+                f"{min(lacking)}: export again (cxr14-train --mode=export)"
+            )
 
     def answer(self, pixels: npt.NDArray[np.uint8]) -> Answer:
         """Scores canonical pictures, uint8 [n, stored_size, stored_size]."""
-        found = self._signatures[names.OF_PIXELS](pixels=tf.constant(pixels))
+        found = self.signatures[names.OF_PIXELS](pixels=tf.constant(pixels))
         made = {name: tensor.numpy() for name, tensor in found.items()}
         count, findings = made[names.SCORES].shape
         return Answer(
@@ -95,5 +114,5 @@ class ServedModel:
 
     def heat_maps(self, pixels: npt.NDArray[np.uint8]) -> Floats:
         """Returns float32 [n, F, image_size, image_size], 0 to 1, of canonical pictures."""
-        found = self._signatures[names.EXPLAIN_PIXELS](pixels=tf.constant(pixels))
+        found = self.signatures[names.EXPLAIN_PIXELS](pixels=tf.constant(pixels))
         return np.asarray(found[names.HEAT_MAPS].numpy())

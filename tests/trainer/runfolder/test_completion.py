@@ -28,7 +28,7 @@ def run(data_set: Any, small_settings: Any, tmp_path: pathlib.Path) -> Completio
             notes.PREDICTIONS_NOTE,
             notes.predictions_note(made.config, made.manifest, 7),
         ),
-        (notes.EXPORT_NOTE, {"identity": known, "step": 7, "report_sha256": sha256}),
+        (notes.EXPORT_NOTE, {"form": 2, "identity": known, "step": 7, "report_sha256": sha256}),
     ):
         notes.write_note(made.output, name, note)
     return made

@@ -169,6 +169,8 @@ def test_the_folder_holds_where_the_network_comes_from(
         "thresholds.json",
         "calibration.json",
         "export.json",
+        "golden.png",
+        "golden.json",
     }
     text = (extra / "manifest.json").read_text()
     assert manifests.from_json(text, origin="asset") == data_set.manifest
