@@ -109,12 +109,14 @@ def _check_contents(run: Run) -> None:
 def evaluate(run: Run, splits: tuple[str, ...] = ("validation", "test")) -> str:
     """Scores validation and test with the best network and writes the predictions file.
 
-    Beside it lies what the settings ask for: heat maps and pictures of test images.
+    In float32 whatever the training precision, like the SavedModel: thresholds and calibration are
+    chosen on these scores. Beside them lies what the settings ask for: heat maps and pictures of
+    test images.
 
     Returns:
         The path of the predictions file.
     """
-    with _watched(run):
+    with _watched(run), _in_float32():
         network = run.build(pretrained=False)
         step, auc = checkpoints.restore_best(run.output, network.network)
         logging.info(f"best network: step {step}, validation mean AUC {auc:.4f}")
@@ -135,13 +137,22 @@ def evaluate(run: Run, splits: tuple[str, ...] = ("validation", "test")) -> str:
 
 def _explain(run: Run, scored: table.Predictions) -> None:
     """Leaves heat maps beside the predictions, by a network of this process alone in float32."""
-    before = keras.config.dtype_policy()
+    with integrity.naming_damage(run.data, run.manifest), _in_float32():
+        heat_maps.write(run, scored)
+
+
+@contextlib.contextmanager
+def _in_float32() -> Iterator[None]:
+    """Computes in float32, on a GPU too, where TensorFlow would shorten factors to 19 bits."""
+    policy, config = keras.config.dtype_policy(), tf.config.experimental
+    was_shortened = config.tensor_float_32_execution_enabled()
     keras.config.set_dtype_policy("float32")
+    config.enable_tensor_float_32_execution(False)
     try:
-        with integrity.naming_damage(run.data, run.manifest):
-            heat_maps.write(run, scored)
+        yield
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.config.set_dtype_policy(policy)
+        config.enable_tensor_float_32_execution(was_shortened)
 
 
 def export_best(run: Run) -> str:

@@ -76,6 +76,19 @@ def test_predictions_hold_both_splits_and_give_the_auc_that_chose_the_network(
     assert mean == pytest.approx(note["best_validation_mean_auc"], abs=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["mixed_bfloat16", "mixed_float16"])
+def test_a_run_trained_in_16_bits_is_evaluated_in_float32_like_its_export(
+    job: Run, tmp_path: pathlib.Path, kind: str, precision: Any
+) -> None:
+    output = tmp_path / "copy"
+    shutil.copytree(pathlib.Path(job.output) / "checkpoints", output / "checkpoints")
+    precision(kind)
+    found = table.read(stages.evaluate(dataclasses.replace(job, output=str(output)), ("test",)))
+    assert keras.config.dtype_policy().name == kind
+    before = table.read(f"{job.output}/predictions/predictions.csv").select("test")
+    np.testing.assert_allclose(found.scores, before.scores, atol=1e-6)
+
+
 def test_a_run_that_lost_its_note_takes_no_step_and_writes_it_again(
     job: Run, finished_run: Any, tmp_path: pathlib.Path
 ) -> None:
