@@ -56,7 +56,7 @@ bench: .venv-dev/.installed
 	.venv-dev/bin/python -m benchmarks
 
 ## image-test: builds the image and runs the phantom job in it; as root, with 30 GB of disk.
-FLAVORS = default,gpu,preprocess
+FLAVORS = default,gpu,preprocess,serve
 image-test: .venv-dev/.installed
 	.venv-dev/bin/python tests/image --flavors=$(FLAVORS)
 

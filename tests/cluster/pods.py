@@ -24,6 +24,7 @@ Spec = Mapping[str, Any]
 
 _PROGRAM = "cxr14-train"  # the entry point of the image
 _PROGRAMS = {
+    "cxr14-predict": (sys.executable, "-m", "trainer.inference.task"),
     "cxr14-preprocess": (sys.executable, "-m", "preprocessing.task"),
     "python": (sys.executable,),
 }
@@ -195,6 +196,10 @@ class RunningPod:
         self._process.cut()
         self._process.kill()
         self._gone_at = time.monotonic() + seconds
+
+    def asked(self, path: str, port: int) -> int:
+        """Returns the status of an answer to GET, as a probe of its node sees it; 0 for none."""
+        return self._process.asked(path, port)
 
     def text(self) -> str:
         """Returns what it has printed."""

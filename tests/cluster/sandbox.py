@@ -116,6 +116,15 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, number)
 
+    def asked(self, path: str, port: int) -> int:
+        """Returns the status of an answer to GET in its network; 0 for none."""
+        program = "import sys, http.client as c; c = c.HTTPConnection(*sys.argv[1:3], timeout=5); "
+        program += "c.request('GET', sys.argv[3]); print(c.getresponse().status)"
+        command = [sys.executable, "-c", program, self.address, str(port), path]
+        within = ["nsenter", f"--net=/proc/{self._outer.pid}/ns/net", *command]
+        done = subprocess.run(within, capture_output=True, text=True, check=False)
+        return int(done.stdout or 0)
+
     def cut(self) -> None:
         """Takes it off the network."""
         self._network.cut(self._outer.pid)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Builds the image and runs the phantom job in it, and prints what it costs and how it ends.
 
-    python tests/image [--flavors=default,gpu,preprocess]
+    python tests/image [--flavors=default,gpu,preprocess,serve]
 
 Nothing is pulled: Debian's Python stands in for the base image, and boot.py for the start program
 in Apache's. Every row whose exit code is not the wanted one fails the whole.
@@ -47,6 +47,23 @@ SMALL = [f"--config.runtime.{setting}" for setting in SMALL] + [
         "evaluation.bootstrap_resamples=100",
     )
 ]
+
+
+# What Vertex AI sets, and what asks a container from within, as there is no network.
+VERTEX = {
+    "AIP_STORAGE_URI": "/data/run/saved_model",
+    "AIP_HTTP_PORT": "8085",
+    "AIP_HEALTH_ROUTE": "/is_healthy",
+    "AIP_PREDICT_ROUTE": "/answers",
+}
+ASK = """
+import base64, json, pathlib, urllib.request as web
+film = next(pathlib.Path("/data/phantom").rglob("*.png")).read_bytes()
+body = json.dumps({"instances": [{"b64": base64.b64encode(film).decode()}]}).encode()
+print(web.urlopen("http://127.0.0.1:8085/is_healthy").status)
+[answer] = json.load(web.urlopen("http://127.0.0.1:8085/answers", body))["predictions"]
+print(answer["usable"], len(answer["scores"]), "scores")
+"""
 
 
 class Table:
@@ -193,10 +210,42 @@ def preprocess(engine: Engine, image: str, table: Table) -> None:
         table.wrong.append("workers in containers did not make the same shards")
 
 
+def serve(engine: Engine, image: str, table: Table) -> None:
+    """The image of a model's answers, with a model of this machine: by files, and by HTTP."""
+    job = Job(engine, image, USER, table)
+    data = [argument.replace("/data", str(job.folder)) for argument in [*NIH, SHARDS, *TRAIN]]
+    shards, train = data[: len(NIH) + 1], data[len(NIH) + 1 :]
+    phantom = ["phantom", "--images=200", f"--output={job.folder}/phantom"]
+    for module, flags in (
+        ("preprocessing", phantom),
+        ("preprocessing", shards),
+        ("trainer", train),
+    ):
+        subprocess.run(
+            [sys.executable, "-m", f"{module}.task", *flags],
+            cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=True,
+        )  # fmt: skip
+    own(job.folder, USER)
+    scores = ("/data/phantom/images_001", "--output=/data/scores.csv")
+    job.run("cxr14-predict", "--model=/data/run", *scores)
+    flags = [*job.flags, *(f"--env={name}={value}" for name, value in VERTEX.items())]
+    begun = time.monotonic()
+    container = engine.start(image, flags, [])
+    container.until(lambda text: "the model is ready" in text)
+    seconds = time.monotonic() - begun
+    print(f"| ready, by Vertex AI's variables | | {seconds:.1f} |", flush=True)
+    said = engine.podman("exec", container.name, "python", "-c", ASK).split()
+    if said != ["200", "True", "14", "scores"]:
+        table.wrong.append(f"{image} answers {said}")
+    container.stop()
+    table.row("cxr14-predict --serve: SIGTERM", container, 0)
+
+
 FLAVORS: dict[str, Callable[[Engine, str, Table], None]] = {
     "default": default,
     "gpu": gpu,
     "preprocess": preprocess,
+    "serve": serve,
 }
 
 

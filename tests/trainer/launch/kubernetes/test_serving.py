@@ -88,7 +88,6 @@ def test_this_projects_server_reads_the_model_itself_on_the_same_port(
     assert (server["env"], server["envFrom"]) == (fetch["env"], fetch["envFrom"])
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert server[probe]["httpGet"] == before[probe]["httpGet"]
-    assert spec["terminationGracePeriodSeconds"] >= 30
     service, known = own["items"][1], theirs["items"][1]
     assert service["metadata"] == known["metadata"]
     assert service["spec"]["ports"] == [
