@@ -128,6 +128,7 @@ setup(
         "console_scripts": [
             "cxr14-preprocess = preprocessing.task:main",
             "cxr14-train = trainer.task:console",
+            "cxr14-predict = trainer.inference.task:console",
             "cxr14-launch = trainer.launch.task:main",
         ],
     },

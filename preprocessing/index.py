@@ -2,12 +2,10 @@
 """Reads everything about a data set that is text: label file, lists, boxes, and how it is split."""
 
 import dataclasses
-import hashlib
-import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from preprocessing.contract import patients, vocabulary
+from preprocessing.contract import pseudonyms, vocabulary
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
 from preprocessing.contract.invocation.config import Config
@@ -16,9 +14,6 @@ from preprocessing.phantom import notes
 from preprocessing.sources import nih, table, text_files
 from preprocessing.sources.row import Row
 from preprocessing.splits import assignment
-
-_KEY_BYTES = 8
-_NEW_KEY = "`head -c 32 /dev/urandom | base64 > FILE` makes one: keep it, private and for good"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Index:
 
     def pseudonym(self, patient: str) -> str:
         """Returns the name of a patient in shards, manifest and messages."""
-        return _pseudonym(patient, self.key)
+        return pseudonyms.of(patient, self.key)
 
 
 def read(inputs: Inputs, config: Config) -> Index:
@@ -82,7 +77,7 @@ def read(inputs: Inputs, config: Config) -> Index:
     return Index(
         # Before anything is said of a patient, which errors may do.
         rows=[
-            dataclasses.replace(nih.with_boxes(row, boxes), patient=_pseudonym(row.patient, key))
+            dataclasses.replace(nih.with_boxes(row, boxes), patient=pseudonyms.of(row.patient, key))
             for row in rows
         ],
         lists=lists,
@@ -116,15 +111,6 @@ def _rows(inputs: Inputs, config: Config) -> table.Index:
     return table.read_index(inputs.labels, config.findings, config.table, words)
 
 
-def _pseudonym(patient: str, key: bytes) -> str:
-    if patients.is_missing(patient):
-        return ""
-    if not key:
-        return patient
-    # Of the value, so that two spellings of a patient get one pseudonym.
-    return hmac.new(key, patients.value(patient).encode(), hashlib.sha256).hexdigest()[:16]
-
-
 def _key(inputs: Inputs) -> bytes:
     """Reads the secret for pseudonyms, which DICOM alone needs."""
     path = inputs.pseudonym_key_file
@@ -135,19 +121,9 @@ def _key(inputs: Inputs) -> bytes:
     if not path:
         raise UsageError(
             "--source=dicom needs --pseudonym_key_file: a file with a secret that makes pseudonyms "
-            f"of patient IDs; {_NEW_KEY}"
+            f"of patient IDs; {pseudonyms.NEW_KEY}"
         )
-    try:
-        key = storage.read_bytes(path).strip()
-    except FileNotFoundError as error:
-        raise UsageError(f"--pseudonym_key_file={path} does not exist; {_NEW_KEY}") from error
-    except OSError as error:
-        raise UsageError(f"--pseudonym_key_file={path} cannot be read: {error}") from error
-    if len(key) < _KEY_BYTES:
-        raise UsageError(
-            f"--pseudonym_key_file={path} holds {len(key)} bytes: use {_KEY_BYTES} or more"
-        )
-    return key
+    return pseudonyms.read_key(path)
 
 
 def _identity(
@@ -161,9 +137,7 @@ def _identity(
     }
     hashes = {name: storage.sha256_of(path) for name, path in files.items() if path}
     if key:
-        # A proof that the key is the same, from which no pseudonym follows.
-        proof = hmac.new(key, b"\0cxr14 data set", hashlib.sha256)
-        hashes["pseudonym_key"] = proof.hexdigest()
+        hashes["pseudonym_key"] = pseudonyms.proof(key)
     return {
         "parameters": {
             "source": inputs.source,

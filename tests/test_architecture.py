@@ -26,6 +26,8 @@ LIGHT = (
     "trainer.launch",
     "trainer.serving.facts",
     "trainer.inference.films",
+    "trainer.inference.flags",
+    "trainer.inference.given",
     "trainer.inference.on_film",
 )
 
@@ -64,6 +66,11 @@ TESTED_ELSEWHERE = {
     "trainer.launch.verbs": "launch/test_task.py",
     "trainer.launch.kubernetes.service": "launch/test_task.py",
     "trainer.predictions.formats": "predictions/test_table.py",
+    "preprocessing.contract.pseudonyms": "test_index.py",
+    **{
+        f"trainer.inference.{part}": "inference/test_task.py"
+        for part in ("prediction", "rows", "shown")
+    },
     "trainer.serving.names": "serving/test_signatures.py",
     "trainer.inference.service.connections": "inference/service/test_start.py",
     "trainer.inference.service.settings": "inference/service/test_guard.py",

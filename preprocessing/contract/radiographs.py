@@ -95,19 +95,20 @@ def from_dicom(encoded: bytes, name: str, recipe: Recipe) -> Picture:
 def read_all(uris: Sequence[str]) -> Iterator[bytes | ImageError]:
     """Yields each file's content in turn, or why it has none; reads ahead from buckets."""
     if not any(storage.scheme_of(uri) for uri in uris):
-        yield from map(_read, uris)
+        yield from map(read_file, uris)
         return
     with concurrent.futures.ThreadPoolExecutor(_AHEAD) as pool:
         waiting: list[concurrent.futures.Future[bytes | ImageError]] = []
         for uri in uris:
-            waiting.append(pool.submit(_read, uri))
+            waiting.append(pool.submit(read_file, uri))
             if len(waiting) > _AHEAD:
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
 
 
-def _read(uri: str) -> bytes | ImageError:
+def read_file(uri: str) -> bytes | ImageError:
+    """Returns a file's content, or why it has none that belongs to this file alone."""
     try:
         return storage.read_bytes(uri)
     except FileNotFoundError:
@@ -144,5 +145,5 @@ def _stored(original: image.Original, recipe: Recipe) -> Picture:
 
 __all__ = [
     *("DICOM", "PICTURES", "REASONS", "ImageError", "Picture", "Recipe"),
-    *("from_dicom", "from_file", "read_all"),
+    *("from_dicom", "from_file", "read_all", "read_file"),
 ]

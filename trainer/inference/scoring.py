@@ -36,13 +36,15 @@ class Loaded:
     """A film that is ready for a model, or the reason why it is not.
 
     Attributes:
-        given: its file.
+        id: name of the film.
+        path: where it lies, for people.
         film: None if it cannot be used.
         problem: (reason, text), the reason one of `radiographs.REASONS`; empty if it can be used.
         encoded: content of the file if it was to be kept, else empty.
     """
 
-    given: Given
+    id: str
+    path: str
     film: Film | None = None
     problem: tuple[str, str] | tuple[()] = ()
     encoded: bytes = b""
@@ -81,11 +83,11 @@ def load(
         # All of the id is looked at for what gives a patient away, folders too.
         film = films.read(encoded, given.id.replace("/", "_"), stored_size=stored_size, words=words)
     except ImageError as error:
-        return Loaded(given, problem=(error.reason, str(error)))
+        return Loaded(given.id, given.path, problem=(error.reason, str(error)))
     if keep:
-        return Loaded(given, film, encoded=encoded)
+        return Loaded(given.id, given.path, film, encoded=encoded)
     small = dataclasses.replace(film.original, pixels=np.zeros((0, 0), np.uint8))
-    return Loaded(given, dataclasses.replace(film, original=small))
+    return Loaded(given.id, given.path, dataclasses.replace(film, original=small))
 
 
 def load_all(

@@ -31,6 +31,7 @@ class Facts:
         calibration: finding -> parameters for `recalibration.apply`; empty without a report.
         identity: of the run, hexadecimal.
         step: of training that the weights are of.
+        words: for parts and views in DICOM files, preprocessing's setting `words`.
     """
 
     folder: str
@@ -43,6 +44,7 @@ class Facts:
     calibration: Mapping[str, Mapping[str, Any]]
     identity: str
     step: int
+    words: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -83,6 +85,7 @@ def read(folder: str) -> Facts:
         calibration=_json(extra, CALIBRATION),
         identity=str(note.get("identity", "")),
         step=int(note.get("step") or 0),
+        words=dict(manifest.parameters.get("words") or {}),
     )
 
 

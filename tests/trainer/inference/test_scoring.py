@@ -46,7 +46,7 @@ def test_every_film_gets_its_own_answer_in_order(batch: int) -> None:
     model = _Mean()
     loaded = scoring.load_all(map(_given, range(20)), _read, workers=3, ahead=5)
     scored = list(scoring.score(model, loaded, batch))  # type: ignore[arg-type]
-    assert [one.loaded.given.id for one in scored] == [f"{at}.png" for at in range(20)]
+    assert [one.loaded.id for one in scored] == [f"{at}.png" for at in range(20)]
     for at, one in enumerate(scored):
         if at % 3 == 1:
             assert one.answer is None and one.loaded.problem == ("vanished", "the file is gone")

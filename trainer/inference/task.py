@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Command line of prediction: `cxr14-predict --model=DIR INPUT... --output=FILE`.
+
+What takes time to import is imported after SIGTERM and Ctrl-C are heard.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from preprocessing.contract.errors import JobError
+from preprocessing.contract.files import faults, storage
+from preprocessing.contract.process import log, packages
+from preprocessing.contract.process.stopping import StopRequests
+
+_PROGRAM = "cxr14-predict"
+
+
+def main(argv: Sequence[str] | None = None, stops: StopRequests | None = None) -> int:
+    """Runs a command line and returns its exit code; every user error is one sentence.
+
+    Args:
+        argv: program name first; the process's own by default.
+        stops: what listens to requests to stop; by default one that listens for this call.
+    """
+    if stops is None:
+        with StopRequests(program=_PROGRAM).listening() as stops:
+            return main(argv, stops)
+    # Set before TensorFlow is imported. It would take all memory of a GPU, which others use too.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    from trainer.inference import flags
+
+    argv = list(sys.argv if argv is None else argv)
+    log.configure(argv)
+    try:
+        options = flags.parse(argv)
+        if options.help:
+            log.show(options.help)
+            return 0
+        with packages.explained("serve.txt"), faults.explained():
+            from trainer.inference import prediction
+
+            if options.serve:
+                from trainer.inference.service import start  # type: ignore[import-not-found, unused-ignore]
+
+                load = lambda: prediction.load(options)  # noqa: E731
+                return int(start.serve(load, host=options.host, port=options.port))
+            prediction.run(options, stops)
+        return 0
+    except JobError as error:
+        log.say(_PROGRAM, storage.shown(str(error)), error.exit_code)
+        return error.exit_code
+
+
+def console() -> None:
+    """Entry point of the console script."""
+    log.begin(sys.argv)
+    code = main()
+    log.end()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    console()
