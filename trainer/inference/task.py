@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None, stops: StopRequests | None = None) -
             from trainer.inference import prediction
 
             if options.serve:
-                from trainer.inference.service import start  # type: ignore[import-not-found, unused-ignore]
+                from trainer.inference.service import start  # type: ignore[attr-defined, unused-ignore]
 
                 load = lambda: prediction.load(options)  # noqa: E731
                 return int(start.serve(load, host=options.host, port=options.port))
