@@ -40,6 +40,7 @@ SHARED = {
     "cxr14_network": "cluster/network.py",
     "cxr14_sandbox": "cluster/sandbox.py",
     "cxr14_pods": "cluster/pods.py",
+    "cxr14_chromium": "browser/chromium.py",
     "cxr14_executed": "cluster/executed.py",
 }
 

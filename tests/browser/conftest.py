@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A log as a run writes it, TensorBoard that serves it, and a browser that reaches nothing else."""
 
-import contextlib
 import dataclasses
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -21,7 +19,6 @@ from preprocessing.contract.manifest import Manifest, Shard, Split
 from preprocessing.phantom import population, render
 from trainer.config import Config
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 IMAGES = {"train": 7600, "validation": 1200, "test": 2600}
 EXAMPLES = 4
 
@@ -166,19 +163,10 @@ def tensorboard(browser: Any, logs: pathlib.Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium, without a window; it can reach this machine only."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="no Playwright: install the extra dev"
-    )
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"no browser: install Chromium (looked for {', '.join(BROWSERS)})")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(
-            executable_path=path,
-            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
-        )
-        with contextlib.closing(opened):
-            yield opened
+    from cxr14_chromium import opened
+
+    with opened() as chromium:
+        yield chromium
 
 
 @dataclasses.dataclass

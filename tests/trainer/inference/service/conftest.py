@@ -31,6 +31,12 @@ def png() -> Callable[..., bytes]:
     return make
 
 
+@pytest.fixture(scope="session")
+def serving() -> Callable[[Any], contextlib.AbstractContextManager[httpx.Client]]:
+    """A function that runs a service for the length of a block and yields a client of it."""
+    return running
+
+
 @pytest.fixture(scope="module")
 def client(served_model: Any) -> Iterator[httpx.Client]:
     """A client of a service on a port of this machine, with the usual limits."""
