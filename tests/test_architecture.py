@@ -29,6 +29,7 @@ LIGHT = (
     "trainer.inference.flags",
     "trainer.inference.given",
     "trainer.inference.on_film",
+    "trainer.inference.pacs",
 )
 
 # Modules whose behaviour another file tests, each with that file
@@ -65,6 +66,8 @@ TESTED_ELSEWHERE = {
     "trainer.launch.platform": "launch/test_task.py",
     "trainer.launch.verbs": "launch/test_task.py",
     "trainer.launch.kubernetes.service": "launch/test_task.py",
+    "trainer.inference.pacs.capture": "inference/pacs/test_results.py",
+    "trainer.inference.pacs.report": "inference/pacs/test_results.py",
     "trainer.predictions.formats": "predictions/test_table.py",
     "preprocessing.contract.pseudonyms": "test_index.py",
     **{

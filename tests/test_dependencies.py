@@ -176,6 +176,7 @@ def test_what_every_install_runs_needs_no_extra() -> None:
         "preprocessing/contract/files/buckets.py",
         "trainer/inference/service/app.py",
         "trainer/inference/service/connections.py",
+        *(f"trainer/inference/pacs/{name}.py" for name in ("capture", "report", "results")),
         "trainer/launch/kubernetes/connection.py",
         "trainer/launch/kubernetes/service.py",
     }

@@ -51,6 +51,8 @@ _VIEW_FIELDS = ("ViewPosition", "PatientPosition")
 # All that may name the view of the picture itself, the most to be believed first.
 _VIEWS = (*_VIEW_FIELDS, "ViewCodeSequence", "BodyPartExamined", *_NEAR)
 _PAPER_CONVERSIONS = {"SD", "DRW"}
+# What this project writes into captures that it drew from films.
+OWN_MODEL = "cxr14"
 _HUMAN = {"", "HUMAN", "HOMO SAPIENS", "HOMO SAPIENS (ORGANISM)"}
 
 
@@ -108,6 +110,9 @@ def _check_film(dataset: Dataset, said: Mapping[str, Said], view: str, warnings:
     sop_class = tags.text(dataset, "SOPClassUID")
     if sop_class not in _FILM_CLASSES | _CAPTURE_CLASSES:
         raise tags.refusal("not_a_radiograph", "SOPClassUID", "is not that of a radiograph")
+    if tags.text(dataset, "ManufacturerModelName") == OWN_MODEL:
+        text = "is cxr14, which drew it from a film: use the film itself"
+        raise tags.refusal("not_a_radiograph", "ManufacturerModelName", text)
     is_open = modality in _OPEN_MODALITIES
     state = "not that of a radiograph" if modality else "missing"
     if sop_class in _CAPTURE_CLASSES:

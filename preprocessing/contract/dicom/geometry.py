@@ -86,7 +86,7 @@ def upright(pixels: Pixels, dataset: Dataset, view: str, warnings: list[str]) ->
     if {along_row, along_column} & {"A", "P"} and not view:
         text = "is that of a lateral view: use frontal ones"
         raise tags.refusal("not_frontal", _ORIENTATION, text)
-    if {along_row, along_column} not in ({"L", "F"}, {"L", "H"}, {"R", "F"}, {"R", "H"}):
+    if not is_oriented(dataset):
         state = "missing" if not tags.text(dataset, _ORIENTATION) else "not that of a frontal view"
         tags.warn(warnings, _ORIENTATION, f"is {state}: taken as upright")
         return pixels
@@ -97,6 +97,11 @@ def upright(pixels: Pixels, dataset: Dataset, view: str, warnings: list[str]) ->
     if along_column == "H":
         pixels = pixels[::-1]
     return np.ascontiguousarray(pixels)
+
+
+def is_oriented(dataset: Dataset) -> bool:
+    """Tells whether a file says which way up its frontal picture is, so that `upright` knows."""
+    return set(_directions(dataset)) in ({"L", "F"}, {"L", "H"}, {"R", "F"}, {"R", "H"})
 
 
 def _directions(dataset: Dataset) -> tuple[str, str]:

@@ -137,6 +137,7 @@ def test_a_frontal_chest_film_is_taken(film, changes, view: str, warned: list[st
         ("not_a_radiograph", {**SCAN, "StudyDescription": "RX TORAX PA"}),
         ("not_a_radiograph", {**SCAN, "BodyPartExamined": "CHEST", "ConversionType": "SD"}),
         ("not_a_radiograph", {**SCAN, "SeriesDescription": "Scanned chest request"}),
+        ("not_a_radiograph", {"SOPClassUID": CAPTURE, "ManufacturerModelName": "cxr14"}),
         ("multi_frame", {"NumberOfFrames": 2}),
         ("multi_frame", {"NumberOfFrames": 2**31 - 1}),
         ("burned_in_text", {"BurnedInAnnotation": "YES"}),

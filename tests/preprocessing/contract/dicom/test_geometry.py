@@ -84,6 +84,8 @@ def test_without_directions_the_picture_stays_and_a_warning_says_so(film, value)
     pixels = geometry.upright(UPRIGHT, film(PatientOrientation=value), "", warnings)
     np.testing.assert_array_equal(pixels, UPRIGHT)
     assert len(warnings) == 1 and "PatientOrientation (0020,0020)" in warnings[0]
+    assert not geometry.is_oriented(film(PatientOrientation=value))
+    assert geometry.is_oriented(film(PatientOrientation=["H", "R"]))
 
 
 def test_directions_of_a_lateral_view_refuse_unless_the_view_is_named(film) -> None:
