@@ -148,7 +148,7 @@ def _ours(tree: ast.Module) -> Iterator[str]:
     [
         ("launch", "trainer.launch.task"),
         ("preprocess", "preprocessing.task"),
-        ("serve", "trainer.serving.served"),
+        ("serve", "trainer.inference.task"),
     ],
 )
 def test_a_lock_for_one_program_holds_all_that_it_imports(lock: str, module: str) -> None:
@@ -199,7 +199,9 @@ def test_what_is_declared_is_imported_or_used_otherwise() -> None:
     assert not always - in_product
 
 
-@pytest.mark.parametrize("program", ["trainer.task", "trainer.launch.task"])
+@pytest.mark.parametrize(
+    "program", ["trainer.task", "trainer.inference.task", "trainer.launch.task"]
+)
 def test_help_does_not_wait_for_slow_packages(program: str) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", program, "--help"],

@@ -2,6 +2,7 @@
 """The command line of prediction, parsed without TensorFlow so that --help is instant."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,11 +10,13 @@ from absl import flags
 
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths
+from preprocessing.contract.manifest import SPLITS
 from preprocessing.contract.process import log
 from preprocessing.contract.settings import command_line
-from trainer.predictions.rules import SPLITS
 
 FORMATS = (".csv", ".parquet", ".jsonl")
+# Where Vertex AI tells a container which folder, on gs://, the model is in.
+_VERTEX = "AIP_STORAGE_URI"
 _PATHS = {
     "model": "Folder of a SavedModel that cxr14-train wrote, or of a run that holds one.",
     "output": "File to write: .csv, .parquet or .jsonl; without it a table is shown.",
@@ -118,7 +121,8 @@ def parse(argv: Sequence[str]) -> Options:
     def path(name: str, given: str) -> str:
         return given if text else given_paths.checked(name, given)
 
-    given = values.mean_of or ([values.model] if values.model else [])
+    model = values.model or (os.environ.get(_VERTEX, "") if values.serve else "")
+    given = values.mean_of or ([model] if model else [])
     chosen: dict[str, Any] = {
         name: path(f"--{name}", values[name].value) for name in _PATHS if name != "model"
     } | {name: values[name].value for name in _OTHERS}

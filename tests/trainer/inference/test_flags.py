@@ -37,3 +37,12 @@ def test_flags_become_options() -> None:
     assert options.models == ("a", "gs://b/m") and options.inputs == ("x.png", "'y/*.dcm'")
     assert (options.split, options.batch_size, options.port) == ("test", 16, 8000)
     assert "--output" in flags.parse(["cxr14-predict", "--help"]).help
+
+
+def test_vertex_says_which_model_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIP_STORAGE_URI", "gs://b/m")
+    assert flags.parse(["cxr14-predict", "--serve"]).models == ("gs://b/m",)
+    assert flags.parse(["cxr14-predict", "--serve", "--model=m"]).models == ("m",)
+    assert flags.parse(["cxr14-predict", "--serve", "--mean_of=a,b"]).models == ("a", "b")
+    with pytest.raises(UsageError, match="either --model=DIR"):
+        flags.parse(["cxr14-predict", "a.png"])

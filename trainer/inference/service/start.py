@@ -17,8 +17,6 @@ from trainer.inference.service.settings import LOOPBACK, Settings
 from trainer.serving.served import Answering
 
 HOST, PORT = "127.0.0.1", 8000
-# Where Vertex AI says which folder, on gs://, the model is in.
-MODEL = "AIP_STORAGE_URI"
 _PORT, _HEALTH, _PREDICT = "AIP_HTTP_PORT", "AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE"
 
 
