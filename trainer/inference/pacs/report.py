@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 RESEARCH_USE = "Research use, not a medical device"
 _UNFAMILIAR = "This film is unlike those that the model learned from: do not rely on its findings"
+_SERIES = {
+    "SR": (9101, "cxr14 findings, research use"),
+    "SC": (9102, "cxr14 heat map, research use"),
+}
 _CLOCK = (
     *("InstanceCreationDate", "InstanceCreationTime", "DateOfSecondaryCapture"),
     *("TimeOfSecondaryCapture", "ContributingEquipmentSequence"),
@@ -53,13 +57,14 @@ def build(source: Source, answer: "Answer", at: int, facts: Facts) -> Dataset:
 def equipment(source: Source, facts: Facts, kind: str) -> dict[str, Any]:
     """Returns what highdicom is given for every kind: dates, series, instance and maker."""
     date, time = source.identity.StudyDate, source.identity.StudyTime
+    number, description = _SERIES[kind]
     return {
         # Of the study, else 1900, not of today: equal answers make equal files.
         "content_date": date or "19000101",
         "content_time": (date and time) or "000000",
         "series_instance_uid": source.uid(facts, f"{kind} series"),
-        "series_number": {"SR": 9101, "SC": 9102}[kind],
-        "series_description": f"cxr14 {kind}, research use",
+        "series_number": number,
+        "series_description": description,
         "sop_instance_uid": source.uid(facts, kind),
         "instance_number": 1,
         "manufacturer": OWN_MODEL,

@@ -9,10 +9,11 @@ import sys
 import numpy as np
 import pydicom
 import pytest
+from highdicom import sr
 
 from preprocessing.contract.errors import UsageError
 from trainer.inference import films
-from trainer.inference.pacs import results
+from trainer.inference.pacs import codes, results
 
 IDENTITY = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "PatientAge")
 STUDY = ("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName")
@@ -66,6 +67,22 @@ def test_the_report_says_what_the_model_says(film_file, write) -> None:
     assert found[0]["Algorithm Version"].TextValue == "run 0123456789abcdef step 120"
     said = [item.TextValue for item in report.ContentSequence if item.ValueType == "TEXT"]
     assert "Research use, not a medical device" in said
+
+
+FILM_CLASSES = ("1", "1.1", "1.1.1", "7", "7.1", "7.2", "7.3", "7.4")
+
+
+@pytest.mark.parametrize("ending", FILM_CLASSES)
+def test_films_of_every_class_have_a_report_that_others_can_search(
+    film_file, write, ending: str
+) -> None:
+    report = sr.srread(write(film_file(SOPClassUID=f"1.2.840.10008.5.1.4.1.1.{ending}"))[0])
+    wanted = codes.of_finding("Effusion")
+    [group] = report.content.get_image_measurement_groups(finding_type=wanted)
+    [image] = group.source_images
+    assert image.referenced_sop_instance_uid == "1.2.3.4.1"
+    [measured] = group.get_measurements(name=codes.PROBABILITY)
+    assert measured.value == 0.25
 
 
 def test_what_is_not_a_probability_is_not_called_one_and_an_unfamiliar_film_is_named(
