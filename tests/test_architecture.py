@@ -78,6 +78,7 @@ TESTED_ELSEWHERE = {
     "trainer.inference.service.connections": "inference/service/test_start.py",
     "trainer.inference.service.settings": "inference/service/test_guard.py",
     "trainer.inference.service.shown": "inference/service/test_app.py",
+    "trainer.serving.familiarity_fit": "serving/test_familiarity.py",
     "trainer.serving.served": "serving/test_signatures.py",
 }
 

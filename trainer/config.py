@@ -175,6 +175,9 @@ class EvaluationConfig:
     """Pictures that evaluation leaves for the report with their heat maps, so many false alarms,
     misses and hits of each finding of the test split; 0 for none, as for pictures that must not
     leave the data set."""
+    familiarity: int = setting(2048, FREE, ge=0, le=16_384, unit="pictures")
+    """Pictures of each split that the export looks at, so that the SavedModel can flag pictures
+    unlike those of training; 0 for no such flag."""
 
 
 @dataclasses.dataclass

@@ -31,7 +31,7 @@ from trainer.predictions import table
 from trainer.report import serving
 from trainer.run import Run
 from trainer.runfolder import notes
-from trainer.serving import export, names
+from trainer.serving import export, familiarity_fit, names
 from trainer.serving.signatures import Serving
 from trainer.training import assembly
 from trainer.training.calls import Summary
@@ -166,6 +166,7 @@ def export_best(run: Run) -> str:
     step, auc = checkpoints.restore_best(run.output, network.network)
     report = storage.join(run.output, notes.REPORT)
     chosen = _chosen_on_validation(report)
+    familiarity, about_familiarity = familiarity_fit.fit(run, network)
     served = Serving(
         network,
         findings=tuple(run.manifest.findings),
@@ -174,11 +175,13 @@ def export_best(run: Run) -> str:
         data=run.config.data,
         thresholds=json.loads(chosen.get(names.THRESHOLDS, "{}")),
         calibration=json.loads(chosen.get(names.CALIBRATION, "{}")),
+        familiarity=familiarity,
     )
     assets = {
         manifests.NAME: manifests.to_json(run.manifest),
         notes.CONFIG: settings.to_yaml(run.config),
         **chosen,
+        names.FAMILIARITY: about_familiarity,
     }
     run.guard()
     folder = export.export(run.output, served, manifest=run.manifest, assets=assets)
@@ -191,6 +194,7 @@ def export_best(run: Run) -> str:
             "validation_mean_auc": auc,
             "identity": run.identity,
             "report_sha256": storage.sha256_of(report) if storage.exists(report) else "",
+            "familiarity": run.config.evaluation.familiarity,
         },
     )
     return folder

@@ -196,6 +196,33 @@ def read_pictures(folder: str, manifest: Manifest, split: str, count: int) -> np
     return np.stack(list(pictures.as_numpy_iterator()))
 
 
+def sample_batches(
+    folder: str, manifest: Manifest, split: str, count: int, *, size: int
+) -> tf.data.Dataset:
+    """Reads pictures from the head of every shard of a split, from each in proportion.
+
+    Args:
+        folder: of the data set.
+        manifest: of the data set.
+        split: its name.
+        count: pictures to read, at most those of the split.
+        size: pictures in a batch, but for the last.
+
+    Returns:
+        uint8 [b, stored, stored].
+    """
+    whole = manifest.splits[split]
+    ends = np.cumsum([0] + [shard.examples for shard in whole.shards]) * count // whole.examples
+    example = _example(manifest, "index")
+    records = tf.data.Dataset.from_tensor_slices((whole.paths(folder), np.diff(ends))).flat_map(
+        lambda path, taken: tf.data.TFRecordDataset(path, buffer_size=READ_BYTES).take(taken)
+    )
+    pictures = records.map(
+        lambda record: example(record, np.int64(0))["pixels"], num_parallel_calls=tf.data.AUTOTUNE
+    )
+    return pictures.batch(size).prefetch(tf.data.AUTOTUNE)
+
+
 def _example(manifest: Manifest, place: str, *attributes: str) -> Example:
     """Returns what makes an example of a record and its number, which is kept under `place`."""
 

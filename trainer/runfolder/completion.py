@@ -63,6 +63,7 @@ class Completion:
             and note.get("form") == notes.EXPORT_FORM
             and note.get("step") == trained.get("best_step")
             and note.get("report_sha256") == self._report_sha256()
+            and note.get("familiarity") == self.config.evaluation.familiarity
         )
 
     def of(self, mode: str) -> bool:

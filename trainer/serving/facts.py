@@ -13,7 +13,7 @@ from preprocessing.contract.settings import settings
 from trainer.config import Config
 from trainer.runfolder import notes
 from trainer.serving import model_folder
-from trainer.serving.names import CALIBRATION, EXTRA, THRESHOLDS
+from trainer.serving.names import CALIBRATION, EXTRA, FAMILIARITY, THRESHOLDS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Facts:
         identity: of the run, hexadecimal.
         step: of training that the weights are of.
         words: for parts and views in DICOM files, preprocessing's setting `words`.
+        unfamiliar_above: distance above which a picture is flagged as unlike those of training;
+            None where none is.
     """
 
     folder: str
@@ -45,6 +47,7 @@ class Facts:
     identity: str
     step: int
     words: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unfamiliar_above: float | None = None
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -83,6 +86,7 @@ def read(folder: str) -> Facts:
         prevalence=manifest.splits["train"].prevalence,
         thresholds=_json(extra, THRESHOLDS),
         calibration=_json(extra, CALIBRATION),
+        unfamiliar_above=_json(extra, FAMILIARITY).get("threshold"),
         identity=str(note.get("identity", "")),
         step=int(note.get("step") or 0),
         words=dict(manifest.parameters.get("words") or {}),

@@ -21,6 +21,7 @@ What all but the two of heat maps give, for n pictures, F findings and R rules o
   -1. The reasons are those of `picture_files.REASONS`; a record that cannot be parsed is "damaged".
 - `distance` float32 [n] and `unfamiliar` bool [n]: how far the picture is from those of training,
   and whether farther than 99% of validation. Only where the export looked at training's pictures.
+  NaN and False for a picture that could not be used.
 
 `serving_default` gives, as well, the raw score under each finding's name, float32 [n].
 
@@ -48,3 +49,4 @@ OUTPUTS = (
 # Below the SavedModel's folder; model servers leave it alone but for the warm-up requests.
 EXTRA = "assets.extra"
 THRESHOLDS, CALIBRATION = "thresholds.json", "calibration.json"
+FAMILIARITY = "familiarity.json"

@@ -15,6 +15,7 @@ from preprocessing.contract.pictures import image_graph
 from trainer.config import DataConfig
 from trainer.network.model import Model
 from trainer.serving import calibrated, explained, names, pictures
+from trainer.serving.familiarity import Familiarity, with_pooled
 
 
 class Serving(tf.Module):
@@ -28,6 +29,7 @@ class Serving(tf.Module):
         data: how the model's input is cut out of it.
         thresholds: finding -> rule -> threshold on raw scores; empty for no flags.
         calibration: finding -> parameters of `recalibration`; empty for no probabilities.
+        familiarity: what flags pictures unlike those of training; None for no such flags.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Serving(tf.Module):
         data: DataConfig,
         thresholds: Mapping[str, Mapping[str, float | None]],
         calibration: Mapping[str, Mapping[str, Any]],
+        familiarity: Familiarity | None = None,
     ) -> None:
         super().__init__()
         if clash := sorted({*findings} & {*names.OUTPUTS}):
@@ -48,7 +51,8 @@ class Serving(tf.Module):
                 "differently in preprocessing's config"
             )
         # Not as attributes one by one: what training alone needs must not be saved.
-        self._network = model.network
+        self._network = with_pooled(model)
+        self._familiarity = familiarity
         self._findings, self._stored_size, self._data = findings, stored_size, data
         self._encoding = encoding
         self._answers = calibrated.Answers(findings, thresholds, calibration)
@@ -115,8 +119,12 @@ class Serving(tf.Module):
         )
 
     def _answer(self, squares: tf.Tensor, reason: tf.Tensor) -> dict[str, tf.Tensor]:
-        scores = tf.sigmoid(self._network(self._fitted(squares), training=False))
-        return self._answers(scores[: tf.size(reason)], reason)
+        count = tf.size(reason)
+        logits, pooled = self._network(self._fitted(squares), training=False)
+        answer = self._answers(tf.sigmoid(logits)[:count], reason)
+        if self._familiarity is not None:
+            answer |= self._familiarity(pooled[:count], squares[:count], reason)
+        return answer
 
     def _explained(self, squares: tf.Tensor, reason: tf.Tensor) -> dict[str, tf.Tensor]:
         answer = self._answers(tf.zeros([tf.size(reason), len(self._findings)]), reason)

@@ -257,3 +257,18 @@ def test_raw_records_give_the_batches_of_png_records(
         strict=True,
     ):
         np.testing.assert_array_equal(raw["pixels"], png["pixels"])
+
+
+@pytest.mark.parametrize("count", [1, 5, 28, 29])
+def test_a_sample_comes_from_the_heads_of_all_shards(data_set: Any, count: int) -> None:
+    shards = data_set.manifest.splits["train"].shards
+    batches = dataset.sample_batches(data_set.folder, data_set.manifest, "train", count, size=4)
+    found = np.concatenate(list(batches.as_numpy_iterator()))
+    assert len(found) == count
+    everything = dataset.read_pictures(data_set.folder, data_set.manifest, "train", 29)
+    numbers = [int(np.flatnonzero((everything == one).all((1, 2)))[0]) for one in found]
+    starts = np.cumsum([0, *(shard.examples for shard in shards)])
+    for start, end in zip(starts, starts[1:], strict=False):
+        own = [number - start for number in numbers if start <= number < end]
+        assert own == list(range(len(own)))
+        assert abs(len(own) - count * (end - start) / 29) < 1

@@ -28,7 +28,16 @@ def run(data_set: Any, small_settings: Any, tmp_path: pathlib.Path) -> Completio
             notes.PREDICTIONS_NOTE,
             notes.predictions_note(made.config, made.manifest, 7),
         ),
-        (notes.EXPORT_NOTE, {"form": 2, "identity": known, "step": 7, "report_sha256": sha256}),
+        (
+            notes.EXPORT_NOTE,
+            {
+                "form": 2,
+                "identity": known,
+                "step": 7,
+                "report_sha256": sha256,
+                "familiarity": made.config.evaluation.familiarity,
+            },
+        ),
     ):
         notes.write_note(made.output, name, note)
     return made
@@ -69,6 +78,14 @@ def test_a_better_network_makes_what_was_made_of_another_one_old(run: Completion
     note = {"identity": identity.of(run.config, run.manifest), **TRAINED, "best_step": 9}
     notes.write_note(run.output, notes.TRAINING, note)
     assert [mode for mode in ("train", "evaluate", "export", "all") if run.of(mode)] == ["train"]
+
+
+def test_another_number_of_pictures_to_learn_from_asks_for_another_export(run: Completion) -> None:
+    run.config.evaluation.familiarity = 9
+    assert [mode for mode in ("train", "evaluate", "export", "all") if run.of(mode)] == [
+        "train",
+        "evaluate",
+    ]
 
 
 def test_another_setting_makes_everything_old(run: Completion) -> None:

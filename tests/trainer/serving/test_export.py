@@ -168,6 +168,7 @@ def test_the_folder_holds_where_the_network_comes_from(
         "report.json",
         "thresholds.json",
         "calibration.json",
+        "familiarity.json",
         "export.json",
         "golden.png",
         "golden.json",
