@@ -13,13 +13,14 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.process import log, tensorflow_notes
 from preprocessing.contract.process.progress import Progress
 from preprocessing.contract.process.stopping import StopRequests
-from trainer.inference import given, rows, scoring, shown
+from trainer.inference import extras, given, rows, scoring, shown
 from trainer.inference.flags import Options
 from trainer.inference.given import Found
-from trainer.inference.parts import Parts, Unusable
+from trainer.inference.parts import Parts, Unusable, beside
 from trainer.inference.rows import Maker, Row
 from trainer.inference.scoring import Scored
 from trainer.serving import facts as export_facts
+from trainer.serving import mean
 from trainer.serving.facts import Facts
 
 if TYPE_CHECKING:
@@ -37,22 +38,30 @@ def run(options: Options, stops: StopRequests) -> None:
     Raises:
         JobError: what the user can fix, or a request to start again.
     """
-    facts = [export_facts.read(folder) for folder in options.models]
-    rule = rows.rule_of(facts[0], options.rule) if len(facts) == 1 else ""
+    facts = mean.facts_of([export_facts.read(folder) for folder in options.models])
+    rule = rows.rule_of(facts, options.rule)
+    extras.check(options, facts)
+    if options.labels:
+        from trainer.inference import external  # type: ignore[attr-defined, unused-ignore]
+
+        external.read_labels(options.labels, facts)
     key = pseudonyms.read_key(options.pseudonym_key_file) if options.pseudonym_key_file else b""
     found = given.find(options.inputs)
     _say_found(found)
     if not options.output:
         if len(found.places) > _MOST_SHOWN:
             raise UsageError(f"{len(found.places)} films are too many to show: name --output=FILE")
-        _show(options, found, Maker(facts[0], options.split, rule, key, os.urandom(16)))
+        _show(options, found, Maker(facts, options.split, rule, key, os.urandom(16)))
         return
     parts = Parts(options.output, _identity(options, facts, rule, key, found))
     with parts.opened(stops, overwrite=options.overwrite):
         if not parts.complete:
-            maker = Maker(facts[0], options.split, rule, key, parts.salt)
+            maker = Maker(facts, options.split, rule, key, parts.salt)
             _write(options, found, maker, parts)
     _say_end(parts)
+    if options.labels:
+        folder = options.report or beside(options.output, "_report")
+        external.report(options.output, options.labels, facts, folder)
 
 
 def _write(options: Options, found: Found, maker: Maker, parts: Parts) -> None:
@@ -61,13 +70,15 @@ def _write(options: Options, found: Found, maker: Maker, parts: Parts) -> None:
     unusable: list[Unusable] = []
     total, done = len(found.places), len(parts.done)
     if left:
+        model = load(options)
+        more = extras.Extras(options, model, maker.rule)
         with Progress("predicting", total, unit="films", done=done) as progress:
-            for scored in _scored(options, left, maker.facts):
+            for scored in _scored(options, left, model):
                 if scored.answer is None:
                     reason, text = scored.loaded.problem or ("", "")
                     unusable.append((scored.loaded.id, scored.loaded.path, reason, text))
                 else:
-                    made.append(maker.row(scored))
+                    made.append(maker.row(scored) | more.write(scored))
                 if len(made) + len(unusable) == _PART:
                     parts.add(made, unusable)
                     done += _PART
@@ -79,8 +90,10 @@ def _write(options: Options, found: Found, maker: Maker, parts: Parts) -> None:
     parts.finish(_note(options, maker, parts))
 
 
-def _scored(options: Options, places: Mapping[str, given.Place], facts: Facts) -> Iterator[Scored]:
-    model = load(options)
+def _scored(
+    options: Options, places: Mapping[str, given.Place], model: "Answering"
+) -> Iterator[Scored]:
+    facts = model.facts
     keep = bool(options.heatmaps or options.dicom_output)
     read = functools.partial(
         scoring.load, stored_size=facts.stored_size, words=facts.words, keep=keep
@@ -96,19 +109,27 @@ def _scored(options: Options, places: Mapping[str, given.Place], facts: Facts) -
 def load(options: Options) -> "Answering":
     """Loads the model, or the mean of several."""
     tensorflow_notes.load()
+    import tensorflow as tf
+
     from trainer.serving.served import ServedModel
 
-    return ServedModel(options.models[0])
+    # Of the 23 bits of a number a GPU would use 10, and answers would depend on the batch.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    models = [ServedModel(folder) for folder in options.models]
+    return models[0] if len(models) == 1 else mean.MeanModel(models)
 
 
 def _show(options: Options, found: Found, maker: Maker) -> None:
     usable = 0
-    for scored in _scored(options, found.places, maker.facts):
+    model = load(options)
+    more = extras.Extras(options, model, maker.rule)
+    for scored in _scored(options, found.places, model):
         if scored.answer is None:
             log.show(f"{scored.loaded.id} cannot be used: {': '.join(scored.loaded.problem)}\n")
             continue
         usable += 1
         calibrated = scored.answer.probabilities is not None
+        more.write(scored)
         text = shown.film(maker.row(scored), maker.facts, maker.rule, calibrated=calibrated)
         log.show(f"{text}\n")
     if not usable:
@@ -117,11 +138,11 @@ def _show(options: Options, found: Found, maker: Maker) -> None:
 
 
 def _identity(
-    options: Options, facts: list[Facts], rule: str, key: bytes, found: Found
+    options: Options, facts: Facts, rule: str, key: bytes, found: Found
 ) -> dict[str, Any]:
     """Returns what decides the content of the output."""
     return {
-        "models": [[one.identity, one.step, one.findings] for one in facts],
+        "model": [facts.identity, facts.step, facts.findings],
         "films": [[name, place.whole, place.stamp] for name, place in found.places.items()],
         "options": [options.split, rule, options.heatmaps, options.heatmap_findings],
         "dicom_output": options.dicom_output,
@@ -143,6 +164,9 @@ def _note(options: Options, maker: Maker, parts: Parts) -> dict[str, Any]:
         "unusable": dict(collections.Counter(row[2] for row in unusable)),
         "unfamiliar": sum(bool(row.get(rows.UNFAMILIAR)) for row in made),
         "without_patient": own,
+        "dicom_output": dict(
+            collections.Counter(row[rows.DICOM_OUTPUT] for row in made if rows.DICOM_OUTPUT in row)
+        ),
     }
 
 
@@ -170,6 +194,8 @@ def _say_end(parts: Parts) -> None:
         log.show("scores are raw: the model was exported without a calibration")
     if note["unfamiliar"]:
         log.show(f"{note['unfamiliar']} films are unlike those that the model was trained on")
+    for said, count in note["dicom_output"].items():
+        log.show(f"DICOM output of {count} films: {said}")
     if note["without_patient"]:
         log.show(
             f"{note['without_patient']} films name no patient: each counts as a patient of its own"

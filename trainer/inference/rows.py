@@ -22,6 +22,7 @@ from trainer.serving.facts import Facts
 
 RAW_PREFIX, FLAG_PREFIX = "raw:", "flag:"
 DISTANCE, UNFAMILIAR = "distance", "unfamiliar"
+DICOM_OUTPUT = "dicom_output"
 _OF_DICOM = ("view", "sex", "age", "warnings")
 # ChestX-ray14 names a picture by its patient and the number in the patient's series.
 _NIH = re.compile(r"(\d{8})_\d{3}")
@@ -123,7 +124,7 @@ def content(path: str, rows: Sequence[Row]) -> bytes:
     Scores are float32, with the digits that bring them back bit for bit.
     """
     frame = pd.DataFrame(list(rows))
-    texts = {"id", "patient", "split", *_OF_DICOM} - {"age"}
+    texts = {"id", "patient", "split", DICOM_OUTPUT, *_OF_DICOM} - {"age"}
     columns = {
         str(name): frame[name].to_numpy(np.str_ if name in texts else np.float32)
         for name in frame.columns

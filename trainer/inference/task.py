@@ -14,40 +14,41 @@ from preprocessing.contract.process import log, packages
 from preprocessing.contract.process.stopping import StopRequests
 
 _PROGRAM = "cxr14-predict"
+_LOCK = "serve.txt"
 
 
-def main(argv: Sequence[str] | None = None, stops: StopRequests | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line and returns its exit code; every user error is one sentence.
 
     Args:
         argv: program name first; the process's own by default.
-        stops: what listens to requests to stop; by default one that listens for this call.
     """
-    if stops is None:
-        with StopRequests(program=_PROGRAM).listening() as stops:
-            return main(argv, stops)
     # Set before TensorFlow is imported. It would take all memory of a GPU, which others use too.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    from trainer.inference import flags
-
     argv = list(sys.argv if argv is None else argv)
-    log.configure(argv)
     try:
-        options = flags.parse(argv)
-        if options.help:
-            log.show(options.help)
-            return 0
-        with packages.explained("serve.txt"), faults.explained():
-            from trainer.inference import prediction
+        with StopRequests(program=_PROGRAM).listening() as stops:
+            from trainer.inference import flags
 
-            if options.serve:
-                from trainer.inference.service import start  # type: ignore[attr-defined, unused-ignore]
+            log.configure(argv)
+            options = flags.parse(argv)
+            if options.help:
+                log.show(options.help)
+                return 0
+            with packages.explained(_LOCK), faults.explained():
+                from trainer.inference import prediction
 
-                load = lambda: prediction.load(options)  # noqa: E731
-                return int(start.serve(load, host=options.host, port=options.port))
-            prediction.run(options, stops)
-        return 0
+                if not options.serve:
+                    prediction.run(options, stops)
+                    return 0
+        # A service answers signals by itself: it finishes what it is asked first.
+        with packages.explained(_LOCK), faults.explained():
+            from trainer.inference.service import start
+
+            return start.serve(
+                lambda: prediction.load(options), host=options.host, port=options.port
+            )
     except JobError as error:
         log.say(_PROGRAM, storage.shown(str(error)), error.exit_code)
         return error.exit_code

@@ -100,3 +100,23 @@ def test_no_usable_film_is_an_error_that_names_the_list(
     assert _predict(f"--model={finished_run.output}", tmp_path, f"--output={output}") == 65
     assert "made.unusable.csv says why" in capsys.readouterr().err
     assert "empty.png" in (tmp_path / "made.unusable.csv").read_text() and not output.exists()
+
+
+def test_heat_maps_of_findings_and_the_mean_of_models(
+    finished_run: Any, films: pathlib.Path, tmp_path: pathlib.Path, capsys: Any
+) -> None:
+    shutil.copytree(f"{finished_run.output}/saved_model", tmp_path / "copy")
+    models = f"--mean_of={finished_run.output},{tmp_path}/copy"
+    film, maps = films / "00000000_000.png", tmp_path / "maps"
+    asked = (film, f"--output={tmp_path}/mean.csv", f"--heatmaps={maps}")
+    assert _predict(models, *asked) == 64
+    assert "--heatmap_findings" in capsys.readouterr().err
+    assert _predict(models, *asked, "--heatmap_findings=Mass,Edema") == 0
+    assert sorted(path.name for path in maps.iterdir()) == [
+        *("00000000_000.png.Edema.png", "00000000_000.png.Mass.png"),
+    ]
+    assert _predict(f"--model={finished_run.output}", film, f"--output={tmp_path}/one.csv") == 0
+    one, mean = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("one", "mean"))
+    assert not list(mean.filter(like="flag:")) and list(one.filter(like="flag:"))
+    for name in one.filter(regex="^(score|raw):").columns:
+        np.testing.assert_allclose(mean[name], one[name], rtol=1e-6)
