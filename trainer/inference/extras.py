@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from preprocessing.contract.errors import UsageError
 from trainer.inference import overlays, rows
+from trainer.inference.films import ImageError
 from trainer.inference.flags import Options
 from trainer.inference.rows import Row
 from trainer.inference.scoring import Scored
@@ -31,7 +32,7 @@ def check(options: Options, facts: Facts) -> None:
             "by --heatmap_findings"
         )
     if options.dicom_output:
-        from trainer.inference.pacs import results  # type: ignore[import-not-found, unused-ignore]
+        from trainer.inference.pacs import results
 
         results.check_installed()
 
@@ -62,9 +63,10 @@ class Extras:
         if not mapped and self._rule:
             flags = answer.flags[0, :, facts.rules.index(self._rule)]
             mapped = tuple(facts.findings[at] for at in (flags == 1).nonzero()[0])
-        for_pacs = bool(options.dicom_output and film.is_dicom)
-        if not mapped and not for_pacs:
-            return {rows.DICOM_OUTPUT: "not_dicom"} if options.dicom_output else {}
+        if options.dicom_output and not film.is_dicom and not options.heatmaps:
+            return {rows.DICOM_OUTPUT: "not_dicom"}
+        if not mapped and not options.dicom_output:
+            return {}
         maps = self._model.heat_maps(film.pixels[None])[0]
         if options.heatmaps:
             overlays.write(
@@ -72,10 +74,11 @@ class Extras:
             )
         if not options.dicom_output:
             return {}
-        from trainer.inference.pacs import results, source
+        from trainer.inference.pacs import results
 
+        folder = options.dicom_output
         try:
-            results.write(scored.loaded.encoded, film, answer, 0, maps, facts, options.dicom_output)
-        except source.RefusedError as error:
+            results.write(scored.loaded.encoded, film, answer, 0, maps, facts, folder)
+        except ImageError as error:
             return {rows.DICOM_OUTPUT: error.reason}
         return {rows.DICOM_OUTPUT: "written"}
