@@ -20,6 +20,8 @@ import pydicom
 import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 
+from trainer.evaluation import recalibration
+
 pytestmark = pytest.mark.slow
 
 DESKTOP, PHONE = (1440, 900), (360, 740)
@@ -82,6 +84,32 @@ def dicom(pixels: np.ndarray, **changes: Any) -> bytes:
     file = io.BytesIO()
     pydicom.dcmwrite(file, dataset, enforce_file_format=True)
     return file.getvalue()
+
+
+class Calibrated:
+    """The real model with a calibration that changes something; its own may change nothing."""
+
+    def __init__(self, model: Any) -> None:
+        line = {"method": "platt", "slope": 0.7, "intercept": -0.9}
+        self._model, self.heat_maps = model, model.heat_maps
+        self.facts = dataclasses.replace(
+            model.facts, calibration=dict.fromkeys(model.facts.findings, line)
+        )
+
+    def answer(self, squares: np.ndarray) -> Any:
+        given = self._model.answer(squares)
+        line = next(iter(self.facts.calibration.values()))
+        changed = recalibration.apply(line, given.raw).astype(np.float32)
+        return dataclasses.replace(given, probabilities=changed)
+
+
+@pytest.fixture(scope="module")
+def client(served_model: Any, serving: Callable[[Any], Any]) -> Iterator[httpx.Client]:
+    """A client of the service that serves the page."""
+    from trainer.inference.service import app
+
+    with serving(app.create(Calibrated(served_model))) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

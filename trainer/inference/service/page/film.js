@@ -5,7 +5,7 @@ const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const packed = (red, green, blue, alpha) => (alpha << 24) | (blue << 16) | (green << 8) | red;
 
 // Value of a heat map -> colour on the screen, from clear over orange to red, as page.css has it.
-const HEATS = Uint32Array.from({ length: 256 }, (_, value) => packed(255, 200 - 0.7 * value, 0, value));
+const HEATS = Uint32Array.from({ length: 256 }, (_, value) => packed(255, 200 - 0.7 * value, 0, value ** 2 / 255));
 
 // Decodes a grey picture: its size and its greys.
 async function greys(blob) {

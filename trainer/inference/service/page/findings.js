@@ -19,7 +19,6 @@ export function ruleName(rule) {
 export const along = (share) => `${(100 * Math.sqrt(Math.min(Math.max(share, 0), 1))).toFixed(2)}%`;
 
 const percent = (share) => (share > 0 && share < 0.001 ? "<0.1%" : `${(100 * share).toFixed(1)}%`);
-
 export const flagged = (answer, rule) => answer.findings.filter((found) => found.flags?.[rule] === 1);
 
 // Numbers of each finding, in the wanted order.
@@ -57,7 +56,8 @@ export function line(model, row, toggle) {
   if (row.flag === 1) name.append(element("small", { class: "flagged" }, "▲ flagged"));
   if (row.flag === -1) name.append(element("small", {}, "no threshold"));
   const number = element("td", { class: "number" }, element("b", {}, shown(row.value)));
-  if (row.ratio !== null) number.append(element("small", {}, `${row.ratio.toFixed(row.ratio < 1 ? 2 : 1)}×`));
+  const ratio = row.ratio < 0.01 ? "<0.01" : row.ratio?.toFixed(row.ratio < 1 ? 2 : 1);
+  if (row.ratio !== null) number.append(element("small", {}, `${ratio}×`));
   const of = element("span", { class: "unseen" }, ` of ${readable(row.name)}`);
   const button = element("button", { type: "button", "data-finding": row.name }, "Map", of);
   button.addEventListener("click", () => toggle(row.name));

@@ -19,7 +19,7 @@ const blobOf = (address) => new Blob([bytesOf(address)], { type: "image/png" });
 async function ask(path, options) {
   for (;;) {
     const response = await fetch(path, options).catch(() => {
-      throw new Error("The server does not answer: is cxr14-predict still running?");
+      throw new Error("The server does not answer. If it has ended, start it again; then give the file once more.");
     });
     const answer = await response.json().catch(() => ({}));
     if (response.ok) return answer;
@@ -128,7 +128,7 @@ function banners({ answer, error }) {
   const said = (warnings ?? []).map((warning) => ["", `From the file: ${warning}`]);
   if (unfamiliar) said.unshift(["strange", `▲ This film is ${strange}`]);
   if (usable === false) said.unshift(["bad", `✕ Not usable: ${text}`]);
-  if (error) said.unshift(["bad", `✕ ${error} Drop the file again to retry.`]);
+  if (error) said.unshift(["bad", `✕ ${error}`]);
   return said.map(([kind, words]) => element("div", { class: kind }, words));
 }
 
