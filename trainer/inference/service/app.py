@@ -2,41 +2,38 @@
 """The routes of the service: from the bytes of a request to what is answered."""
 
 import asyncio
+import dataclasses
 import functools
 import json
+import pathlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import resources
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
 
-from preprocessing.contract.pictures import image
 from preprocessing.contract.pictures.image import ImageError, Pixels
 from trainer.inference import films
 from trainer.inference.service import guard, shown, tf_serving
 from trainer.inference.service.desk import Desk
 from trainer.inference.service.settings import RefusedError, Settings
-from trainer.inference.service.tf_serving import Given, Row
 from trainer.serving import names
 from trainer.serving.served import Answering
 
 _JSON = "application/json"
 _MODEL = "/v1/models/cxr14"
-_KINDS = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+_PAGE = pathlib.Path(__file__).with_name("page")
+_REFUSALS: tuple[int | str, ...] = (400, 403, 408, 413, 429, 503)
 _NOWHERE = {404: "there is nothing at this address", 405: "use another method at this address"}
-_ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {_JSON: {"schema": _ERROR}}}
-    for status, text in {
-        400: "This cannot be meant",
-        403: "Not from this page or by this name",
-        408: "The body is late",
-        413: "Too large",
-        429: "Busy: send it again",
-        503: "The model is being loaded, or the service is stopping",
-    }.items()
-}
+
+
+@dataclasses.dataclass
+class Refusal:
+    """The body of every answer but 200: one sentence."""
+
+    error: str
 
 
 def _takes(kind: str, **schema: str) -> dict[str, Any]:
@@ -64,10 +61,11 @@ def create(model: Answering | None, settings: Settings | None = None) -> FastAPI
 
     app = FastAPI(title="cxr14", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.desk = desk
-    for router in (_page(), _for_page(desk, settings), _for_servers(desk, settings)):
-        app.include_router(router, responses=_REFUSALS)
+    app.mount("/static", StaticFiles(directory=_PAGE))
+    refusals = {status: {"model": Refusal} for status in _REFUSALS}
+    for router in (_for_page(desk), _for_servers(desk, settings)):
+        app.include_router(router, responses=refusals)
     app.add_middleware(guard.Guard, settings=settings)
-
     for status, sentence in _NOWHERE.items():
         app.add_exception_handler(status, functools.partial(_nowhere, sentence))
     return app
@@ -78,64 +76,46 @@ async def _nowhere(sentence: str, _: Request, error: Any) -> Response:
     return Response(said, error.status_code, error.headers, _JSON)
 
 
-def _page() -> APIRouter:
-    router = APIRouter(include_in_schema=False)
-    folder = resources.files("trainer.inference.service") / "page"
-    files = {}
-    if folder.is_dir():
-        files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+def _for_page(desk: Desk) -> APIRouter:
+    router = APIRouter()
 
-    @router.get("/")
+    @router.get("/", include_in_schema=False)
     async def page() -> Response:
-        return await static("index.html")
+        return FileResponse(_PAGE / "index.html")
 
-    @router.get("/static/{name}")
-    async def static(name: str) -> Response:
-        kind = _KINDS.get(name.rpartition(".")[2])
-        if name not in files or not kind:
-            raise RefusedError(404, _NOWHERE[404])
-        return Response(files[name], media_type=kind)
+    async def opened(request: Request) -> tuple[Pixels, dict[str, Any]]:
+        size, body = desk.ready().facts.stored_size, await request.body()
 
-    return router
+        def decoded() -> tuple[Pixels, dict[str, Any]]:
+            # Without its name, which the service is not told: a patient's might be in it.
+            found = films.read(body, "", stored_size=size)
+            return found.pixels, shown.film(found)
 
+        return await desk.decoding(decoded)
 
-def _for_page(desk: Desk, settings: Settings) -> APIRouter:
-    router = APIRouter(prefix="/api")
-
-    @router.get("/model")
+    @router.get("/api/model")
     async def model() -> Response:
         return _json(shown.model(desk.ready().facts))
 
-    @router.post("/film", openapi_extra=_FILE)
+    @router.post("/api/film", openapi_extra=_FILE)
     async def film(request: Request) -> Response:
-        facts, body = desk.ready().facts, await request.body()
-
-        def decoded() -> tuple[Pixels, dict[str, Any]]:
-            found = _read(body, facts.stored_size)
-            return found.pixels, shown.film(found)
-
-        with desk.admitted(1, settings.max_films):
+        with desk.admitted(1):
             try:
-                square, picture = await desk.decoding(decoded)
+                square, picture = await opened(request)
             except ImageError as error:
                 return _json({"usable": False, "reason": error.reason, "text": str(error)})
             [answer] = await desk.answers([square])
-        return _json(picture | shown.answer(answer, facts))
+        return _json(picture | shown.answer(answer, desk.ready().facts))
 
-    @router.post("/heat_maps", openapi_extra=_FILE)
+    @router.post("/api/heat_maps", openapi_extra=_FILE)
     async def heat_maps(request: Request) -> Response:
-        facts, body = desk.ready().facts, await request.body()
-
-        def decoded() -> tuple[Pixels, tuple[int, int]]:
-            found = _read(body, facts.stored_size)
-            return found.pixels, found.original.pixels.shape
-
-        with desk.admitted(1, settings.max_films):
+        with desk.admitted(1):
             try:
-                square, shape = await desk.decoding(decoded)
+                square, picture = await opened(request)
             except ImageError as error:
                 raise RefusedError(400, f"this film cannot be used: {error}") from error
-            maps = await desk.heat_maps(square)
+            maps, facts = await desk.heat_maps(square), desk.ready().facts
+            shape = (picture["height"], picture["width"])
             draw = functools.partial(shown.heat_map, facts=facts, shape=shape)
             drawn = await desk.decoding(lambda: list(map(draw, maps)))
         return _json({"maps": dict(zip(facts.findings, drawn, strict=True))})
@@ -151,20 +131,20 @@ def _for_servers(desk: Desk, settings: Settings) -> APIRouter:
         asked = await desk.decoding(lambda: tf_serving.read(body))
         explains = asked.signature == names.EXPLAIN
         most = settings.max_maps if explains else settings.max_films
-        with desk.admitted(len(asked.films), most):
-            decode = functools.partial(_square, size=facts.stored_size)
-            works = [functools.partial(decode, given) for given in asked.films]
-            squares = await asyncio.gather(*map(desk.decoding, works))
-            usable = [square for square in squares if not isinstance(square, ImageError)]
+        if len(asked.films) > most:
+            raise RefusedError(413, f"send {most} films or fewer in one request")
+        with desk.admitted(len(asked.films)):
+            read = functools.partial(tf_serving.decoded, size=facts.stored_size)
+            works = [functools.partial(read, film) for film in asked.films]
+            rows = await asyncio.gather(*map(desk.decoding, works))
+            usable = [row for row in rows if not row.reason]
             if explains:
-                found = [Row(maps=await desk.heat_maps(square)) for square in usable]
+                for row in usable:
+                    row.maps = await desk.heat_maps(row.square)
             else:
-                found = [Row(answer) for answer in await desk.answers(usable)]
-            left = iter(found)
-            rows = [
-                Row(reason=square.reason) if isinstance(square, ImageError) else next(left)
-                for square in squares
-            ]
+                answers = await desk.answers([row.square for row in usable])
+                for row, answer in zip(usable, answers, strict=True):
+                    row.answer = answer
             said = await desk.decoding(lambda: tf_serving.answered(asked, rows, facts))
         return Response(said, media_type=_JSON)
 
@@ -182,22 +162,6 @@ def _for_servers(desk: Desk, settings: Settings) -> APIRouter:
     for path in dict.fromkeys((_MODEL, settings.health_route)):
         router.add_api_route(path, health, methods=["GET"])
     return router
-
-
-def _square(given: Given, size: int) -> Pixels | ImageError:
-    try:
-        if isinstance(given, bytes):
-            return _read(given, size).pixels
-        pixels = tf_serving.pixels(given)
-        image.check_original(pixels)
-        return image.resize(image.square(pixels), size)
-    except ImageError as error:
-        return error
-
-
-def _read(encoded: bytes, size: int) -> films.Film:
-    # The service is not told the file's name, in which a patient's might be.
-    return films.read(encoded, "", stored_size=size)
 
 
 def _json(said: object) -> Response:

@@ -2,10 +2,8 @@
 """Uvicorn's server, with patience that ends and an end that is its own."""
 
 import asyncio
-import contextlib
 import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -57,52 +55,23 @@ class Connection(H11Protocol):
         self._timer = self.loop.call_later(seconds, self.transport.abort)
 
 
-class _Server(uvicorn.Server):
-    """Stops at SIGTERM and Ctrl-C because it is done, not because it failed."""
-
-    stopping: Callable[[], None]
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Takes both signals for the length of a block, and does not raise them again."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self.handle_exit) for number in numbers}
-        # Whoever listened until now would end the process at once.
-        wakeup = signal.set_wakeup_fd(-1)
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(wakeup)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begins to stop; a second Ctrl-C waits for nobody."""
-        self.stopping()
-        super().handle_exit(sig, frame)
-
-
-def server(app: Any, grace: float, stopping: Callable[[], None]) -> uvicorn.Server:
-    """Returns a server that is to be run with a socket.
+class Server(uvicorn.Server):
+    """Stops at SIGTERM and Ctrl-C because it is done, not because it failed.
 
     Args:
         app: ASGI application.
         grace: seconds in which it finishes at the end what it has begun.
         stopping: called when it is asked to stop.
     """
-    config = uvicorn.Config(
-        app,
-        http=Connection,
-        ws="none",
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=round(grace),
-    )
-    made = _Server(config)
-    made.stopping = stopping
-    return made
+
+    def __init__(self, app: Any, grace: float, stopping: Callable[[], None]) -> None:
+        quiet: dict[str, Any] = {"log_config": None, "log_level": "error", "access_log": False}
+        limits: dict[str, Any] = {"http": Connection, "timeout_graceful_shutdown": round(grace)}
+        super().__init__(uvicorn.Config(app, ws="none", server_header=False, **quiet, **limits))
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begins to stop; a second Ctrl-C waits for nobody. Uvicorn would raise both again."""
+        self._stopping()
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True

@@ -51,14 +51,12 @@ class Desk:
         return self.model
 
     @contextlib.contextmanager
-    def admitted(self, films: int, most: int) -> Iterator[None]:
+    def admitted(self, films: int) -> Iterator[None]:
         """Counts films that are being worked on for the length of a block.
 
         Raises:
-            RefusedError: more than `most` in one request, or too many at the moment.
+            RefusedError: they are too many at the moment.
         """
-        if films > most:
-            raise RefusedError(413, f"{films} films are too many for one request: send {most}")
         if self._admitted + films > self._settings.max_waiting:
             raise RefusedError(429, "too many films are waiting: send this again", later=True)
         self._admitted += films
@@ -102,11 +100,9 @@ class Desk:
             except Exception as error:
                 made = error
             for at, future in enumerate(futures):
-                if future.done():
-                    pass
-                elif isinstance(made, Exception):
+                if isinstance(made, Exception) and not future.done():
                     future.set_exception(made)
-                else:
+                elif isinstance(made, Answer) and not future.done():
                     future.set_result(_film(made, at))
 
     async def _call(self, work: Callable[[], _T]) -> _T:

@@ -69,8 +69,12 @@ class Guard:
             logging.error(f"defect: {type(error).__name__} in {at.filename}:{at.lineno}")
             refused = RefusedError(500, "this is a defect of the service: see its log")
         if refused and not status:
-            for message in refusal(refused):
-                await sent(message)
+            headers = [(b"content-type", b"application/json")]
+            headers += [(b"retry-after", b"1")] * refused.later
+            start = {"type": "http.response.start", "status": refused.status, "headers": headers}
+            await sent(start)
+            body = json.dumps({"error": str(refused)}).encode()
+            await sent({"type": "http.response.body", "body": body})
         route = getattr(scope.get("route"), "path", "-")
         spent = 1000 * (time.perf_counter() - began)
         logging.info(f"{scope['method']} {route} {status} {spent:.0f} ms")
@@ -90,10 +94,11 @@ class Guard:
             raise RefusedError(413, f"the body has more than {self._settings.max_body:,} bytes")
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
-        limits, chunks = self._settings, list[bytes]()
+        limits, chunks, waiting = self._settings, list[bytes](), list[Message]()
 
         async def whole() -> Message:
-            return {"type": "http.request", "body": chunks[0]}
+            # Once; who asks again waits for the client to hang up.
+            return waiting.pop() if waiting else await receive()
 
         if scope["method"] == "POST" and self._requests >= limits.max_requests:
             raise RefusedError(429, _BUSY, later=True)
@@ -102,6 +107,7 @@ class Guard:
             late = RefusedError(408, f"the body took more than {limits.body_seconds:g} seconds")
             await _within(limits.body_seconds, self._read(receive, chunks), late)
             chunks[:] = [b"".join(chunks)]  # at once, so that a body is held once
+            waiting.append({"type": "http.request", "body": chunks[0]})
             late = RefusedError(429, _BUSY, later=True)
             await _within(limits.answer_seconds, self._app(scope, whole, send), late)
         finally:
@@ -128,12 +134,3 @@ async def _within(seconds: float, work: Awaitable[None], late: RefusedError) -> 
         await asyncio.wait_for(work, seconds)
     except asyncio.TimeoutError:
         raise late from None
-
-
-def refusal(refused: RefusedError) -> tuple[Message, Message]:
-    """Returns a refusal as what an ASGI application sends."""
-    body = json.dumps({"error": str(refused)}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    headers += [(b"retry-after", b"1")] * refused.later
-    start = {"type": "http.response.start", "status": refused.status, "headers": headers}
-    return start, {"type": "http.response.body", "body": body}

@@ -3,9 +3,11 @@
 
 import ipaddress
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -16,15 +18,14 @@ from preprocessing.contract.process.stopping import GRACE_SECONDS
 from trainer.inference.service.settings import LOOPBACK, Settings
 from trainer.serving.served import Answering
 
-HOST, PORT = "127.0.0.1", 8000
 _PORT, _HEALTH, _PREDICT = "AIP_HTTP_PORT", "AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE"
 
 
 def serve(
     load: Callable[[], Answering],
     *,
-    host: str = HOST,
-    port: int = PORT,
+    host: str,
+    port: int,
     environ: Mapping[str, str] = os.environ,
 ) -> int:
     """Serves a model until SIGTERM or Ctrl-C; returns the exit code, 0.
@@ -38,18 +39,17 @@ def serve(
         environ: the process's environment.
 
     Raises:
-        UsageError: a package is missing, or the address cannot be listened on.
-        ConfigError: Vertex AI's variables have values that cannot be meant.
-        JobError: what loading raises.
+        JobError: a package is missing, the address or a route cannot be used, or loading fails.
     """
     with packages.explained("serve.txt"):
         from trainer.inference.service import app, connections
     if given := environ.get(_PORT, ""):
         host, port = "0.0.0.0", int(given) if given.isdecimal() else -1
     with _listening(host, port) as bound:
-        service = app.create(None, _settings(host, bound, environ))
+        settings = _settings(host, bound, environ)
+        service = app.create(None, settings)
         desk, failures = service.state.desk, list[BaseException]()
-        server = connections.server(service, GRACE_SECONDS, desk.stop)
+        server = connections.Server(service, GRACE_SECONDS, desk.stop)
 
         def prepare() -> None:
             try:
@@ -58,13 +58,22 @@ def serve(
                 failures.append(error)
                 server.should_exit = True
 
-        _announce(bound)
+        _announce(bound, settings)
         # A daemon, which does not keep the process when it is to stop meanwhile.
         threading.Thread(target=prepare, daemon=True).start()
-        server.run(sockets=[bound])
+        _run(server, bound)
     for failure in failures:
         raise failure
     return 0
+
+
+def _run(server: Any, bound: socket.socket) -> None:
+    # From here on the server alone hears signals: who did until now would end the process.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, server.handle_exit)
+    wakeup = signal.set_wakeup_fd(-1)
+    server.run(sockets=[bound])
+    signal.set_wakeup_fd(wakeup)
 
 
 def _warm(model: Answering) -> Answering:
@@ -95,19 +104,15 @@ def _settings(host: str, bound: socket.socket, environ: Mapping[str, str]) -> Se
     for route in (health, predict):
         if not route.startswith("/"):
             raise ConfigError(f"{_HEALTH} or {_PREDICT} is {route}: a route begins with /")
-    hosts = tuple(dict.fromkeys((*LOOPBACK, host.lower()))) if _is_private(bound) else ()
+    private = ipaddress.ip_address(bound.getsockname()[0]).is_loopback
+    hosts = tuple(dict.fromkeys((*LOOPBACK, host.lower()))) if private else ()
     return Settings(hosts=hosts, health_route=health, predict_route=predict)
 
 
-def _is_private(bound: socket.socket) -> bool:
-    return ipaddress.ip_address(bound.getsockname()[0]).is_loopback
-
-
-def _announce(bound: socket.socket) -> None:
+def _announce(bound: socket.socket, settings: Settings) -> None:
     host, port = bound.getsockname()[:2]
-    url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-    log.show(f"serving {url}; Ctrl-C stops it")
-    if _is_private(bound):
+    log.show(f"serving http://{f'[{host}]' if ':' in host else host}:{port}/; Ctrl-C stops it")
+    if settings.hosts:
         log.show("this machine alone can reach it")
         return
     logging.warning(

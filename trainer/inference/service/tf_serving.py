@@ -13,7 +13,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from preprocessing.contract.pictures.image import Pixels
+from preprocessing.contract.pictures import image
+from preprocessing.contract.pictures.image import ImageError, Pixels
+from trainer.inference import films
 from trainer.inference.service.settings import RefusedError
 from trainer.serving import names
 from trainer.serving.facts import Facts
@@ -43,12 +45,20 @@ class Request:
     by_film: bool
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Row:
-    """What is known of a film: an answer of one film, why there is none, or its heat maps."""
+    """What becomes of a film.
 
-    answer: Answer | None = None
+    Attributes:
+        square: canonical picture; of a film that cannot be used, nothing.
+        reason: why it cannot be used, or "".
+        answer: of this film alone.
+        maps: float32 [F, image_size, image_size].
+    """
+
+    square: Pixels
     reason: str = ""
+    answer: Answer | None = None
     maps: Floats | None = None
 
 
@@ -66,12 +76,12 @@ def read(body: bytes) -> Request:
     if not isinstance(signature, str) or signature not in SIGNATURES:
         raise _wrong(f"signature_name is one of {', '.join(SIGNATURES)}")
     name, by_film = SIGNATURES[signature], "instances" in said
-    films = said.get("instances" if by_film else "inputs")
-    if not by_film and isinstance(films, dict):
-        films = films.get(name)
-    if not isinstance(films, list) or not films or (by_film and "inputs" in said):
+    given = said.get("instances" if by_film else "inputs")
+    if not by_film and isinstance(given, dict):
+        given = given.get(name)
+    if not isinstance(given, list) or not given or (by_film and "inputs" in said):
         raise _wrong("give one film or more in either instances or inputs")
-    return Request(signature, [_film(film, name) for film in films], by_film)
+    return Request(signature, [_film(film, name) for film in given], by_film)
 
 
 def _film(said: Any, name: str) -> Given:
@@ -88,12 +98,23 @@ def _film(said: Any, name: str) -> Given:
     raise _wrong(f"each {name} is {form}")
 
 
-def pixels(given: list[Any]) -> Pixels:
-    """Returns pixels that came as numbers, uint8 [height, width].
+def decoded(given: Given, size: int) -> Row:
+    """Reads a film to its canonical picture, uint8 [size, size], or the reason against it.
 
     Raises:
-        RefusedError: they are not a grey picture.
+        RefusedError: its numbers are not a grey picture.
     """
+    try:
+        if isinstance(given, bytes):
+            return Row(films.read(given, "", stored_size=size).pixels)
+        pixels = _pixels(given)
+        image.check_original(pixels)
+        return Row(image.resize(image.square(pixels), size))
+    except ImageError as error:
+        return Row(np.zeros([0, 0], np.uint8), error.reason)
+
+
+def _pixels(given: list[Any]) -> Pixels:
     try:
         found = np.array(given)
     except ValueError:  # rows of several lengths
@@ -106,40 +127,31 @@ def pixels(given: list[Any]) -> Pixels:
 
 def answered(request: Request, rows: list[Row], facts: Facts) -> bytes:
     """Returns the body of the answer."""
-    films = [_outputs(row, facts, request.signature) for row in rows]
-    if request.by_film:
-        said: Any = {"predictions": list(map(_alone, films))}
-    else:
-        said = {"outputs": _alone({name: [film[name] for film in films] for name in films[0]})}
+    made = [_outputs(row, facts, request.signature) for row in rows]
+    columns = {name: [one[name] for one in made] for name in made[0]}
+    said = {"predictions": made} if request.by_film else {"outputs": columns}
     return json.dumps(said, allow_nan=False).encode()
 
 
-def _alone(outputs: dict[str, Any]) -> Any:
-    # A signature's only output comes without its name.
-    return outputs if len(outputs) > 1 else next(iter(outputs.values()))
-
-
 def _outputs(row: Row, facts: Facts, signature: str) -> dict[str, Any]:
+    findings, rules, answer = facts.findings, facts.rules, row.answer
+    made: dict[str, Any] = {names.FINDINGS: findings}
+    made |= {names.USABLE: not row.reason, names.REASON: row.reason}
     if signature == names.EXPLAIN:
-        shape = (len(facts.findings), facts.image_size, facts.image_size)
+        shape = (len(findings), facts.image_size, facts.image_size)
         maps = np.zeros(shape) if row.maps is None else row.maps.astype(np.float64)
         # Without the digits that single precision does not have.
-        return {names.HEAT_MAPS: maps.round(7).tolist()}
-    answer, none = row.answer, [None] * len(facts.findings)
-    made: dict[str, Any] = {
-        names.SCORES: answer.raw[0].tolist() if answer else none,
-        names.FINDINGS: facts.findings,
-        names.USABLE: answer is not None,
-        names.REASON: row.reason,
-    }
+        return made | {names.HEAT_MAPS: maps.round(7).tolist()}
+    unknown = [None] * len(findings)
+    made[names.SCORES] = answer.raw[0].tolist() if answer else unknown
     if facts.calibration:
-        made[names.PROBABILITIES] = answer.best[0].tolist() if answer else none
-    if facts.rules:
-        missing = [[-1] * len(facts.rules)] * len(facts.findings)
-        made[names.FLAGS] = answer.flags[0].tolist() if answer else missing
-        made[names.RULES] = facts.rules
+        made[names.PROBABILITIES] = answer.best[0].tolist() if answer else unknown
+    if rules:
+        made[names.RULES] = rules
+        flags = answer.flags[0].tolist() if answer else [[-1] * len(rules)] * len(findings)
+        made[names.FLAGS] = flags
     if signature == names.DEFAULT:
-        made |= dict(zip(facts.findings, made[names.SCORES], strict=True))
+        made |= dict(zip(findings, made[names.SCORES], strict=True))
     return made
 
 

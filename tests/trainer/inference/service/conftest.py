@@ -54,11 +54,13 @@ def running(service: Any) -> Iterator[httpx.Client]:
     from trainer.inference.service import connections
 
     bound = socket.create_server(("127.0.0.1", 0))
-    server = connections.server(service, 5, lambda: None)
+    server = connections.Server(service, 5, lambda: None)
     thread = threading.Thread(target=lambda: server.run(sockets=[bound]))
     thread.start()
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}") as found:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{bound.getsockname()[1]}", timeout=60
+        ) as found:
             yield found
     finally:
         server.should_exit = True

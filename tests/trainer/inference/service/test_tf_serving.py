@@ -77,6 +77,8 @@ def test_anything_else_is_refused(body: bytes) -> None:
     ],
 )
 def test_pixels_are_rows_of_grey_values(given: list) -> None:
-    np.testing.assert_array_equal(tf_serving.pixels([[0, 255]]), [[0, 255]])
+    grey = np.arange(256).reshape(16, 16)
+    np.testing.assert_array_equal(tf_serving.decoded(grey.tolist(), 16).square, grey)
+    assert tf_serving.decoded([[1] * 20] * 20, 16).reason == "constant"
     with pytest.raises(RefusedError):
-        tf_serving.pixels(given)
+        tf_serving.decoded(given, 16)
