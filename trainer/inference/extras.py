@@ -76,9 +76,9 @@ class Extras:
             return {}
         from trainer.inference.pacs import results
 
-        folder = options.dicom_output
         try:
-            results.write(scored.loaded.encoded, film, answer, 0, maps, facts, folder)
+            encoded, folder = scored.loaded.encoded, options.dicom_output
+            results.write(encoded, film, answer, 0, maps, facts, self._rule, folder)
         except ImageError as error:
             return {rows.DICOM_OUTPUT: error.reason}
         return {rows.DICOM_OUTPUT: "written"}

@@ -16,13 +16,14 @@ from trainer.inference.pacs.source import Source
 from trainer.serving.facts import Facts
 
 
-def build(source: Source, picture: npt.NDArray[np.uint8], facts: Facts) -> Dataset:
+def build(source: Source, picture: npt.NDArray[np.uint8], facts: Facts, rule: str) -> Dataset:
     """Returns the capture.
 
     Args:
         source: the film.
         picture: uint8 [height, width, 3], upright, red first.
         facts: of the model.
+        rule: by which the findings that are drawn were flagged.
     """
     made: Any = SCImage(
         picture,
@@ -33,6 +34,9 @@ def build(source: Source, picture: npt.NDArray[np.uint8], facts: Facts) -> Datas
         study_instance_uid=source.evidence.StudyInstanceUID,
         **report.equipment(source, facts, "SC"),
     )
+    # Another rule draws another picture: that is another instance of the same series.
+    made.SOPInstanceUID = source.uid(facts, f"SC {rule}")
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
     made.update(source.image)
     if not source.is_oriented:
         made.PatientOrientation = None  # taken as upright, which is not known

@@ -25,18 +25,17 @@ _LINE, _NAMED = 22, 6
 _WHITE, _YELLOW = (255, 255, 255), (255, 220, 0)
 
 
-def flagged(answer: "Answer", at: int, facts: Facts) -> list[int]:
-    """Returns the findings that the first rule flags, the most above their prevalence first.
-
-    Without thresholds, all findings.
-    """
+def flagged(answer: "Answer", at: int, facts: Facts, rule: str) -> list[int]:
+    """Returns the findings that a rule flags, all without one, farthest above prevalence first."""
     prevalence = np.array([facts.prevalence.get(name, 1.0) for name in facts.findings])
     order = np.argsort(-answer.best[at] / np.maximum(prevalence, 1e-6), kind="stable")
-    has_rules = answer.flags.shape[2] > 0
-    return [int(n) for n in order if not has_rules or answer.flags[at, n, 0] == 1]
+    chosen = facts.rules.index(rule) if rule else 0
+    return [int(n) for n in order if not rule or answer.flags[at, n, chosen] == 1]
 
 
-def draw(film: Picture, answer: "Answer", at: int, maps: Floats, facts: Facts) -> Picture:
+def draw(
+    film: Picture, answer: "Answer", at: int, maps: Floats, facts: Facts, rule: str
+) -> Picture:
     """Draws a film.
 
     Args:
@@ -45,11 +44,12 @@ def draw(film: Picture, answer: "Answer", at: int, maps: Floats, facts: Facts) -
         at: position of the film in it.
         maps: heat, float32 [F, image_size, image_size], 0 to 1.
         facts: of the model.
+        rule: by which findings are flagged; "" for none.
 
     Returns:
         uint8 [height, width, 3], red first, no side longer than 1024.
     """
-    shown = flagged(answer, at, facts)
+    shown = flagged(answer, at, facts, rule)
     lines = _lines(answer, at, facts, shown)
     below = _LINE * (len(lines) + 1)
     height, width = film.shape

@@ -33,6 +33,7 @@ def write(
     at: int,
     maps: npt.NDArray[np.float32],
     facts: Facts,
+    rule: str,
     folder: str,
 ) -> tuple[str, str]:
     """Writes the structured report and the Secondary Capture of a film.
@@ -46,6 +47,7 @@ def write(
         at: position of the film in it.
         maps: heat of every finding in the film, float32 [F, image_size, image_size], 0 to 1.
         facts: of the model.
+        rule: by which the findings that are drawn are flagged; "" for none.
         folder: to write into, local or in a bucket.
 
     Returns:
@@ -61,10 +63,10 @@ def write(
     if not film.is_dicom:
         raise ImageError("not_dicom", "the film is not DICOM: it has no study to report to")
     origin = source.read(encoded)
-    picture = drawing.draw(film.original.pixels, answer, at, maps, facts)
+    picture = drawing.draw(film.original.pixels, answer, at, maps, facts, rule)
     return (
         _written(folder, "sr", report.build(origin, answer, at, facts)),
-        _written(folder, "sc", capture.build(origin, picture, facts)),
+        _written(folder, "sc", capture.build(origin, picture, facts, rule)),
     )
 
 

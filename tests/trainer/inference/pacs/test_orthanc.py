@@ -91,7 +91,7 @@ def test_report_and_capture_come_back_to_the_study_of_their_film(
         film = films.read(encoded, "a.dcm", stored_size=model.facts.stored_size)
         answer, heat = model.answer(film.pixels[None]), model.heat_maps(film.pixels[None])
         folder = str(tmp_path / f"out{at}")
-        paths = results.write(encoded, film, answer, 0, heat[0], model.facts, folder)
+        paths = results.write(encoded, film, answer, 0, heat[0], model.facts, "", folder)
         made += [pathlib.Path(path).read_bytes() for path in paths]
     stored = [_store(orthanc, content) for content in made]
     assert [one["Status"] for one in stored] == ["Success"] * 4

@@ -23,9 +23,11 @@ STUDY = ("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysi
 def write(answer, maps, facts, tmp_path):
     """Reads a film and writes what is said of it."""
 
-    def run(encoded: bytes, *, facts=facts, answer=answer, at: int = 1, folder=tmp_path):
+    def run(
+        encoded: bytes, *, facts=facts, answer=answer, at: int = 1, rule="youden", folder=tmp_path
+    ):
         film = films.read(encoded, "a.dcm", stored_size=facts.stored_size)
-        return results.write(encoded, film, answer, at, maps, facts, str(folder))
+        return results.write(encoded, film, answer, at, maps, facts, rule, str(folder))
 
     return run
 
@@ -129,7 +131,11 @@ def test_the_same_command_writes_the_same_files(film_file, write, tmp_path, fact
             assert identifier not in one.name
     changed = write(film_file(), facts=dataclasses.replace(facts, step=1), folder=tmp_path / "a")
     assert not set(changed) & set(first)
-    assert len(list((tmp_path / "a").iterdir())) == 4
+    other = write(film_file(), rule="", folder=tmp_path / "a")
+    assert other[0] == first[0] and other[1] != first[1]
+    assert len(list((tmp_path / "a").iterdir())) == 5
+    capture = pydicom.dcmread(other[1])
+    assert capture.file_meta.MediaStorageSOPInstanceUID == capture.SOPInstanceUID
 
 
 def test_nothing_else_of_the_film_is_copied_or_printed(film_file, write, capfd, caplog) -> None:
@@ -197,7 +203,7 @@ def test_no_real_film_does(nih: pathlib.Path, write, errors_of, tmp_path, name: 
 def test_a_picture_without_study_is_refused(facts, answer, maps, tmp_path) -> None:
     film = films.Film(np.zeros((32, 32), np.uint8), None, False)  # type: ignore[arg-type]
     with pytest.raises(films.ImageError, match="no study to report to") as caught:
-        results.write(b"", film, answer, 1, maps, facts, str(tmp_path))
+        results.write(b"", film, answer, 1, maps, facts, "", str(tmp_path))
     assert caught.value.reason == "not_dicom" and not list(tmp_path.iterdir())
 
 
