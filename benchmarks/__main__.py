@@ -13,7 +13,7 @@ import os
 import tempfile
 from collections.abc import Callable
 
-from benchmarks import hosts, input_pipeline, preprocessing, processes, report, training
+from benchmarks import hosts, input_pipeline, prediction, preprocessing, processes, report, training
 from benchmarks.ratio import HEADER, Ratio
 
 
@@ -41,6 +41,7 @@ def main() -> None:
         "input_pipeline": pipeline,
         "training": lambda: training.measure(folder),
         "processes": lambda: processes.measure(folder),
+        "prediction": lambda: prediction.measure(folder),
         "report": report.measure,
     }
     wanted = arguments.only.split(",") if arguments.only else list(parts)

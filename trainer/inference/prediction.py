@@ -73,7 +73,7 @@ def _write(options: Options, found: Found, maker: Maker, parts: Parts) -> None:
         model = load(options)
         more = extras.Extras(options, model, maker.rule)
         with Progress("predicting", total, unit="films", done=done) as progress:
-            for scored in _scored(options, left, model):
+            for scored in scored_films(options, left, model):
                 if scored.answer is None:
                     reason, text = scored.loaded.problem or ("", "")
                     unusable.append((scored.loaded.id, scored.loaded.path, reason, text))
@@ -90,9 +90,10 @@ def _write(options: Options, found: Found, maker: Maker, parts: Parts) -> None:
     parts.finish(_note(options, maker, parts))
 
 
-def _scored(
+def scored_films(
     options: Options, places: Mapping[str, given.Place], model: "Answering"
 ) -> Iterator[Scored]:
+    """Yields films with their answers, read ahead of the model on all cores."""
     facts = model.facts
     keep = bool(options.heatmaps or options.dicom_output)
     read = functools.partial(
@@ -123,7 +124,7 @@ def _show(options: Options, found: Found, maker: Maker) -> None:
     usable = 0
     model = load(options)
     more = extras.Extras(options, model, maker.rule)
-    for scored in _scored(options, found.places, model):
+    for scored in scored_films(options, found.places, model):
         if scored.answer is None:
             log.show(f"{scored.loaded.id} cannot be used: {': '.join(scored.loaded.problem)}\n")
             continue
