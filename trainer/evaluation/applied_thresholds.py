@@ -3,7 +3,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,22 +58,55 @@ def apply(
         test: labels and scores [m], which change no threshold.
         draws: resamples of the test images.
     """
-    thresholds = [choose(*validation, rule) for rule in RULES]
-    before = called_counts(*validation, thresholds).sum(axis=0, dtype=np.float64)
+    thresholds = {rule: choose(*validation, rule) for rule in RULES}
+    reasons = {rule: why_undefined(*validation, rule) for rule in RULES}
+    before = called_counts(*validation, [*thresholds.values()]).sum(axis=0, dtype=np.float64)
+    return _judged(thresholds, reasons, before, test, draws)
+
+
+def apply_given(
+    thresholds: Mapping[str, float | None], test: tuple[Floats, Floats], draws: Resamples
+) -> Applied:
+    """Judges thresholds that were chosen elsewhere, before this test.
+
+    Args:
+        thresholds: by rule; None where the rule found none.
+        test: labels and scores [m].
+        draws: resamples of the test images.
+
+    Returns:
+        As `apply`, but `validation` is None, and `calls_every_image` is said of test.
+    """
+    lacking = "the rule found none where the model's thresholds were chosen"
+    found = {rule: thresholds.get(rule) for rule in RULES}
+    reasons = {rule: lacking if each is None else None for rule, each in found.items()}
+    return _judged(found, reasons, None, test, draws)
+
+
+def _judged(
+    chosen: Mapping[str, float | None],
+    reasons: Mapping[str, str | None],
+    before: Numbers | None,
+    test: tuple[Floats, Floats],
+    draws: Resamples,
+) -> Applied:
+    thresholds = [*chosen.values()]
     columns = called_counts(*test, thresholds)
     after, sums = columns.sum(axis=0, dtype=np.float64), draws.sums(columns)
-    chosen_on, points, drawn = measures(before), measures(after), measures(sums)
+    points, drawn = measures(after), measures(sums)
+    chosen_on = None if before is None else measures(before)
     missing = np.array([threshold is None for threshold in thresholds])
     points[missing] = np.nan
     drawn[:, missing] = np.nan
     drawn[:, :, _of_one_patient(test[0], draws)] = np.nan
-    called = before[2:].reshape(-1, 2)
+    counted = after if before is None else before
+    called = counted[2:].reshape(-1, 2)
     rules = {
         rule: {
             "threshold": threshold,
-            "reason": why_undefined(*validation, rule),
-            "calls_every_image": threshold is not None and bool((called[at] == before[:2]).all()),
-            "validation": None if threshold is None else _plain(chosen_on[at]),
+            "reason": reasons[rule],
+            "calls_every_image": threshold is not None and bool((called[at] == counted[:2]).all()),
+            "validation": None if threshold is None or chosen_on is None else _plain(chosen_on[at]),
             "test": {
                 name: _interval(points[at, column], drawn[:, at, column])
                 for column, name in enumerate(MEASURES)
@@ -82,7 +115,11 @@ def apply(
         }
         for at, (rule, threshold) in enumerate(zip(RULES, thresholds, strict=True))
     }
-    entry = {"validation": _counts(before), "test": _counts(after), "rules": rules}
+    entry = {
+        "validation": None if before is None else _counts(before),
+        "test": _counts(after),
+        "rules": rules,
+    }
     return Applied(entry, points, drawn)
 
 

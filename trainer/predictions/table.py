@@ -3,8 +3,9 @@
 
 One row an image with the columns `id`, `patient`, `split` and, per finding, `label:NAME` (0, 1 or
 empty for unknown) and `score:NAME` (a probability from 0 to 1). CSV, or the same columns as `.npz`
-or `.parquet`. Everything statistical reads this file and nothing else, so a report can be made
-again from it alone, and of anybody's model.
+or `.parquet`. Scores that were calibrated may have `raw:NAME` beside them, the scores before that,
+on which a model's thresholds are. Everything statistical reads this file and nothing else, so a
+report can be made again from it alone, and of anybody's model.
 """
 
 import dataclasses
@@ -23,6 +24,7 @@ from trainer.predictions.rules import SPLITS
 
 LABEL_PREFIX = "label:"
 SCORE_PREFIX = "score:"
+RAW_PREFIX = "raw:"
 _PREFIXES = (LABEL_PREFIX, SCORE_PREFIX)
 _KEYS = ("id", "patient", "split")
 _WHAT = ("predictions file", "evaluate first or name another")
@@ -40,6 +42,7 @@ class Predictions:
         scores: float32 or float64 [n, L], probabilities from 0 to 1.
         findings: the L finding names, in the order of the file.
         ignored_columns: columns of the file that are neither keys, labels nor scores.
+        raw: scores before they were calibrated, likewise, or None.
     """
 
     ids: npt.NDArray[np.str_]
@@ -49,6 +52,7 @@ class Predictions:
     scores: npt.NDArray[np.floating[Any]]
     findings: tuple[str, ...]
     ignored_columns: tuple[str, ...] = ()
+    raw: npt.NDArray[np.floating[Any]] | None = None
 
     def __post_init__(self) -> None:
         """Refuses arrays that do not describe the same rows and findings."""
@@ -73,6 +77,7 @@ class Predictions:
             splits=self.splits[rows],
             labels=self.labels[rows],
             scores=self.scores[rows],
+            raw=None if self.raw is None else self.raw[rows],
         )
 
 
@@ -92,7 +97,9 @@ def read(path: str) -> Predictions:
         raise DataError(f"{path}: there are no rows; write at least one image")
     labels = [numbers(path, LABEL_PREFIX + name, frame, empty_is_nan=True) for name in findings]
     scores = [numbers(path, SCORE_PREFIX + name, frame, empty_is_nan=False) for name in findings]
-    used = {*_KEYS, *(prefix + name for name in findings for prefix in _PREFIXES)}
+    raw = [RAW_PREFIX + name for name in findings if RAW_PREFIX + name in frame]
+    raw = raw if len(raw) == len(findings) else []
+    used = {*_KEYS, *raw, *(prefix + name for name in findings for prefix in _PREFIXES)}
     predictions = Predictions(
         ids=texts(frame, "id"),
         patients=texts(frame, "patient"),
@@ -101,6 +108,9 @@ def read(path: str) -> Predictions:
         scores=np.stack(scores, axis=1),
         findings=findings,
         ignored_columns=tuple(name for name in names(frame) if name not in used),
+        raw=np.stack([numbers(path, name, frame, empty_is_nan=False) for name in raw], axis=1)
+        if raw
+        else None,
     )
     check(predictions, source=path)
     return predictions
@@ -129,6 +139,8 @@ def write(path: str, predictions: Predictions) -> None:
     for position, name in enumerate(predictions.findings):
         columns[LABEL_PREFIX + name] = predictions.labels[:, position]
         columns[SCORE_PREFIX + name] = predictions.scores[:, position]
+        if predictions.raw is not None:
+            columns[RAW_PREFIX + name] = predictions.raw[:, position]
     storage.write_bytes(path, encode(path, columns), private=True)
 
 

@@ -16,7 +16,7 @@ def render(report: dict[str, Any], figures: Iterable[str] = ()) -> str:
         report: what `trainer.report.report.build` returned.
         figures: paths of pictures, relative to the folder of report.md, which shows them.
     """
-    lines = ["# AUC report", _summary(report)]
+    lines = [f"# {frame.title(report)}", _summary(report)]
     lines.append(parts.markdown("Before you quote a number", [Notes(frame.cautions(report))]))
     for name, _, heading, below in frame.content(report):
         lines.append(parts.markdown(heading, below))

@@ -9,6 +9,7 @@ from preprocessing.contract.wording import sentence
 from trainer.report import findings
 from trainer.report.contents import SECTIONS, missing, present
 from trainer.report.parts import Fold, Notes, Part, Words, facts_table
+from trainer.report.source import EXTERNAL
 
 _CAVEATS = ("few_positives", "undefined", "unknown_labels", "dropped_resamples", "no_interval")
 
@@ -43,10 +44,16 @@ def content(report: dict[str, Any]) -> list[Shown]:
     return [by_name[name] for name in (*first, *rest, *last) if name in by_name]
 
 
+def title(report: Mapping[str, Any]) -> str:
+    """Returns what the report calls itself."""
+    return "AUC report: external test" if EXTERNAL in report["context"] else "AUC report"
+
+
 def cautions(report: Mapping[str, Any]) -> list[str]:
     """Returns what is to be known before a number is quoted."""
     notes = notes_of(report)
-    lines = [notes["split"], *(notes[topic] for topic in _CAVEATS if topic in notes)]
+    first = [notes["external"]] if "external" in notes else []
+    lines = [*first, notes["split"], *(notes[topic] for topic in _CAVEATS if topic in notes)]
     if ignored := report["predictions"]["ignored_columns"]:
         lines.append(f"Columns of the predictions file that were not used: {', '.join(ignored)}.")
     return lines
@@ -62,7 +69,7 @@ def _of_the_frame(report: Mapping[str, Any]) -> list[Shown]:
     heading, curves = findings.curves(report)
     areas: list[Part] = [findings.table(report), Words(f"{notes['auc']} {notes['mean']}")]
     limits = [notes.get("phantom") or notes["labels"]]
-    limits += [notes[topic] for topic in ("interval", "validation", "use")]
+    limits += [notes[topic] for topic in ("interval", "validation", "use") if topic in notes]
     absent = [[SECTIONS[name].title, sentence(report[name]["reason"])] for name in missing(report)]
     columns: list[Column | str] = ["Section", Column("Why", "text")]
     why = [Table("Sections that are not here", columns, absent, css="absent", hide_caption=True)]
@@ -92,7 +99,7 @@ def notes_of(report: Mapping[str, Any]) -> dict[str, str]:
 
 def _provenance(report: Mapping[str, Any]) -> list[Part]:
     """What is not known, and the facts by what they are of."""
-    titles = {"manifest": "Data set", "training": "Training run"}
+    titles = {"manifest": "Data set", "training": "Training run", EXTERNAL: "External test"}
     facts: dict[str, Mapping[str, Any]] = {
         "Predictions": report["predictions"],
         "This report": {"schema_version": report["schema_version"], **report["request"]},

@@ -32,6 +32,7 @@ def render(report: dict[str, Any]) -> str:
     ).from_string(_template("report.html.j2"))
     return page.render(
         report=report,
+        title=frame.title(report),
         parts=[parts.html(each.name, each.heading, each.parts) for each in shown],
         contents=shown,
         cautions=frame.cautions(report),

@@ -10,6 +10,9 @@ from trainer.evaluation import intervals
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.table import Predictions
 
+# Key of a context, where the test is an external one of a finished model, of facts of that model:
+# `model`, `step`, `thresholds` (finding -> rule -> threshold on raw scores), `calibration`, more.
+EXTERNAL = "external_test"
 SPLIT_ORDER = ("test", "validation", "train")
 
 
@@ -26,7 +29,8 @@ class Source:
         predictions: one or more splits.
         resamples: of patients, behind every interval; 1 or more.
         seed: of the resamples.
-        context: facts of the run (`manifest`, `training`, `config`), as in report.json.
+        context: facts of the run (`manifest`, `training`, `config`), as in report.json; or of an
+            external test (`EXTERNAL`).
         metadata: age, sex, view and more of images, those of the train split too if known.
         compared: predictions of another model on the same images.
         compared_name: file name of those.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from preprocessing.contract.wording import number
-from trainer.report.source import SPLIT_ORDER
+from trainer.report.source import EXTERNAL, SPLIT_ORDER
 
 FEW_POSITIVES = 100
 
@@ -36,7 +36,9 @@ def notes_on(report: Mapping[str, Any]) -> list[dict[str, str]]:
     """
     resamples = report["request"]["bootstrap_resamples"]
     phantom = _phantom(report)
+    external = report["context"].get(EXTERNAL)
     notes = {
+        **({"external": _external(external)} if external else {}),
         **({"phantom": phantom} if phantom else {}),
         "auc": (
             "The AUC is the chance that an image with the finding gets a higher score than an "
@@ -62,9 +64,33 @@ def notes_on(report: Mapping[str, Any]) -> list[dict[str, str]]:
             "diagnose or to treat."
         ),
     }
+    if external:
+        notes["labels"] = (
+            "How the labels of this external test were made is not known to this report, and so "
+            "not what agreement with them is worth."
+        )
+        del notes["validation"]
     if phantom:
         del notes["labels"]
     return [{"topic": topic, "text": text} for topic, text in (notes | _caveats(report)).items()]
+
+
+def _external(facts: Mapping[str, Any]) -> str:
+    """Says what an external test is, and what is not known of it."""
+    text = (
+        f"External test: a finished model (run {str(facts['model'])[:12] or 'unknown'}, step "
+        f"{facts['step']:,}) on films handed in with labels. Its thresholds and its calibration "
+        "come from the validation split of its own data; nothing was chosen on these films. "
+        "Whether any of these films or patients is among those that the model was made with is "
+        "not known to this report: the exported model holds no names."
+    )
+    kinds = (
+        "films without labels",
+        "labels without a scored film",
+        "findings of the model without labels",
+    )
+    left = [f"{kind}: {facts[kind]}" for kind in kinds if facts[kind] not in ("0", "")]
+    return f"{text} Left out: {'; '.join(left)}." if left else text
 
 
 def _phantom(report: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from trainer.report import controls
 from trainer.report.figures import charts, reliability
 from trainer.report.parts import Fold, Heading, Notes, Part, Words, flagged, unavailable
 from trainer.report.sections.calibration_notes import notes_on
-from trainer.report.source import Source
+from trainer.report.source import EXTERNAL, Source
 
 _FIGURES = {
     "brier": "Brier",
@@ -80,6 +80,14 @@ def _of_split(source: Source, split: str) -> dict[str, described.Described]:
 
 def _post_hoc(source: Source) -> dict[str, Any]:
     """What is fitted on validation; what it does on test, where there is one."""
+    if own := source.context.get(EXTERNAL):
+        calibrated = (
+            "The scores are those that the model gives after its own calibration, which was chosen "
+            "on the validation split of the data that it was made with"
+            if own.get("calibration")
+            else "The model brings no calibration, so that these are its scores as they are"
+        )
+        return unavailable(f"{calibrated}. Nothing was fitted to this external test.")
     if "validation" not in source.splits:
         reason = (
             "Post-hoc calibration was not fitted: the predictions hold no validation split, and "

@@ -15,7 +15,7 @@ from trainer.report import official_split
 from trainer.report.parts import Fold, Notes, Part, facts_table
 from trainer.report.sections import card_facts
 from trainer.report.sections import card_words as words
-from trainer.report.source import Source
+from trainer.report.source import EXTERNAL, Source
 
 _ADULT = 18
 _NAME = "ChestX-ray14"
@@ -69,6 +69,7 @@ def _groups(
     return [
         _group("Intended use", words.INTENDED),
         _group("Out of scope", words.OUT_OF_SCOPE),
+        _group("External test", rows=card_facts.external(source)),
         _group("Model", rows=card_facts.model(source, training)),
         _group("Data", rows=card_facts.data(manifest, of_chestxray14)),
         _group(
@@ -130,7 +131,11 @@ def _evaluation(source: Source) -> dict[str, Any]:
     return {
         "figures": "AUC, average precision, sensitivity, specificity and more, each in its section",
         "intervals": f"95%, {source.resamples:,} resamples of patients, seed {source.seed}",
-        "thresholds": "chosen on validation, never on test, where both splits are here",
+        "thresholds": (
+            "the model's own, chosen before this external test"
+            if EXTERNAL in source.context
+            else "chosen on validation, never on test, where both splits are here"
+        ),
         "compared with": source.compared_name,
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 from trainer.report.official_split import list_sha256
 from trainer.report.parts import flatten
 from trainer.report.sections import card_words as words
-from trainer.report.source import Source
+from trainer.report.source import EXTERNAL, Source
 
 Facts = dict[str, Any]
 
@@ -25,6 +25,19 @@ def is_phantom(source: Source) -> bool:
 def mapping(value: Any) -> Mapping[str, Any]:
     """Returns the value if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}
+
+
+def external(source: Source) -> Facts:
+    """Returns which model an external test is of; nothing for another report."""
+    own = facts_of(source, EXTERNAL)
+    if not own:
+        return {}
+    return {
+        "model (identity of its run)": own.get("model"),
+        "step": own.get("step"),
+        "thresholds and calibration": "from the validation split of the model's own data",
+        "films or patients that it was made with": "not known whether any is among these",
+    }
 
 
 def lists(source: Source, identity: Mapping[str, Any], manifest: Mapping[str, Any]) -> Facts:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The section on thresholds: chosen on validation, judged on test.
 
+An external test judges the model's own thresholds instead, on its scores before calibration.
+
 In report.json `findings.NAME.rules.RULE` holds `threshold` (None with a `reason`), the measures on
 `validation` as numbers, those on `test` as intervals, and `at_prevalence.ppv` and `.npv` as lists
 along `prevalences`. `mean.RULE` holds means over findings; `findings` in it says of how many.
@@ -14,12 +16,21 @@ import numpy as np
 
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import number, words
-from trainer.evaluation.applied_thresholds import PREVALENCES, apply, at_half, means
+from trainer.evaluation.applied_thresholds import (
+    PREVALENCES,
+    Applied,
+    apply,
+    apply_given,
+    at_half,
+    means,
+)
+from trainer.evaluation.auc import Floats
 from trainer.evaluation.operating_points import MEASURES, RULES, predictive_values
+from trainer.predictions.table import Predictions
 from trainer.report import controls
 from trainer.report.figures import charts
 from trainer.report.parts import Fold, Heading, Notes, Part, flagged, unavailable
-from trainer.report.source import Source
+from trainer.report.source import EXTERNAL, Source
 
 _COLUMNS = {
     "sensitivity": ("Sensitivity", ".3f"),
@@ -31,11 +42,21 @@ _COLUMNS = {
     "lr_negative": ("LR\N{MINUS SIGN}", ".2f"),
     "alerts_per_1000": ("Alerts per 1,000", ".0f"),
 }
+_OWN = "the model's own validation"
 # The rule whose PPV is drawn: its sensitivity and specificity weigh alike.
 _DRAWN_RULE = "youden"
-_FIXED = (
+_CHOSEN = (
     "An image is called at a score of at least the threshold. Every threshold was chosen on the "
     "validation split alone and applied to the test split as it is: no test label took part.",
+    "Validation figures are those that the threshold was chosen by and so flatter. What changes "
+    "from validation to test is the shift that a threshold has to bear on new patients.",
+)
+_GIVEN = (
+    "An image is called where the model's score before calibration is at least the threshold. The "
+    "thresholds are the model's own: they were chosen on the validation split of the data that it "
+    "was made with and are applied to this external test as they are: no label of it took part.",
+)
+_FIXED = (
     "Sensitivity: the share of images with the finding that are called. Specificity: the share of "
     "images without it that are not called. PPV: the share of called images that have the finding. "
     "NPV: the share of the others that do not have it. F1: the harmonic mean of sensitivity and "
@@ -43,8 +64,6 @@ _FIXED = (
     "finding. Alerts: called images among 1,000 images of the test split.",
     "The intervals come from drawing the patients of the test split again with the threshold held "
     "fixed. The luck of the validation patients, on whom it was chosen, is not in them.",
-    "Validation figures are those that the threshold was chosen by and so flatter. What changes "
-    "from validation to test is the shift that a threshold has to bear on new patients.",
     "PPV, NPV, F1 and alerts hold for the prevalence of the test split. The values at other "
     "prevalences suppose that sensitivity and specificity stay as they are, which is rarely so: "
     "where a finding is rarer it is commonly milder too.",
@@ -57,8 +76,10 @@ def build(source: Source) -> dict[str, Any]:
     """Returns the thresholds of every finding and rule, and what they do on the test split.
 
     Args:
-        source: needs a validation and a test split.
+        source: needs a validation and a test split, or the thresholds of an external test.
     """
+    if given := source.context.get(EXTERNAL, {}).get("thresholds"):
+        return _external(source, given)
     if "validation" not in source.splits or "test" not in source.splits:
         return unavailable(_reason(source.splits))
     validation, test = source.rows("validation"), source.rows("test")
@@ -70,18 +91,37 @@ def build(source: Source) -> dict[str, Any]:
         )
         for position in range(len(test.findings))
     ]
+    return _section("validation", test, test.scores, applied)
+
+
+def _external(source: Source, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What thresholds do that were chosen before this test."""
+    test = source.rows("test")
+    scores = test.scores if test.raw is None else test.raw
+    columns = zip(test.findings, test.labels.T, scores.T, strict=True)
+    applied = [
+        apply_given(given.get(name, {}), (labels, of_finding), source.draws("test"))
+        for name, labels, of_finding in columns
+    ]
+    return _section(_OWN, test, scores, applied)
+
+
+def _section(
+    chosen_on: str, test: Predictions, scores: Floats, applied: Sequence[Applied]
+) -> dict[str, Any]:
     section: dict[str, Any] = {
         "available": True,
-        "chosen_on": "validation",
+        "chosen_on": chosen_on,
         "applied_to": "test",
         "rules": dict(RULES),
         "measures": list(MEASURES),
         "prevalences": list(PREVALENCES),
         "findings": {name: one.entry for name, one in zip(test.findings, applied, strict=True)},
         "mean": means(applied),
-        "at_half": at_half(test.labels, test.scores, test.findings),
+        "at_half": at_half(test.labels, scores, test.findings),
     }
-    return section | {"notes": [*_found(section), *_FIXED]}
+    fixed = (*(_GIVEN if chosen_on == _OWN else _CHOSEN), *_FIXED)
+    return section | {"notes": [*_found(section), *fixed]}
 
 
 def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
@@ -174,12 +214,18 @@ def _below_target(entry: Mapping[str, Any]) -> bool:
 
 
 def _measures(section: Mapping[str, Any], rule: str) -> Table:
-    before = [
-        Column(f"{each}, validation", css="validation") for each in ("Sensitivity", "Specificity")
-    ]
+    own = section["chosen_on"] == _OWN
+    before = (
+        []
+        if own
+        else [
+            Column(f"{each}, validation", css="validation")
+            for each in ("Sensitivity", "Specificity")
+        ]
+    )
     return Table(
-        f"Thresholds for {section['rules'][rule]}, chosen on validation, and what they do on test, "
-        "with 95% intervals.",
+        f"Thresholds for {section['rules'][rule]}, chosen on {section['chosen_on']}, and what they "
+        "do on test, with 95% intervals.",
         [
             *("Finding", "Positives", "Threshold"),
             *before,
@@ -190,19 +236,19 @@ def _measures(section: Mapping[str, Any], rule: str) -> Table:
                 flagged(name, "calls every image", entry["rules"][rule]["calls_every_image"]),
                 numeric(entry["test"]["positives"], ","),
                 numeric(entry["rules"][rule]["threshold"], "#.4g"),
-                *_cells(entry["rules"][rule], section["measures"]),
+                *_cells(entry["rules"][rule], section["measures"], own=own),
             ]
             for name, entry in section["findings"].items()
         ],
-        [["Mean", "", "", *_cells(section["mean"][rule], section["measures"])]],
+        [["Mean", "", "", *_cells(section["mean"][rule], section["measures"], own=own)]],
         sortable=True,
     )
 
 
-def _cells(found: Mapping[str, Any], keys: Sequence[str]) -> list[Cell]:
+def _cells(found: Mapping[str, Any], keys: Sequence[str], *, own: bool) -> list[Cell]:
     before = found["validation"] or {}
     return [
-        *(numeric(before.get(key)) for key in ("sensitivity", "specificity")),
+        *(numeric(before.get(key)) for key in ("sensitivity", "specificity") if not own),
         *(interval(found["test"][key], _COLUMNS[key][1]) for key in keys),
     ]
 

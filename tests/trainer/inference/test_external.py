@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""An external test judges the model's own thresholds and calibration, and says that it is one."""
+
+import json
+import pathlib
+from importlib import resources
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from preprocessing.contract.errors import DataError
+from trainer.evaluation import recalibration
+from trainer.inference import external
+from trainer.predictions import table
+from trainer.serving.facts import Facts
+
+FINDINGS = ("Mass", "Edema", "Other")
+PLATT = {"method": "platt", "intercept": -1.5, "slope": 0.7}
+FACTS = Facts(
+    folder="/model",
+    findings=FINDINGS,
+    stored_size=40,
+    image_size=32,
+    crop_fraction=0.875,
+    prevalence=dict.fromkeys(FINDINGS, 0.2),
+    thresholds={
+        name: {"youden": 0.5, "max_f1": 0.6, "sensitivity_90": 0.25, "specificity_90": None}
+        for name in FINDINGS
+    },
+    calibration=dict.fromkeys(FINDINGS, PLATT),
+    identity="ab" * 32,
+    step=70,
+)
+ROWS = 60
+
+
+@pytest.fixture
+def scored(tmp_path: pathlib.Path) -> dict[str, Any]:
+    """Predictions as cxr14-predict writes them, in a folder below, and the true labels."""
+    generator = np.random.default_rng(2)
+    labels = (generator.random((ROWS, 3)) < 0.4).astype(int)
+    raw = np.round(np.clip(0.3 * labels + generator.random((ROWS, 3)) * 0.7, 0.01, 0.99), 2)
+    lines = ["id,patient,split,warnings," + ",".join(f"score:{n},raw:{n}" for n in FINDINGS)]
+    for row in range(ROWS):
+        chances = recalibration.apply(PLATT, raw[row])
+        cells = [f"{c:.9g},{r}" for c, r in zip(chances, raw[row], strict=True)]
+        lines.append(f"films/{row:03d}.png,films/{row:03d}.png,test,," + ",".join(cells))
+    path = tmp_path / "predictions.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return {"path": str(path), "labels": labels, "raw": raw}
+
+
+def write_labels(folder: pathlib.Path, labels: np.ndarray) -> str:
+    """Without folders or suffixes; one film without a row, one row without a film, two unknown."""
+    lines = ["Image Index,patient,remark,Mass,Edema"]
+    for row in range(ROWS - 1):
+        mass = "" if row < 2 else labels[row, 0]
+        lines.append(f"{row:03d},P{row // 2},x,{mass},{labels[row, 1]}")
+    path = folder / "labels.csv"
+    path.write_text("\n".join([*lines, "elsewhere,P99,x,1,0"]) + "\n")
+    return str(path)
+
+
+def test_the_models_own_thresholds_are_judged_on_its_raw_scores(
+    scored: dict[str, Any], tmp_path: pathlib.Path
+) -> None:
+    path = write_labels(tmp_path, scored["labels"])
+    out = f"{tmp_path}/out"
+    made = external.report(scored["path"], path, FACTS, out, resamples=20)
+    points = made["operating_points"]
+    assert points["available"] and points["chosen_on"] == "the model's own validation"
+    known = slice(2, ROWS - 1)
+    truth, called = scored["labels"][known, 0] == 1, scored["raw"][known, 0] >= 0.5
+    rules = points["findings"]["Mass"]["rules"]
+    assert rules["youden"]["test"]["sensitivity"]["value"] == pytest.approx(called[truth].mean())
+    assert rules["youden"]["test"]["specificity"]["value"] == pytest.approx(
+        1 - called[~truth].mean()
+    )
+    assert rules["youden"]["test"]["sensitivity"]["low"] is not None
+    assert rules["youden"]["threshold"] == 0.5
+    assert rules["specificity_90"]["threshold"] is None
+    assert points["mean"]["youden"]["validation"]["sensitivity"] is None
+    # Calibrated scores are what calibration is judged on.
+    mean = recalibration.apply(PLATT, scored["raw"][: ROWS - 1, 1]).mean()
+    assert made["calibration"]["findings"]["Edema"]["test"]["mean_score"] == pytest.approx(mean)
+
+
+def test_the_report_says_that_it_is_external_and_what_was_left_out(
+    scored: dict[str, Any], tmp_path: pathlib.Path
+) -> None:
+    path = write_labels(tmp_path, scored["labels"])
+    made = external.report(scored["path"], path, FACTS, f"{tmp_path}/out", resamples=20)
+    schema = resources.files("trainer.report") / "templates" / "report.schema.json"
+    jsonschema.validate(made, json.loads(schema.read_text()))
+    context = made["context"]["external_test"]
+    assert context["films without labels"] == "1, films/059.png"
+    assert context["labels without a scored film"] == "1, elsewhere"
+    assert context["findings of the model without labels"] == "Other"
+    assert context["columns of the labels that were not used"] == ["remark"]
+    assert made["predictions"]["ignored_columns"] == []
+    assert made["splits"]["test"]["patients"] == 30
+    page = (tmp_path / "out/report/report.html").read_text()
+    text = (tmp_path / "out/report/report.md").read_text()
+    assert text.startswith("# AUC report: external test")
+    for words in ("run abababababab, step 70", "not known to this report", "the model's own"):
+        assert words in text, words
+        assert words.replace("'", "&#39;") in page, words
+    for words in (
+        "Quote the test AUC",
+        "labels of ChestX-ray14 were mined",
+        "chosen on validation,",
+    ):
+        assert words not in text, words
+    assert table.read(f"{tmp_path}/out/predictions.csv").raw is not None
+
+
+def test_a_data_entry_file_is_complete_and_brings_the_patients(
+    scored: dict[str, Any], tmp_path: pathlib.Path
+) -> None:
+    header = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Sex"
+    rows = [
+        f"{row:03d}.png,{'Mass' if mass else 'No Finding'},0,{row},50,{'MF'[row % 2]}"
+        for row, (mass, *_) in enumerate(scored["labels"])
+    ]
+    path = tmp_path / "entry.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    labels = external.read_labels(str(path), FACTS)
+    # Edema is one of the fourteen, so that it is absent; of Other the file cannot know.
+    assert labels.findings == ("Mass", "Edema")
+    assert (labels.values[:, 1] == 0).all()
+    made = external.report(scored["path"], str(path), FACTS, f"{tmp_path}/out", resamples=20)
+    assert made["subgroups"]["available"]
+    assert made["splits"]["test"]["findings"]["Edema"]["auc"]["value"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("id,Heart\n1,0\n", "no column is a finding of the model: name columns Mass, Edema, Other"),
+        ("film,Mass\n1,0\n", "no column id or Image Index"),
+        ("id,Mass\n", "a header but no row"),
+        ("id,Mass\n1,2\n", "2 in row 1 .* is not a label"),
+        ("id,Mass\n1,yess\n", "'yess' in row 1 .* is not a label"),
+        ("id,Mass\na.png,1\na.dcm,0\n", "film 'a.dcm' is in more than one row"),
+        ("", "the file is empty"),
+    ],
+)
+def test_a_wrong_file_is_refused_before_anything_is_scored(
+    tmp_path: pathlib.Path, text: str, words: str
+) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=words):
+        external.read_labels(str(path), FACTS)
+
+
+def test_labels_of_other_films_are_refused(scored: dict[str, Any], tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("id,Mass\nother,1\n")
+    with pytest.raises(DataError, match="films are called as 'films/000.png', the rows as 'other'"):
+        external.report(scored["path"], str(path), FACTS, f"{tmp_path}/out")
+
+
+def test_films_of_one_name_in_two_folders_are_not_confused() -> None:
+    ids = np.array(["a/1.png", "b/1.png", "c/2.png"])
+    assert external._joined(ids, np.array(["a/1", "2"])).tolist() == [0, -1, 1]
+    assert external._joined(ids, np.array(["x/2", "y/2"])).tolist() == [-1, -1, -1]
