@@ -3,10 +3,11 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -28,7 +29,7 @@ from trainer.data import dataset, integrity, metadata_of_shards
 from trainer.distribution import agreement, runtime
 from trainer.explanation import heat_maps
 from trainer.predictions import table
-from trainer.report import serving
+from trainer.report import model_card, serving
 from trainer.run import Run
 from trainer.runfolder import notes
 from trainer.serving import export, familiarity_fit, names
@@ -165,7 +166,10 @@ def export_best(run: Run) -> str:
     network = run.build(pretrained=False, distributed=False)
     step, auc = checkpoints.restore_best(run.output, network.network)
     report = storage.join(run.output, notes.REPORT)
-    chosen = _chosen_on_validation(report)
+    card = functools.partial(
+        model_card.text, run.manifest, identity=run.identity, step=step, auc=auc
+    )
+    chosen = _chosen_on_validation(report, card)
     familiarity, about_familiarity = familiarity_fit.fit(run, network)
     served = Serving(
         network,
@@ -200,13 +204,15 @@ def export_best(run: Run) -> str:
     return folder
 
 
-def _chosen_on_validation(report: str) -> dict[str, str]:
-    """Returns a report and the files that a SavedModel takes along of it; empty without one."""
+def _chosen_on_validation(report: str, card: Callable[..., str]) -> dict[str, str]:
+    """Returns a report, the files that a SavedModel takes along of it, and the model's card."""
     if not storage.exists(report):
-        return {}
+        return {model_card.NAME: card(None)}
     try:
         text = storage.read_text(report)
-        return {"report.json": text, **serving.assets(json.loads(text))}
+        content = json.loads(text)
+        kept = {"report.json": text, **serving.assets(content)}
+        return kept | {model_card.NAME: card(content)}
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{report} is damaged: make it again (--mode=report)") from error
 

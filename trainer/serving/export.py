@@ -9,7 +9,7 @@ from absl import logging
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
 from trainer.checkpoints import bundle
-from trainer.serving import golden, model_folder, served
+from trainer.serving import golden, model_folder, served, warmup
 from trainer.serving.names import EXTRA
 from trainer.serving.signatures import Serving
 
@@ -17,7 +17,7 @@ FOLDER = "saved_model"
 
 
 def export(output: str, serving: Serving, *, manifest: Manifest, assets: Mapping[str, str]) -> str:
-    """Writes the SavedModel of a run, and its golden pair.
+    """Writes the SavedModel of a run, its golden pair and the requests that warm a server up.
 
     The note of an earlier export goes first: until the new one is written, nothing here is whole.
 
@@ -48,7 +48,8 @@ def export(output: str, serving: Serving, *, manifest: Manifest, assets: Mapping
         findings=manifest.findings,
         stored_size=manifest.stored_size,
     )
+    beside = pair | {warmup.NAME: warmup.requests(pair[golden.PICTURE])}
     texts = {name: text.encode() for name, text in assets.items()}
-    for name, content in (texts | pair).items():
+    for name, content in (texts | beside).items():
         storage.write_bytes(storage.join(folder, EXTRA, name), content)
     return folder

@@ -172,6 +172,8 @@ def test_the_folder_holds_where_the_network_comes_from(
         "export.json",
         "golden.png",
         "golden.json",
+        "tf_serving_warmup_requests",
+        "model_card.md",
     }
     text = (extra / "manifest.json").read_text()
     assert manifests.from_json(text, origin="asset") == data_set.manifest
