@@ -48,6 +48,8 @@ _DRAWN_RULE = "youden"
 _CHOSEN = (
     "An image is called at a score of at least the threshold. Every threshold was chosen on the "
     "validation split alone and applied to the test split as it is: no test label took part.",
+)
+_FLATTERS = (
     "Validation figures are those that the threshold was chosen by and so flatter. What changes "
     "from validation to test is the shift that a threshold has to bear on new patients.",
 )
@@ -64,6 +66,8 @@ _FIXED = (
     "finding. Alerts: called images among 1,000 images of the test split.",
     "The intervals come from drawing the patients of the test split again with the threshold held "
     "fixed. The luck of the validation patients, on whom it was chosen, is not in them.",
+)
+_LIMITS = (
     "PPV, NPV, F1 and alerts hold for the prevalence of the test split. The values at other "
     "prevalences suppose that sensitivity and specificity stay as they are, which is rarely so: "
     "where a finding is rarer it is commonly milder too.",
@@ -120,8 +124,9 @@ def _section(
         "mean": means(applied),
         "at_half": at_half(test.labels, scores, test.findings),
     }
-    fixed = (*(_GIVEN if chosen_on == _OWN else _CHOSEN), *_FIXED)
-    return section | {"notes": [*_found(section), *fixed]}
+    own = chosen_on == _OWN
+    before = (*_GIVEN, *_FIXED) if own else (*_CHOSEN, *_FIXED, *_FLATTERS)
+    return section | {"notes": [*_found(section), *before, *_LIMITS]}
 
 
 def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
