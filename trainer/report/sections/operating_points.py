@@ -30,6 +30,7 @@ from trainer.predictions.table import Predictions
 from trainer.report import controls
 from trainer.report.figures import charts
 from trainer.report.parts import Fold, Heading, Notes, Part, flagged, unavailable
+from trainer.report.sections import operating_points_words as words_of
 from trainer.report.source import EXTERNAL, Source
 
 _COLUMNS = {
@@ -45,35 +46,6 @@ _COLUMNS = {
 _OWN = "the model's own validation"
 # The rule whose PPV is drawn: its sensitivity and specificity weigh alike.
 _DRAWN_RULE = "youden"
-_CHOSEN = (
-    "An image is called at a score of at least the threshold. Every threshold was chosen on the "
-    "validation split alone and applied to the test split as it is: no test label took part.",
-)
-_FLATTERS = (
-    "Validation figures are those that the threshold was chosen by and so flatter. What changes "
-    "from validation to test is the shift that a threshold has to bear on new patients.",
-)
-_GIVEN = (
-    "An image is called where the model's score before calibration is at least the threshold. The "
-    "thresholds are the model's own: they were chosen on the validation split of the data that it "
-    "was made with and are applied to this external test as they are: no label of it took part.",
-)
-_FIXED = (
-    "Sensitivity: the share of images with the finding that are called. Specificity: the share of "
-    "images without it that are not called. PPV: the share of called images that have the finding. "
-    "NPV: the share of the others that do not have it. F1: the harmonic mean of sensitivity and "
-    "PPV. LR+ and LR\N{MINUS SIGN}: by how much a call, or none, multiplies the odds of the "
-    "finding. Alerts: called images among 1,000 images of the test split.",
-    "The intervals come from drawing the patients of the test split again with the threshold held "
-    "fixed. The luck of the validation patients, on whom it was chosen, is not in them.",
-)
-_LIMITS = (
-    "PPV, NPV, F1 and alerts hold for the prevalence of the test split. The values at other "
-    "prevalences suppose that sensitivity and specificity stay as they are, which is rarely so: "
-    "where a finding is rarer it is commonly milder too.",
-    "No rule weighs what a missed finding costs against what a false alarm costs: none is a "
-    "recommendation for use.",
-)
 
 
 def build(source: Source) -> dict[str, Any]:
@@ -125,8 +97,12 @@ def _section(
         "at_half": at_half(test.labels, scores, test.findings),
     }
     own = chosen_on == _OWN
-    before = (*_GIVEN, *_FIXED) if own else (*_CHOSEN, *_FIXED, *_FLATTERS)
-    return section | {"notes": [*_found(section), *before, *_LIMITS]}
+    before = (
+        (*words_of.GIVEN, *words_of.FIXED)
+        if own
+        else (*words_of.CHOSEN, *words_of.FIXED, *words_of.FLATTERS)
+    )
+    return section | {"notes": [*_found(section), *before, *words_of.LIMITS]}
 
 
 def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
