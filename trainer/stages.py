@@ -166,9 +166,8 @@ def export_best(run: Run) -> str:
     network = run.build(pretrained=False, distributed=False)
     step, auc = checkpoints.restore_best(run.output, network.network)
     report = storage.join(run.output, notes.REPORT)
-    card = functools.partial(
-        model_card.text, run.manifest, identity=run.identity, step=step, auc=auc
-    )
+    about = {"identity": run.identity, "step": step, "auc": auc}
+    card = functools.partial(model_card.text, run.manifest, **about)
     chosen = _chosen_on_validation(report, card)
     familiarity, about_familiarity = familiarity_fit.fit(run, network)
     served = Serving(
@@ -184,8 +183,7 @@ def export_best(run: Run) -> str:
     assets = {
         manifests.NAME: manifests.to_json(run.manifest),
         notes.CONFIG: settings.to_yaml(run.config),
-        **chosen,
-        names.FAMILIARITY: about_familiarity,
+        **(chosen | {names.FAMILIARITY: about_familiarity}),
     }
     run.guard()
     folder = export.export(run.output, served, manifest=run.manifest, assets=assets)

@@ -86,14 +86,10 @@ def read_labels(path: str, facts: Facts) -> Labels:
             f"{', '.join(facts.findings[:_SHOWN])} and so on, as the model does"
         )
     columns = [numbers(path, name, frame, empty_is_nan=True) for name in found]
-    labels = Labels(
-        ids=texts(frame, "id"),
-        patients=texts(frame, "patient") if "patient" in frame else None,
-        findings=tuple(found),
-        values=np.stack(columns, axis=1).astype(np.float32),
-        ignored=() if whole else tuple({*names(frame)} - {*found, "id", "patient"}),
-        is_data_entry=whole,
-    )
+    patients = texts(frame, "patient") if "patient" in frame else None
+    values = np.stack(columns, axis=1).astype(np.float32)
+    ignored = () if whole else tuple({*names(frame)} - {*found, "id", "patient"})
+    labels = Labels(texts(frame, "id"), patients, tuple(found), values, ignored, whole)
     for problem in _problems(labels):
         raise DataError(f"{path}: {problem}")
     return labels
@@ -137,53 +133,58 @@ def report(
         DataError: a file cannot be used, or no film has a label.
     """
     labels = read_labels(labels_path, facts)
+    made, left_out = _labelled(predictions_path, labels_path, labels)
+    path = storage.join(output_folder, "predictions.csv")
+    table.write(path, made)
+    return reports.from_files(
+        Inputs(path, labels_path if labels.is_data_entry else ""),
+        output=output_folder,
+        context={EXTERNAL: _context(facts, labels) | left_out},
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def _labelled(
+    predictions_path: str, labels_path: str, labels: Labels
+) -> tuple[table.Predictions, dict[str, str]]:
+    """Joins predictions and labels; says too which films and which labels were left out."""
     frame = frame_of(predictions_path, given_file.read(predictions_path, "predictions file"))
-    rows = _joined(texts(frame, "id"), labels.ids)
+    ids = texts(frame, "id")
+    rows = _joined(ids, labels.ids)
     has = rows >= 0
     if not has.any():
         raise DataError(
             f"{labels_path}: no row is of a film that was scored: films are called as "
-            f"{str(frame['id'][0])!r}, the rows as {str(labels.ids[0])!r}"
+            f"{str(ids[0])!r}, the rows as {str(labels.ids[0])!r}"
         )
     taken, patients = rows[has], texts(frame, "patient")[has]
     if labels.patients is not None:
         named = labels.patients[taken]
         known = [not people.is_missing(name) for name in named.tolist()]
         patients = np.where(known, named, patients)
-    scores, raw = (
-        np.stack(
-            [
-                numbers(predictions_path, f"{prefix}{name}", frame, empty_is_nan=False)
-                for name in labels.findings
-            ],
-            axis=1,
-        )[has]
-        for prefix in (table.SCORE_PREFIX, table.RAW_PREFIX)
-    )
-    path = storage.join(output_folder, "predictions.csv")
+
+    def of_model(prefix: str) -> npt.NDArray[np.floating[Any]]:
+        columns = [
+            numbers(predictions_path, prefix + name, frame, empty_is_nan=False)[has]
+            for name in labels.findings
+        ]
+        return np.stack(columns, axis=1)
+
     made = table.Predictions(
-        ids=texts(frame, "id")[has],
+        ids=ids[has],
         patients=patients,
         splits=np.full(len(taken), "test"),
         labels=labels.values[taken],
-        scores=scores,
+        scores=of_model(table.SCORE_PREFIX),
         findings=labels.findings,
-        raw=raw,
+        raw=of_model(table.RAW_PREFIX),
     )
-    table.write(path, made)
     lacking = np.setdiff1d(np.arange(len(labels.ids)), taken)
-    context = _context(facts, labels) | {
-        "films without labels": _counted(texts(frame, "id")[~has]),
+    return made, {
+        "films without labels": _counted(ids[~has]),
         "labels without a scored film": _counted(labels.ids[lacking]),
     }
-    metadata = labels_path if labels.is_data_entry else ""
-    return reports.from_files(
-        Inputs(path, metadata),
-        output=output_folder,
-        context={EXTERNAL: context},
-        resamples=resamples,
-        seed=seed,
-    )
 
 
 def _context(facts: Facts, labels: Labels) -> dict[str, Any]:
