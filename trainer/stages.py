@@ -166,7 +166,7 @@ def export_best(run: Run) -> str:
     network = run.build(pretrained=False, distributed=False)
     step, auc = checkpoints.restore_best(run.output, network.network)
     report = storage.join(run.output, notes.REPORT)
-    about = {"identity": run.identity, "step": step, "auc": auc}
+    about: dict[str, Any] = {"identity": run.identity, "step": step, "auc": auc}
     card = functools.partial(model_card.text, run.manifest, **about)
     chosen = _chosen_on_validation(report, card)
     familiarity, about_familiarity = familiarity_fit.fit(run, network)
