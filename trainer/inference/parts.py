@@ -99,7 +99,10 @@ class Parts:
         for part in self._parts():
             self.done |= {row["id"] for row in part["rows"]}
             self.done |= {row[0] for row in part["unusable"]}
-            self._count += 1
+        # Behind the last one, as one that was lost leaves a gap.
+        names = [storage.basename(path) for path in self._paths()]
+        numbers = [int(name[5:11]) for name in names if name != _NOTE]
+        self._count = max(numbers, default=-1) + 1
 
     def add(self, made: Sequence[Row], unusable: Sequence[Unusable]) -> None:
         """Writes a part; what it holds is finished from then on."""
@@ -160,10 +163,10 @@ def _json(path: str) -> dict[str, Any]:
         value = json.loads(storage.read_bytes(path))
     except FileNotFoundError:
         return {}
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is corrupt: start again with --overwrite") from error
+    except (ValueError, RecursionError):
+        value = None
     if not isinstance(value, dict):
-        raise DataError(f"{path} is corrupt: start again with --overwrite")
+        raise DataError(f"{path} is corrupt: delete it and start again with --overwrite")
     return value
 
 

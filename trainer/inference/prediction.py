@@ -42,7 +42,8 @@ def run(options: Options, stops: StopRequests) -> None:
     rule = rows.rule_of(facts, options.rule)
     extras.check(options, facts)
     if options.labels:
-        from trainer.inference import external  # type: ignore[attr-defined, unused-ignore]
+        from trainer.inference import external
+        from trainer.report import report as reports
 
         external.read_labels(options.labels, facts)
     key = pseudonyms.read_key(options.pseudonym_key_file) if options.pseudonym_key_file else b""
@@ -61,7 +62,9 @@ def run(options: Options, stops: StopRequests) -> None:
     _say_end(parts)
     if options.labels:
         folder = options.report or beside(options.output, "_report")
-        external.report(options.output, options.labels, facts, folder)
+        made = external.report(options.output, options.labels, facts, folder)
+        log.show(f"\n{reports.table(made)}\n")
+        log.show(f"report: {storage.join(folder, 'report', 'report.html')}")
 
 
 def _write(options: Options, found: Found, maker: Maker, parts: Parts) -> None:

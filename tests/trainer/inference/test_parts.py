@@ -2,12 +2,15 @@
 """What is finished is kept through a kill, and nothing of another command is taken for it."""
 
 import pathlib
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from preprocessing.contract.errors import UsageError
+from preprocessing.contract.errors import DataError, UsageError
+from preprocessing.contract.files import storage
 from preprocessing.contract.process.stopping import StopRequests
+from trainer.inference import given
 from trainer.inference.parts import Parts
 from trainer.inference.rows import Row
 
@@ -46,6 +49,46 @@ def test_a_killed_run_goes_on(tmp_path: pathlib.Path) -> None:
     over = Parts(output, {"films": 3})
     with over.opened(_stops(), overwrite=False):
         assert over.complete and over.note["scored"] == 3
+
+
+def test_a_corrupt_part_is_scored_again_as_the_message_says(tmp_path: pathlib.Path) -> None:
+    output = str(tmp_path / "out.csv")
+    parts = Parts(output, {})
+    with pytest.raises(_Killed), parts.opened(_stops(), overwrite=False):
+        parts.add([_row("a")], [])
+        parts.add([_row("b")], [])
+        raise _Killed
+    part = tmp_path / "out.csv.parts" / "part-000000.json"
+    part.write_text("{")
+    with pytest.raises(DataError, match="delete it"), parts.opened(_stops(), overwrite=False):
+        pass
+    part.unlink()
+    again = Parts(output, {})
+    with again.opened(_stops(), overwrite=True):
+        assert again.done == {"b"}
+        again.add([_row("a")], [])
+        again.finish({})
+    assert sorted(pd.read_csv(output).id) == ["a", "b"]
+
+
+def test_a_bucket_holds_films_and_output(bucket: str, on_gcs: Any) -> None:
+    for name in ("a/1.png", "a/2.dcm", "a/x.txt", "b/1.png"):
+        storage.write_bytes(f"{bucket}/films/{name}", name.encode())
+    found = given.find([f"{bucket}/films", f"{bucket}/films/a/*.png", f"{bucket}/films/b/1.png"])
+    read = {one.id: one.fetch() for one in given.films(found.places)}
+    assert read == {"a/1.png": b"a/1.png", "2.dcm": b"a/2.dcm", "b/1.png": b"b/1.png"}
+    assert (found.twice, found.passed_over) == (2, 1)
+    output = f"{bucket}/out/made.csv"
+    parts = Parts(output, {})
+    with pytest.raises(_Killed), parts.opened(_stops(), overwrite=False):
+        parts.add([_row("a")], [])
+        raise _Killed
+    again = Parts(output, {})
+    with again.opened(_stops(), overwrite=False):
+        assert again.done == {"a"}
+        again.finish({})
+    names = [storage.basename(path) for path in storage.list_files(f"{bucket}/out")]
+    assert names == ["made.csv", "made.run.json"]
 
 
 def test_killed_between_output_and_note_the_output_is_made_again(tmp_path: pathlib.Path) -> None:
