@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import requests
 
-from trainer.inference import films
-from trainer.inference.pacs import results
+from trainer.inference import task
 
 
 def _free_ports() -> tuple[int, int]:
@@ -74,48 +75,68 @@ def _store(address: str, content: bytes) -> dict[str, Any]:
     return stored
 
 
-def test_report_and_capture_come_back_to_the_study_of_their_film(
-    orthanc: str, finished_run, film_file, tmp_path
-) -> None:
-    from trainer.serving.served import ServedModel
+def _predict(model: str, given: pathlib.Path, folder: pathlib.Path) -> list[bytes]:
+    """Returns the reports, then the captures that the command wrote."""
+    outputs = [f"--output={folder / 'p.csv'}", f"--dicom_output={folder / 'dicom'}"]
+    assert task.main(["cxr14-predict", f"--model={model}", str(given), *outputs]) == 0
+    files = [sorted((folder / "dicom").glob(f"{kind}-*.dcm")) for kind in ("sr", "sc")]
+    assert len(list((folder / "dicom").iterdir())) == sum(map(len, files))
+    return [path.read_bytes() for path in (*files[0], *files[1])]
 
+
+def test_report_and_capture_come_back_to_the_study_of_their_film(
+    orthanc: str, finished_run, film_file, tmp_path, caplog
+) -> None:
     name = {"SpecificCharacterSet": "ISO_IR 100", "PatientName": "Müller^Jürgen"}
     for number in (1, 2):
         _store(orthanc, film_file(SOPInstanceUID=f"1.2.3.5.{number}", **name))
     sent = _get(f"{orthanc}/instances").json()
     assert len(sent) == 2
-    model = ServedModel(finished_run.output)
-    made = []
-    for at, instance in enumerate(sent):
-        encoded = _get(f"{orthanc}/instances/{instance}/file").content
-        film = films.read(encoded, "a.dcm", stored_size=model.facts.stored_size)
-        answer, heat = model.answer(film.pixels[None]), model.heat_maps(film.pixels[None])
-        folder = str(tmp_path / f"out{at}")
-        paths = results.write(encoded, film, answer, 0, heat[0], model.facts, "", folder)
-        made += [pathlib.Path(path).read_bytes() for path in paths]
+    given = tmp_path / "films"
+    given.mkdir()
+    for instance in sent:
+        content = _get(f"{orthanc}/instances/{instance}/file").content
+        (given / f"{instance}.dcm").write_bytes(content)
+    noise = np.random.default_rng(0).integers(0, 256, (50, 50)).astype(np.uint8)
+    assert cv2.imwrite(str(given / "film.png"), noise)
+
+    made = _predict(finished_run.output, given, tmp_path / "first")
+    said = caplog.text
+    assert "1 films: not_dicom" in said and "2 films: written" in said
     stored = [_store(orthanc, content) for content in made]
     assert [one["Status"] for one in stored] == ["Success"] * 4
-    # The same command again adds nothing.
-    assert _store(orthanc, made[0])["Status"] == "AlreadyStored"
+    # The same films once more add nothing.
+    again = _predict(finished_run.output, given, tmp_path / "second")
+    assert again == made
+    assert [_store(orthanc, content)["Status"] for content in again] == ["AlreadyStored"] * 4
 
     [study] = _get(f"{orthanc}/studies").json()
     assert len(_get(f"{orthanc}/patients").json()) == 1
     series = _get(f"{orthanc}/studies/{study}/series").json()
     kinds = sorted(one["MainDicomTags"]["Modality"] for one in series)
     assert kinds == ["CR", "OT", "OT", "SR", "SR"]
-    reports = [
-        _get(f"{orthanc}/instances/{stored[at]['ID']}/simplified-tags").json() for at in (0, 2)
-    ]
-    for report, number in zip(reports, sent, strict=True):
-        film = _get(f"{orthanc}/instances/{number}/simplified-tags").json()
-        [evidence] = report["CurrentRequestedProcedureEvidenceSequence"]
-        [referenced] = evidence["ReferencedSeriesSequence"]
-        assert (
-            evidence["StudyInstanceUID"] == film["StudyInstanceUID"] == report["StudyInstanceUID"]
-        )
-        assert referenced["SeriesInstanceUID"] == film["SeriesInstanceUID"]
-        [instance] = referenced["ReferencedSOPSequence"]
-        assert instance["ReferencedSOPInstanceUID"] == film["SOPInstanceUID"]
-        assert report["PatientName"] == film["PatientName"] == "Müller^Jürgen"
+    reports = [_tags(orthanc, one["ID"]) for one in stored[:2]]
+    referenced = {_referenced(report) for report in reports}
+    by_film = [_tags(orthanc, one) for one in sent]
+    uids = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+    assert referenced == {tuple(film[uid] for uid in uids) for film in by_film}
+    assert {one["PatientName"] for one in (*reports, *by_film)} == {"Müller^Jürgen"}
     # The capture can be shown.
-    assert _get(f"{orthanc}/instances/{stored[1]['ID']}/preview").content.startswith(b"\x89PNG")
+    assert _get(f"{orthanc}/instances/{stored[2]['ID']}/preview").content.startswith(b"\x89PNG")
+
+
+def _tags(orthanc: str, instance: str) -> dict[str, Any]:
+    found: dict[str, Any] = _get(f"{orthanc}/instances/{instance}/simplified-tags").json()
+    return found
+
+
+def _referenced(report: dict[str, Any]) -> tuple[str, str, str]:
+    [evidence] = report["CurrentRequestedProcedureEvidenceSequence"]
+    [series] = evidence["ReferencedSeriesSequence"]
+    [instance] = series["ReferencedSOPSequence"]
+    assert evidence["StudyInstanceUID"] == report["StudyInstanceUID"]
+    return (
+        evidence["StudyInstanceUID"],
+        series["SeriesInstanceUID"],
+        instance["ReferencedSOPInstanceUID"],
+    )
