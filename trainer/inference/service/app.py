@@ -137,13 +137,12 @@ def _for_servers(desk: Desk, settings: Settings) -> APIRouter:
             read = functools.partial(tf_serving.decoded, size=facts.stored_size)
             works = [functools.partial(read, film) for film in asked.films]
             rows = await asyncio.gather(*map(desk.decoding, works))
-            usable = [row for row in rows if not row.reason]
             if explains:
-                for row in usable:
+                for row in (row for row in rows if not row.reason):
                     row.maps = await desk.heat_maps(row.square)
             else:
-                answers = await desk.answers([row.square for row in usable])
-                for row, answer in zip(usable, answers, strict=True):
+                answers = await desk.answers([row.square for row in rows])
+                for row, answer in zip(rows, answers, strict=True):
                     row.answer = answer
             said = await desk.decoding(lambda: tf_serving.answered(asked, rows, facts))
         return Response(said, media_type=_JSON)

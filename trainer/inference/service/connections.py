@@ -40,8 +40,10 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Begins to wait for the next request, or the rest of a body that was refused."""
-        self._wait(_HEAD_SECONDS)
+        cycle = self.cycle
         super().on_response_complete()
+        # A client may have sent the next one before the answer to this.
+        self._wait(_HEAD_SECONDS if self.cycle is cycle else _REQUEST_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Waits no more."""

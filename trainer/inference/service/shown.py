@@ -21,21 +21,17 @@ _FILM_SIDE, _MAP_SIDE = 1024, 512
 
 def model(facts: Facts) -> dict[str, Any]:
     """Returns what the page says of the model."""
-    return {
-        "findings": [
-            {
-                "name": name,
-                "prevalence": facts.prevalence[name],
-                "thresholds": {rule: _threshold(facts, name, rule) for rule in facts.rules},
-            }
-            for name in facts.findings
-        ],
-        "rules": facts.rules,
-        "calibrated": bool(facts.calibration),
-        "identity": facts.identity,
-        "step": facts.step,
-        "research_use": RESEARCH,
+    known = facts.prevalence
+    thresholds = {
+        name: {rule: _threshold(facts, name, rule) for rule in facts.rules}
+        for name in facts.findings
     }
+    findings = [
+        {"name": name, "prevalence": known[name], "thresholds": found}
+        for name, found in thresholds.items()
+    ]
+    said = {"findings": findings, "rules": facts.rules, "calibrated": bool(facts.calibration)}
+    return said | {"identity": facts.identity, "step": facts.step, "research_use": RESEARCH}
 
 
 def _threshold(facts: Facts, name: str, rule: str) -> dict[str, float | None]:
@@ -63,11 +59,11 @@ def answer(given: Answer, facts: Facts) -> dict[str, Any]:
     findings = [
         {
             "name": name,
-            "probability": best[at],
-            "raw": raw[at],
-            "flags": dict(zip(facts.rules, flags[at], strict=True)),
+            "probability": one,
+            "raw": two,
+            "flags": dict(zip(facts.rules, three, strict=True)),
         }
-        for at, name in enumerate(facts.findings)
+        for name, one, two, three in zip(facts.findings, best, raw, flags, strict=True)
     ]
     unfamiliar = None if given.unfamiliar is None else bool(given.unfamiliar[0])
     distance = None if given.distance is None else float(given.distance[0])

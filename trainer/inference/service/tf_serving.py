@@ -50,9 +50,9 @@ class Row:
     """What becomes of a film.
 
     Attributes:
-        square: canonical picture; of a film that cannot be used, nothing.
+        square: canonical picture; of a film that cannot be used, black.
         reason: why it cannot be used, or "".
-        answer: of this film alone.
+        answer: about the square alone, which means nothing where there is a reason.
         maps: float32 [F, image_size, image_size].
     """
 
@@ -111,7 +111,7 @@ def decoded(given: Given, size: int) -> Row:
         image.check_original(pixels)
         return Row(image.resize(image.square(pixels), size))
     except ImageError as error:
-        return Row(np.zeros([0, 0], np.uint8), error.reason)
+        return Row(np.zeros([size, size], np.uint8), error.reason)
 
 
 def _pixels(given: list[Any]) -> Pixels:
@@ -142,14 +142,18 @@ def _outputs(row: Row, facts: Facts, signature: str) -> dict[str, Any]:
         maps = np.zeros(shape) if row.maps is None else row.maps.astype(np.float64)
         # Without the digits that single precision does not have.
         return made | {names.HEAT_MAPS: maps.round(7).tolist()}
-    unknown = [None] * len(findings)
-    made[names.SCORES] = answer.raw[0].tolist() if answer else unknown
-    if facts.calibration:
-        made[names.PROBABILITIES] = answer.best[0].tolist() if answer else unknown
+    assert answer
+    known, unknown = not row.reason, [None] * len(findings)
+    made[names.SCORES] = answer.raw[0].tolist() if known else unknown
+    if answer.probabilities is not None:
+        made[names.PROBABILITIES] = answer.probabilities[0].tolist() if known else unknown
     if rules:
-        made[names.RULES] = rules
-        flags = answer.flags[0].tolist() if answer else [[-1] * len(rules)] * len(findings)
-        made[names.FLAGS] = flags
+        flags = answer.flags[0] if known else np.full_like(answer.flags[0], -1)
+        made |= {names.RULES: rules, names.FLAGS: flags.tolist()}
+    if answer.distance is not None:
+        made[names.DISTANCE] = float(answer.distance[0]) if known else None
+    if answer.unfamiliar is not None:
+        made[names.UNFAMILIAR] = known and bool(answer.unfamiliar[0])
     if signature == names.DEFAULT:
         made |= dict(zip(findings, made[names.SCORES], strict=True))
     return made
