@@ -42,10 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if not options.serve:
                     prediction.run(options, stops)
                     return 0
+                # With what takes time to import, while requests to stop are still heard.
+                from trainer.inference.service import app, connections, start  # noqa: F401
         # A service answers signals by itself: it finishes what it is asked first.
         with packages.explained(_LOCK), faults.explained():
-            from trainer.inference.service import start
-
             return start.serve(
                 lambda: prediction.load(options), host=options.host, port=options.port
             )
