@@ -6,8 +6,6 @@ import dataclasses
 import functools
 import json
 import pathlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -54,12 +52,7 @@ def create(model: Answering | None, settings: Settings | None = None) -> FastAPI
     settings = settings or Settings()
     desk = Desk(settings, model)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        desk.close()
-
-    app = FastAPI(title="cxr14", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(title="cxr14", docs_url=None, redoc_url=None)
     app.state.desk = desk
     app.mount("/static", StaticFiles(directory=_PAGE))
     refusals = {status: {"model": Refusal} for status in _REFUSALS}
@@ -149,7 +142,7 @@ def _for_servers(desk: Desk, settings: Settings) -> APIRouter:
 
     async def health() -> Response:
         desk.ready()
-        if desk.stopping:
+        if desk.stopping.is_set():
             raise RefusedError(503, "the service is stopping", later=True)
         fine = {"error_code": "OK", "error_message": ""}
         version = {"version": "1", "state": "AVAILABLE", "status": fine}

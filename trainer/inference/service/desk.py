@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -27,11 +28,11 @@ class Desk:
 
     Attributes:
         model: None until it is loaded.
-        stopping: whether the process is about to end.
+        stopping: set once the process is about to end.
     """
 
     def __init__(self, settings: Settings, model: Answering | None = None) -> None:
-        self._settings, self.model, self.stopping = settings, model, False
+        self._settings, self.model, self.stopping = settings, model, threading.Event()
         self._admitted = 0
         self._waiting: collections.deque[tuple[Pixels, asyncio.Future[Answer]]] = (
             collections.deque()
@@ -107,15 +108,6 @@ class Desk:
 
     async def _call(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._caller, work)
-
-    def stop(self) -> None:
-        """Notes that the process is about to end."""
-        self.stopping = True
-
-    def close(self) -> None:
-        """Drops what has not begun."""
-        self._decoders.shutdown(wait=False, cancel_futures=True)
-        self._caller.shutdown(wait=False, cancel_futures=True)
 
 
 def _film(answer: Answer, at: int) -> Answer:

@@ -22,11 +22,7 @@ _PORT, _HEALTH, _PREDICT = "AIP_HTTP_PORT", "AIP_HEALTH_ROUTE", "AIP_PREDICT_ROU
 
 
 def serve(
-    load: Callable[[], Answering],
-    *,
-    host: str,
-    port: int,
-    environ: Mapping[str, str] = os.environ,
+    load: Callable[[], Answering], *, host: str, port: int, environ: Mapping[str, str] = os.environ
 ) -> int:
     """Serves a model until SIGTERM or Ctrl-C; returns the exit code, 0.
 
@@ -49,7 +45,7 @@ def serve(
         settings = _settings(host, bound, environ)
         service = app.create(None, settings)
         desk, failures = service.state.desk, list[BaseException]()
-        server = connections.Server(service, GRACE_SECONDS, desk.stop)
+        server = connections.Server(service, GRACE_SECONDS, desk.stopping.set)
 
         def prepare() -> None:
             try:

@@ -22,12 +22,8 @@ from trainer.serving.facts import Facts
 from trainer.serving.served import Answer, Floats
 
 # Signature -> its input.
-SIGNATURES = {
-    names.DEFAULT: names.BYTES,
-    names.AS_ARRAY: names.BYTES,
-    names.OF_PIXELS: names.PIXELS,
-    names.EXPLAIN: names.BYTES,
-}
+SIGNATURES = dict.fromkeys((names.DEFAULT, names.AS_ARRAY, names.EXPLAIN), names.BYTES)
+SIGNATURES[names.OF_PIXELS] = names.PIXELS
 _KEYS = ("instances", "inputs", "signature_name", "parameters")
 # An empty list takes two bytes of JSON and sixty of memory.
 _MAX_BRACKETS, _MAX_COMMAS, _MAX_DEPTH = 100_000, 10_000_000, 16
