@@ -57,6 +57,7 @@ class ParsedFlags:
         config: the settings, defaults and file and overrides merged.
         help: the text to print instead of running; empty to run.
         device_memory_gb: of a GPU, for a dry run; None for this machine's or usual ones.
+        onnx: whether the export writes model.onnx too.
     """
 
     mode: str
@@ -69,6 +70,7 @@ class ParsedFlags:
     config: Config
     help: str = ""
     device_memory_gb: float | None = None
+    onnx: bool = False
 
 
 def define(environ: Mapping[str, str]) -> flags.FlagValues:
@@ -92,6 +94,13 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
         None,
         "Memory of a GPU, for which --mode=dry_run says how large a batch should fit.",
         lower_bound=0.0,
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "onnx",
+        False,
+        "Export again and write model.onnx into the run's folder too: from the stored picture to "
+        "scores and probabilities; with --mode=export. Needs the package tf2onnx.",
         flag_values=values,
     )
     for name, text in _PATHS.items():
@@ -130,6 +139,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
         config=config,
         help=text,
         device_memory_gb=values.device_memory_gb,
+        onnx=values.onnx,
         **paths,
     )
     if text:
@@ -144,6 +154,8 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
 def _check(parsed: ParsedFlags) -> None:
     if parsed.device_memory_gb is not None and parsed.mode != "dry_run":
         raise UsageError(f"--device_memory_gb goes with --mode=dry_run, not --mode={parsed.mode}")
+    if parsed.onnx and parsed.mode != "export":
+        raise UsageError(f"--onnx goes with --mode=export, not --mode={parsed.mode}")
     if not parsed.output and parsed.mode != "dry_run":
         raise UsageError("--output is missing: name the folder of the run, local or gs://")
     if parsed.mode != "report" and given_paths.within(parsed.output, parsed.data):
@@ -169,7 +181,7 @@ def _check_path_settings(config: Config) -> None:
 def _help(values: flags.FlagValues) -> str:
     listed = [
         values[name]
-        for name in ("mode", *PATH_FLAGS, "device_memory_gb", "log_format", "list_presets")
+        for name in ("mode", *PATH_FLAGS, "device_memory_gb", "onnx", "log_format", "list_presets")
     ]
     rows = [f"  --{flag.name}: {flag.help} (default {flag.default!r})" for flag in listed]
     rows.append(f"  --config: {values['config'].help}")

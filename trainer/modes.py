@@ -124,7 +124,8 @@ class _Stages:
         Raises:
             StoppedError: another run has the folder.
         """
-        whole = self._parsed.mode != "all" and self._whole.of(self._parsed.mode)
+        mode = self._parsed.mode
+        whole = mode != "all" and not self._parsed.onnx and self._whole.of(mode)
         if whole or not self.is_chief:
             yield
             return
@@ -160,15 +161,19 @@ class _Stages:
         log.show(f"predictions: {path}")
 
     def export(self) -> None:
-        if self._whole.export():
+        if self._whole.export() and not self._parsed.onnx:
             folder = storage.join(self._parsed.output, "saved_model")
         else:
             # The other processes may have nothing left to do, so this one works alone.
             parsed, stages = self._parsed, self._stages()
+            if parsed.onnx:
+                stages.export.onnx_file.check_installed()
             run = self._run or stages.alone(
                 parsed.data, parsed.output, parsed.config, self._manifest, self._stops
             )
-            folder = stages.export_best(dataclasses.replace(run, guard=self._guard))
+            folder = stages.export_best(
+                dataclasses.replace(run, guard=self._guard), onnx=parsed.onnx
+            )
         log.show(f"SavedModel: {folder}")
         if there := model_folder.fill(folder, os.environ):
             log.show(f"SavedModel for {model_folder.VARIABLE}: {there}")

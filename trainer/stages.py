@@ -156,8 +156,8 @@ def _in_float32() -> Iterator[None]:
         config.enable_tensor_float_32_execution(was_shortened)
 
 
-def export_best(run: Run) -> str:
-    """Exports the best network with what belongs to it.
+def export_best(run: Run, *, onnx: bool = False) -> str:
+    """Exports the best network with what belongs to it, as ONNX too if asked.
 
     Returns:
         The SavedModel's folder.
@@ -186,7 +186,7 @@ def export_best(run: Run) -> str:
         **(chosen | {names.FAMILIARITY: about_familiarity}),
     }
     run.guard()
-    folder = export.export(run.output, served, manifest=run.manifest, assets=assets)
+    folder = export.export(run.output, served, manifest=run.manifest, assets=assets, onnx=onnx)
     notes.write_note(
         run.output,
         notes.EXPORT_NOTE,

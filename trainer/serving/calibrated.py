@@ -44,24 +44,27 @@ class Answers:
         """
         usable = tf.equal(reason, "")
         scores = tf.where(usable[:, tf.newaxis], scores, np.nan)
-        outputs = {
-            names.SCORES: scores,
+        outputs = self.numbers(scores) | {
             names.FINDINGS: tf.broadcast_to(tf.constant(self._findings), tf.shape(scores)),
             names.USABLE: usable,
             names.REASON: reason,
         }
-        if len(self._lines):
-            outputs[names.PROBABILITIES] = self._probabilities(scores)
         if self._rules:
             outputs |= self._flags(scores, usable)
         return outputs
+
+    def numbers(self, scores: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns scores, float32 [n, F], and their probabilities if there is a calibration."""
+        if not len(self._lines):
+            return {names.SCORES: scores}
+        return {names.SCORES: scores, names.PROBABILITIES: self._probabilities(scores)}
 
     def _probabilities(self, scores: tf.Tensor) -> tf.Tensor:
         # In float64 like `recalibration.apply`: a logit of a score near 1 loses all in float32.
         plain, intercept, slope = self._lines.T
         wide = tf.cast(scores, tf.float64)
         kept = tf.clip_by_value(wide, SMALLEST, 1 - SMALLEST)
-        line = intercept + slope * (tf.math.log(kept) - tf.math.log1p(-kept))
+        line = intercept + slope * (tf.math.log(kept) - tf.math.log(1 - kept))
         mapped = tf.where(plain == 1, wide, tf.sigmoid(line))
         return tf.cast(mapped, tf.float32)
 

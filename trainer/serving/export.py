@@ -8,15 +8,23 @@ from absl import logging
 
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
+from preprocessing.contract.process import log
 from trainer.checkpoints import bundle
-from trainer.serving import golden, model_folder, served, warmup
+from trainer.serving import golden, model_folder, onnx_file, served, warmup
 from trainer.serving.names import EXTRA
 from trainer.serving.signatures import Serving
 
 FOLDER = "saved_model"
 
 
-def export(output: str, serving: Serving, *, manifest: Manifest, assets: Mapping[str, str]) -> str:
+def export(
+    output: str,
+    serving: Serving,
+    *,
+    manifest: Manifest,
+    assets: Mapping[str, str],
+    onnx: bool = False,
+) -> str:
     """Writes the SavedModel of a run, its golden pair and the requests that warm a server up.
 
     The note of an earlier export goes first: until the new one is written, nothing here is whole.
@@ -25,6 +33,7 @@ def export(output: str, serving: Serving, *, manifest: Manifest, assets: Mapping
         output: folder of the run.
         serving: what to export.
         manifest: of the data set that it was trained on.
+        onnx: whether to write `model.onnx` too, into the folder of the run.
         assets: file name -> text, put into `assets.extra/`, where servers leave it alone.
 
     Returns:
@@ -52,4 +61,6 @@ def export(output: str, serving: Serving, *, manifest: Manifest, assets: Mapping
     texts = {name: text.encode() for name, text in assets.items()}
     for name, content in (texts | beside).items():
         storage.write_bytes(storage.join(folder, EXTRA, name), content)
+    if onnx:
+        log.show(f"ONNX: {onnx_file.write(output, serving, manifest)}")
     return folder

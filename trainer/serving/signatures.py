@@ -106,6 +106,14 @@ class Serving(tf.Module):
         """Returns heat maps, float32 [n, F, image_size, image_size], of grey pictures."""
         return self._explained(*pictures.read_pixels(pixels, self._stored_size))
 
+    def of_squares(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Scores canonical pictures, uint8 [n, stored_size, stored_size], by numbers alone."""
+        fitted = image_graph.fit(
+            pixels, image_size=self._data.image_size, crop_fraction=self._data.crop_fraction
+        )
+        logits, _ = self._network(fitted, training=False)
+        return self._answers.numbers(tf.sigmoid(logits))
+
     def _of_files(self, files: tf.Tensor) -> pictures.Read:
         size = self._stored_size
         return pictures.read_all(files, size, lambda encoded: pictures.read(encoded, size))
