@@ -43,20 +43,7 @@ def export(
     if storage.exists(note := storage.join(folder, model_folder.NOTE)):
         storage.delete(note)
     faults.insist(lambda: tf.saved_model.save(serving, folder, signatures=serving.signatures()))
-    if bundle.is_pattern(folder):
-        loaded = None
-        logging.warning(
-            f"TensorFlow loads no SavedModel from a path with [, ] or \\: copy {folder} to a path "
-            "without them before you serve it"
-        )
-    else:
-        # The graph as it was written, which proves that it loads.
-        loaded = served.load(folder)
-    pair = golden.pair(
-        loaded.signatures if loaded else serving.signatures(),
-        findings=manifest.findings,
-        stored_size=manifest.stored_size,
-    )
+    pair = _golden_pair(folder, serving, manifest)
     beside = pair | {warmup.NAME: warmup.requests(pair[golden.PICTURE])}
     texts = {name: text.encode() for name, text in assets.items()}
     for name, content in (texts | beside).items():
@@ -64,3 +51,20 @@ def export(
     if onnx:
         log.show(f"ONNX: {onnx_file.write(output, serving, manifest)}")
     return folder
+
+
+def _golden_pair(folder: str, serving: Serving, manifest: Manifest) -> dict[str, bytes]:
+    """Makes the pair by the graph as it was written, which proves that it loads."""
+    if bundle.is_pattern(folder):
+        loaded = None
+        logging.warning(
+            f"TensorFlow loads no SavedModel from a path with [, ] or \\: copy {folder} to a path "
+            "without them before you serve it"
+        )
+    else:
+        loaded = served.load(folder)
+    return golden.pair(
+        loaded.signatures if loaded else serving.signatures(),
+        findings=manifest.findings,
+        stored_size=manifest.stored_size,
+    )
