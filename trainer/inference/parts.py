@@ -19,7 +19,7 @@ from trainer.inference.rows import Row
 
 _NOTE = "note.json"
 _OTHER = (
-    "is from another command, model or set of films: name another --output, or replace it by "
+    "is from another command, model or set of films: give --output another name, or replace it by "
     "--overwrite"
 )
 
@@ -166,7 +166,7 @@ def _json(path: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise DataError(f"{path} is corrupt: delete it and start again with --overwrite")
+        raise DataError(f"{path} is corrupt: move it away and start again with --overwrite")
     return value
 
 

@@ -60,7 +60,7 @@ def test_a_corrupt_part_is_scored_again_as_the_message_says(tmp_path: pathlib.Pa
         raise _Killed
     part = tmp_path / "out.csv.parts" / "part-000000.json"
     part.write_text("{")
-    with pytest.raises(DataError, match="delete it"), parts.opened(_stops(), overwrite=False):
+    with pytest.raises(DataError, match="move it away"), parts.opened(_stops(), overwrite=False):
         pass
     part.unlink()
     again = Parts(output, {})
