@@ -169,7 +169,7 @@ def test_what_the_product_imports_is_declared_for_its_users() -> None:
 
 
 def test_what_every_install_runs_needs_no_extra() -> None:
-    """Extras belong to the launcher and to one way of reaching s3://."""
+    """Extras are for the launcher, the service, a PACS, ONNX and one way of reaching s3://."""
     always, _, _ = declared()
     needing = {line.partition(" ")[0] for line in undeclared(PRODUCT, always)}
     assert needing == {
@@ -179,6 +179,7 @@ def test_what_every_install_runs_needs_no_extra() -> None:
         *(f"trainer/inference/pacs/{name}.py" for name in ("capture", "report", "results")),
         "trainer/launch/kubernetes/connection.py",
         "trainer/launch/kubernetes/service.py",
+        "trainer/serving/onnx_file.py",
     }
 
 
