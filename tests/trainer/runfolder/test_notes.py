@@ -56,6 +56,7 @@ FREE = {
     "evaluation.bootstrap_resamples": 11,
     "evaluation.global_batch_size": 12,
     "evaluation.gallery": 5,
+    "evaluation.familiarity": 0,
     "evaluation.localisation": True,
 }
 DECISIVE = {
