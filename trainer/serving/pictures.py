@@ -83,8 +83,8 @@ def read_pixels(pixels: tf.Tensor, size: int) -> Read:
     """
     count, shape = tf.shape(pixels)[0], tf.shape(pixels)[1:]
     is_stored = tf.reduce_all(shape == size)
-    is_small = tf.reduce_any(shape < image.MIN_SIDE)
-    seen = tf.cond(is_small, lambda: tf.zeros([count, 1, 1], tf.uint8), lambda: pixels)
+    is_seen = tf.reduce_all((shape >= image.MIN_SIDE) & (shape <= image.MAX_SIDE))
+    seen = tf.cond(is_seen, lambda: pixels, lambda: tf.zeros([count, 1, 1], tf.uint8))
     made = tf.cond(is_stored, lambda: pixels, lambda: image_graph.resize(seen, size))
     return tf.ensure_shape(made, [None, size, size]), _unseen(pixels)
 
@@ -92,5 +92,7 @@ def read_pixels(pixels: tf.Tensor, size: int) -> Read:
 def _unseen(pixels: tf.Tensor) -> tf.Tensor:
     """Returns why there is nothing to see in uint8 [..., height, width]: string [...]."""
     flat = tf.reduce_min(pixels, [-2, -1]) == tf.reduce_max(pixels, [-2, -1])
-    is_small = tf.reduce_any(tf.shape(pixels)[-2:] < image.MIN_SIDE)
-    return tf.where(is_small, "too_small", tf.where(flat, "constant", ""))
+    shape = tf.shape(pixels)[-2:]
+    reason = tf.where(flat, "constant", "")
+    reason = tf.where(tf.reduce_any(shape < image.MIN_SIDE), "too_small", reason)
+    return tf.where(tf.reduce_any(shape > image.MAX_SIDE), "too_large", reason)

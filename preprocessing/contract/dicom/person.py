@@ -60,7 +60,7 @@ def patient(dataset: Dataset, warnings: list[str]) -> str:
     """Returns PatientID as the file has it."""
     found = tags.text(dataset, "PatientID")
     if not found:
-        tags.warn(warnings, "PatientID", "is missing: the label file has to name the patient")
+        tags.warn(warnings, "PatientID", "is missing: the file does not say whose film it is")
     return found
 
 

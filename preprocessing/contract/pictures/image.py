@@ -23,10 +23,16 @@ import cv2
 import numpy as np
 
 from preprocessing.contract.pictures import corrections, picture_files
-from preprocessing.contract.pictures.picture_files import MAX_PIXELS, REASONS, ImageError, Pixels
+from preprocessing.contract.pictures.picture_files import (
+    MAX_PIXELS,
+    MAX_SIDE,
+    REASONS,
+    ImageError,
+    Pixels,
+)
 from preprocessing.contract.pictures.picture_tags import PNG, UPRIGHT
 
-__all__ = ["MAX_PIXELS", "REASONS", "ImageError", "Pixels"]
+__all__ = ["MAX_PIXELS", "MAX_SIDE", "REASONS", "ImageError", "Pixels"]
 
 # Below this many pixels a side there is no chest to see: a thumbnail was taken for a film.
 MIN_SIDE = 16
@@ -192,12 +198,16 @@ def check_original(pixels: Pixels, expected_px: int = 0) -> None:
         expected_px: side that every original must have; 0 for any of 16 or more.
 
     Raises:
-        ImageError: of another size, too small, or every pixel has the same value.
+        ImageError: of another size, too small, too long, or every pixel has the same value.
     """
     height, width = pixels.shape
     if expected_px and (height, width) != (expected_px, expected_px):
         raise ImageError(
             "wrong_size", f"the picture has {width} x {height} pixels, not {expected_px} a side"
+        )
+    if max(height, width) > MAX_SIDE:
+        raise ImageError(
+            "too_large", f"the picture has {width} x {height} pixels: a side has {MAX_SIDE} at most"
         )
     if min(height, width) < MIN_SIDE:
         raise ImageError(

@@ -34,6 +34,9 @@ REASONS = (
 # detectors in radiography have about 30 million.
 MAX_PIXELS = 1 << 26
 MAX_BYTES = 1 << 28
+# The square round a picture has the square of its longer side: a strip of 16 x 4,000,000 pixels
+# would take 16 TB.
+MAX_SIDE = 1 << 14
 
 # Where the way to the end of a file is not clear, its end must lie among so many last bytes.
 _TAIL_BYTES = 1024

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from preprocessing.contract.pictures.picture_files import MAX_BYTES, MAX_PIXELS
+from preprocessing.contract.pictures.picture_files import MAX_BYTES, MAX_PIXELS, MAX_SIDE
 from preprocessing.contract.pictures.picture_tags import JPEG, PNG
 
 _PNG_END, _JPEG_END = b"IEND\xaeB`\x82", b"\xff\xd9"
@@ -126,7 +126,8 @@ def _step(segment: tf.Tensor) -> tf.Tensor:
 def _sizes(height: tf.Tensor, width: tf.Tensor) -> list[tuple[tf.Tensor, str]]:
     # The product of two sizes of 32 bits has 64, and the sign takes one.
     pixels = tf.cast(height, tf.float64) * tf.cast(width, tf.float64)
-    return [(pixels == 0, "damaged"), (pixels > MAX_PIXELS, "too_large")]
+    is_giant = (pixels > MAX_PIXELS) | (tf.maximum(height, width) > MAX_SIDE)
+    return [(pixels == 0, "damaged"), (is_giant, "too_large")]
 
 
 def _first_true(*cases: tuple[tf.Tensor, str]) -> tf.Tensor:

@@ -67,6 +67,8 @@ def test_each_file_has_its_pixels_or_preprocessing_s_reason_whatever_lies_beside
         _damaged(film),
         _file(np.full((50, 50), 9, np.uint8)),
         _file(_film(15, 200)),
+        # A square round it would take 10 GB.
+        _file(np.arange(1_600_000, dtype=np.uint8).reshape(16, 100_000)),
         _file(_film(64, 64).astype(np.uint16) * 257),
     ]
     squares, reasons = (part.numpy() for part in read_all(tf.constant(files)))
@@ -119,10 +121,17 @@ def test_pixels_become_what_preprocessing_makes_of_them(shape: tuple[int, int]) 
 
 @pytest.mark.parametrize(
     ("shape", "reasons"),
-    [((2, 10, 300), [b"too_small"] * 2), ((1, 0, 0), [b"too_small"]), ((0, 90, 80), [])],
+    [
+        ((2, 10, 300), [b"too_small"] * 2),
+        ((1, 0, 0), [b"too_small"]),
+        ((0, 90, 80), []),
+        ((1, 100_000, 16), [b"too_large"]),
+    ],
     ids=str,
 )
-def test_pixels_that_are_too_few_are_named(shape: tuple[int, ...], reasons: list[bytes]) -> None:
+def test_pixels_that_are_too_few_or_too_long_are_named(
+    shape: tuple[int, ...], reasons: list[bytes]
+) -> None:
     found = pictures.read_pixels(tf.ones(shape, tf.uint8), _SIZE)
     assert found[0].shape == (shape[0], _SIZE, _SIZE)
     assert found[1].numpy().tolist() == reasons

@@ -259,6 +259,7 @@ def test_a_digest_is_of_the_pixels_not_of_the_file() -> None:
     [
         (np.full((32, 32), 7, np.uint8), 0, "constant"),
         (_RANDOM.integers(0, 256, (15, 400), np.uint8), 0, "too_small"),
+        (np.zeros((16, image.MAX_SIDE + 1), np.uint8), 0, "too_large"),
         (_RANDOM.integers(0, 256, (32, 31), np.uint8), 32, "wrong_size"),
     ],
 )

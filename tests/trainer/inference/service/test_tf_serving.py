@@ -74,11 +74,15 @@ def test_anything_else_is_refused(body: bytes) -> None:
         [[[1]]],
         [[None]],
         [[1 << 70]],
+        # 20 GB as an array of texts of one length.
+        [["x" * 1_000_000] + [""] * 5000],
+        ["x" * 1_000_000] + [""] * 5000,
     ],
 )
 def test_pixels_are_rows_of_grey_values(given: list) -> None:
     grey = np.arange(256).reshape(16, 16)
     np.testing.assert_array_equal(tf_serving.decoded(grey.tolist(), 16).square, grey)
     assert tf_serving.decoded([[1] * 20] * 20, 16).reason == "constant"
+    assert tf_serving.decoded([[1, 2] * 9000] * 16, 16).reason == "too_large"
     with pytest.raises(RefusedError):
         tf_serving.decoded(given, 16)
