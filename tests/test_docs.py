@@ -17,7 +17,10 @@ import pydicom
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGES = ("docs/data.md", "docs/training.md", "docs/report.md", "docs/jobs.md", "README.md")
+PAGES = (
+    *("docs/data.md", "docs/training.md", "docs/report.md", "docs/prediction.md", "docs/jobs.md"),
+    "README.md",
+)
 ALL_PAGES = sorted(
     [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *(ROOT / "docs").glob("*.md")]
 )
