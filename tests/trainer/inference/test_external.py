@@ -131,7 +131,15 @@ def test_a_data_entry_file_is_complete_and_brings_the_patients(
     assert labels.findings == ("Mass", "Edema")
     assert (labels.values[:, 1] == 0).all()
     made = external.report(scored["path"], str(path), FACTS, f"{tmp_path}/out", resamples=20)
-    assert made["subgroups"]["available"]
+    rates = made["subgroups"]["thresholds"]
+    assert rates["chosen_on"] == "the model's own validation"
+    assert rates["values"]["Mass"] == made["confusion"]["thresholds"]["Mass"] == 0.5
+    truth, called = scored["labels"][:, 0] == 1, scored["raw"][:, 0] >= 0.5
+    assert made["confusion"]["counts"]["Mass"]["missed"] == (truth & ~called).sum()
+    overall = made["subgroups"]["overall"]["Mass"]["tpr"]["value"]
+    assert overall == pytest.approx(called[truth].mean())
+    text = (tmp_path / "out/report/report.md").read_text()
+    assert "validation split, and" not in text and "do not hold both" not in text
     assert made["splits"]["test"]["findings"]["Edema"]["auc"]["value"] is None
 
 

@@ -15,9 +15,8 @@ from markupsafe import Markup
 from preprocessing.contract.tables import Cell, Column, Table, numeric
 from preprocessing.contract.wording import NOT_DEFINED, words
 from trainer.evaluation import confusion, intervals
-from trainer.evaluation.operating_points import RULES, choose
-from trainer.predictions.table import Predictions
-from trainer.report import controls
+from trainer.evaluation.operating_points import RULES
+from trainer.report import controls, rule_thresholds
 from trainer.report.figures import plots
 from trainer.report.parts import Fold, Heading, Notes, Part
 from trainer.report.source import Source
@@ -50,17 +49,14 @@ def build(source: Source) -> dict[str, Any]:
     """Returns shares between findings at Youden's thresholds, and histograms of scores.
 
     Args:
-        source: calls need a validation split, to choose thresholds on, and a test split.
+        source: calls need a validation split, to choose thresholds on, and a test split; or the
+            thresholds of an external test.
     """
     split = source.headline
     rows, names = source.rows(split), source.predictions.findings
-    reason = None
-    thresholds: list[float | None] = [None] * len(names)
-    if "validation" not in source.splits or split != "test":
-        reason = _NOT_BOTH
-    else:
-        thresholds = _thresholds(source.rows("validation"))
-    called = confusion.calls(rows.scores, thresholds)
+    thresholds, chosen_on = rule_thresholds.of(source, RULE)
+    reason = None if chosen_on else _NOT_BOTH
+    called = confusion.calls(rule_thresholds.scores(source), thresholds)
     found = confusion.matrices(rows.labels, called)
     if reason:
         found = {"labelled_if_labelled": found["labelled_if_labelled"]}
@@ -84,7 +80,7 @@ def build(source: Source) -> dict[str, Any]:
             },
         },
     }
-    return section | {"notes": _notes(section)}
+    return section | {"notes": _notes(section, chosen_on)}
 
 
 def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
@@ -158,11 +154,6 @@ def _pairs(section: Mapping[str, Any], key: str) -> Table:
     )
 
 
-def _thresholds(validation: Predictions) -> list[float | None]:
-    columns = zip(validation.labels.T, validation.scores.T, strict=True)
-    return [choose(labels, scores, RULE) for labels, scores in columns]
-
-
 def _excess(labels: Any, called: Any, draws: intervals.Resamples) -> dict[str, Any]:
     """How much more often than in all images B goes with an error on A, as matrices."""
     wrong = confusion.errors(labels, called)
@@ -188,13 +179,13 @@ def _plain(matrix: Any) -> list[list[float | None]]:
     return [[None if np.isnan(share) else share for share in row] for row in matrix.tolist()]
 
 
-def _notes(section: Mapping[str, Any]) -> list[str]:
+def _notes(section: Mapping[str, Any], chosen_on: str) -> list[str]:
     if section["reason"]:
         return [section["reason"], *_FIXED]
     undefined = [name for name, threshold in section["thresholds"].items() if threshold is None]
     notes = [
-        f"Images are called at the thresholds of {RULES[RULE]}, chosen on validation. Missing one "
-        "in a hundred images with the finding weighs as much there as calling one in a hundred "
+        f"Images are called at the thresholds of {RULES[RULE]}, chosen on {chosen_on}. Missing "
+        "one in a hundred images with the finding weighs as much there as calling one in a hundred "
         "without it, so that a rare finding has far more false alarms than hits.",
         "Named beside an error are findings that go with it more often than with all images, by "
         "more than resampling explains; one pair in forty would by chance.",

@@ -27,7 +27,7 @@ from trainer.evaluation.applied_thresholds import (
 from trainer.evaluation.auc import Floats
 from trainer.evaluation.operating_points import MEASURES, RULES, predictive_values
 from trainer.predictions.table import Predictions
-from trainer.report import controls
+from trainer.report import controls, rule_thresholds
 from trainer.report.figures import charts
 from trainer.report.parts import Fold, Heading, Notes, Part, flagged, unavailable
 from trainer.report.sections import operating_points_words as words_of
@@ -43,7 +43,6 @@ _COLUMNS = {
     "lr_negative": ("LR\N{MINUS SIGN}", ".2f"),
     "alerts_per_1000": ("Alerts per 1,000", ".0f"),
 }
-_OWN = "the model's own validation"
 # The rule whose PPV is drawn: its sensitivity and specificity weigh alike.
 _DRAWN_RULE = "youden"
 
@@ -73,13 +72,13 @@ def build(source: Source) -> dict[str, Any]:
 def _external(source: Source, given: Mapping[str, Any]) -> dict[str, Any]:
     """What thresholds do that were chosen before this test."""
     test = source.rows("test")
-    scores = test.scores if test.raw is None else test.raw
+    scores = rule_thresholds.scores(source)
     columns = zip(test.findings, test.labels.T, scores.T, strict=True)
     applied = [
         apply_given(given.get(name, {}), (labels, of_finding), source.draws("test"))
         for name, labels, of_finding in columns
     ]
-    return _section(_OWN, test, scores, applied)
+    return _section(rule_thresholds.OWN, test, scores, applied)
 
 
 def _section(
@@ -96,7 +95,7 @@ def _section(
         "mean": means(applied),
         "at_half": at_half(test.labels, scores, test.findings),
     }
-    own = chosen_on == _OWN
+    own = chosen_on == rule_thresholds.OWN
     before = (
         (*words_of.GIVEN, *words_of.FIXED)
         if own
@@ -195,7 +194,7 @@ def _below_target(entry: Mapping[str, Any]) -> bool:
 
 
 def _measures(section: Mapping[str, Any], rule: str) -> Table:
-    own = section["chosen_on"] == _OWN
+    own = section["chosen_on"] == rule_thresholds.OWN
     before = (
         []
         if own

@@ -24,7 +24,7 @@ _FIXED = (
 )
 _RATES = (
     "TPR is the share of images with a finding that are called, FPR that of images without it. "
-    "Both are at one threshold a finding, the same for all groups, chosen on validation by "
+    "Both are at one threshold a finding, the same for all groups, chosen on {} by "
     "Youden's index. A lower TPR in a group means that its findings are missed more often. "
     "Published models underdiagnosed women and the young more often than others "
     "(Seyyed-Kalantari et al., Nature Medicine 2021; 27:2176-2182). A group with higher TPR and "
@@ -43,7 +43,7 @@ def notes_on(section: Mapping[str, Any]) -> list[str]:
     few = section["fewest"]
     notes = [*_joined(section), *_FIXED]
     if section["thresholds"]["reason"] is None:
-        notes.append(_RATES)
+        notes.append(_RATES.format(section["thresholds"]["chosen_on"]))
         notes += _widest(section)
     else:
         notes.append(f"Without TPR and FPR. {section['thresholds']['reason']}.")

@@ -10,9 +10,9 @@ from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import number, words
 from trainer.evaluation import grouping
 from trainer.evaluation.group_comparison import compare
-from trainer.evaluation.operating_points import choose
 from trainer.evaluation.subgroups import FEWEST
 from trainer.predictions import metadata
+from trainer.report import rule_thresholds
 from trainer.report.figures import plots
 from trainer.report.parts import (
     Drawn,
@@ -57,7 +57,7 @@ def build(source: Source) -> dict[str, Any]:
 
     Args:
         source: needs metadata of its images, by name or, for the sex alone, by patient; and a
-            validation split for the rates at a threshold.
+            validation split, or the thresholds of an external test, for the rates at a threshold.
     """
     if source.metadata is None:
         return unavailable(_NO_METADATA)
@@ -204,10 +204,15 @@ def _facts(
 def _compared(source: Source, facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The figures of all groups, and the thresholds that their rates are at."""
     rows = source.rows(source.headline)
-    thresholds, reason = _thresholds(source)
+    thresholds, chosen_on = rule_thresholds.of(source, RULE)
+    lacking = "test" if source.headline != "test" else "validation"
+    reason = (
+        f"The predictions hold no {lacking} split, and a threshold must be chosen on other images "
+        "than those it is judged by"
+    )
     compared = compare(
         rows.labels,
-        rows.scores,
+        rule_thresholds.scores(source),
         source.draws(source.headline),
         thresholds=thresholds,
         divisions=grouping.divisions(**facts),
@@ -215,21 +220,7 @@ def _compared(source: Source, facts: dict[str, Any]) -> tuple[dict[str, Any], di
     )
     return compared, {
         "rule": RULE,
-        "chosen_on": "validation" if reason is None else None,
-        "reason": reason,
+        "chosen_on": chosen_on or None,
+        "reason": None if chosen_on else reason,
         "values": dict(zip(rows.findings, thresholds, strict=True)),
     }
-
-
-def _thresholds(source: Source) -> tuple[list[float | None], str | None]:
-    """One a finding, chosen on validation alone; or the reason why there are none."""
-    findings = len(source.predictions.findings)
-    if source.headline != "test" or "validation" not in source.splits:
-        lacking = "test" if source.headline != "test" else "validation"
-        return [None] * findings, (
-            f"The predictions hold no {lacking} split, and a threshold must be chosen on other "
-            "images than those it is judged by"
-        )
-    chosen_on = source.rows("validation")
-    columns = zip(chosen_on.labels.T, chosen_on.scores.T, strict=True)
-    return [choose(labels, scores, RULE) for labels, scores in columns], None
