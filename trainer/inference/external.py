@@ -16,6 +16,7 @@ from preprocessing.contract import patients as people
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
 from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
+from trainer.inference import given
 from trainer.predictions import data_entry, given_file, rules, table
 from trainer.predictions.formats import first, frame_of, names, numbers, texts
 from trainer.report import report as reports
@@ -24,7 +25,6 @@ from trainer.report.source import EXTERNAL
 from trainer.serving.facts import Facts
 
 _IDS, _PATIENTS = ("id", "Image Index"), ("patient", "Patient ID")
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 _SHOWN = 5
 
 Texts = npt.NDArray[np.str_]
@@ -229,7 +229,7 @@ def _keys(ids: Texts) -> list[str]:
 
     def bare(name: str) -> str:
         head, dot, end = name.rpartition(".")
-        return head if f"{dot}{end}".lower() in _SUFFIXES else name
+        return head if f"{dot}{end}".lower() in given.SUFFIXES else name
 
     return [bare(name.strip()) for name in ids.tolist()]
 

@@ -78,7 +78,7 @@ class Extras:
 
         try:
             encoded, folder = scored.loaded.encoded, options.dicom_output
-            results.write(encoded, film, answer, 0, maps, facts, self._rule, folder)
+            results.write(encoded, film, answer, maps, facts, self._rule, folder)
         except ImageError as error:
             return {rows.DICOM_OUTPUT: error.reason}
         return {rows.DICOM_OUTPUT: "written"}

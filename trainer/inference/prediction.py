@@ -20,7 +20,7 @@ from trainer.inference.parts import Parts, Unusable, beside
 from trainer.inference.rows import Maker, Row
 from trainer.inference.scoring import Scored
 from trainer.serving import facts as export_facts
-from trainer.serving import mean
+from trainer.serving import mean, names
 from trainer.serving.facts import Facts
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _note(options: Options, maker: Maker, parts: Parts) -> dict[str, Any]:
         "rule": maker.rule,
         "scored": len(made),
         "unusable": dict(collections.Counter(row[2] for row in unusable)),
-        "unfamiliar": sum(bool(row.get(rows.UNFAMILIAR)) for row in made),
+        "unfamiliar": sum(bool(row.get(names.UNFAMILIAR)) for row in made),
         "without_patient": own,
         "dicom_output": dict(
             collections.Counter(row[rows.DICOM_OUTPUT] for row in made if rows.DICOM_OUTPUT in row)

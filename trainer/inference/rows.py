@@ -17,11 +17,11 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.pictures.image import Original
 from trainer.inference.scoring import Scored
 from trainer.predictions.formats import encode
-from trainer.predictions.table import SCORE_PREFIX
+from trainer.predictions.table import RAW_PREFIX, SCORE_PREFIX
 from trainer.serving.facts import Facts
+from trainer.serving.names import DISTANCE, UNFAMILIAR
 
-RAW_PREFIX, FLAG_PREFIX = "raw:", "flag:"
-DISTANCE, UNFAMILIAR = "distance", "unfamiliar"
+FLAG_PREFIX = "flag:"
 DICOM_OUTPUT = "dicom_output"
 _OF_DICOM = ("view", "sex", "age", "warnings")
 # ChestX-ray14 names a picture by its patient and the number in the patient's series.
@@ -71,11 +71,10 @@ class Maker:
             at = self.facts.rules.index(self.rule)
             flags = [None if flag < 0 else flag for flag in answer.flags[0, :, at].tolist()]
         of_model: Row = {}
-        if answer.distance is not None and answer.unfamiliar is not None:
-            far = int(answer.unfamiliar[0])
-            of_model = {UNFAMILIAR: far, DISTANCE: float(answer.distance[0])}
-        elif answer.unfamiliar is not None:
-            of_model = {UNFAMILIAR: int(answer.unfamiliar[0])}
+        if answer.unfamiliar is not None:
+            of_model[UNFAMILIAR] = int(answer.unfamiliar[0])
+        if answer.distance is not None:
+            of_model[DISTANCE] = float(answer.distance[0])
         return {
             "id": scored.loaded.id,
             "patient": self._patient(scored.loaded.id, film.original),

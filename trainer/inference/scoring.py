@@ -4,6 +4,7 @@
 import collections
 import concurrent.futures
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -131,8 +132,8 @@ def score(model: "Answering", loaded: Iterable[Loaded], batch: int) -> Iterator[
             continue
         squares = np.stack([one.film.pixels for one in usable if one.film is not None])
         filled = np.pad(squares, ((0, batch - len(squares)), (0, 0), (0, 0)))
-        answers = iter(_rows(model.answer(filled), len(usable)))
-        yield from (Scored(one, next(answers) if one.film else None) for one in part)
+        answer, at = model.answer(filled), itertools.count()
+        yield from (Scored(one, answer.film(next(at)) if one.film else None) for one in part)
 
 
 def _parts(loaded: Iterable[Loaded], batch: int) -> Iterator[list[Loaded]]:
@@ -147,13 +148,3 @@ def _parts(loaded: Iterable[Loaded], batch: int) -> Iterator[list[Loaded]]:
             part, usable = [], 0
     if part:
         yield part
-
-
-def _rows(answer: "Answer", count: int) -> "list[Answer]":
-    """Returns the answers about the first films of a batch, each alone."""
-    of_all = {field.name: getattr(answer, field.name) for field in dataclasses.fields(answer)}
-    known = {name: rows for name, rows in of_all.items() if rows is not None}
-    return [
-        dataclasses.replace(answer, **{name: rows[at : at + 1] for name, rows in known.items()})
-        for at in range(count)
-    ]

@@ -6,6 +6,7 @@ from trainer.inference import rows
 from trainer.inference.rows import Row
 from trainer.predictions.table import SCORE_PREFIX
 from trainer.serving.facts import Facts
+from trainer.serving.names import UNFAMILIAR
 
 NOTICE = "Research use, not a medical device."
 _FLAGS = {1: "yes", 0: "no", None: "-"}
@@ -30,7 +31,7 @@ def film(row: Row, facts: Facts, rule: str, *, calibrated: bool) -> str:
         score = numeric(row[SCORE_PREFIX + name])
         lines.append([Cell(name), score, numeric(facts.prevalence.get(name)), *flag])
     said = [row["id"], *_of_dicom(row)]
-    if row.get(rows.UNFAMILIAR):
+    if row.get(UNFAMILIAR):
         said.append(
             "UNFAMILIAR: this picture is unlike those that the model was trained on; its scores "
             "may mean nothing"

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     prediction.run(options, stops)
                     return 0
                 # With what takes time to import, while requests to stop are still heard.
-                from trainer.inference.service import app, connections, start  # noqa: F401
+                from trainer.inference.service import start
         # A service answers signals by itself: it finishes what it is asked first.
         with packages.explained(_LOCK), faults.explained():
             return start.serve(

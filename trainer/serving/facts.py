@@ -100,8 +100,8 @@ def _json(folder: str, name: str) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(storage.read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is corrupt: export again (cxr14-train --mode=export)") from error
+    except (ValueError, RecursionError):
+        value = None
     if not isinstance(value, dict):
         raise DataError(f"{path} is corrupt: export again (cxr14-train --mode=export)")
     return value

@@ -41,6 +41,14 @@ class Answer:
         """Calibrated probabilities where there are any, else raw scores."""
         return self.raw if self.probabilities is None else self.probabilities
 
+    def film(self, at: int) -> "Answer":
+        """Returns the answer about one picture alone, n = 1."""
+        parts: dict[str, Any] = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
+        }
+        known = {name: part[at : at + 1] for name, part in parts.items() if part is not None}
+        return dataclasses.replace(self, **known)
+
 
 class Answering(Protocol):
     """A model, or several as one."""

@@ -25,23 +25,20 @@ _LINE, _NAMED = 22, 6
 _WHITE, _YELLOW = (255, 255, 255), (255, 220, 0)
 
 
-def flagged(answer: "Answer", at: int, facts: Facts, rule: str) -> list[int]:
+def flagged(answer: "Answer", facts: Facts, rule: str) -> list[int]:
     """Returns the findings that a rule flags, all without one, farthest above prevalence first."""
     prevalence = np.array([facts.prevalence.get(name, 1.0) for name in facts.findings])
-    order = np.argsort(-answer.best[at] / np.maximum(prevalence, 1e-6), kind="stable")
+    order = np.argsort(-answer.best[0] / np.maximum(prevalence, 1e-6), kind="stable")
     chosen = facts.rules.index(rule) if rule else 0
-    return [int(n) for n in order if not rule or answer.flags[at, n, chosen] == 1]
+    return [int(n) for n in order if not rule or answer.flags[0, n, chosen] == 1]
 
 
-def draw(
-    film: Picture, answer: "Answer", at: int, maps: Floats, facts: Facts, rule: str
-) -> Picture:
+def draw(film: Picture, answer: "Answer", maps: Floats, facts: Facts, rule: str) -> Picture:
     """Draws a film.
 
     Args:
         film: uint8 [height, width], upright.
-        answer: of the model, for it and perhaps others.
-        at: position of the film in it.
+        answer: of the model for it alone, n = 1.
         maps: heat, float32 [F, image_size, image_size], 0 to 1.
         facts: of the model.
         rule: by which findings are flagged; "" for none.
@@ -49,8 +46,8 @@ def draw(
     Returns:
         uint8 [height, width, 3], red first, no side longer than 1024.
     """
-    shown = flagged(answer, at, facts, rule)
-    lines = _lines(answer, at, facts, shown)
+    shown = flagged(answer, facts, rule)
+    lines = _lines(answer, facts, shown)
     below = _LINE * (len(lines) + 1)
     height, width = film.shape
     share = min(1.0, (MAX_SIDE - below) / height, MAX_SIDE / width)
@@ -84,15 +81,15 @@ def _heated(picture: Picture, heat: Floats) -> Picture:
     return made
 
 
-def _lines(answer: "Answer", at: int, facts: Facts, shown: list[int]) -> list[str]:
+def _lines(answer: "Answer", facts: Facts, shown: list[int]) -> list[str]:
     lines = ["RESEARCH USE - NOT A MEDICAL DEVICE"]
-    if answer.unfamiliar is not None and answer.unfamiliar[at]:
+    if answer.unfamiliar is not None and answer.unfamiliar[0]:
         lines.append("UNLIKE THE FILMS OF TRAINING: DO NOT RELY ON THIS")
     kind = "score" if answer.probabilities is None else "probability"
     for number in shown[:_NAMED]:
         note = " (heat map, box)" if number == shown[0] else ""
         name = ascii_text(facts.findings[number])[:24]
-        lines.append(f"{name}: {kind} {answer.best[at, number]:.3f}{note}")
+        lines.append(f"{name}: {kind} {answer.best[0, number]:.3f}{note}")
     if len(shown) != len(shown[:_NAMED]):
         lines.append(f"and {len(shown) - _NAMED} more in the report")
     return lines if shown else [*lines, "no finding reaches its threshold: no heat map"]

@@ -32,13 +32,12 @@ _CLOCK = (
 )
 
 
-def build(source: Source, answer: "Answer", at: int, facts: Facts) -> Dataset:
+def build(source: Source, answer: "Answer", facts: Facts) -> Dataset:
     """Returns the report on a film.
 
     Args:
         source: the film.
-        answer: of the model, for it and perhaps others.
-        at: position of the film in it.
+        answer: of the model for it alone, n = 1.
         facts: of the model.
     """
     scheme = coding_schemes.CodingSchemeIdentificationItem(
@@ -46,7 +45,7 @@ def build(source: Source, answer: "Answer", at: int, facts: Facts) -> Dataset:
     )
     made = sr.ComprehensiveSR(
         evidence=[source.evidence],
-        content=_content(source, answer, at, facts),
+        content=_content(source, answer, facts),
         is_complete=True,
         coding_schemes=[scheme],
         **equipment(source, facts, "SR"),
@@ -87,7 +86,7 @@ def version(facts: Facts) -> str:
     return f"run {facts.identity[:16] or 'unknown'} step {facts.step}"
 
 
-def _content(source: Source, answer: "Answer", at: int, facts: Facts) -> sr.MeasurementReport:
+def _content(source: Source, answer: "Answer", facts: Facts) -> sr.MeasurementReport:
     device = sr.DeviceObserverIdentifyingAttributes(
         uid(version(facts)), OWN_MODEL, OWN_MODEL, version(facts)
     )
@@ -95,9 +94,9 @@ def _content(source: Source, answer: "Answer", at: int, facts: Facts) -> sr.Meas
     report = sr.MeasurementReport(
         sr.ObservationContext(observer_device_context=observer),
         codes.CHEST_RADIOGRAPHY,
-        [_finding(source, answer, at, facts, number) for number in range(len(facts.findings))],
+        [_finding(source, answer, facts, number) for number in range(len(facts.findings))],
     )
-    is_unfamiliar = answer.unfamiliar is not None and answer.unfamiliar[at]
+    is_unfamiliar = answer.unfamiliar is not None and answer.unfamiliar[0]
     for text in (RESEARCH_USE, *([_UNFAMILIAR] if is_unfamiliar else [])):
         comment = sr.TextContentItem(codes.COMMENT, text, sr.RelationshipTypeValues.CONTAINS)
         report[0].ContentSequence.append(comment)
@@ -105,12 +104,12 @@ def _content(source: Source, answer: "Answer", at: int, facts: Facts) -> sr.Meas
 
 
 def _finding(
-    source: Source, answer: "Answer", at: int, facts: Facts, number: int
+    source: Source, answer: "Answer", facts: Facts, number: int
 ) -> sr.MeasurementsAndQualitativeEvaluations:
     name, film = facts.findings[number], source.evidence
     kind = codes.RAW_SCORE if answer.probabilities is None else codes.PROBABILITY
     # Four digits: devices differ in the last ones, and reports on one film should not.
-    value = float(f"{answer.best[at, number]:.4g}")
+    value = float(f"{answer.best[0, number]:.4g}")
     return sr.MeasurementsAndQualitativeEvaluations(
         sr.TrackingIdentifier(source.uid(facts, name), codes.ascii_text(name)),
         finding_type=codes.of_finding(name),
@@ -121,7 +120,7 @@ def _finding(
                 codes.private(rule, f"Positive by {RULES.get(rule, rule)} on validation"),
                 codes.POSITIVE if flag else codes.NEGATIVE,
             )
-            for rule, flag in zip(facts.rules, answer.flags[at, number], strict=True)
+            for rule, flag in zip(facts.rules, answer.flags[0, number], strict=True)
             if flag >= 0
         ],
         source_images=[sr.SourceImageForMeasurementGroup(film.SOPClassUID, film.SOPInstanceUID)],

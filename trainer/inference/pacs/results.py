@@ -30,7 +30,6 @@ def write(
     encoded: bytes,
     film: Film,
     answer: "Answer",
-    at: int,
     maps: npt.NDArray[np.float32],
     facts: Facts,
     rule: str,
@@ -43,8 +42,7 @@ def write(
     Args:
         encoded: content of the film's file.
         film: what `films.read` made of it.
-        answer: of the model; the film could be used.
-        at: position of the film in it.
+        answer: of the model for it alone; the film could be used.
         maps: heat of every finding in the film, float32 [F, image_size, image_size], 0 to 1.
         facts: of the model.
         rule: by which the findings that are drawn are flagged; "" for none.
@@ -63,9 +61,9 @@ def write(
     if not film.is_dicom:
         raise ImageError("not_dicom", "the film is not DICOM: it has no study to report to")
     origin = source.read(encoded)
-    picture = drawing.draw(film.original.pixels, answer, at, maps, facts, rule)
+    picture = drawing.draw(film.original.pixels, answer, maps, facts, rule)
     return (
-        _written(folder, "sr", report.build(origin, answer, at, facts)),
+        _written(folder, "sr", report.build(origin, answer, facts)),
         _written(folder, "sc", capture.build(origin, picture, facts, rule)),
     )
 

@@ -5,7 +5,6 @@ import asyncio
 import collections
 import concurrent.futures
 import contextlib
-import dataclasses
 import functools
 import threading
 from collections.abc import Callable, Iterator
@@ -104,13 +103,7 @@ class Desk:
                 if isinstance(made, Exception) and not future.done():
                     future.set_exception(made)
                 elif isinstance(made, Answer) and not future.done():
-                    future.set_result(_film(made, at))
+                    future.set_result(made.film(at))
 
     async def _call(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._caller, work)
-
-
-def _film(answer: Answer, at: int) -> Answer:
-    parts = {field.name: getattr(answer, field.name) for field in dataclasses.fields(answer)}
-    of_film = {name: part[at : at + 1] for name, part in parts.items() if part is not None}
-    return dataclasses.replace(answer, **of_film)

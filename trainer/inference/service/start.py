@@ -13,8 +13,9 @@ import numpy as np
 from absl import logging
 
 from preprocessing.contract.errors import ConfigError, UsageError
-from preprocessing.contract.process import log, packages
+from preprocessing.contract.process import log
 from preprocessing.contract.process.stopping import GRACE_SECONDS
+from trainer.inference.service import app, connections
 from trainer.inference.service.settings import LOOPBACK, Settings
 from trainer.serving.served import Answering
 
@@ -35,10 +36,8 @@ def serve(
         environ: the process's environment.
 
     Raises:
-        JobError: a package is missing, the address or a route cannot be used, or loading fails.
+        JobError: the address or a route cannot be used, or loading fails.
     """
-    with packages.explained("serve.txt"):
-        from trainer.inference.service import app, connections
     if given := environ.get(_PORT, ""):
         host, port = "0.0.0.0", int(given) if given.isdecimal() else -1
     with _listening(host, port) as bound:

@@ -87,7 +87,17 @@ def facts() -> Facts:
 
 @pytest.fixture
 def answer() -> "Answer":
-    """Of two films; the second is meant."""
+    """Of a film."""
+    return _answers().film(1)
+
+
+@pytest.fixture
+def other() -> "Answer":
+    """Of a film unlike those of training."""
+    return _answers().film(0)
+
+
+def _answers() -> "Answer":
     from trainer.serving.served import Answer
 
     return Answer(

@@ -13,14 +13,14 @@ GREY = np.full((900, 600), 100, np.uint8)
 
 def test_the_finding_highest_above_its_prevalence_comes_first(answer, facts) -> None:
     # 0.123 / 0.02 against 0.25 / 0.1; the third is not flagged.
-    assert drawing.flagged(answer, 1, facts, "youden") == [1, 0]
+    assert drawing.flagged(answer, facts, "youden") == [1, 0]
     # The other rule found no threshold; without a rule all are shown.
-    assert drawing.flagged(answer, 1, facts, "max_f1") == []
-    assert drawing.flagged(answer, 1, facts, "") == [1, 0, 2]
+    assert drawing.flagged(answer, facts, "max_f1") == []
+    assert drawing.flagged(answer, facts, "") == [1, 0, 2]
 
 
 def test_heat_and_box_are_where_the_map_is_hot(answer, facts, maps) -> None:
-    made = drawing.draw(GREY, answer, 1, maps, facts, "youden")
+    made = drawing.draw(GREY, answer, maps, facts, "youden")
     coloured = np.argwhere(np.ptp(made[:880].astype(int), axis=2) > 20)
     (top, left), (bottom, right) = coloured.min(0), coloured.max(0)
     # The map is 28 of 32 stored pixels of a 900 px square, the film without its borders of 150.
@@ -34,28 +34,28 @@ def test_heat_and_box_are_where_the_map_is_hot(answer, facts, maps) -> None:
 
 @pytest.mark.parametrize("shape", [(40, 30), (3000, 2000), (2000, 3000), (16, 4000), (4000, 16)])
 def test_the_picture_has_at_most_1024_pixels_a_side(answer, facts, maps, shape) -> None:
-    made = drawing.draw(np.zeros(shape, np.uint8), answer, 1, maps, facts, "youden")
+    made = drawing.draw(np.zeros(shape, np.uint8), answer, maps, facts, "youden")
     assert max(made.shape) <= 1024 and made.dtype == np.uint8 and made.shape[2] == 3
     assert made.shape[1] >= 512
 
 
 def test_without_a_flag_there_is_no_heat(answer, facts, maps) -> None:
     none = dataclasses.replace(answer, flags=np.zeros_like(answer.flags))
-    made = drawing.draw(GREY, none, 1, maps, facts, "youden")
+    made = drawing.draw(GREY, none, maps, facts, "youden")
     assert (np.ptp(made[:900].astype(int), axis=2) == 0).all()
-    assert drawing._lines(none, 1, facts, [])[-1].startswith("no finding reaches")
+    assert drawing._lines(none, facts, [])[-1].startswith("no finding reaches")
 
 
-def test_the_words(answer, facts) -> None:
-    lines = drawing._lines(answer, 1, facts, [1, 0])
+def test_the_words(answer, other, facts) -> None:
+    lines = drawing._lines(answer, facts, [1, 0])
     assert lines == [
         "RESEARCH USE - NOT A MEDICAL DEVICE",
         "Pleural_Thickening: probability 0.123 (heat map, box)",
         "Effusion: probability 0.250",
     ]
-    raw = dataclasses.replace(answer, probabilities=None)
-    assert "UNLIKE" in drawing._lines(raw, 0, facts, [2])[1]
-    assert drawing._lines(raw, 0, facts, [2])[2] == "?dem (): score 0.900 (heat map, box)"
+    raw = dataclasses.replace(other, probabilities=None)
+    assert "UNLIKE" in drawing._lines(raw, facts, [2])[1]
+    assert drawing._lines(raw, facts, [2])[2] == "?dem (): score 0.900 (heat map, box)"
 
 
 def test_the_box_holds_the_region_of_the_peak_alone() -> None:

@@ -23,11 +23,9 @@ STUDY = ("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysi
 def write(answer, maps, facts, tmp_path):
     """Reads a film and writes what is said of it."""
 
-    def run(
-        encoded: bytes, *, facts=facts, answer=answer, at: int = 1, rule="youden", folder=tmp_path
-    ):
+    def run(encoded: bytes, *, facts=facts, answer=answer, rule="youden", folder=tmp_path):
         film = films.read(encoded, "a.dcm", stored_size=facts.stored_size)
-        return results.write(encoded, film, answer, at, maps, facts, rule, str(folder))
+        return results.write(encoded, film, answer, maps, facts, rule, str(folder))
 
     return run
 
@@ -88,10 +86,10 @@ def test_films_of_every_class_have_a_report_that_others_can_search(
 
 
 def test_what_is_not_a_probability_is_not_called_one_and_an_unfamiliar_film_is_named(
-    film_file, write, answer
+    film_file, write, other
 ) -> None:
-    raw = dataclasses.replace(answer, probabilities=None)
-    report = pydicom.dcmread(write(film_file(), answer=raw, at=0)[0])
+    raw = dataclasses.replace(other, probabilities=None)
+    report = pydicom.dcmread(write(film_file(), answer=raw)[0])
     items = _items(_groups(report)[0])
     value = items["Score of the model, not calibrated"].MeasuredValueSequence[0].NumericValue
     assert float(value) == 0.9 and "Probability" not in items
@@ -203,7 +201,7 @@ def test_no_real_film_does(nih: pathlib.Path, write, errors_of, tmp_path, name: 
 def test_a_picture_without_study_is_refused(facts, answer, maps, tmp_path) -> None:
     film = films.Film(np.zeros((32, 32), np.uint8), None, False)  # type: ignore[arg-type]
     with pytest.raises(films.ImageError, match="no study to report to") as caught:
-        results.write(b"", film, answer, 1, maps, facts, "", str(tmp_path))
+        results.write(b"", film, answer, maps, facts, "", str(tmp_path))
     assert caught.value.reason == "not_dicom" and not list(tmp_path.iterdir())
 
 
