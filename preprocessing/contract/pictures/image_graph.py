@@ -193,12 +193,27 @@ def resize(pixels: tf.Tensor, size: int) -> tf.Tensor:
     top, left = (side - height) // 2, (side - width) // 2
     squares = tf.pad(pixels, [[0, 0], [top, side - height - top], [left, side - width - left]])
     # 4. The mean over each target pixel's area when shrinking, bilinear otherwise.
-    wide = squares[..., tf.newaxis]
-    resized = tf.cond(
-        side > size,
-        lambda: tf.image.resize(wide, [size, size], method="area"),
-        lambda: tf.image.resize(wide, [size, size], method="bilinear"),
-    )
+    resized = tf.cond(side > size, lambda: _shrunk(squares, size), lambda: _enlarged(squares, size))
+    return tf.ensure_shape(resized, [None, size, size])
+
+
+def _shrunk(squares: tf.Tensor, size: int) -> tf.Tensor:
+    means = tf.image.resize(squares[..., tf.newaxis], [size, size], method="area")[..., 0]
     # OpenCV rounds halves up where it takes the mean of 2 x 2 pixels, and to even elsewhere.
-    rounded = tf.where(side == 2 * size, tf.floor(resized + 0.5), tf.round(resized))
-    return tf.ensure_shape(tf.cast(rounded[..., 0], tf.uint8), [None, size, size])
+    is_half = tf.shape(squares)[1] == 2 * size
+    return tf.cast(tf.where(is_half, tf.floor(means + 0.5), tf.round(means)), tf.uint8)
+
+
+def _enlarged(squares: tf.Tensor, size: int) -> tf.Tensor:
+    """Interpolates in the whole numbers of OpenCV, whose weights have 11 bits."""
+    side = tf.shape(squares)[1]
+    step = 1 / (size / tf.cast(side, tf.float64))
+    at = tf.cast((tf.range(size, dtype=tf.float64) + 0.5) * step - 0.5, tf.float32)
+    first = tf.floor(at)
+    places = [tf.clip_by_value(tf.cast(first, tf.int32) + more, 0, side - 1) for more in (0, 1)]
+    shares = [tf.cast(tf.round(2048 * part), tf.int32) for part in (1 - (at - first), at - first)]
+    taps = list(zip(places, shares, strict=True))
+    wide = tf.cast(squares, tf.int32)
+    rows = tf.add_n([tf.gather(wide, place, axis=2) * share for place, share in taps]) // 16
+    parts = [tf.gather(rows, place, axis=1) * share[:, None] // 65536 for place, share in taps]
+    return tf.cast((tf.add_n(parts) + 2) // 4, tf.uint8)

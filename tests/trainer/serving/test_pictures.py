@@ -114,8 +114,8 @@ def test_pixels_become_what_preprocessing_makes_of_them(shape: tuple[int, int]) 
     assert reasons.numpy().tolist() == [b"", b"constant", b""]
     for at in (0, 2):
         expected = image.resize(image.square(films[at]), _SIZE).astype(int)
-        # Not a whole number of pixels to one: the two libraries round differently.
-        slack = int(shape not in ((64, 64), (128, 128)))
+        # Not a whole number of pixels to one: the two libraries add in another order.
+        slack = int(shape == (300, 260))
         assert np.abs(squares.numpy()[at] - expected).max() <= slack
 
 

@@ -40,6 +40,14 @@ def test_no_resize_is_equal_to_the_last_level() -> None:
     assert _difference(_encoded(".png", _texture(64)), 64) == 0
 
 
+@pytest.mark.parametrize("size", [1024, 256, 150, 97])
+@pytest.mark.parametrize("shape", [(96, 96), (50, 75), (17, 16)], ids=str)
+def test_enlarged_pictures_are_equal_to_the_last_level(shape: tuple[int, int], size: int) -> None:
+    pixels = np.random.default_rng(size).integers(0, 256, shape, np.uint8)
+    expected = image.resize(image.square(pixels), size)
+    np.testing.assert_array_equal(image_graph.resize(tf.constant(pixels[None]), size)[0], expected)
+
+
 @pytest.mark.parametrize("size", [32, 100, 128, 200])
 @pytest.mark.parametrize("shape", [(128, 128), (90, 128), (127, 64)], ids=str)
 def test_other_sizes_and_shapes_differ_by_one_level_at_most(
