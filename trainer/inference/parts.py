@@ -128,7 +128,9 @@ class Parts:
             storage.write_text(self.unusable_file, _csv(lines), private=True)
         else:
             storage.delete(self.unusable_file)
-        if made:
+        if not made:
+            storage.delete(self.output)
+        else:
             data = rows.content(self.output, rows.numbered(made))
             storage.write_bytes(self.output, data, private=True)
             about = {**note, "identity": self._identity, "output": hashlib.sha256(data).hexdigest()}

@@ -34,7 +34,7 @@ def facts_of(models: Sequence[Facts]) -> Facts:
                 )
     if len(models) == 1:
         return first
-    known = [f"{one.identity} {one.step}" for one in models]
+    known = [f"{one.identity} {one.step} {one.calibration}" for one in models]
     return dataclasses.replace(
         first,
         folder=", ".join(one.folder for one in models),

@@ -114,8 +114,13 @@ def test_what_another_command_has_written_stays(tmp_path: pathlib.Path) -> None:
     with pytest.raises(_Killed), parts.opened(_stops(), overwrite=True):
         parts.add([_row("a")], [])
         raise _Killed
+    assert output.read_text() == "mine"
     other = Parts(str(output), {"other": 1})
     with pytest.raises(UsageError, match="not finished"), other.opened(_stops(), overwrite=False):
         pass
     with other.opened(_stops(), overwrite=True):
         assert not other.done
+        other.add([], [("a", "/a", "damaged", "cut")])
+        other.finish({})
+    # Nothing of this command: what the other had written must not look like it.
+    assert not output.exists() and "damaged" in (tmp_path / "out.unusable.csv").read_text()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Prediction that is stopped or killed at any instant goes on, and ends as if it had not been."""
 
+import dataclasses
 import os
 import pathlib
 import signal
@@ -12,6 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+
+from trainer.inference import flags, prediction
+from trainer.inference.given import Found
+from trainer.serving import facts, mean
 
 ROOT = pathlib.Path(__file__).parents[3]
 _FILMS = 2000
@@ -65,3 +70,14 @@ def test_a_stopped_prediction_goes_on(
         time.sleep(0.05)
     assert again.wait(60) == 0
     assert len(output.read_text().splitlines()) == _FILMS + 1 and not parts.exists()
+
+
+def test_an_export_with_another_calibration_is_another_model(finished_run: Any) -> None:
+    options = flags.parse(["cxr14-predict", f"--model={finished_run.output}", "films"])
+    own = facts.read(finished_run.output)
+    raw = dataclasses.replace(own, calibration={})
+    one, other = (
+        prediction._identity(options, given, "", b"", Found({}, 0, 0)) for given in (own, raw)
+    )
+    assert own.calibration and one["model"] != other["model"]
+    assert mean.facts_of([own, own]).identity != mean.facts_of([own, raw]).identity
