@@ -71,6 +71,9 @@ def read_labels(path: str, facts: Facts) -> Labels:
     for ours, theirs in (("id", _IDS), ("patient", _PATIENTS)):
         there = [name for name in theirs if name in frame]
         frame = frame.rename(columns={there[0]: ours} if there else {})
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise DataError(f"{path}: columns {twice} and {table.LABEL_PREFIX}{twice}: keep one")
     if "id" not in frame:
         raise DataError(f"{path}: there is no column id or Image Index, which names the films")
     if whole:

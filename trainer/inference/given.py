@@ -197,7 +197,7 @@ def _of_table(path: str) -> list[str]:
             raise DataError(
                 f"{path}, line {number}: names no film; fill in column {header[column]}"
             )
-        name = given_paths.checked(f"{path}, line {number}: ", line[column].strip())
+        name = given_paths.checked(f"{path}, line {number}: {header[column]}", line[column].strip())
         is_whole = os.path.isabs(name) or storage.scheme_of(name) or not folder
         found.append(name if is_whole else storage.join(folder, name))
     return found

@@ -145,10 +145,8 @@ def _identity(
     options: Options, facts: Facts, rule: str, key: bytes, found: Found
 ) -> dict[str, Any]:
     """Returns what decides the content of the output."""
-    # An export made again after another report has other thresholds, of the same run and step.
-    chosen = [facts.thresholds, facts.calibration, facts.unfamiliar_above]
     return {
-        "model": [facts.identity, facts.step, facts.findings, *chosen],
+        "model": [facts.identity, facts.step, facts.findings, facts.content],
         "films": [[name, place.whole, place.stamp] for name, place in found.places.items()],
         "options": [options.split, rule, options.heatmaps, options.heatmap_findings],
         "dicom_output": options.dicom_output,

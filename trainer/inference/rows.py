@@ -25,7 +25,7 @@ FLAG_PREFIX = "flag:"
 DICOM_OUTPUT = "dicom_output"
 _OF_DICOM = ("view", "sex", "age", "warnings")
 # ChestX-ray14 names a picture by its patient and the number in the patient's series.
-_NIH = re.compile(r"(\d{8})_\d{3}")
+_NIH = re.compile(r"(\d{8})_\d{3}(\.[A-Za-z]+)?")
 # In front of what stands for a patient until all have been seen and can be numbered.
 _TO_NUMBER = "\0"
 
@@ -99,7 +99,7 @@ class Maker:
                 return pseudonyms.of(original.patient, self.key)
             value = patients.value(original.patient).encode()
             return _TO_NUMBER + hmac.new(self.salt, value, hashlib.sha256).hexdigest()
-        named = _NIH.match(storage.basename(name))
+        named = _NIH.fullmatch(storage.basename(name))
         return named[1] if named else name
 
 

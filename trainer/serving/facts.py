@@ -2,6 +2,7 @@
 """What an export says of itself beside its graph, read without TensorFlow."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from preprocessing.contract.settings import settings
 from trainer.config import Config
 from trainer.runfolder import notes
 from trainer.serving import model_folder
-from trainer.serving.names import CALIBRATION, EXTRA, FAMILIARITY, THRESHOLDS
+from trainer.serving.names import CALIBRATION, EXTRA, FAMILIARITY, GOLDEN, THRESHOLDS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Facts:
         words: for parts and views in DICOM files, preprocessing's setting `words`.
         unfamiliar_above: distance above which a picture is flagged as unlike those of training;
             None where none is.
+        content: of weights, thresholds and calibration, hexadecimal. Runs of equal settings share
+            an identity, and one that is exported again may have other thresholds.
     """
 
     folder: str
@@ -48,6 +51,7 @@ class Facts:
     step: int
     words: Mapping[str, str] = dataclasses.field(default_factory=dict)
     unfamiliar_above: float | None = None
+    content: str = ""
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -90,7 +94,15 @@ def read(folder: str) -> Facts:
         identity=str(note.get("identity", "")),
         step=int(note.get("step") or 0),
         words=dict(manifest.parameters.get("words") or {}),
+        content=_content(folder, THRESHOLDS, CALIBRATION, FAMILIARITY, GOLDEN),
     )
+
+
+def _content(folder: str, *beside: str) -> str:
+    names = [model_folder.NOTE, *(storage.join(EXTRA, name) for name in beside)]
+    paths = [storage.join(folder, name) for name in names]
+    known = [storage.sha256_of(path) if storage.exists(path) else "" for path in paths]
+    return hashlib.sha256(" ".join(known).encode()).hexdigest()
 
 
 def _json(folder: str, name: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from preprocessing.contract.pictures import image
 from trainer.serving import names, served
 from trainer.serving.facts import Facts
 
-PICTURE, ANSWERS = "golden.png", "golden.json"
+PICTURE, ANSWERS = "golden.png", names.GOLDEN
 # The same weights under TensorFlow 2.16.2 and 2.21, with and without oneDNN, gave scores that
 # differed by up to 3e-7 on a CPU.
 BOUND = 1e-5

@@ -22,7 +22,8 @@ def facts_of(models: Sequence[Facts]) -> Facts:
     A threshold holds for the model that it was chosen for, not for a mean: there are none.
 
     Raises:
-        DataError: models of other findings, or of another size of the canonical picture.
+        DataError: one model twice, or models of other findings or another size of the canonical
+            picture.
     """
     first = models[0]
     for other in models[1:]:
@@ -34,7 +35,11 @@ def facts_of(models: Sequence[Facts]) -> Facts:
                 )
     if len(models) == 1:
         return first
-    known = [f"{one.identity} {one.step} {one.calibration}" for one in models]
+    known = [f"{one.identity} {one.step} {one.content}" for one in models]
+    for at, one in enumerate(known):
+        if one in known[:at]:
+            twice = f"{models[known.index(one)].folder} and {models[at].folder}"
+            raise DataError(f"{twice} are the same model: name it once")
     return dataclasses.replace(
         first,
         folder=", ".join(one.folder for one in models),
@@ -46,6 +51,7 @@ def facts_of(models: Sequence[Facts]) -> Facts:
         calibration=first.calibration if all(one.calibration for one in models) else {},
         identity=hashlib.sha256(" ".join(sorted(known)).encode()).hexdigest(),
         step=0,
+        content="",
     )
 
 

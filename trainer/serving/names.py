@@ -50,3 +50,4 @@ OUTPUTS = (
 EXTRA = "assets.extra"
 THRESHOLDS, CALIBRATION = "thresholds.json", "calibration.json"
 FAMILIARITY = "familiarity.json"
+GOLDEN = "golden.json"

@@ -175,3 +175,10 @@ def test_films_of_one_name_in_two_folders_are_not_confused() -> None:
     ids = np.array(["a/1.png", "b/1.png", "c/2.png"])
     assert external._joined(ids, np.array(["a/1", "2"])).tolist() == [0, -1, 1]
     assert external._joined(ids, np.array(["x/2", "y/2"])).tolist() == [-1, -1, -1]
+
+
+def test_labels_of_one_finding_in_two_columns_are_refused(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("id,Mass,label:Mass\n000,1,0\n")
+    with pytest.raises(DataError, match="columns Mass and label:Mass: keep one"):
+        external.read_labels(str(path), FACTS)

@@ -35,3 +35,16 @@ def test_a_corrupt_file_is_named(finished_run: Any, tmp_path: pathlib.Path, cont
     (extra / "thresholds.json").write_text(content, errors="surrogateescape")
     with pytest.raises(DataError, match="thresholds.json is corrupt"):
         facts.read(str(tmp_path))
+
+
+@pytest.mark.slow
+def test_content_tells_exports_of_one_run_apart_but_not_copies(
+    finished_run: Any, tmp_path: pathlib.Path
+) -> None:
+    first = facts.read(finished_run.output)
+    shutil.copytree(first.folder, tmp_path, dirs_exist_ok=True)
+    assert facts.read(str(tmp_path)).content == first.content
+    for name in ("thresholds.json", "calibration.json", "golden.json"):
+        (tmp_path / "assets.extra" / name).write_text('{"a": {}}')
+        changed = facts.read(str(tmp_path))
+        assert changed.identity == first.identity and changed.content != first.content

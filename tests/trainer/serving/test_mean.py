@@ -29,7 +29,8 @@ _FACTS = Facts(
 
 class _Model:
     def __init__(self, value: float, *, strange: bool | None, **other: Any) -> None:
-        self.facts = dataclasses.replace(_FACTS, folder=str(value), **other)
+        named = {"folder": str(value), "content": str(value)} | other
+        self.facts = dataclasses.replace(_FACTS, **named)
         self._value, self._strange = np.float32(value), strange
 
     def answer(self, pixels: npt.NDArray[np.uint8]) -> Answer:
@@ -73,3 +74,9 @@ def test_what_one_model_lacks_the_mean_lacks() -> None:
 def test_models_of_different_kinds_are_refused(other: dict[str, Any]) -> None:
     with pytest.raises(DataError, match="than 0.2"):
         mean.MeanModel([_Model(0.2, strange=None), _Model(0.6, strange=None, **other)])
+
+
+def test_one_model_under_two_paths_is_refused() -> None:
+    models = [_Model(0.2, strange=None), _Model(0.6, strange=None, content="0.2")]
+    with pytest.raises(DataError, match="0.2 and 0.6 are the same model"):
+        mean.MeanModel(models)
