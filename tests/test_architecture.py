@@ -72,7 +72,7 @@ TESTED_ELSEWHERE = {
     "preprocessing.contract.pseudonyms": "test_index.py",
     **{
         f"trainer.inference.{part}": "inference/test_task.py"
-        for part in ("extras", "prediction", "rows", "shown")
+        for part in ("extras", "prediction", "shown")
     },
     "trainer.serving.names": "serving/test_signatures.py",
     "trainer.inference.service.connections": "inference/service/test_start.py",

@@ -80,6 +80,12 @@ class Options:
     port: int
     help: str = ""
 
+    @property
+    def report_folder(self) -> str:
+        """Where the report goes; "" for none."""
+        head = self.output.rpartition(".")[0]
+        return (self.report or f"{head}_report") if self.labels else ""
+
 
 def define() -> flags.FlagValues:
     """Defines the flags."""
@@ -158,6 +164,9 @@ def _check(options: Options, *, both: bool) -> None:
         raise UsageError("--labels needs --output to end in .csv or .parquet, which a report reads")
     if options.report and not options.labels:
         raise UsageError("--report goes with --labels=FILE, which is missing")
+    given = [*options.inputs, options.labels, options.pseudonym_key_file]
+    if options.output and os.path.realpath(options.output) in map(os.path.realpath, given):
+        raise UsageError(f"--output={options.output} is a file that is read: name another")
     for name in ("heatmaps", "dicom_output"):
         folder = getattr(options, name)
         if any(given_paths.within(folder, one) for one in options.inputs):

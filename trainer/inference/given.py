@@ -61,8 +61,10 @@ class Found:
     passed_over: int
 
 
-def find(inputs: Sequence[str]) -> Found:
-    """Lists what is given; archives are read through for their names.
+def find(inputs: Sequence[str], written: Sequence[str] = ()) -> Found:
+    """Lists what is given, but for what an earlier start has written into the folders `written`.
+
+    Archives are read through for their names.
 
     Raises:
         DataError: something that does not exist or cannot be listed.
@@ -71,13 +73,18 @@ def find(inputs: Sequence[str]) -> Found:
     counts: collections.Counter[str] = collections.Counter()
     for given in inputs:
         found = list(_found(given, counts))
+        apart = [folder for folder in written if folder and not given_paths.within(given, folder)]
         if not found:
             raise DataError(
                 f"{given} holds no films ({', '.join(SUFFIXES)}, or DICOM files without a suffix) "
                 "and no archives: check the path"
             )
         for place in found:
-            key = (_real(place.path), place.member)
+            if any(given_paths.within(place.path, folder) for folder in apart):
+                counts["passed over"] += 1
+                continue
+            path = place.path
+            key = (path if storage.scheme_of(path) else os.path.realpath(path), place.member)
             counts["twice"] += key in kept
             kept.setdefault(key, place)
     return Found(_named(kept.values()), counts["twice"], counts["passed over"])
@@ -98,7 +105,7 @@ def films(places: Mapping[str, Place]) -> Iterator[Given]:
             if not names:
                 break
         for name in names.values():
-            yield Given(name, places[name].whole, _vanished)
+            yield Given(name, places[name].whole, functools.partial(_unpacked, None))
 
 
 def _found(given: str, counts: "collections.Counter[str]") -> Iterator[Place]:
@@ -216,10 +223,6 @@ def _exists(path: str) -> bool:
     return storage.exists(path) if storage.scheme_of(path) else os.path.lexists(path)
 
 
-def _real(path: str) -> str:
-    return path if storage.scheme_of(path) else os.path.realpath(path)
-
-
 def _stamp(path: str, size: int | None = None) -> str:
     """Returns size and time of a local file; of an object the size, as far as it is known."""
     if storage.scheme_of(path):
@@ -249,11 +252,9 @@ def _content(path: str) -> bytes:
     return found
 
 
-def _unpacked(member: archives.Member) -> bytes:
+def _unpacked(member: archives.Member | None) -> bytes:
+    if member is None:
+        raise ImageError("vanished", "the archive no longer holds it")
     if member.problem:
         raise ImageError(*member.problem)
     return member.data or b""
-
-
-def _vanished() -> bytes:
-    raise ImageError("vanished", "the archive no longer holds it")

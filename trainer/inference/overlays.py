@@ -16,6 +16,8 @@ from trainer.serving.facts import Facts
 
 _MOST_PX = 1024
 _STRENGTH = 0.5
+# Of a name, so that those of a film and of a finding fit into the 255 bytes of a file's.
+_LONGEST = 90
 
 
 def write(
@@ -56,6 +58,6 @@ def file_name(name: str) -> str:
     ('00000003_000.png', '.._a_b-2c2c791a')
     """
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)
-    if plain == name and not name.startswith("."):
+    if plain == name and not name.startswith(".") and len(name) <= _LONGEST:
         return name
-    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{plain[:_LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -23,6 +23,8 @@ _OTHER = (
     "--overwrite"
 )
 
+_ELSE = "give --output a name that differs by more than its ending"
+
 Unusable = tuple[str, str, str, str]
 
 
@@ -90,6 +92,10 @@ class Parts:
                 storage.delete(path)
             if storage.exists(self.output) and not overwrite:
                 raise UsageError(f"{self.output} is there and {_OTHER}")
+            named = self.note.get("file", "")
+            if named != storage.basename(self.output) and storage.exists(self._note_file):
+                # films.csv and films.parquet share their notes, and so do not go together.
+                raise UsageError(f"{self._note_file} is of {named or 'something else'}: {_ELSE}")
             begun = {"identity": self._identity, "salt": secrets.token_hex(16)}
             text = json.dumps(begun)
             storage.write_text(storage.join(self._folder, _NOTE), text, private=True)

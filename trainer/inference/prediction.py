@@ -16,7 +16,7 @@ from preprocessing.contract.process.stopping import StopRequests
 from trainer.inference import extras, given, rows, scoring, shown
 from trainer.inference.flags import Options
 from trainer.inference.given import Found
-from trainer.inference.parts import Parts, Unusable, beside
+from trainer.inference.parts import Parts, Unusable
 from trainer.inference.rows import Maker, Row
 from trainer.inference.scoring import Scored
 from trainer.serving import facts as export_facts
@@ -47,7 +47,8 @@ def run(options: Options, stops: StopRequests) -> None:
 
         external.read_labels(options.labels, facts)
     key = pseudonyms.read_key(options.pseudonym_key_file) if options.pseudonym_key_file else b""
-    found = given.find(options.inputs)
+    written = options.report_folder, options.heatmaps, options.dicom_output
+    found = given.find(options.inputs, written)
     _say_found(found)
     if not options.output:
         if len(found.places) > _MOST_SHOWN:
@@ -61,7 +62,7 @@ def run(options: Options, stops: StopRequests) -> None:
             _write(options, found, maker, parts)
     _say_end(parts)
     if options.labels:
-        folder = options.report or beside(options.output, "_report")
+        folder = options.report_folder
         made = external.report(options.output, options.labels, facts, folder)
         log.show(f"\n{reports.table(made)}\n")
         log.show(f"report: {storage.join(folder, 'report', 'report.html')}")

@@ -20,6 +20,8 @@ from trainer.inference import flags
         ("--model=m a.png --report=r --output=a.csv", "--report goes with --labels"),
         ("--model=m a.png --heatmap_findings=Mass", "--heatmap_findings goes with"),
         ("--model=m films --heatmaps=films/maps", "inside INPUT"),
+        ("--model=m list.csv --output=x/../list.csv", "is a file that is read"),
+        ("--model=m a.png --output=l.csv --labels=l.csv", "is a file that is read"),
         ("--model=m --serve a.png", "leave INPUT and --output out"),
         ("--model=gs:/m a.png", "two slashes"),
         ("--model=m a.png --batch_size=0", "batch_size"),

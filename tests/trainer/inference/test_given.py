@@ -75,3 +75,16 @@ def test_what_holds_no_films_is_named(name: str, sentence: str, tmp_path: pathli
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match=sentence):
         given.find([str(tmp_path / name)])
+
+
+def test_pictures_that_an_earlier_start_wrote_are_no_films(tmp_path: pathlib.Path) -> None:
+    root = _tree(tmp_path)
+    written = [f"{root}/b", f"{root}/none"]
+    for given_path in (f"{root}", f"{root}/*", f"{root}/**/*"):
+        found = given.find([given_path], written)
+        assert {place.path for place in found.places.values()} == {
+            *(f"{root}/a/1.png", f"{root}/a/2.PNG"),
+        }
+        assert found.passed_over >= 2
+    # Films that lie below a folder that is written to are films.
+    assert len(given.find([f"{root}/a", f"{root}/a/*"], [f"{root}"]).places) == 2

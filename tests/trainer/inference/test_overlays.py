@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Heat is drawn where it is, over the film, under a name that is safe."""
 
+import dataclasses
 import pathlib
 
 import cv2
@@ -31,3 +32,10 @@ def test_large_films_become_smaller(tmp_path: pathlib.Path) -> None:
     film = np.zeros((3000, 2000), np.uint8)
     overlays.write(str(tmp_path), "a", film, np.zeros((2, 64, 64), np.float32), ["Mass"], _FACTS)
     assert cv2.imread(str(tmp_path / "a.Mass.png")).shape == (1024, 683, 3)
+
+
+def test_long_names_are_cut_and_stay_different(tmp_path: pathlib.Path) -> None:
+    film, maps = np.zeros((40, 40), np.uint8), np.zeros((2, 64, 64), np.float32)
+    facts = dataclasses.replace(_FACTS, findings=("a" * 250 + "1", "a" * 250 + "2"))
+    overlays.write(str(tmp_path), "x" * 250 + ".png", film, maps, facts.findings, facts)
+    assert len(list(tmp_path.iterdir())) == 2

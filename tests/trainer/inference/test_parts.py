@@ -124,3 +124,22 @@ def test_what_another_command_has_written_stays(tmp_path: pathlib.Path) -> None:
         other.finish({})
     # Nothing of this command: what the other had written must not look like it.
     assert not output.exists() and "damaged" in (tmp_path / "out.unusable.csv").read_text()
+
+
+def _finished(output: str, *made: Row, overwrite: bool = False) -> None:
+    parts = Parts(output, {"output": output, "films": [row["id"] for row in made]})
+    with parts.opened(_stops(), overwrite=overwrite):
+        parts.add(made, [("bad", "/bad", "damaged", "")])
+        parts.finish({"file": storage.basename(output)})
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_output_leaves_the_notes_of_another_alone(
+    overwrite: bool, tmp_path: pathlib.Path
+) -> None:
+    _finished(str(tmp_path / "out.csv"), _row("a"))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert sorted(before) == ["out.csv", "out.run.json", "out.unusable.csv"]
+    with pytest.raises(UsageError, match="out.run.json is of out.csv: give --output a name"):
+        _finished(str(tmp_path / "out.parquet"), _row("a"), overwrite=overwrite)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

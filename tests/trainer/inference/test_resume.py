@@ -72,12 +72,12 @@ def test_a_stopped_prediction_goes_on(
     assert len(output.read_text().splitlines()) == _FILMS + 1 and not parts.exists()
 
 
-def test_an_export_with_another_calibration_is_another_model(finished_run: Any) -> None:
+def test_an_export_with_other_content_is_another_model(finished_run: Any) -> None:
     options = flags.parse(["cxr14-predict", f"--model={finished_run.output}", "films"])
     own = facts.read(finished_run.output)
-    raw = dataclasses.replace(own, calibration={})
+    second, third = (dataclasses.replace(own, content=content) for content in "23")
     one, other = (
-        prediction._identity(options, given, "", b"", Found({}, 0, 0)) for given in (own, raw)
+        prediction._identity(options, given, "", b"", Found({}, 0, 0)) for given in (own, second)
     )
-    assert own.calibration and one["model"] != other["model"]
-    assert mean.facts_of([own, own]).identity != mean.facts_of([own, raw]).identity
+    assert one["model"] != other["model"]
+    assert mean.facts_of([own, second]).identity != mean.facts_of([own, third]).identity
