@@ -109,7 +109,7 @@ def find(root: str, wanted: Wanted, suffixes: tuple[str, ...]) -> Places:
     Raises:
         DataError: neither pictures nor archives, one image in two places, or no folder.
     """
-    if _is_one_archive(root):
+    if archive_formats.is_one(root):
         return Places({}, 0, {root: _size(root)})
     files: dict[str, str] = {}
     archives: dict[str, int] = {}
@@ -159,19 +159,6 @@ def folders_named(root: str, ids: Iterable[str]) -> dict[str, str]:
                 if image := wanted.find(os.path.relpath(whole, root)):
                     found.setdefault(image, whole)
     return found
-
-
-def _is_one_archive(root: str) -> bool:
-    """Tells whether --images is an archive: a local one by its content, else by its name."""
-    if storage.scheme_of(root) or not os.path.exists(root):
-        return is_archive(root)
-    if not os.path.isfile(root):
-        return False
-    try:
-        head = storage.read_range(root, 0, archive_formats.HEAD_BYTES)
-    except OSError:
-        return is_archive(root)
-    return is_archive(root) or archive_formats.is_known(head)
 
 
 def _size(archive: str) -> int:

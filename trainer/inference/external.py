@@ -5,7 +5,7 @@ Nothing is chosen here: the model brings its thresholds and its calibration, and
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -192,10 +192,7 @@ def _labelled(
 
 def _context(facts: Facts, labels: Labels) -> dict[str, Any]:
     """What is known of the model and of what was chosen before the test."""
-    own: dict[str, Mapping[str, Any]] = {
-        "thresholds": facts.thresholds,
-        "calibration": facts.calibration,
-    }
+    own = {"thresholds": facts.thresholds, "calibration": facts.calibration}
     return {
         "model": facts.identity,
         "step": facts.step,

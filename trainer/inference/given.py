@@ -123,7 +123,7 @@ def _found(given: str, counts: "collections.Counter[str]") -> Iterator[Place]:
 
 def _listed(path: str, counts: "collections.Counter[str]") -> Iterator[Place]:
     """Yields the films of a file, an archive or a folder."""
-    if _is_archive(path):
+    if not path.lower().endswith(SUFFIXES) and archive_formats.is_one(path):
         yield from _members(path, counts)
         return
     unreadable: dict[str, str] = {}
@@ -232,17 +232,6 @@ def _stamp(path: str, size: int | None = None) -> str:
     except OSError:
         return ""
     return f"{status.st_size} {status.st_mtime_ns}"
-
-
-def _is_archive(path: str) -> bool:
-    if archive_formats.is_archive(path) or storage.scheme_of(path) or not os.path.isfile(path):
-        return archive_formats.is_archive(path) and not os.path.isdir(path)
-    if path.lower().endswith(SUFFIXES):
-        return False
-    try:
-        return archive_formats.is_known(storage.read_range(path, 0, archive_formats.HEAD_BYTES))
-    except OSError:
-        return False
 
 
 def _content(path: str) -> bytes:

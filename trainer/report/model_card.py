@@ -10,6 +10,7 @@ from preprocessing.contract.wording import estimate, number, words
 from trainer.report import parts
 from trainer.report.parts import Notes
 from trainer.report.sections import card, card_words
+from trainer.report.source import headline
 
 NAME = "model_card.md"
 
@@ -87,7 +88,8 @@ def _measured(report: Mapping[str, Any]) -> list[str]:
 
 
 def _areas(report: Mapping[str, Any]) -> Table:
-    split = report["splits"].get("test") or next(iter(report["splits"].values()))
+    title = headline(report["splits"])
+    split = report["splits"][title]
     columns: list[Column | str] = ["Finding", "Positives", "Prevalence", "AUC"]
     rows: list[list[Cell | str]] = [
         [
@@ -98,5 +100,4 @@ def _areas(report: Mapping[str, Any]) -> Table:
         ]
         for name, entry in split["findings"].items()
     ]
-    title = "test" if "test" in report["splits"] else next(iter(report["splits"]))
     return Table(f"AUC on {title}, {number(split['n'], ',')} images.", columns, rows)

@@ -26,7 +26,7 @@ def check_installed() -> None:
         import tf2onnx  # type: ignore[import-untyped, unused-ignore]  # noqa: F401
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"--onnx needs the package {error.name}, which this environment has not: pip install "
+            f"--onnx needs the package {error.name}, which this environment lacks: pip install "
             "'tf2onnx>=1.17,<2'"
         ) from error
 

@@ -5,10 +5,12 @@ import bz2
 import dataclasses
 import gzip
 import lzma
+import os
 from collections.abc import Callable
 from typing import IO, Any
 
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from preprocessing.contract.pictures.picture_files import MAX_BYTES
 
 ARCHIVES = (
@@ -71,6 +73,18 @@ def is_archive(path: str) -> bool:
     (True, False)
     """
     return path.lower().endswith(ARCHIVES)
+
+
+def is_one(path: str) -> bool:
+    """Tells whether a path is that of an archive: a local file by its content, or by its name."""
+    if storage.scheme_of(path) or not os.path.exists(path):
+        return is_archive(path)
+    if not os.path.isfile(path) or is_archive(path):
+        return os.path.isfile(path)
+    try:
+        return is_known(storage.read_range(path, 0, HEAD_BYTES))
+    except OSError:
+        return False
 
 
 def kind_of(path: str, head: bytes) -> str:

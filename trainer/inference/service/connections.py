@@ -46,7 +46,7 @@ class Connection(H11Protocol):
         self._wait(_HEAD_SECONDS if self.cycle is cycle else _REQUEST_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Waits no more."""
+        """Stops waiting."""
         super().connection_lost(exc)
         if self._timer:
             self._timer.cancel()

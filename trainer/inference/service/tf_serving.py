@@ -2,7 +2,7 @@
 """TensorFlow Serving's REST form of requests and answers, which Vertex AI's containers speak too.
 
 As TensorFlow Serving answers with the same SavedModel, but for a number that is not defined, of a
-film that could not be used: it is null, as JSON knows no NaN. And DICOM files are read as well.
+film that could not be used: it is null, as JSON has no NaN. It reads DICOM files as well.
 """
 
 import base64

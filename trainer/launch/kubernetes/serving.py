@@ -5,7 +5,7 @@ TensorFlow Serving looks for numbered versions below a base path, and a run has 
 a folder of another name, maybe in a store that the server cannot read. So each of its pods begins
 with a copy by this project's own image, which reads every store that a run can be in, and refuses
 an export that is not whole. This project's own server does both itself, and answers on the same
-port; it knows no gRPC.
+port; it does not speak gRPC.
 """
 
 from preprocessing.contract.errors import ConfigError

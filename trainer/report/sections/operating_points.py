@@ -95,13 +95,10 @@ def _section(
         "mean": means(applied),
         "at_half": at_half(test.labels, scores, test.findings),
     }
-    own = chosen_on == rule_thresholds.OWN
-    before = (
-        (*words_of.GIVEN, *words_of.FIXED)
-        if own
-        else (*words_of.CHOSEN, *words_of.FIXED, *words_of.FLATTERS)
-    )
-    return section | {"notes": [*_found(section), *before, *words_of.LIMITS]}
+    notes = [words_of.CHOSEN, *words_of.FIXED, words_of.FLATTERS]
+    if chosen_on == rule_thresholds.OWN:
+        notes = [words_of.GIVEN, *words_of.FIXED]
+    return section | {"notes": [*_found(section), *notes, *words_of.LIMITS]}
 
 
 def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
@@ -195,14 +192,8 @@ def _below_target(entry: Mapping[str, Any]) -> bool:
 
 def _measures(section: Mapping[str, Any], rule: str) -> Table:
     own = section["chosen_on"] == rule_thresholds.OWN
-    before = (
-        []
-        if own
-        else [
-            Column(f"{each}, validation", css="validation")
-            for each in ("Sensitivity", "Specificity")
-        ]
-    )
+    shown = () if own else ("Sensitivity", "Specificity")
+    before = [Column(f"{each}, validation", css="validation") for each in shown]
     return Table(
         f"Thresholds for {section['rules'][rule]}, chosen on {section['chosen_on']}, and what they "
         "do on test, with 95% intervals.",

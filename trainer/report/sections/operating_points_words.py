@@ -3,16 +3,16 @@
 
 CHOSEN = (
     "An image is called at a score of at least the threshold. Every threshold was chosen on the "
-    "validation split alone and applied to the test split as it is: no test label took part.",
+    "validation split alone and applied to the test split as it is: no test label took part."
 )
 FLATTERS = (
     "Validation figures are those that the threshold was chosen by and so flatter. What changes "
-    "from validation to test is the shift that a threshold has to bear on new patients.",
+    "from validation to test is the shift that a threshold has to bear on new patients."
 )
 GIVEN = (
     "An image is called where the model's score before calibration is at least the threshold. The "
     "thresholds are the model's own: they were chosen on the validation split of the data that it "
-    "was made with and are applied to this external test as they are: no label of it took part.",
+    "was made with and are applied to this external test as they are: no label of it took part."
 )
 FIXED = (
     "Sensitivity: the share of images with the finding that are called. Specificity: the share of "
