@@ -57,7 +57,8 @@ class Source:
 
     def uid(self, facts: Facts, kind: str) -> str:
         """Returns the UID of a kind of thing made of this film by this model, always the same."""
-        model = (facts.identity, facts.step, facts.findings, facts.thresholds, facts.calibration)
+        # What it says may not depend on anything else: a PACS keeps the first of two of one UID.
+        model = (facts.identity, facts.step, facts.findings, facts.content)
         return uid(f"{self.evidence.SOPInstanceUID} {model} {kind}")
 
 

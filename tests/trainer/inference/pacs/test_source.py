@@ -100,7 +100,7 @@ def test_uids_depend_on_the_film_the_model_and_the_kind(film_file, facts) -> Non
     again = dataclasses.replace(facts, folder="/elsewhere")
     assert film.uid(facts, "SR") == film.uid(again, "SR")
     changed = dataclasses.replace(facts, step=121)
-    recalibrated = dataclasses.replace(facts, calibration={})
+    recalibrated = dataclasses.replace(facts, content="of other weights or calibration")
     made = [film.uid(facts, "SR"), film.uid(facts, "SC"), other.uid(facts, "SR")]
     made += [film.uid(changed, "SR"), film.uid(recalibrated, "SR")]
     assert len(set(made)) == len(made)
