@@ -48,7 +48,7 @@ def write(
         mixed = small[..., np.newaxis] * (1 - share) + colours * share
         encoded = cv2.imencode(".png", mixed.round().astype(np.uint8))[1].tobytes()
         path = storage.join(folder, f"{file_name(name)}.{file_name(finding)}.png")
-        storage.write_bytes(path, encoded)
+        storage.write_bytes(path, encoded, private=True)
 
 
 def file_name(name: str) -> str:

@@ -32,6 +32,7 @@ def test_large_films_become_smaller(tmp_path: pathlib.Path) -> None:
     film = np.zeros((3000, 2000), np.uint8)
     overlays.write(str(tmp_path), "a", film, np.zeros((2, 64, 64), np.float32), ["Mass"], _FACTS)
     assert cv2.imread(str(tmp_path / "a.Mass.png")).shape == (1024, 683, 3)
+    assert (tmp_path / "a.Mass.png").stat().st_mode & 0o077 == 0
 
 
 def test_long_names_are_cut_and_stay_different(tmp_path: pathlib.Path) -> None:

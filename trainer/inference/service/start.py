@@ -112,5 +112,6 @@ def _announce(bound: socket.socket, settings: Settings) -> None:
         return
     logging.warning(
         "everybody who can reach this address can use the service: it asks nobody who they are, "
-        "and films come unencrypted; put a proxy that does both before it, or leave --host out"
+        "and films come unencrypted; put a proxy before it that does both and keeps the header "
+        "Host, by which the page is known, or leave --host out"
     )
