@@ -235,5 +235,5 @@ def _keys(ids: Texts) -> list[str]:
 
 
 def _counted(ids: Texts) -> str:
-    more = f", {', '.join(ids[:_SHOWN].tolist())}" + " and more" * (len(ids) > _SHOWN)
+    more = f" ({', '.join(ids[:_SHOWN].tolist())}{' and more' * (len(ids) > _SHOWN)})"
     return f"{len(ids):,}{more if len(ids) else ''}"

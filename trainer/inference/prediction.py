@@ -160,9 +160,13 @@ def _note(options: Options, maker: Maker, parts: Parts) -> dict[str, Any]:
     made, unusable = parts.read()
     facts = maker.facts
     own = sum(row["patient"] == row["id"] for row in made)
+    model: dict[str, Any] = {"run": facts.identity, "step": facts.step, "findings": facts.findings}
+    if len(options.models) > 1:
+        models = map(export_facts.read, options.models)
+        model["mean_of"] = [{"run": one.identity, "step": one.step} for one in models]
     return {
         "file": storage.basename(options.output),
-        "model": {"run": facts.identity, "step": facts.step, "findings": facts.findings},
+        "model": model,
         "calibrated": bool(facts.calibration),
         "rule": maker.rule,
         "scored": len(made),
@@ -199,8 +203,9 @@ def _say_end(parts: Parts) -> None:
         log.show("scores are raw: the model was exported without a calibration")
     if note["unfamiliar"]:
         log.show(f"{note['unfamiliar']} films are unlike those that the model was trained on")
-    for said, count in note["dicom_output"].items():
-        log.show(f"DICOM output of {count} films: {said}")
+    if outcomes := collections.Counter(note["dicom_output"]):
+        listed = ", ".join(f"{count} {said}" for said, count in outcomes.most_common())
+        log.show(f"DICOM output: {listed}")
     if note["without_patient"]:
         log.show(
             f"{note['without_patient']} films name no patient: each counts as a patient of its own"

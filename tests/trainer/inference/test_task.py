@@ -116,6 +116,10 @@ def test_heat_maps_of_findings_and_the_mean_of_models(
         *("00000000_000.png.Edema.png", "00000000_000.png.Mass.png"),
     ]
     assert _predict(f"--model={finished_run.output}", film, f"--output={tmp_path}/one.csv") == 0
+    alone, both = (
+        json.loads((tmp_path / f"{name}.run.json").read_text())["model"] for name in ("one", "mean")
+    )
+    assert both["mean_of"] == 2 * [{"run": alone["run"], "step": alone["step"]}]
     one, mean = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("one", "mean"))
     assert not list(mean.filter(like="flag:")) and list(one.filter(like="flag:"))
     for name in one.filter(regex="^(score|raw):").columns:
