@@ -26,6 +26,7 @@ from trainer.serving.facts import Facts
 
 _IDS, _PATIENTS = ("id", "Image Index"), ("patient", "Patient ID")
 _SHOWN = 5
+LEFT_OUT = ("films without labels", "labels without a scored film")
 
 Texts = npt.NDArray[np.str_]
 
@@ -184,10 +185,7 @@ def _labelled(
         raw=of_model(table.RAW_PREFIX),
     )
     lacking = np.setdiff1d(np.arange(len(labels.ids)), taken)
-    return made, {
-        "films without labels": _counted(ids[~has]),
-        "labels without a scored film": _counted(labels.ids[lacking]),
-    }
+    return made, dict(zip(LEFT_OUT, map(_counted, (ids[~has], labels.ids[lacking])), strict=True))
 
 
 def _context(facts: Facts, labels: Labels) -> dict[str, Any]:
@@ -196,6 +194,7 @@ def _context(facts: Facts, labels: Labels) -> dict[str, Any]:
     return {
         "model": facts.identity,
         "step": facts.step,
+        "models that were averaged": facts.models,
         "findings of the model without labels": ", ".join(
             name for name in facts.findings if name not in labels.findings
         ),

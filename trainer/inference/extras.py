@@ -28,8 +28,8 @@ def check(options: Options, facts: Facts) -> None:
             )
     if options.heatmaps and not facts.rules and not options.heatmap_findings:
         raise UsageError(
-            "without thresholds, which a mean of models lacks, no finding is flagged: name those to "
-            "map with --heatmap_findings"
+            "without thresholds, which a mean of models lacks, no finding is flagged: name those "
+            "to map with --heatmap_findings"
         )
     if options.dicom_output:
         from trainer.inference.pacs import results

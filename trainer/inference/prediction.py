@@ -44,6 +44,7 @@ def run(options: Options, stops: StopRequests) -> None:
     if options.labels:
         from trainer.inference import external
         from trainer.report import report as reports
+        from trainer.report.source import EXTERNAL
 
         external.read_labels(options.labels, facts)
     key = pseudonyms.read_key(options.pseudonym_key_file) if options.pseudonym_key_file else b""
@@ -65,6 +66,9 @@ def run(options: Options, stops: StopRequests) -> None:
         folder = options.report_folder
         made = external.report(options.output, options.labels, facts, folder)
         log.show(f"\n{reports.table(made)}\n")
+        for kind in external.LEFT_OUT:
+            if (left := made["context"][EXTERNAL][kind]) != "0":
+                log.show(f"{kind}: {left}")
         log.show(f"report: {storage.join(folder, 'report', 'report.html')}")
 
 

@@ -77,12 +77,15 @@ def notes_on(report: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _external(facts: Mapping[str, Any]) -> str:
     """Says what an external test is, and what is not known of it."""
+    run = str(facts["model"])[:12] or "unknown"
+    several = facts["models that were averaged"]
+    model = f"a finished model (run {run}, step {facts['step']:,})"
+    if several > 1:
+        model = f"the mean of {several} finished models ({run})"
     text = (
-        f"External test: a finished model (run {str(facts['model'])[:12] or 'unknown'}, step "
-        f"{facts['step']:,}) on films handed in with labels. Its thresholds and its calibration "
-        "come from the validation split of its own data; nothing was chosen on these films. "
-        "Whether any of these films or patients is among those that the model was made with is "
-        "not known to this report: the exported model holds no names."
+        f"External test: {model} on films handed in with labels. {_brought(facts)}; nothing was "
+        "chosen on these films. Whether any of these films or patients is among those that the "
+        "model was made with is not known to this report: the exported model holds no names."
     )
     kinds = (
         "films without labels",
@@ -91,6 +94,18 @@ def _external(facts: Mapping[str, Any]) -> str:
     )
     left = [f"{kind}: {facts[kind]}" for kind in kinds if facts[kind] not in ("0", "")]
     return f"{text} Left out: {'; '.join(left)}." if left else text
+
+
+def _brought(facts: Mapping[str, Any]) -> str:
+    """Says where thresholds and calibration come from, or that there are none."""
+    own, lacking = (
+        [name for name in ("thresholds", "calibration") if bool(facts[name]) is there]
+        for there in (True, False)
+    )
+    if not own:
+        return "It has no thresholds and no calibration"
+    text = f"Its {' and its '.join(own)} come{'s' * (own == ['calibration'])} from the validation"
+    return f"{text} split of its own data{''.join(f'; it has no {name}' for name in lacking)}"
 
 
 def _phantom(report: Mapping[str, Any]) -> str:

@@ -37,6 +37,7 @@ class Facts:
             None where none is.
         content: of weights, thresholds and calibration, hexadecimal. Runs of equal settings share
             an identity, and one that is exported again may have other thresholds.
+        models: how many models these facts are of: more than 1 for a mean.
     """
 
     folder: str
@@ -52,6 +53,7 @@ class Facts:
     words: Mapping[str, str] = dataclasses.field(default_factory=dict)
     unfamiliar_above: float | None = None
     content: str = ""
+    models: int = 1
 
     @property
     def rules(self) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ def facts_of(models: Sequence[Facts]) -> Facts:
         identity=hashlib.sha256(" ".join(sorted(known)).encode()).hexdigest(),
         step=0,
         content="",
+        models=len(models),
     )
 
 

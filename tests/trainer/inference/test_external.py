@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """An external test judges the model's own thresholds and calibration, and says that it is one."""
 
+import dataclasses
 import json
 import pathlib
 from importlib import resources
@@ -14,6 +15,7 @@ from preprocessing.contract.errors import DataError
 from trainer.evaluation import recalibration
 from trainer.inference import external
 from trainer.predictions import table
+from trainer.serving import mean
 from trainer.serving.facts import Facts
 
 FINDINGS = ("Mass", "Edema", "Other")
@@ -95,8 +97,8 @@ def test_the_report_says_that_it_is_external_and_what_was_left_out(
     schema = resources.files("trainer.report") / "templates" / "report.schema.json"
     jsonschema.validate(made, json.loads(schema.read_text()))
     context = made["context"]["external_test"]
-    assert context["films without labels"] == "1, films/059.png"
-    assert context["labels without a scored film"] == "1, elsewhere"
+    assert context["films without labels"] == "1 (films/059.png)"
+    assert context["labels without a scored film"] == "1 (elsewhere)"
     assert context["findings of the model without labels"] == "Other"
     assert context["columns of the labels that were not used"] == ["remark"]
     assert made["predictions"]["ignored_columns"] == []
@@ -114,6 +116,19 @@ def test_the_report_says_that_it_is_external_and_what_was_left_out(
     ):
         assert words not in text, words
     assert table.read(f"{tmp_path}/out/predictions.csv").raw is not None
+
+
+def test_the_report_of_a_mean_says_so_and_claims_no_thresholds(
+    scored: dict[str, Any], tmp_path: pathlib.Path
+) -> None:
+    path = write_labels(tmp_path, scored["labels"])
+    facts = mean.facts_of([FACTS, dataclasses.replace(FACTS, identity="cd" * 32)])
+    external.report(scored["path"], path, facts, f"{tmp_path}/out", resamples=20)
+    text = (tmp_path / "out/report/report.md").read_text()
+    assert "the mean of 2 finished models (" in text and "step 0" not in text
+    assert "Its calibration comes from the validation split" in text
+    assert "it has no thresholds; nothing was chosen" in text
+    assert "| thresholds | none |" in text and "The model brings no thresholds" in text
 
 
 def test_a_data_entry_file_is_complete_and_brings_the_patients(

@@ -128,14 +128,14 @@ def _leak(source: Source, leak: int) -> str:
 
 
 def _evaluation(source: Source) -> dict[str, Any]:
+    thresholds = "chosen on validation, never on test, where both splits are here"
+    if EXTERNAL in source.context:
+        own = source.context[EXTERNAL].get("thresholds")
+        thresholds = "the model's own, chosen before this external test" if own else "none"
     return {
         "figures": "AUC, average precision, sensitivity, specificity and more, each in its section",
         "intervals": f"95%, {source.resamples:,} resamples of patients, seed {source.seed}",
-        "thresholds": (
-            "the model's own, chosen before this external test"
-            if EXTERNAL in source.context
-            else "chosen on validation, never on test, where both splits are here"
-        ),
+        "thresholds": thresholds,
         "compared with": source.compared_name,
     }
 

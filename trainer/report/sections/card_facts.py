@@ -35,7 +35,11 @@ def external(source: Source) -> Facts:
     return {
         "model (identity of its run)": own.get("model"),
         "step": own.get("step"),
-        "thresholds and calibration": "from the validation split of the model's own data",
+        "models that were averaged": own.get("models that were averaged"),
+        **{
+            name: "from the validation split of the model's own data" if own.get(name) else "none"
+            for name in ("thresholds", "calibration")
+        },
         "films or patients that it was made with": "not known whether any is among these",
     }
 

@@ -55,6 +55,12 @@ def build(source: Source) -> dict[str, Any]:
     """
     if given := source.context.get(EXTERNAL, {}).get("thresholds"):
         return _external(source, given)
+    if EXTERNAL in source.context:
+        return unavailable(
+            "The model brings no thresholds (a mean of models has none, nor has a model that was "
+            "exported without a report), and one chosen on the films that it is judged by would "
+            "flatter."
+        )
     if "validation" not in source.splits or "test" not in source.splits:
         return unavailable(_reason(source.splits))
     validation, test = source.rows("validation"), source.rows("test")
