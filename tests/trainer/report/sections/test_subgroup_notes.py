@@ -42,7 +42,7 @@ def section() -> dict[str, Any]:
             "differing_labels": {"Mass": 2, "Edema": 0},
             "refused": {"age": 16},
         },
-        "thresholds": {"reason": None},
+        "thresholds": {"reason": None, "chosen_on": "validation"},
         "overall": {"Pleural_Thickening": {}, "Mass": {}},
         "comparisons": {"auc": {"intervals": 240, "outside": 58}},
         "left_out": ["follow_up"],
