@@ -16,6 +16,8 @@ from trainer.runfolder import notes
 from trainer.serving import model_folder
 from trainer.serving.names import CALIBRATION, EXTRA, FAMILIARITY, GOLDEN, THRESHOLDS
 
+_AGAIN = "copy the SavedModel again or export again (cxr14-train --mode=export)"
+
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
@@ -82,7 +84,19 @@ def read(folder: str) -> Facts:
     extra = storage.join(folder, EXTRA)
     manifest = manifests.read(extra)
     config = settings.from_yaml(Config, storage.join(extra, notes.CONFIG))
-    note = _json(folder, model_folder.NOTE)
+    try:
+        found = _facts(folder, manifest, config)
+        chosen = [{*of_all} for of_all in (found.thresholds, found.calibration) if of_all]
+        rules = {tuple(of_one) for of_one in found.thresholds.values()}
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        raise DataError(f"{extra} is corrupt ({error}): {_AGAIN}") from error
+    if any(names != {*found.findings} for names in chosen) or len(rules) > 1:
+        raise DataError(f"{extra} holds files of several exports: {_AGAIN}")
+    return found
+
+
+def _facts(folder: str, manifest: manifests.Manifest, config: Config) -> Facts:
+    extra, note = storage.join(folder, EXTRA), _json(folder, model_folder.NOTE)
     return Facts(
         folder=folder,
         findings=tuple(manifest.findings),

@@ -10,10 +10,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from preprocessing.contract.errors import DataError
-from preprocessing.contract.files import faults
+from preprocessing.contract.files import faults, storage
 from trainer.checkpoints import bundle
 from trainer.serving import facts, names
 from trainer.serving.facts import Facts
+
+_TEXTS = (names.FINDINGS, names.RULES)
+_AGAIN = "copy it again or export again (cxr14-train --mode=export)"
 
 Floats = npt.NDArray[np.float32]
 
@@ -73,12 +76,14 @@ def load(folder: str) -> Any:
             f"TensorFlow loads no SavedModel from a path with [, ] or \\: copy {folder} to a path "
             "without them"
         )
+    variables = storage.list_files(storage.join(folder, "variables"))
+    if not all(any(part in path for path in variables) for part in (".index", ".data-")):
+        raise DataError(f"{folder} is not whole, without its variables: {_AGAIN}")
     try:
         return faults.insist(lambda: tf.saved_model.load(folder))
     except (OSError, ValueError, LookupError, RuntimeError, tf.errors.OpError) as error:
         raise DataError(
-            f"{folder} cannot be loaded ({faults.line(str(error))}): copy it again "
-            "or export again (cxr14-train --mode=export)"
+            f"{folder} cannot be loaded ({faults.line(str(error))}): {_AGAIN}"
         ) from error
 
 
@@ -108,10 +113,16 @@ class ServedModel:
             )
 
     def answer(self, pixels: npt.NDArray[np.uint8]) -> Answer:
-        """Scores canonical pictures, uint8 [n, stored_size, stored_size]."""
+        """Scores canonical pictures, uint8 [n, stored_size, stored_size].
+
+        Raises:
+            DataError: the graph has other findings, rules or calibration than `facts`.
+        """
         found = self.signatures[names.OF_PIXELS](pixels=tf.constant(pixels))
         made = {name: tensor.numpy() for name, tensor in found.items()}
         count, findings = made[names.SCORES].shape
+        if count:
+            self._check(made)
         return Answer(
             raw=made[names.SCORES],
             probabilities=made.get(names.PROBABILITIES),
@@ -119,6 +130,16 @@ class ServedModel:
             distance=made.get(names.DISTANCE),
             unfamiliar=made.get(names.UNFAMILIAR),
         )
+
+    def _check(self, made: Mapping[str, Any]) -> None:
+        facts = self.facts
+        said = [[text.decode() for text in made[name][0]] for name in _TEXTS if name in made]
+        expected = [[*texts] for texts in (facts.findings, facts.rules) if texts]
+        if said != expected or (names.PROBABILITIES in made) != bool(facts.calibration):
+            raise DataError(
+                f"{facts.folder} has files of another export beside its graph, or lacks some: "
+                f"{_AGAIN}"
+            )
 
     def heat_maps(self, pixels: npt.NDArray[np.uint8]) -> Floats:
         """Returns float32 [n, F, image_size, image_size], 0 to 1, of canonical pictures."""

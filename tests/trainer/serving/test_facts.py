@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What an export says of itself, and what is said of a folder that is none."""
 
+import json
 import pathlib
 import shutil
 from typing import Any
@@ -45,6 +46,31 @@ def test_content_tells_exports_of_one_run_apart_but_not_copies(
     shutil.copytree(first.folder, tmp_path, dirs_exist_ok=True)
     assert facts.read(str(tmp_path)).content == first.content
     for name in ("thresholds.json", "calibration.json", "golden.json"):
-        (tmp_path / "assets.extra" / name).write_text('{"a": {}}')
+        path = tmp_path / "assets.extra" / name
+        path.write_text(path.read_text() + " ")
         changed = facts.read(str(tmp_path))
         assert changed.identity == first.identity and changed.content != first.content
+
+
+def _mass(value: Any) -> str:
+    return json.dumps(dict.fromkeys(("Mass", "Nodule", "Edema"), value))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("export.json", '{"step": "x"}', "is corrupt"),
+        ("thresholds.json", _mass(3), "is corrupt"),
+        ("thresholds.json", '{"Mass": {"youden": 0.5}}', "files of several exports"),
+        ("calibration.json", '{"Mass": {}}', "files of several exports"),
+    ],
+)
+def test_files_that_do_not_belong_together_are_refused(
+    name: str, content: str, sentence: str, finished_run: Any, tmp_path: pathlib.Path
+) -> None:
+    extra = tmp_path / "assets.extra"
+    shutil.copytree(f"{finished_run.output}/saved_model/assets.extra", extra)
+    (extra / name).write_text(content)
+    with pytest.raises(DataError, match=sentence):
+        facts.read(str(tmp_path))

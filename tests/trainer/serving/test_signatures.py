@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The signatures of the SavedModel give what they say, and a loaded one answers with it."""
 
+import dataclasses
 import pathlib
+import shutil
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract import schema
+from preprocessing.contract.errors import DataError
 from trainer.checkpoints import bundle
 from trainer.serving import names, served
 
@@ -104,3 +107,21 @@ def test_the_network_alone_is_saved(loaded: served.ServedModel, finished_run: An
 
 def test_every_output_has_a_name_of_its_own() -> None:
     assert len(set(names.OUTPUTS)) == len(names.OUTPUTS)
+
+
+@pytest.mark.parametrize(
+    "other", [{"findings": ("Edema", "Nodule", "Mass")}, {"thresholds": {}}, {"calibration": {}}]
+)
+def test_what_lies_beside_another_graph_is_refused(
+    other: dict[str, Any], loaded: served.ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loaded, "facts", dataclasses.replace(loaded.facts, **other))
+    with pytest.raises(DataError, match="files of another export beside its graph"):
+        loaded.answer(np.zeros([1, 40, 40], np.uint8))
+
+
+def test_a_copy_without_its_variables_is_refused(finished_run: Any, tmp_path: pathlib.Path) -> None:
+    shutil.copytree(f"{finished_run.output}/saved_model", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "variables" / "variables.index").unlink()
+    with pytest.raises(DataError, match="without its variables: copy it again"):
+        served.load(str(tmp_path))
