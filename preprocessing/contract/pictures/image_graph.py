@@ -163,7 +163,12 @@ def _orientation(encoded: tf.Tensor, is_png: tf.Tensor) -> tf.Tensor:
 
 def _upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """Turns and mirrors [height, width] from an EXIF orientation to upright."""
-    turned = tf.cond(orientation >= 5, lambda: tf.transpose(pixels), lambda: pixels)
+    # Not as bytes: of the first of those, oneDNN prints an error on processors without AVX-512.
+    turned = tf.cond(
+        orientation >= 5,
+        lambda: tf.cast(tf.transpose(tf.cast(pixels, tf.int32)), tf.uint8),
+        lambda: pixels,
+    )
     for axis, mirrored in ((1, (2, 3, 6, 7)), (0, (3, 4, 7, 8))):
         is_so = tf.reduce_any(orientation == tf.constant(mirrored))
         turned = tf.reverse(turned, tf.boolean_mask([axis], [is_so]))
