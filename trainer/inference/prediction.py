@@ -164,13 +164,14 @@ def _note(options: Options, maker: Maker, parts: Parts) -> dict[str, Any]:
     made, unusable = parts.read()
     facts = maker.facts
     own = sum(row["patient"] == row["id"] for row in made)
-    model: dict[str, Any] = {"run": facts.identity, "step": facts.step, "findings": facts.findings}
-    if len(options.models) > 1:
-        models = map(export_facts.read, options.models)
-        model["mean_of"] = [{"run": one.identity, "step": one.step} for one in models]
+    models = [
+        {"run": one.identity, "step": one.step, "content": one.content}
+        for one in map(export_facts.read, options.models)
+    ]
+    model = models[0] if len(models) == 1 else {"run": facts.identity, "mean_of": models}
     return {
         "file": storage.basename(options.output),
-        "model": model,
+        "model": {**model, "findings": facts.findings},
         "calibrated": bool(facts.calibration),
         "rule": maker.rule,
         "scored": len(made),

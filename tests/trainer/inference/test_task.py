@@ -109,6 +109,10 @@ def test_heat_maps_of_findings_and_the_mean_of_models(
     models = f"--mean_of={finished_run.output},{tmp_path}/copy"
     film, maps = films / "00000000_000.png", tmp_path / "maps"
     asked = (film, f"--output={tmp_path}/mean.csv", f"--heatmaps={maps}")
+    assert _predict(models, *asked) == 65
+    assert "are the same model" in capsys.readouterr().err
+    with (tmp_path / "copy/assets.extra/thresholds.json").open("a") as of_another_export:
+        of_another_export.write("\n")
     assert _predict(models, *asked) == 64
     assert "--heatmap_findings" in capsys.readouterr().err
     assert _predict(models, *asked, "--heatmap_findings=Mass,Edema") == 0
@@ -119,7 +123,9 @@ def test_heat_maps_of_findings_and_the_mean_of_models(
     alone, both = (
         json.loads((tmp_path / f"{name}.run.json").read_text())["model"] for name in ("one", "mean")
     )
-    assert both["mean_of"] == 2 * [{"run": alone["run"], "step": alone["step"]}]
+    first, second = both["mean_of"]
+    assert first == {name: alone[name] for name in ("run", "step", "content")}
+    assert second["run"] == alone["run"] and second["content"] != alone["content"]
     one, mean = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("one", "mean"))
     assert not list(mean.filter(like="flag:")) and list(one.filter(like="flag:"))
     for name in one.filter(regex="^(score|raw):").columns:
