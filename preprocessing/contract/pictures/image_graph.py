@@ -163,16 +163,21 @@ def _orientation(encoded: tf.Tensor, is_png: tf.Tensor) -> tf.Tensor:
 
 def _upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """Turns and mirrors [height, width] from an EXIF orientation to upright."""
-    # Not as bytes: of the first of those, oneDNN prints an error on processors without AVX-512.
-    turned = tf.cond(
-        orientation >= 5,
-        lambda: tf.cast(tf.transpose(tf.cast(pixels, tf.int32)), tf.uint8),
-        lambda: pixels,
-    )
+    turned = tf.cond(orientation >= 5, lambda: _transposed(pixels), lambda: pixels)
     for axis, mirrored in ((1, (2, 3, 6, 7)), (0, (3, 4, 7, 8))):
         is_so = tf.reduce_any(orientation == tf.constant(mirrored))
         turned = tf.reverse(turned, tf.boolean_mask([axis], [is_so]))
     return turned
+
+
+def _transposed(pixels: tf.Tensor) -> tf.Tensor:
+    """Swaps the axes of uint8 [height, width] by the place of each pixel.
+
+    Of a transpose of integers, oneDNN prints an error on processors without AVX-512, and does it.
+    """
+    height, width = tf.unstack(tf.shape(pixels))
+    places = tf.range(width)[:, tf.newaxis] + width * tf.range(height)
+    return tf.gather(tf.reshape(pixels, [-1]), places)
 
 
 def _luma(channels: tf.Tensor) -> tf.Tensor:
