@@ -102,7 +102,7 @@ def test_report_and_capture_come_back_to_the_study_of_their_film(
 
     made = _predict(finished_run.output, given, tmp_path / "first")
     said = caplog.text
-    assert "1 films: not_dicom" in said and "2 films: written" in said
+    assert "DICOM output: 2 written, 1 not_dicom" in said
     stored = [_store(orthanc, content) for content in made]
     assert [one["Status"] for one in stored] == ["Success"] * 4
     # The same films once more add nothing.
