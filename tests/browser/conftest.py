@@ -130,7 +130,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tensorboard(browser: Any, logs: pathlib.Path) -> Iterator[str]:
     """The address of a TensorBoard that shows the folder, as its user would start it."""
     arguments = ["--logdir", str(logs), "--host", "127.0.0.1", "--port", "0"]
@@ -160,9 +160,12 @@ def tensorboard(browser: Any, logs: pathlib.Path) -> Iterator[str]:
         process.stderr.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium, without a window; it can reach this machine only."""
+    """Chromium, without a window; it can reach this machine only.
+
+    Closed behind each file: tests of other files in this process call `asyncio.run`.
+    """
     from cxr14_chromium import opened
 
     with opened() as chromium:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -21,6 +21,15 @@ from preprocessing.contract.errors import ConfigError, DataError, JobError, Usag
 from trainer.inference.service import connections, start
 
 ROOT = pathlib.Path(__file__).parents[4]
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """The service ends with its process, so it leaves its handlers of signals in place."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def failing() -> None:
