@@ -173,7 +173,7 @@ def _upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 def _transposed(pixels: tf.Tensor) -> tf.Tensor:
     """Swaps the axes of uint8 [height, width] by the place of each pixel.
 
-    Of a transpose of integers, oneDNN prints an error on processors without AVX-512, and does it.
+    Of a transpose of integers, oneDNN prints an error on some processors, and does it.
     """
     height, width = tf.unstack(tf.shape(pixels))
     places = tf.range(width)[:, tf.newaxis] + width * tf.range(height)
