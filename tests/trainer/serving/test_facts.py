@@ -23,6 +23,16 @@ def test_the_folder_of_a_run_and_of_its_export_say_the_same(finished_run: Any) -
     assert found.step > 0 and len(found.identity) == 64
 
 
+@pytest.mark.slow
+def test_thresholds_and_calibration_are_those_of_the_report(finished_run: Any) -> None:
+    report = json.loads(pathlib.Path(f"{finished_run.output}/report/report.json").read_text())
+    found = facts.read(finished_run.output)
+    for name, entry in report["operating_points"]["findings"].items():
+        chosen = {rule: given["threshold"] for rule, given in entry["rules"].items()}
+        assert found.thresholds[name] == chosen
+    assert found.calibration == report["calibration"]["recalibration"]["export"]
+
+
 def test_a_folder_without_an_export_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(DataError, match="holds no SavedModel of cxr14-train that is whole"):
         facts.read(str(tmp_path))

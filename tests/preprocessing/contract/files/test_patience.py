@@ -48,4 +48,4 @@ def test_the_last_error_ends_it() -> None:
     with pytest.raises(OSError) as caught:
         patience.insist(work, lambda error: True)
     assert caught.value.errno == len(tries) > 3
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 5

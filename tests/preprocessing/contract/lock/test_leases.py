@@ -88,11 +88,11 @@ def test_a_run_killed_on_this_machine_is_followed_at_once(
     killed.kill()
     start = time.monotonic()
     with lock.lease(place.output, _never, stale_s=60):
-        assert time.monotonic() - start < 30
+        assert time.monotonic() - start < 5
     assert place.files() == []
 
 
-def test_a_run_killed_on_another_machine_is_followed_when_its_lease_is_stale(
+def test_a_run_killed_on_another_machine_is_followed_within_15_s(
     place: Place, start_run: Callable[..., Any]
 ) -> None:
     killed = start_run(place.output, place.environment, machine="far away")
@@ -100,7 +100,7 @@ def test_a_run_killed_on_another_machine_is_followed_when_its_lease_is_stale(
     killed.kill()
     start = time.monotonic()
     with lock.lease(place.output, _never):
-        assert leases.STALE_S <= time.monotonic() - start < 3 * leases.STALE_S
+        assert leases.STALE_S <= time.monotonic() - start < 15
     assert place.files() == []
 
 
@@ -126,7 +126,7 @@ def test_a_container_that_was_started_again_is_followed_at_once(
     storage.write_bytes(f"{tmp_path}/lease/holder", left.to_json())
     start = time.monotonic()
     with lock.lease(str(tmp_path), _never):
-        assert time.monotonic() - start < 30
+        assert time.monotonic() - start < 5
 
 
 def test_a_file_system_without_locks_has_its_renewals(

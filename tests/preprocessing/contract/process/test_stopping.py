@@ -120,7 +120,7 @@ def test_a_process_tidies_up_before_it_leaves_but_not_for_long(hangs: bool) -> N
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (75, "me: why\n")
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 15
     assert done.stdout == ("" if hangs else "tidied\n")
 
 
@@ -139,7 +139,7 @@ def test_a_process_that_is_busy_ends_with_75_in_time(how: str) -> None:
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 75
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 15
     assert said.startswith("cxr14-train: stopped by SIGTERM")
 
 
@@ -175,7 +175,7 @@ def test_a_process_whose_lines_are_objects_does_not_wait_for_those_who_hold_its_
         start = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 75
-        assert time.monotonic() - start < 30
+        assert time.monotonic() - start < 3
     finally:
         os.kill(int(pid), signal.SIGKILL)
         process.stdout.close()
