@@ -39,7 +39,7 @@ def bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + rows + chunk(b"IEND", b"")
 
 
-def spoilt(film: bytes, count: int) -> Iterator[bytes]:
+def damaged(film: bytes, count: int) -> Iterator[bytes]:
     """Files that are nearly films."""
     generator = np.random.default_rng(0)
     for _ in range(count):
@@ -52,7 +52,7 @@ def spoilt(film: bytes, count: int) -> Iterator[bytes]:
 def test_nearly_films_and_bombs_neither_fail_nor_fill_the_memory(
     client: httpx.Client, png: Callable[..., bytes]
 ) -> None:
-    films = [*spoilt(png(), 40 * LONG), bomb(60_000, 60_000), bomb(7_000, 7_000)]
+    films = [*damaged(png(), 40 * LONG), bomb(60_000, 60_000), bomb(7_000, 7_000)]
     encoded = [{"b64": base64.b64encode(film).decode()} for film in films]
     bodies = [
         *(("/api/film", film) for film in films),
