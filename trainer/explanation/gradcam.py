@@ -34,9 +34,7 @@ class GradCam:
     def __init__(
         self, model: Model, *, stored_size: int, data: DataConfig, batch: int = 16
     ) -> None:
-        layers = model.features.layers
-        pool = [layer.name for layer in layers].index("pool")
-        front = keras.Model(model.features.input, layers[pool].input)
+        front, tail = at_pool(model)
         self._batch = batch
         self._stored_size = stored_size
 
@@ -54,7 +52,7 @@ class GradCam:
             with tf.GradientTape() as tape:
                 tape.watch(maps)
                 hidden = maps
-                for layer in layers[pool:]:
+                for layer in tail:
                     hidden = layer(hidden)
                 logits = model.head(hidden, training=False)
                 wanted = _GAIN * tf.gather(logits, findings, batch_dims=1)
@@ -84,6 +82,13 @@ class GradCam:
             heat = self._heat(tf.constant(padded), tf.constant(wanted)).numpy()
             parts.append(heat[: self._batch - missing])
         return np.concatenate(parts)
+
+
+def at_pool(model: Model) -> tuple[keras.Model, list[keras.Layer]]:
+    """Divides `features`: uint8 pixels -> its last maps, and the layers from the pool on."""
+    layers = model.features.layers
+    pool = [layer.name for layer in layers].index("pool")
+    return keras.Model(model.features.input, layers[pool].input), layers[pool:]
 
 
 def placement(stored_size: int, data: DataConfig) -> Placement:

@@ -5,14 +5,11 @@ Like `trainer.explanation.gradcam`, which explains one finding a picture and giv
 have the size of the network's input.
 """
 
-import keras
 import tensorflow as tf
 
+from trainer.config import DataConfig
+from trainer.explanation import gradcam
 from trainer.network.model import Model
-from trainer.predictions.placement import Placement
-
-# Pixels of the input from one cell of ResNet-50's last maps to the next.
-_STRIDE = 32
 
 
 class Maps:
@@ -24,11 +21,12 @@ class Maps:
     """
 
     def __init__(self, model: Model, *, image_size: int) -> None:
-        layers = model.features.layers
-        pool = [layer.name for layer in layers].index("pool")
-        self._front = keras.Model(model.features.input, layers[pool].input)
-        self._tail, self._head = layers[pool + 1 :], model.head
-        self._image_size = image_size
+        self._front, (_, *self._tail) = gradcam.at_pool(model)
+        self._head, self._image_size = model.head, image_size
+        # On the input itself, of which nothing is cut.
+        self._placement = gradcam.placement(
+            image_size, DataConfig(image_size=image_size, crop_fraction=1.0)
+        )
 
     def __call__(self, fitted: tf.Tensor) -> tf.Tensor:
         """Returns float32 [n, F, image_size, image_size], 0 to 1; a map without heat is zero.
@@ -48,9 +46,7 @@ class Maps:
         # which is left out, as every map is scaled.
         weights = tape.batch_jacobian(logits, pooled)
         heat = tf.nn.relu(tf.einsum("bijc,bfc->bfij", cells, weights))
-        side = cells.shape[1]
-        spread = Placement(0.5 / self._image_size, _STRIDE / self._image_size, 0.0, 1.0)
-        laid = tf.constant(spread.weights(side, self._image_size))
+        laid = tf.constant(self._placement.weights(cells.shape[1], self._image_size))
         maps = tf.einsum("yi,bfij,xj->bfyx", laid, heat, laid)
         peaks = tf.reduce_max(maps, [2, 3], keepdims=True)
         return tf.math.divide_no_nan(maps, peaks)
