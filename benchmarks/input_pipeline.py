@@ -26,6 +26,7 @@ from preprocessing.contract import schema
 from preprocessing.contract.files import storage
 from trainer.config import DataConfig
 from trainer.data import dataset, local_copy
+from trainer.recipe import AugmentationConfig
 from trainer.training.augment import augment
 
 _ROUNDS, _BATCH, _CROP, _WORKERS = 5, 32, 224, 2
@@ -139,9 +140,8 @@ def _augmented(shards: str) -> Iterator[Any]:
             positions,
             key=tf.stack([tf.constant(0, tf.int64), step]),
             global_batch=_BATCH,
-            image_size=_CROP,
-            crop_fraction=_CROP / material.SIZE,
-            flip=True,
+            data=DataConfig(image_size=_CROP, crop_fraction=_CROP / material.SIZE),
+            augmentation=AugmentationConfig(),
         )
 
     batches = _ours(shards, DataConfig(global_batch_size=_BATCH))

@@ -18,6 +18,7 @@ HEAVY = ("tensorflow", "keras")
 # Rule 2: what a laptop runs without TensorFlow.
 LIGHT = (
     "trainer.config",
+    "trainer.recipe",
     "trainer.flags",
     "trainer.runfolder",
     "trainer.predictions",
@@ -49,6 +50,7 @@ TESTED_ELSEWHERE = {
     "preprocessing.contract.lock.heart": "contract/lock/test_bucket.py",
     "preprocessing.commands": "test_task.py",
     "preprocessing.sources.row": "shards/test_shards.py",
+    "trainer.recipe": "test_config.py",
     "trainer.run": "test_stages.py",
     "trainer.checkpoints.progress": "checkpoints/test_checkpoints.py",
     **{
@@ -195,6 +197,7 @@ def test_the_walk_sees_the_tree() -> None:
     assert {
         "preprocessing.contract.schema",
         "trainer.config",
+        "trainer.recipe",
         "trainer.launch.description.job",
     } <= set(SOURCES)
     schema = SOURCES["preprocessing.contract.schema"]
@@ -250,6 +253,7 @@ def test_importing_the_laptop_side_loads_no_tensorflow() -> None:
     """The same in a real process, which also sees what other packages import."""
     modules = [
         "trainer.config",
+        "trainer.recipe",
         "trainer.flags",
         "trainer.report.report",
         "trainer.launch.commands",

@@ -11,8 +11,9 @@ import dataclasses
 
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.settings import declaration
-from preprocessing.contract.settings.declaration import FIRST, FIXED, FREE, setting
+from preprocessing.contract.settings.declaration import FIXED, FREE, setting
 from trainer import limits
+from trainer.recipe import AugmentationConfig, LossConfig, ModelConfig, OptimizerConfig
 
 _MOST = 2**31 - 1
 
@@ -74,60 +75,6 @@ class DataConfig:
 
 
 @dataclasses.dataclass
-class ModelConfig:
-    """ResNet-50 -> GlobalAveragePooling -> Dense ReLU -> Dropout -> Dense sigmoid."""
-
-    weights: str = setting("imagenet", FIRST, path=("imagenet", "none"))
-    """imagenet (downloaded once by Keras), none, the path of a Keras weights file (*.weights.h5 or
-    *.h5) of the backbone, or the folder of an earlier run, whose best network is taken whole if the
-    findings are the same; local or gs://. Read by the start that finds no checkpoint."""
-    weights_sha256: str = setting("", FIRST)
-    """Refuse a weights file, or the .data file of a run's checkpoint, with another SHA-256; empty
-    to accept any."""
-    hidden_units: int = setting(256, FIXED, ge=1, le=2**16, unit="units")
-    """Width of the dense layer."""
-    dropout: float = setting(0.3, FIXED, ge=0.0, le=0.99)
-    """Share of hidden units dropped in training."""
-    batch_norm_momentum: float = setting(0.99, FIXED, ge=0.0, le=0.9999)
-    """Memory of the batch statistics; runs of a few hundred steps need 0.9."""
-    batch_norm: str = setting("synchronized", FIXED, choices=("synchronized", "per_replica"))
-    """synchronized takes the statistics of the global batch: the result does not depend on the
-    number of replicas. per_replica is faster between machines."""
-
-
-@dataclasses.dataclass
-class OptimizerConfig:
-    """The optimiser and its learning rate."""
-
-    name: str = setting("adam", FIXED, choices=("adam", "sgd"))
-    """Optimiser; sgd is plain, for comparisons."""
-    learning_rate: float = setting(1e-4, FIXED, ge=1e-12, le=1e3)
-    """Peak learning rate."""
-    schedule: str = setting("cosine", FIXED, choices=("constant", "cosine", "plateau"))
-    """How the rate goes on after the warm-up: cosine falls to zero at the last step, plateau
-    goes down in steps, by `plateau_factor`."""
-    plateau_factor: float = setting(0.1, FIXED, ge=1e-6, le=0.999999)
-    """What plateau multiplies the rate by."""
-    plateau_epochs: int = setting(1, FIXED, ge=1, le=100_000, unit="epochs")
-    """Epochs without a better validation AUC after which plateau lowers the rate."""
-    restart_rate: float = setting(0.0, FREE, ge=0.0, le=1e3)
-    """Learning rate from which a new cosine falls when a run whose cosine has come to zero is given
-    more `train.epochs`; 0 for `learning_rate`."""
-    warmup_steps: int = setting(0, FIXED, ge=0, le=_MOST, unit="steps")
-    """Steps over which the rate rises linearly from zero."""
-    epsilon: float = setting(1e-7, FIXED, ge=1e-12, le=1.0)
-    """Adam's denominator guard."""
-    clip_norm: float = setting(0.0, FIXED, ge=0.0, le=1e6)
-    """Longest global gradient that is applied as it is, a longer one is scaled down to it; 0 for no
-    limit."""
-    ema_decay: float = setting(0.0, FIXED, ge=0.0, le=0.999999)
-    """Validate, keep and export a moving average of the weights with this decay per step, as 0.999;
-    0 for the weights themselves."""
-    loss_scale: float = setting(32768.0, FIRST, ge=1.0, le=2.0**24)
-    """First loss scale of mixed_float16; it adapts by factors of two."""
-
-
-@dataclasses.dataclass
 class TrainConfig:
     """How long to train and when to save."""
 
@@ -147,9 +94,17 @@ class TrainConfig:
     keep_checkpoints: int = setting(3, FREE, ge=1, le=1000, unit="checkpoints")
     """Newest checkpoints kept."""
     keep_best: int = setting(1, FREE, ge=1, le=1000, unit="networks")
-    """Best networks kept, by validation mean AUC."""
+    """Best networks kept."""
+    monitor: str = setting("auc", FIXED, choices=("auc", "loss"))
+    """What of the validation split says which network is best, when plateau lowers the rate and
+    when patience is over: the mean AUC or the mean binary cross-entropy."""
     patience_epochs: int = setting(0, FREE, ge=0, le=100_000, unit="epochs")
-    """Stop after so many epochs without a better validation AUC; 0 for never."""
+    """Stop after so many epochs without a better validation AUC or loss; 0 for never."""
+    teacher: str = setting("", FIXED, path=())
+    """Predictions file on the train split of a teacher, whose scores are learned too (distillation,
+    Hinton et al., 2015); of several, with commas between them, the mean. Empty for none."""
+    teacher_share: float = setting(0.5, FIXED, ge=0.0, le=1.0)
+    """Share of the loss that the teacher's scores have; the labels have the rest."""
     max_loss: float = setting(20.0, FREE, ge=0.0, le=1e9)
     """Stop when the loss of a step exceeds this, in nats per finding; 0 for never."""
     max_fruitless_starts: int = setting(10, FREE, ge=0, le=100_000, unit="starts")
@@ -166,6 +121,10 @@ class EvaluationConfig:
 
     global_batch_size: int = setting(0, FREE, ge=0, le=2**20, unit="examples")
     """Examples per step, over all replicas; 0 takes the training batch size."""
+    views: str = setting("one", FREE, choices=("one", "flip", "ten_crop"))
+    """Cut-outs of a picture whose scores are averaged by evaluation and by the SavedModel: the
+    centre; the centre and its mirror image; or centre and four corners and their mirror images.
+    While it trains, a run validates on the centre."""
     bootstrap_resamples: int = setting(1000, FREE, ge=1, le=100_000, unit="resamples")
     """Patient-level resamples behind each interval of the report."""
     localisation: bool = setting(False, FREE)
@@ -188,7 +147,9 @@ class Config:
     """Decides initial weights, data order and augmentation."""
     runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    augmentation: AugmentationConfig = dataclasses.field(default_factory=AugmentationConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    loss: LossConfig = dataclasses.field(default_factory=LossConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)

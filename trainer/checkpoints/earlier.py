@@ -14,7 +14,7 @@ from preprocessing.contract.errors import ConfigError, JobError
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from trainer.checkpoints import bundle, checkpoints
-from trainer.config import ModelConfig
+from trainer.recipe import ModelConfig
 
 _PREFIX = re.compile(r".*/ckpt-\d+")
 

@@ -22,8 +22,8 @@ import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.files import storage
-from trainer.config import ModelConfig
 from trainer.network import batch_norm, download
+from trainer.recipe import ModelConfig
 
 # Mean of ImageNet's blue, green and red, which the published weights expect to be subtracted
 # (He et al., 2016, as converted by Keras).

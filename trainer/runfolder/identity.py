@@ -18,11 +18,23 @@ from trainer.config import Config
 # Settings that later starts read, but need not keep, and those that they do not read at all.
 FREE = declaration.named(Config(), Change.FREE, Change.FIRST)
 FIRST_START = declaration.named(Config(), Change.FIRST)
+# Settings, by how their names begin, that came after the first records. A record leaves them out
+# where they have their defaults, so that the runs from before keep their identity.
+_LATER = (
+    *("augmentation.", "loss.", "model.normalization", "model.variant"),
+    *("optimizer.backbone_factor", "optimizer.frozen_rate", "optimizer.weight_decay"),
+    *("train.monitor", "train.teacher"),
+)
 
 
 def record(config: Config, manifest: Manifest) -> str:
     """Returns all that decides the weights, as JSON: settings by name, and the data."""
-    flat = {name: value for name, value in settings.flat(config).items() if name not in FREE}
+    defaults = settings.flat(Config())
+    flat = {
+        name: value
+        for name, value in settings.flat(config).items()
+        if name not in FREE and not (name.startswith(_LATER) and value == defaults[name])
+    }
     values = {"settings": flat, "data": manifest.identity, "findings": manifest.findings}
     return json.dumps(values, sort_keys=True)
 

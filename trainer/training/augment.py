@@ -8,6 +8,8 @@ pictures.
 import tensorflow as tf
 
 from preprocessing.contract.pictures import image, image_graph
+from trainer.config import DataConfig
+from trainer.recipe import AugmentationConfig
 
 
 def augment(
@@ -16,9 +18,8 @@ def augment(
     *,
     key: tf.Tensor,
     global_batch: int,
-    image_size: int,
-    crop_fraction: float,
-    flip: bool,
+    data: DataConfig,
+    augmentation: AugmentationConfig,
 ) -> tf.Tensor:
     """Cuts a square of the evaluation's size anywhere from each picture, and mirrors half of them.
 
@@ -27,15 +28,14 @@ def augment(
         positions: int64 [b], each example's place in the global batch.
         key: int [2], seed and step.
         global_batch: examples in the global batch.
-        image_size: side of the result in pixels.
-        crop_fraction: side of the square as a share of the stored side.
-        flip: whether to mirror at all.
+        data: side of the result, side of the square that evaluation looks at, whether to mirror.
+        augmentation: what else is done.
 
     Returns:
         uint8 [b, image_size, image_size].
     """
     stored = pixels.shape[1]
-    side = image.crop_side(stored, crop_fraction)
+    side = image.crop_side(stored, data.crop_fraction)
     # Drawn for the whole global batch and then picked: the draw does not depend on the replicas.
     draws = tf.random.stateless_uniform([global_batch, 3], key)
     draws = tf.gather(draws, positions)
@@ -44,8 +44,8 @@ def augment(
     left = tf.cast(draws[:, 1] * room, tf.int32)[:, tf.newaxis]
     run = tf.range(side)[tf.newaxis]
     columns = left + run
-    if flip:
+    if data.flip:
         columns = tf.where(draws[:, 2:] < 0.5, left + side - 1 - run, columns)
     cut = tf.gather(pixels, top + run, axis=1, batch_dims=1)
     cut = tf.gather(cut, columns, axis=2, batch_dims=1)
-    return image_graph.scale(tf.ensure_shape(cut, [None, side, side]), image_size)
+    return image_graph.scale(tf.ensure_shape(cut, [None, side, side]), data.image_size)

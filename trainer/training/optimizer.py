@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from trainer.config import OptimizerConfig
+from trainer.recipe import OptimizerConfig
 
 # As in Micikevicius et al. (2018), section 3.2, with the constants that Keras uses.
 _STEPS_BEFORE_GROWTH = 2000

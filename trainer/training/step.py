@@ -7,7 +7,7 @@ that replicas have to exchange.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -17,7 +17,7 @@ from trainer.config import Config
 from trainer.network.model import Model
 from trainer.training import optimizer as optimizers
 from trainer.training.augment import augment
-from trainer.training.losses import cross_entropies
+from trainer.training.losses import Loss
 
 Batch = dict[str, tf.Tensor]
 
@@ -32,6 +32,7 @@ class Step:
         config: all settings.
         average: network that holds the moving average of the weights; None for none.
         frozen: whether only the head learns.
+        positive_weights: of each finding, see `losses.Loss`.
 
     Attributes:
         strategy: as given.
@@ -48,10 +49,16 @@ class Step:
         *,
         average: keras.Model | None = None,
         frozen: bool = False,
+        positive_weights: Sequence[float] = (),
     ) -> None:
         self.strategy, self._model, self._optimizer = strategy, model, optimizer
         self._config, self._average = config, average
         self.batch_size = config.data.global_batch_size
+        self._loss = Loss(
+            config.loss,
+            positive_weights=positive_weights,
+            teacher_share=config.train.teacher_share,
+        )
         self._frozen, self._scaled = frozen, config.runtime.precision == "mixed_float16"
         frozen_ones = {id(one) for one in model.backbone.weights} if frozen else set()
         self._variables = [
@@ -105,9 +112,8 @@ class Step:
             batch["positions"],
             key=key,
             global_batch=size,
-            image_size=data.image_size,
-            crop_fraction=data.crop_fraction,
-            flip=data.flip,
+            data=data,
+            augmentation=self._config.augmentation,
         )
         # 2. A frozen backbone normalises by the statistics that it was loaded with.
         self._model.backbone.trainable = not self._frozen
@@ -118,7 +124,7 @@ class Step:
                 key=key + tf.constant([0, 1], tf.int64),
                 global_batch=size,
             )
-            losses, known = cross_entropies(logits, batch["targets"])
+            losses, known = self._loss(logits, batch["targets"], batch.get("teacher"))
             # 3. Divided by what the sum would have if all targets were known, so that gradients
             # have the size of those of a mean; the exact number follows when it is summed up.
             total = tf.reduce_sum(losses) / (float(size) * batch["targets"].shape[1])

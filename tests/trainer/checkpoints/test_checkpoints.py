@@ -22,7 +22,7 @@ from preprocessing.contract.errors import ConfigError, UsageError
 from trainer.checkpoints import bundle, checkpoints
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
-from trainer.config import OptimizerConfig
+from trainer.recipe import OptimizerConfig
 from trainer.training import optimizer
 
 ROOT = pathlib.Path(__file__).parents[3]

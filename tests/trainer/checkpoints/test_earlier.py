@@ -15,7 +15,8 @@ from preprocessing.contract.errors import ConfigError
 from trainer.checkpoints import bundle, earlier
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
-from trainer.config import Config, ModelConfig
+from trainer.config import Config
+from trainer.recipe import ModelConfig
 from trainer.runfolder import identity
 
 

@@ -12,13 +12,14 @@ import tensorflow as tf
 
 from preprocessing.contract.pictures import image_graph
 from preprocessing.phantom import population, render
-from trainer.config import DataConfig, ModelConfig
+from trainer.config import DataConfig
 from trainer.evaluation import boxes
 from trainer.explanation import gradcam
 from trainer.explanation.gradcam import GradCam
 from trainer.network import model
 from trainer.network.model import Model
 from trainer.predictions.placement import Placement, normalised
+from trainer.recipe import ModelConfig
 
 STORED, DATA = 256, DataConfig(image_size=224, crop_fraction=0.875)
 

@@ -17,8 +17,8 @@ import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, UnavailableError
 from preprocessing.contract.files import patience
-from trainer.config import ModelConfig
 from trainer.network import model
+from trainer.recipe import ModelConfig
 
 # Keras's own saving of weights, not this project's, meets a deprecation of NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -40,6 +40,7 @@ FREE = {
     "runtime.xla": True,
     "model.weights": "none",
     "model.weights_sha256": "ab",
+    "model.partial_weights": True,
     "optimizer.loss_scale": 8.0,
     "optimizer.restart_rate": 0.1,
     "train.checkpoint_every_steps": 7,
@@ -58,6 +59,7 @@ FREE = {
     "evaluation.gallery": 5,
     "evaluation.familiarity": 0,
     "evaluation.localisation": True,
+    "evaluation.views": "flip",
 }
 DECISIVE = {
     "runtime.precision": "mixed_float16",
@@ -70,6 +72,27 @@ DECISIVE = {
     "optimizer.name": "sgd",
     "optimizer.ema_decay": 0.9,
     "train.accumulation_steps": 2,
+    "train.monitor": "loss",
+    "train.teacher": "teacher.csv",
+    "train.teacher_share": 0.4,
+    "augmentation.min_area": 0.1,
+    "augmentation.max_area": 0.9,
+    "augmentation.max_ratio": 1.3,
+    "augmentation.rotation": 7.0,
+    "augmentation.brightness": 0.1,
+    "augmentation.contrast": 0.1,
+    "loss.name": "focal",
+    "loss.class_weights": "balanced",
+    "loss.focal_gamma": 1.0,
+    "loss.gamma_positive": 0.0,
+    "loss.gamma_negative": 2.0,
+    "loss.margin": 0.1,
+    "loss.label_smoothing": 0.1,
+    "model.variant": "v1.5",
+    "model.normalization": "torch",
+    "optimizer.weight_decay": 0.1,
+    "optimizer.backbone_factor": 0.1,
+    "optimizer.frozen_rate": 0.1,
 }
 
 

@@ -4,6 +4,8 @@
 import numpy as np
 import tensorflow as tf
 
+from trainer.config import DataConfig
+from trainer.recipe import AugmentationConfig
 from trainer.training.augment import augment
 
 STORED, SIDE, COUNT = 40, 35, 400
@@ -26,9 +28,8 @@ def augmented(
         tf.constant(positions, tf.int64),
         key=tf.constant([seed, step], tf.int64),
         global_batch=COUNT,
-        image_size=image_size,
-        crop_fraction=crop_fraction,
-        flip=flip,
+        data=DataConfig(image_size=image_size, crop_fraction=crop_fraction, flip=flip),
+        augmentation=AugmentationConfig(),
     )
     return np.asarray(result)
 

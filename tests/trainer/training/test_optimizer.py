@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.config import OptimizerConfig
+from trainer.recipe import OptimizerConfig
 from trainer.training import optimizer
 
 PEAK = 0.02

@@ -117,9 +117,8 @@ def test_a_step_is_plain_gradient_descent_on_the_mean_over_known_targets(
         batch["positions"],
         key=tf.constant([trainer.config.seed, 0], tf.int64),
         global_batch=data.global_batch_size,
-        image_size=data.image_size,
-        crop_fraction=data.crop_fraction,
-        flip=data.flip,
+        data=data,
+        augmentation=trainer.config.augmentation,
     )
     with tf.GradientTape() as tape:
         losses, known = cross_entropies(made.network(pixels, training=True), batch["targets"])
