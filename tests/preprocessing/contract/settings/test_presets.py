@@ -42,7 +42,7 @@ def test_a_path_stays_as_it_is() -> None:
     [
         ("dmeo", "did you mean demo?"),
         ("nih_gpu", "did you mean nih_gpu1?"),
-        ("", "there are demo, nih_gpu1, smoke;"),
+        ("", "there are demo, distilled, frozen_backbone, nih_gpu1, resnet50_224,"),
         ("../preprocessing/nih", "there are"),
         ("../../README.md", "there are"),
         ("/etc/hostname", "there are"),
