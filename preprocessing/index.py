@@ -8,12 +8,15 @@ from typing import Any
 from preprocessing.contract import pseudonyms, vocabulary
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
-from preprocessing.contract.invocation.config import Config
+from preprocessing.contract.invocation.config import Config, Table
 from preprocessing.contract.invocation.flags import Inputs
 from preprocessing.phantom import notes
 from preprocessing.sources import nih, table, text_files
 from preprocessing.sources.row import Row
 from preprocessing.splits import assignment
+
+# Settings of `table` that are newer than some data sets: at their defaults they change nothing.
+_LATER = ("rows",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +76,7 @@ def read(inputs: Inputs, config: Config) -> Index:
         "listed_not_in_index": sum(n not in indexed for names in lists.values() for n in names),
         "ages_unknown": sum(row.age < 0 for row in rows),
         "boxes": sum(map(len, boxes.values())),
+        **({"rows_combined": found.combined} if config.table.rows != "one" else {}),
     }
     return Index(
         # Before anything is said of a patient, which errors may do.
@@ -138,11 +142,15 @@ def _identity(
     hashes = {name: storage.sha256_of(path) for name, path in files.items() if path}
     if key:
         hashes["pseudonym_key"] = pseudonyms.proof(key)
+    settings = dataclasses.asdict(config)
+    for name in _LATER:
+        if settings["table"][name] == getattr(Table(), name):
+            del settings["table"][name]
     return {
         "parameters": {
             "source": inputs.source,
             "allow_missing": inputs.allow_missing,
-            **dataclasses.asdict(config),
+            **settings,
         },
         "sources": hashes,
         "list_hashes": {name: assignment.list_hash(names) for name, names in lists.items()},

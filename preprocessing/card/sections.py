@@ -133,6 +133,7 @@ def _boxes(manifest: Manifest, records: Records) -> Iterator[Section]:
 _EVENTS = {
     "rows_in_index": "rows of the label file",
     "rows_left_out": "rows left out by a column of the label file",
+    "rows_combined": "rows that went into another row of the same image",
     "listed_not_in_index": "names in lists without a row",
     "images_found": "images found",
     "images_missing": "images of the label file that are missing",

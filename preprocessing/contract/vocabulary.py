@@ -147,7 +147,11 @@ class Vocabulary:
     """The table, with words of a hospital's own.
 
     Args:
-        more: word or phrase -> meaning, of `MEANINGS`; goes before the table.
+        more: word or phrase -> meaning, of `MEANINGS`; goes before the table. Of the phrase "" it
+            is the view of a chest film whose tags name neither part nor view.
+
+    Attributes:
+        silent: that view, or "" for none.
 
     Raises:
         ConfigError: a word without letters or of a meaning that does not exist.
@@ -155,7 +159,12 @@ class Vocabulary:
 
     def __init__(self, more: Mapping[str, str]) -> None:
         self._phrases = dict(_phrases())
+        self.silent = more.get("", "")
+        if self.silent not in ("", PA, AP, FRONTAL):
+            raise ConfigError(f"words.'' is {self.silent!r}: use PA, AP or frontal")
         for phrase, meaning in more.items():
+            if not phrase:
+                continue
             words = _words(phrase)
             if not words:
                 raise ConfigError(f"words names {phrase!r}, which has no letters: remove it")

@@ -8,7 +8,7 @@ from preprocessing.contract import cells, labels, patients, vocabulary
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.invocation.config import Table
 from preprocessing.contract.vocabulary import Vocabulary
-from preprocessing.sources import text_files, views
+from preprocessing.sources import several_rows, text_files, views
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
 
 # --config.findings would be a list, which no flag can set.
@@ -36,6 +36,7 @@ class Index:
         rows: in the file's order; `patient` is empty where only the picture knows.
         splits: id -> split, from the split column; empty without one.
         left_out: rows that `only_column` left out.
+        combined: rows that went into the row of another, of the same image.
         warnings: (id, text) of fields that are not understood, or not plain.
     """
 
@@ -43,6 +44,7 @@ class Index:
         self.rows: list[Row] = []
         self.splits: dict[str, str] = {}
         self.left_out = 0
+        self.combined = 0
         self.warnings: list[tuple[str, str]] = []
 
 
@@ -68,7 +70,9 @@ def read_index(
             view = views.read(fields.get("view", ""), table.view_column, words)
             row = _row(fields, findings, table, view)
             if table.split_column:
-                index.splits[row.id] = _split(fields["split"], table.split_column)
+                split = _split(fields["split"], table.split_column)
+                if index.splits.setdefault(row.id, split) != split:
+                    raise DataError(f"{row.id} is in {split}, but in an earlier line not")
         except (DataError, ValueError, OverflowError) as error:
             raise DataError(f"{path}, line {number}: {error}; fix or remove the line") from error
         index.rows.append(row)
@@ -79,7 +83,12 @@ def read_index(
     _refuse_spanish(sexes, path, table.sex_column)
     if not index.rows:
         raise DataError(f"{path} has no rows that count: use the complete label file")
-    text_files.refuse_duplicates(path, (row.id for row in index.rows))
+    if table.rows == "one":
+        text_files.refuse_duplicates(path, (row.id for row in index.rows))
+        return index
+    rows = several_rows.combine(path, index.rows, table.rows)
+    index.combined, index.rows = len(index.rows) - len(rows), rows
+    index.warnings = list(dict.fromkeys(index.warnings))
     return index
 
 

@@ -119,3 +119,13 @@ def test_a_phantom_is_known_by_its_notes_beside_images_or_labels(
     (tmp_path / "p" / "phantom.json").write_text(json.dumps(made))
     said = "drawn by cxr14-preprocess phantom (images 9, seed 3)"
     assert index.read(inputs, config).phantom == said
+
+
+def test_a_setting_newer_than_a_data_set_counts_once_it_is_used(films: Inputs) -> None:
+    def parameters(**table: str) -> dict[str, object]:
+        config = dataclasses.replace(_FILMS, table=dataclasses.replace(_FILMS.table, **table))
+        return index.read(films, config).identity["parameters"]["table"]
+
+    assert "rows" not in parameters()
+    assert parameters(rows="any") == parameters() | {"rows": "any"}
+    assert "rows_combined" not in index.read(films, _FILMS).counters

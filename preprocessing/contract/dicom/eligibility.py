@@ -70,6 +70,8 @@ def check(dataset: Dataset, words: Vocabulary, warnings: list[str]) -> str:
     Raises:
         ImageError: with the reason.
     """
+    if words.silent:
+        _supply(dataset, words.silent, warnings)
     said = _said(dataset, words)
     view, view_from = _view(said)
     _check_film(dataset, said, view, warnings)
@@ -92,6 +94,20 @@ def check(dataset: Dataset, words: Vocabulary, warnings: list[str]) -> str:
         taken = f"taken from {tags.title(view_from)}" if view_from else "taken as a frontal view"
         tags.warn(warnings, "ViewPosition", f"is {state}: {taken}")
     return view
+
+
+def _supply(dataset: Dataset, view: str, warnings: list[str]) -> None:
+    """Gives a film part and view if no tag says anything of them, as in VinDr-CXR's files."""
+    fields = (*_VIEWS, "AnatomicRegionSequence", *_FAR)
+    modality = tags.text(dataset, "Modality").upper()
+    if modality not in _FILM_MODALITIES | _OPEN_MODALITIES:
+        return
+    if any(tags.values(dataset, keyword) for keyword in fields):
+        return
+    dataset.Modality, dataset.BodyPartExamined = modality or "DX", "CHEST"
+    dataset.ViewPosition = view.upper()
+    text = f"is missing, as all that describes the film: taken as {view} of a chest by words.''"
+    tags.warn(warnings, "ViewPosition", text)
 
 
 def _said(dataset: Dataset, words: Vocabulary) -> dict[str, Said]:

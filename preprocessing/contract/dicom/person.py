@@ -8,9 +8,10 @@ A file's name becomes the image's id in shards, lists and logs. It is refused if
 - PatientID (0010,0020), OtherPatientIDs (0010,1000) or AccessionNumber (0008,0050) with five
   characters or more.
 
-Allowed is all of it where PatientIdentityRemoved (0012,0062) is YES; and of the numbers those that
-are pseudonyms by their form: a UUID or 32 and more hexadecimal digits, and in a name of the form of
-ChestX-ray14 (00000061_002) its own eight digits, up to the 30,805 that were published.
+Allowed is all of it where PatientIdentityRemoved (0012,0062) is YES; and what is a pseudonym by its
+form: a UUID or 32 and more hexadecimal digits, even as PatientName (RSNA's files repeat it there);
+and in a name of the form of ChestX-ray14 (00000061_002) its own eight digits, up to the 30,805 that
+were published.
 """
 
 import datetime
@@ -104,7 +105,10 @@ def _years_between(dataset: Dataset) -> int:
 
 
 def _name_parts(dataset: Dataset) -> set[str]:
-    found = re.findall(r"[^\W\d_]+", cells.folded(tags.text(dataset, "PatientName")))
+    name = cells.folded(tags.text(dataset, "PatientName"))
+    if _is_pseudonym(name):  # whose letters are no parts of a name
+        return set()
+    found = re.findall(r"[^\W\d_]+", name)
     return {part for part in found if len(part) >= _SHORTEST_NAME and part not in _NO_NAMES}
 
 

@@ -35,6 +35,7 @@ SPLIT_METHODS = ("", "lists", "random", "column")
 # How a record holds its picture.
 ENCODINGS = ("png", "raw")
 _READINGS = ("unknown", "absent", "present")
+_ROWS = ("one", "majority", "any")
 
 
 @dataclasses.dataclass
@@ -61,6 +62,10 @@ class Table:
     """What -1 means; unknown is masked in loss and metrics."""
     empty: str = setting("unknown", FIXED, choices=_READINGS)
     """What an empty field of a finding means."""
+    rows: str = setting("one", FIXED, choices=_ROWS)
+    """How several rows of an image become one: one refuses them; majority takes what more rows say
+    (as many present as absent is unknown), such as of readers; any takes a finding as present where
+    one row says so, such as a row for each box."""
     split_column: str = setting("", FIXED)
     """Holds train, validation or test, or another usual word for one of them (training, valid, val,
     validate, dev, eval, tuning, testing, ...); empty for none."""
@@ -135,7 +140,8 @@ class Config:
     """A hospital's own words or phrases for parts of the body and views, in tags of DICOM files and
     in the view column, each with its meaning: chest, other (part of the body), paper, PA, AP,
     frontal, not_frontal, never_frontal (not even beside AP or PA, as an oblique) or nothing.
-    preprocessing/contract/vocabulary.py has those that are known."""
+    preprocessing/contract/vocabulary.py has those that are known. The empty word '' (PA, AP or
+    frontal) is of DICOM files that say nothing at all of part and view, which are refused else."""
 
     def validate(self) -> None:
         """Checks that the settings can work together.

@@ -6,6 +6,7 @@ from pydicom.dataset import Dataset
 
 from preprocessing.contract import vocabulary
 from preprocessing.contract.dicom import eligibility
+from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.pictures.image import ImageError
 
 WORDS = vocabulary.of({})
@@ -176,3 +177,31 @@ def test_words_of_a_hospital_count(film) -> None:
     assert eligibility.check(made, own, warnings) == "PA" and not warnings
     with pytest.raises(ImageError, match="not frontal"):
         eligibility.check(film(SeriesDescription="Room"), own, [])
+
+
+# All that the files of VinDr-CXR say, beside the pixels, of what they show: nothing.
+_VINDR = dict.fromkeys(
+    ("SOPClassUID", "Modality", "PatientName", "PatientID", "BodyPartExamined", "ViewPosition")
+)
+
+
+def test_a_film_that_says_nothing_is_what_the_empty_word_says(film) -> None:
+    with pytest.raises(ImageError):
+        eligibility.check(film(**_VINDR), vocabulary.of({}), [])
+    warnings: list[str] = []
+    assert eligibility.check(film(**_VINDR), vocabulary.of({"": "PA"}), warnings) == "PA"
+    assert len(warnings) == 1 and "taken as PA of a chest by words.''" in warnings[0]
+    assert eligibility.check(film(**_VINDR), vocabulary.of({"": "frontal"}), []) == ""
+
+
+@pytest.mark.parametrize(
+    "changes", [{"Modality": "CT"}, {"SeriesDescription": "knee"}, {"BodyPartExamined": "XYZ"}]
+)
+def test_the_empty_word_overrules_no_tag(film, changes) -> None:
+    with pytest.raises(ImageError):
+        eligibility.check(film(**(_VINDR | changes)), vocabulary.of({"": "PA"}), [])
+
+
+def test_the_empty_word_is_a_view() -> None:
+    with pytest.raises(ConfigError, match="words.'' is 'chest': use PA, AP or frontal"):
+        vocabulary.of({"": "chest"})

@@ -10,6 +10,7 @@ from preprocessing.contract.pictures.image import ImageError
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR AS")
 
 UUID = "16d7f894-55d7-4d95-8957-d18987f0e981"
+RSNA = dict.fromkeys(("PatientID", "PatientName"), "0004cfab-14fd-4e49-80ba-63a80b6bddd6")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,8 @@ def test_a_name_that_gives_the_patient_away_is_refused(film, name: str, changes)
         ("chest_anonymized.dcm", {"PatientName": "Anonymized^Chest"}),
         ("ida_li.dcm", {"PatientName": "Li^Ida"}),
         (f"{UUID}.dcm", {"PatientID": UUID, "PatientName": None}),
+        # As RSNA's pneumonia challenge has it: each film's UUID is its patient's ID and name.
+        ("0004cfab-14fd-4e49-80ba-63a80b6bddd6.dcm", RSNA),
         ("scan.dcm", {"PatientName": "Dicom^Dcm"}),
         ("anything.dcm", {"PatientName": None, "PatientID": None}),
     ],
