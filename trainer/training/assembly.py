@@ -35,6 +35,7 @@ from trainer.training import (
     steps,
 )
 from trainer.training.calls import LoopParts, Summary
+from trainer.training.losses import balanced_weights
 
 # Pictures that TensorBoard shows with their scores.
 _EXAMPLES = 8
@@ -168,10 +169,24 @@ def _compiled(
     @functools.cache
     def phase(frozen: bool) -> steps.Steps:
         strategy, network, chosen = run.runtime.strategy, parts.network, parts.optimizer
-        one = step.Step(strategy, network, chosen, run.config, average=parts.average, frozen=frozen)
+        one = step.Step(
+            strategy,
+            network,
+            chosen,
+            run.config,
+            average=parts.average,
+            frozen=frozen,
+            positive_weights=_positive_weights(run),
+        )
         return steps.make_steps(one, schedule)
 
     return phase
+
+
+def _positive_weights(run: Run) -> list[float]:
+    if run.config.loss.class_weights == "none":
+        return []
+    return balanced_weights(run.manifest.splits["train"], run.manifest.findings)
 
 
 def _validation(
