@@ -62,7 +62,8 @@ class ModelConfig:
     )
     """synchronized takes the statistics of the global batch: the result does not depend on the
     number of replicas. per_replica is faster between machines. frozen normalises by the statistics
-    that the backbone was loaded with, and keeps them, as for small data sets."""
+    that the backbone was loaded with, and keeps them, as for small data sets; not with random
+    weights."""
 
 
 @dataclasses.dataclass
@@ -97,7 +98,8 @@ class OptimizerConfig:
     weight_decay: float = setting(0.05, FIXED, ge=0.0, le=1.0)
     """Of adamw, times the learning rate, a step; norms and biases do not decay."""
     backbone_factor: float = setting(1.0, FIXED, ge=0.0, le=100.0)
-    """What the learning rate is multiplied by for the backbone."""
+    """What the learning rate is multiplied by for the backbone; at 0 its weights stay, but, other
+    than in frozen epochs, its batch statistics follow (unless `model.batch_norm` is frozen)."""
     frozen_rate: float = setting(0.0, FIXED, ge=0.0, le=1e3)
     """Constant learning rate of `train.frozen_epochs`, after which the schedule begins, warm-up
     first; 0 to have one schedule over all epochs."""

@@ -1,10 +1,38 @@
 # SPDX-License-Identifier: MIT
-"""Batch normalisation whose result does not depend on how a global batch is shared out."""
+"""Batch normalisation whose result does not depend on how a global batch is shared out.
+
+In training it normalises by the statistics of the batch, and its moving statistics, which
+validation, evaluation and the SavedModel use, follow those (`momentum`). What becomes of both is
+decided by the phase of a run:
+
+- While the backbone is frozen (`train.frozen_epochs`), whatever `model.batch_norm` says, it
+  normalises by the moving statistics that it was loaded with, and keeps them. They are part of what
+  was pretrained: the head learns from the features that inference will give it, and is not handed
+  statistics of other pictures under kernels that cannot follow them.
+- Afterwards, with `synchronized`, it normalises by the global batch, and the moving statistics
+  come to be those of radiographs: right where everything learns and a batch is not small, as the
+  kernels are then fitted to what the statistics are. The first steps pay for the change.
+- With `per_replica` it normalises by a replica's own share, with no exchange in the forward pass.
+  The moving statistics follow the mean over the replicas, and are equal on all of them. As good
+  where a share is not small (16 or more), and noisier below that; so is `synchronized` with
+  `train.accumulation_steps`, whose statistics are those of a part.
+- With `frozen` it goes on as in the frozen phase, for the whole run, while kernels, gamma and beta
+  learn: training and inference are one function. Right for few pictures or small batches, whose
+  statistics would be noise, and for small rates: the further the kernels move, the less do the
+  old statistics normalise. Those of random kernels, mean 0 and variance 1, never did (`check`).
+
+`optimizer.backbone_factor=0` is not a frozen phase: no weight of the backbone moves, but batches
+are normalised by their own statistics, and the moving ones follow. A moving average of the weights
+(`optimizer.ema_decay`) averages the moving statistics too, and leaves kept ones as they are.
+"""
 
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from preprocessing.contract.errors import ConfigError
+from trainer.recipe import ModelConfig
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -52,6 +80,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
             both = _mean_over_replicas(both)
         for moving, new in ((self.moving_mean, both[0]), (self.moving_variance, both[1])):
             moving.assign(moving * self.momentum + new * (1.0 - self.momentum))
+
+
+def check(config: ModelConfig) -> None:
+    """Refuses to keep the batch statistics of weights that have none.
+
+    Raises:
+        ConfigError: `batch_norm` is frozen, and the start is from random weights.
+    """
+    if config.batch_norm == "frozen" and config.weights == "none":
+        raise ConfigError(
+            "model.batch_norm=frozen keeps the batch statistics that come with pretrained weights, "
+            "and model.weights=none has none: give weights, or set model.batch_norm=synchronized"
+        )
 
 
 def replace_in(backbone: keras.Model, *, momentum: float, synchronized: bool) -> keras.Model:

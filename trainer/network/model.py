@@ -46,6 +46,8 @@ class Model:
         head: [b, hidden_units] -> float32 logits [b, findings].
         backbone: the part that has pretrained weights, a layer of `network` and `features`.
         dropout: share of hidden units that training drops.
+        keeps_statistics: whether training, too, normalises by the moving statistics, and leaves
+            them as they are (`batch_norm`).
     """
 
     network: keras.Model
@@ -53,11 +55,12 @@ class Model:
     head: keras.Model
     backbone: keras.Model
     dropout: float
+    keeps_statistics: bool = False
 
     def train_logits(
         self, pixels: tf.Tensor, positions: tf.Tensor, *, key: tf.Tensor, global_batch: int
     ) -> tf.Tensor:
-        """Runs the network in training, with batch statistics and dropout.
+        """Runs the network in training, with dropout and, unless it keeps them, batch statistics.
 
         Args:
             pixels: uint8 [b, size, size].
@@ -68,7 +71,7 @@ class Model:
         Returns:
             float32 [b, findings].
         """
-        hidden = self.features(pixels, training=True)
+        hidden = self.features(pixels, training=not self.keeps_statistics)
         if self.dropout:
             draws = tf.random.stateless_uniform([global_batch, hidden.shape[-1]], key)
             kept = tf.cast(tf.gather(draws, positions) >= self.dropout, hidden.dtype)
@@ -118,8 +121,11 @@ def build(
         strategy: over whose replicas the variables are spread; the current one by default.
 
     Raises:
-        ConfigError: weights that are not there, have another SHA-256 or do not fit.
+        ConfigError: weights that are not there, have another SHA-256 or do not fit; or none of
+            whose batch statistics could be kept.
     """
+    if pretrained:
+        batch_norm.check(config)
     plain = _backbone(config, image_size, pretrained)
     with (strategy or tf.distribute.get_strategy()).scope():
         backbone = batch_norm.replace_in(
@@ -162,7 +168,12 @@ def _assemble(
     dropped = keras.layers.Dropout(config.dropout, name="dropout")(features.output)
     network = keras.Model(pixels, logits(dropped), name="cxr14")
     return Model(
-        network=network, features=features, head=head, backbone=backbone, dropout=config.dropout
+        network=network,
+        features=features,
+        head=head,
+        backbone=backbone,
+        dropout=config.dropout,
+        keeps_statistics=config.batch_norm == "frozen",
     )
 
 

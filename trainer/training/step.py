@@ -60,10 +60,13 @@ class Step:
             teacher_share=config.train.teacher_share,
         )
         self._frozen, self._scaled = frozen, config.runtime.precision == "mixed_float16"
-        frozen_ones = {id(one) for one in model.backbone.weights} if frozen else set()
+        pretrained = {id(one) for one in model.backbone.weights}
         self._variables = [
-            one for one in model.network.trainable_variables if id(one) not in frozen_ones
+            one
+            for one in model.network.trainable_variables
+            if not (frozen and id(one) in pretrained)
         ]
+        self._in_backbone = [id(one) in pretrained for one in self._variables]
         self._parts = config.train.accumulation_steps
         self._sums = self._accumulators() if self._parts > 1 else []
         self.compiled = tf.function(self._whole, jit_compile=True)
@@ -115,7 +118,7 @@ class Step:
             data=data,
             augmentation=self._config.augmentation,
         )
-        # 2. A frozen backbone normalises by the statistics that it was loaded with.
+        # 2. A frozen backbone normalises by the statistics that it was loaded with (`batch_norm`).
         self._model.backbone.trainable = not self._frozen
         with tf.GradientTape() as tape:
             logits = self._model.train_logits(
@@ -151,24 +154,33 @@ class Step:
         # 7. An overflow anywhere makes the norm not finite, on every replica: all skip together.
         norm = tf.linalg.global_norm(gradients)
         gradients = optimizers.clip(gradients, norm, self._config.optimizer.clip_norm)
-        replica.merge_call(self._update, args=(gradients, rate, tf.math.is_finite(norm)))
+        rates = [rate, rate * self._config.optimizer.backbone_factor]
+        replica.merge_call(self._update, args=(gradients, rates, tf.math.is_finite(norm)))
         return losses / tf.maximum(known, 1.0), tf.reduce_sum(losses) / total, norm
 
     def _update(
         self,
         strategy: tf.distribute.Strategy,
         gradients: list[tf.Tensor],
-        rate: tf.Tensor,
+        rates: list[tf.Tensor],
         finite: tf.Tensor,
     ) -> None:
-        """Updates the variables of all replicas, unless a gradient is not finite."""
+        """Updates the variables of all replicas, unless a gradient is not finite.
+
+        Args:
+            strategy: theirs.
+            gradients: of all variables.
+            rates: learning rate of the head, and of the backbone.
+            finite: whether all gradients are.
+        """
 
         def apply() -> tf.Tensor:
-            for variable, gradient in zip(self._variables, gradients, strict=True):
+            both = zip(self._variables, gradients, self._in_backbone, strict=True)
+            for variable, gradient, in_backbone in both:
                 strategy.extended.update(
                     variable.value,
                     lambda own, by, at: self._optimizer.update_step(by, own, at),
-                    args=(gradient, rate),
+                    args=(gradient, rates[in_backbone]),
                     group=False,
                 )
             steps = self._optimizer.iterations.value

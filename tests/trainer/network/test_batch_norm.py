@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.network import batch_norm
+from preprocessing.contract.errors import ConfigError
+from trainer.network import batch_norm, model
 from trainer.network.batch_norm import BatchNormalization
+from trainer.recipe import ModelConfig
 
 VALUES = np.random.default_rng(0).normal(3, 2, (5, 4, 4, 6)).astype(np.float32)
 
@@ -64,6 +66,13 @@ def test_frozen_it_keeps_its_statistics(one_device: Any) -> None:
     layer.trainable = False
     np.testing.assert_allclose(layer(VALUES, training=True), layer(VALUES, training=False))
     assert (layer.moving_mean.numpy() == 0).all()
+
+
+def test_statistics_of_random_weights_are_not_kept() -> None:
+    with pytest.raises(ConfigError, match=r"set model\.batch_norm=synchronized"):
+        model.build(ModelConfig(weights="none", batch_norm="frozen"), image_size=32, findings=3)
+    for weights, kind in (("none", "synchronized"), ("imagenet", "frozen")):
+        batch_norm.check(ModelConfig(weights=weights, batch_norm=kind))
 
 
 def test_half_precision_is_normalised_in_float32(one_device: Any) -> None:

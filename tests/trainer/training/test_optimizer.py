@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Tests of the learning rate over the steps, of the optimisers, of loss scaling and clipping."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -111,6 +113,76 @@ def test_adam_in_one_kernel_is_kerass_adam(epsilon: float) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6 * np.abs(theirs).max())
 
 
+def adamw_in_numpy(
+    weights: list[np.ndarray], gradients: list[list[np.ndarray]], decaying: list[bool]
+) -> list[np.ndarray]:
+    """Algorithm 2 of Loshchilov and Hutter (2019) in float64."""
+    weights = [weight.astype(np.float64) for weight in weights]
+    moments = [[np.zeros_like(weight), np.zeros_like(weight)] for weight in weights]
+    for at, step in enumerate(gradients, start=1):
+        rate = PEAK / at
+        for which, gradient in enumerate(step):
+            one, two = moments[which]
+            one[:] = 0.9 * one + 0.1 * gradient
+            two[:] = 0.999 * two + 0.001 * gradient**2
+            way = one / (1 - 0.9**at) / (np.sqrt(two / (1 - 0.999**at)) + 1e-7)
+            decay = 0.4 * weights[which] if decaying[which] else 0.0
+            weights[which] = weights[which] - rate * (way + decay)
+    return weights
+
+
+def test_adamw_is_the_published_one_and_spares_norms_and_biases() -> None:
+    generator = np.random.default_rng(8)
+    shapes = [(3, 3, 2, 4), (4,), (4,), (6, 5), (5,)]
+    decaying = [True, False, False, True, False]
+    start = [generator.normal(size=shape).astype(np.float32) for shape in shapes]
+    gradients = [
+        [generator.normal(size=shape).astype(np.float32) * 10.0**-at for shape in shapes]
+        for at in range(8)
+    ]
+    found = []
+    ours = optimizer.build(OptimizerConfig(name="adamw", weight_decay=0.4))
+    kerass = keras.optimizers.AdamW(weight_decay=0.4, epsilon=1e-7, name="adam")
+    for made in (ours, kerass):
+        weights = [keras.Variable(value, name="weight") for value in start]
+        if made is kerass:
+            spared = [one for one, decays in zip(weights, decaying, strict=True) if not decays]
+            kerass.exclude_from_weight_decay(var_list=spared)
+        made.build(weights)
+        for at, step in enumerate(gradients, start=1):
+            if made is kerass:
+                kerass.learning_rate = PEAK / at
+                kerass.apply([tf.constant(one, tf.float32) for one in step], weights)
+                continue
+            for gradient, weight in zip(step, weights, strict=True):
+                ours.update_step(tf.constant(gradient, tf.float32), weight, tf.constant(PEAK / at))
+            ours.iterations.assign_add(1)
+        found.append([weight.numpy() for weight in weights])
+    expected = adamw_in_numpy(start, gradients, decaying)
+    for own, theirs, reference in zip(*found, expected, strict=True):
+        np.testing.assert_allclose(own, reference, rtol=2e-5, atol=1e-6)
+        np.testing.assert_allclose(own, theirs, rtol=2e-5, atol=1e-6)
+
+
+def test_adamw_has_adams_variables() -> None:
+    paths = []
+    for name in ("adam", "adamw"):
+        made = optimizer.build(OptimizerConfig(name=name))
+        made.build([keras.Variable([[1.0]], name="weight")])
+        paths.append([variable.path for variable in made.variables])
+    assert paths[0] == paths[1]
+
+
+def test_only_the_kernels_of_resnet_50_and_of_the_head_decay(resnet: Any) -> None:
+    kinds: dict[bool, list[str]] = {True: [], False: []}
+    for variable in resnet.network.trainable_variables:
+        kinds[optimizer.decays(variable)].append(variable.path.split("/")[-1])
+    # 53 convolutions, each with a bias and a normalisation, and two dense layers.
+    assert {name: kinds[True].count(name) for name in kinds[True]} == {"kernel": 55}
+    counted = {name: kinds[False].count(name) for name in kinds[False]}
+    assert counted == {"bias": 55, "gamma": 53, "beta": 53}
+
+
 def test_sgd_is_plain() -> None:
     sgd = optimizer.build(OptimizerConfig(name="sgd", learning_rate=0.5))
     weight = keras.Variable([1.0, 1.0])
@@ -120,7 +192,7 @@ def test_sgd_is_plain() -> None:
     np.testing.assert_allclose(weight.numpy(), [1 - 6 * PEAK, 1 + 14 * PEAK], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["adam", "sgd"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
 def test_an_optimiser_has_the_same_variables_in_every_process(name: str) -> None:
     """Checkpoints tell them by their names."""
     paths = []

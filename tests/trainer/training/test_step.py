@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from trainer.config import Config
 from trainer.data import dataset
-from trainer.network import model
+from trainer.network import batch_norm, model
 from trainer.training import optimizer
 from trainer.training.losses import cross_entropies
 from trainer.training.optimizer import LossScale
@@ -176,6 +176,110 @@ def test_a_frozen_backbone_stays_and_the_head_learns(
         for one, other in zip(head, trainer.model.head.get_weights(), strict=True)
     )
     assert trainer.model.backbone.trainable
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_the_backbone_learns_at_its_share_of_the_rate(
+    tiny: Callable[..., Trainer], name: str
+) -> None:
+    ways: dict[float, list[list[np.ndarray]]] = {}
+    for factor in (1.0, 0.25, 0.0):
+        trainer = tiny(
+            optimizer__backbone_factor=factor,
+            optimizer__name=name,
+            optimizer__learning_rate=1e-2,
+            optimizer__weight_decay=0.5,
+        )
+        parts = (trainer.model.backbone, trainer.model.head)
+        before = [part.get_weights() for part in parts]
+        trainer.run(1)
+        ways[factor] = [
+            [new - old for new, old in zip(part.get_weights(), olds, strict=True)]
+            for part, olds in zip(parts, before, strict=True)
+        ]
+    for factor in (0.25, 0.0):
+        for own, whole in zip(ways[factor][0], ways[1.0][0], strict=True):
+            np.testing.assert_allclose(own, factor * whole, rtol=1e-3, atol=3e-8)
+        for own, whole in zip(ways[factor][1], ways[1.0][1], strict=True):
+            np.testing.assert_array_equal(own, whole)
+    assert all(np.abs(way).max() > 0 for way in ways[1.0][0])
+
+
+def normalised(kind: str) -> Callable[..., model.Model]:
+    """Returns what makes a tiny network with batch normalisation at the end of its backbone."""
+
+    def make(*, seed: int, dropout: float) -> model.Model:
+        keras.utils.set_random_seed(seed)
+        pixels = keras.Input([32, 32], dtype="uint8")
+        flat = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255, dtype="float32")(pixels))
+        maps = keras.layers.Dense(8, name="maps")(flat)
+        plain = keras.Model(pixels, keras.layers.BatchNormalization(name="norm")(maps))
+        features = batch_norm.replace_in(plain, momentum=0.9, synchronized=kind == "synchronized")
+        # As if loaded: statistics of other pictures.
+        features.get_layer("norm").moving_mean.assign(np.linspace(-1, 1, 8))
+        features.get_layer("norm").moving_variance.assign(np.linspace(0.5, 2, 8))
+        inner = keras.Input([8])
+        logits = keras.layers.Dense(3, name="logits")
+        return model.Model(
+            network=keras.Model(features.inputs[0], logits(features.output)),
+            features=features,
+            head=keras.Model(inner, logits(inner)),
+            backbone=features,
+            dropout=dropout,
+            keeps_statistics=kind == "frozen",
+        )
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("kind", "frozen", "factor", "keeps"),
+    [
+        ("synchronized", False, 1.0, False),
+        ("per_replica", False, 1.0, False),
+        ("synchronized", False, 0.0, False),
+        ("frozen", False, 1.0, True),
+        ("frozen", False, 0.0, True),
+        *((kind, True, 1.0, True) for kind in ("synchronized", "per_replica", "frozen")),
+    ],
+)
+def test_each_phase_keeps_the_batch_statistics_or_lets_them_follow(
+    data_set: Any,
+    small_settings: Any,
+    on_device: Any,
+    kind: str,
+    frozen: bool,
+    factor: float,
+    keeps: bool,
+) -> None:
+    config = small_settings()
+    config.model.batch_norm = kind
+    config.optimizer.ema_decay, config.optimizer.backbone_factor = 0.9, factor
+    trainer = Trainer(
+        normalised(kind), data_set, config, frozen=frozen, strategy=on_device.strategy
+    )
+    layer = trainer.model.backbone.get_layer("norm")
+    learned, statistics = [layer.gamma, layer.beta], [layer.moving_mean, layer.moving_variance]
+    before = [one.numpy() for one in (*learned, *statistics)]
+    averaged = trainer.average.get_layer("norm").moving_mean.numpy()
+    pixels = trainer.data_set.pixels
+    sample = np.stack([*pixels.values()])[:4, :32, :32]
+    in_training = trainer.model.train_logits(
+        sample, tf.range(4), key=tf.constant([0, 0]), global_batch=4
+    )
+    for one, value in zip((*learned, *statistics), before, strict=True):
+        one.assign(value)
+    inference = trainer.model.network(sample, training=False)
+    # Frozen by its settings, the network is one function in training and in inference.
+    assert np.allclose(in_training, inference, atol=1e-5) == (kind == "frozen")
+    trainer.run(3)
+    same = [np.array_equal(one.numpy(), b) for one, b in zip(statistics, before[2:], strict=True)]
+    assert same == [keeps] * 2
+    still = [np.array_equal(one.numpy(), b) for one, b in zip(learned, before[:2], strict=True)]
+    assert still == [frozen or not factor] * 2
+    # The moving average does what the network does.
+    mean = trainer.average.get_layer("norm").moving_mean.numpy()
+    assert np.array_equal(mean, averaged) == keeps
 
 
 def test_the_average_follows_the_weights(
