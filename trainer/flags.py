@@ -58,6 +58,7 @@ class ParsedFlags:
         help: the text to print instead of running; empty to run.
         device_memory_gb: of a GPU, for a dry run; None for this machine's or usual ones.
         onnx: whether the export writes model.onnx too.
+        files: of settings, as given to --config.
     """
 
     mode: str
@@ -71,6 +72,7 @@ class ParsedFlags:
     help: str = ""
     device_memory_gb: float | None = None
     onnx: bool = False
+    files: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
 
 def define(environ: Mapping[str, str]) -> flags.FlagValues:
@@ -140,6 +142,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
         help=text,
         device_memory_gb=values.device_memory_gb,
         onnx=values.onnx,
+        files=tuple(settings.files_apart(argv[1:])[0]),
         **paths,
     )
     if text:

@@ -21,6 +21,7 @@ from preprocessing.contract.process import log, tensorflow_notes
 from preprocessing.contract.process.stopping import StopRequests
 from trainer import course, report_stage
 from trainer.distribution import cluster
+from trainer.experiments import results
 from trainer.flags import ParsedFlags
 from trainer.monitoring import tuning
 from trainer.runfolder import notes
@@ -74,6 +75,8 @@ def _run(parsed: ParsedFlags, manifest: Manifest, stages: "_Stages") -> None:
         _show_report(parsed.output)
     if parsed.mode in ("export", "all") and stages.is_chief:
         stages.export()
+    if parsed.mode == "all" and stages.is_chief:
+        results.note(parsed.output, parsed.files)
 
 
 def _dry_run(parsed: ParsedFlags) -> str:
@@ -96,6 +99,7 @@ def _report(parsed: ParsedFlags) -> None:
         report_stage.on_file(parsed)
     else:
         report_stage.on_run(parsed, manifests.read(parsed.data) if parsed.data else None)
+        results.note(parsed.output, parsed.files)
 
 
 def _show_report(output: str) -> None:

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""Keeps the table of results beside runs: a CSV file with one line for each run that is whole.
+
+Runs may end at the same time, here or elsewhere. On a file system the table is locked while a line
+is put in; in a bucket it is replaced only in the version that was read. Stores that can neither
+lock nor name the version that a write replaces are read again after each write, which leaves an
+instant in which a line can be lost. Imports no TensorFlow.
+"""
+
+import contextlib
+import csv
+import io
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from absl import logging
+
+from preprocessing.contract import cells
+from preprocessing.contract.errors import DataError, JobError, StoppedError
+from preprocessing.contract.files import buckets, faults, storage
+from preprocessing.contract.lock import disk
+from preprocessing.contract.lock.holder import HeldError
+from preprocessing.contract.settings import settings
+from trainer.config import Config
+from trainer.runfolder import notes
+
+NAME = "results.csv"
+WAIT_S = 60.0
+COLUMNS = (
+    *("run", "finished", "config", "settings", "seed", "steps", "epochs"),
+    *("validation_mean_auc", "test_mean_auc", "test_mean_auc_low", "test_mean_auc_high"),
+    *("test_micro_auc", "test_mean_average_precision", "images_per_second", "identity"),
+)
+Row = dict[str, str]
+
+
+def note(output: str, files: Sequence[str] = ()) -> None:
+    """Puts the line of a run that is whole into the table beside it, in the place of its old one.
+
+    A table that cannot be written is only warned of: the run is worth more.
+
+    Args:
+        output: folder of the run.
+        files: of settings, as given to --config, if known.
+    """
+    folder, name = place(output)
+    path = storage.join(folder, NAME)
+    try:
+        if row := line(output, name, files):
+            put(path, row)
+    except (JobError, OSError) as error:
+        found = faults.line(faults.explain(error) or error)
+        logging.warning(f"{path} gets no line of the run {name} ({found})")
+
+
+def place(output: str) -> tuple[str, str]:
+    """Returns the folder of the table and the name of a run; a bucket's root holds its own table.
+
+    >>> place("gs://bucket/runs/7/"), place("gs://bucket"), place("/runs/7")
+    (('gs://bucket/runs', '7'), ('gs://bucket', 'bucket'), ('/runs', '7'))
+    """
+    path = (output if storage.scheme_of(output) else os.path.abspath(output)).rstrip("/")
+    folder, _, name = path.rpartition("/")
+    return (path if folder.endswith(":/") else folder or "/"), name
+
+
+def line(output: str, name: str, files: Sequence[str] = ()) -> Row:
+    """Returns the line of a run; empty unless its report is of the network that training left."""
+    training = notes.read_note(output, notes.TRAINING)
+    scored = notes.read_note(output, notes.PREDICTIONS_NOTE)
+    splits = notes.read_note(output, notes.REPORT).get("splits", {})
+    if not training or scored.get("step") != training.get("best_step") or not splits:
+        return {}
+    config = settings.from_yaml(Config, storage.join(output, notes.CONFIG))
+    found = {
+        **{key: training.get(key) for key in ("finished", "steps", "epochs", "identity")},
+        "run": name,
+        "config": " ".join(files),
+        "settings": "; ".join(differing(config)),
+        "seed": config.seed,
+        "validation_mean_auc": _area(splits, "validation", "mean_auc")["value"],
+        **{
+            f"test_mean_auc{end}": _area(splits, "test", "mean_auc")[key]
+            for end, key in (("", "value"), ("_low", "low"), ("_high", "high"))
+        },
+        "test_micro_auc": _area(splits, "test", "micro_auc")["value"],
+        "test_mean_average_precision": _area(splits, "test", "mean_average_precision")["value"],
+        "images_per_second": training.get("images_per_second"),
+    }
+    return {key: _cell(found[key]) for key in COLUMNS}
+
+
+def differing(config: Config) -> list[str]:
+    """Returns `name=value` of each setting that is not the default, but the seed."""
+    default = settings.flat(Config())
+    given = settings.flat(config)
+    names = [name for name in given if given[name] != default[name] and name != "seed"]
+    return [f"{name}={given[name]}" for name in names]
+
+
+def put(path: str, row: Row, *, wait_s: float = WAIT_S) -> None:
+    """Puts a line into a table, in the place of the line of the same run.
+
+    Args:
+        path: of the table, local or in a bucket.
+        row: a text for each of `COLUMNS`.
+        wait_s: seconds for which others may be in the way.
+
+    Raises:
+        DataError: the file is no such table.
+        StoppedError: others were in the way all the time.
+        UsageError: nothing can be written there.
+    """
+    deadline = time.monotonic() + wait_s
+    if not storage.scheme_of(path):
+        with _locked(path, deadline):
+            before = storage.read_bytes(path) if storage.exists(path) else b""
+            if (after := replaced(path, before, row)) != before:
+                storage.write_bytes(path, after)
+        return
+    store: buckets.Versions = buckets.of(storage.scheme_of(path))
+    while True:
+        try:
+            before, version = store.read_versioned(path)
+        except FileNotFoundError:
+            before, version = b"", ""
+        if (after := replaced(path, before, row)) == before:
+            return  # it is there, as read again after it was written
+        if not store.write_version(path, after, version):
+            _pause(path, deadline)
+
+
+def replaced(path: str, data: bytes, row: Row) -> bytes:
+    """Returns a table with a line more; columns of other versions of this program are kept.
+
+    Raises:
+        DataError: the file is no such table.
+    """
+    try:
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+        heads, lines = list(reader.fieldnames or []), list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not CSV ({error}): move it away") from error
+    ragged = any(None in each or None in each.values() for each in lines)
+    if data and (ragged or not {"run", "finished"} <= {*heads}):
+        raise DataError(f"{path} is not a table of results: move it away")
+    columns = [*COLUMNS, *(head for head in heads if head not in COLUMNS)]
+    old = next((each for each in lines if cells.original(each["run"]) == row["run"]), {})
+    new = {key: cells.harmless(text) for key, text in row.items()}
+    new["config"] = new["config"] or old.get("config", "")
+    rest = [each for each in lines if each is not old]
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(sorted([*rest, new], key=lambda each: (each["finished"], each["run"])))
+    return buffer.getvalue().encode()
+
+
+@contextlib.contextmanager
+def _locked(path: str, deadline: float) -> Iterator[None]:
+    """Holds a lock file beside the table, as one process of this or of another machine."""
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                hold = disk.hold(f"{path}.lock", os.path.dirname(path) or ".", needed=False)
+                stack.enter_context(hold)
+                break
+            except HeldError:
+                _pause(path, deadline)
+        yield
+
+
+def _pause(path: str, deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise StoppedError(f"{path} was being written by others all the time")
+    time.sleep(random.uniform(0.02, 0.5))
+
+
+def _area(splits: dict[str, Any], split: str, name: str) -> dict[str, Any]:
+    none = {"value": None, "low": None, "high": None}
+    found: dict[str, Any] = splits.get(split, {}).get(name, none)
+    return found
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
