@@ -9,6 +9,7 @@ from absl import flags
 
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths
+from preprocessing.contract.manifest import SPLITS
 from preprocessing.contract.process import log
 from preprocessing.contract.settings import declaration, presets, settings
 from trainer.config import Config
@@ -59,6 +60,7 @@ class ParsedFlags:
         device_memory_gb: of a GPU, for a dry run; None for this machine's or usual ones.
         onnx: whether the export writes model.onnx too.
         files: of settings, as given to --config.
+        split: which alone to score; empty for validation and test.
     """
 
     mode: str
@@ -73,6 +75,7 @@ class ParsedFlags:
     device_memory_gb: float | None = None
     onnx: bool = False
     files: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    split: str = ""
 
 
 def define(environ: Mapping[str, str]) -> flags.FlagValues:
@@ -103,6 +106,14 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
         False,
         "Export again and write model.onnx into the run's folder too: from the stored picture to "
         "scores and probabilities; with --mode=export. Needs the package tf2onnx.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "split",
+        "",
+        ("", *SPLITS),
+        "Score this split alone, with the best network, into predictions/SPLIT.csv of the run's "
+        "folder, for a student to learn from (train.teacher); with --mode=evaluate.",
         flag_values=values,
     )
     for name, text in _PATHS.items():
@@ -143,6 +154,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
         device_memory_gb=values.device_memory_gb,
         onnx=values.onnx,
         files=tuple(settings.files_apart(argv[1:])[0]),
+        split=values.split,
         **paths,
     )
     if text:
@@ -159,6 +171,8 @@ def _check(parsed: ParsedFlags) -> None:
         raise UsageError(f"--device_memory_gb goes with --mode=dry_run, not --mode={parsed.mode}")
     if parsed.onnx and parsed.mode != "export":
         raise UsageError(f"--onnx goes with --mode=export, not --mode={parsed.mode}")
+    if parsed.split and parsed.mode != "evaluate":
+        raise UsageError(f"--split goes with --mode=evaluate, not --mode={parsed.mode}")
     if not parsed.output and parsed.mode != "dry_run":
         raise UsageError("--output is missing: name the folder of the run, local or gs://")
     if parsed.mode != "report" and given_paths.within(parsed.output, parsed.data):
@@ -184,7 +198,15 @@ def _check_path_settings(config: Config) -> None:
 def _help(values: flags.FlagValues) -> str:
     listed = [
         values[name]
-        for name in ("mode", *PATH_FLAGS, "device_memory_gb", "onnx", "log_format", "list_presets")
+        for name in (
+            "mode",
+            *PATH_FLAGS,
+            "device_memory_gb",
+            "split",
+            "onnx",
+            "log_format",
+            "list_presets",
+        )
     ]
     rows = [f"  --{flag.name}: {flag.help} (default {flag.default!r})" for flag in listed]
     rows.append(f"  --config: {values['config'].help}")

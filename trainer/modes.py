@@ -129,7 +129,8 @@ class _Stages:
             StoppedError: another run has the folder.
         """
         mode = self._parsed.mode
-        whole = mode != "all" and not self._parsed.onnx and self._whole.of(mode)
+        further = self._parsed.onnx or self._parsed.split
+        whole = mode != "all" and not further and self._whole.of(mode)
         if whole or not self.is_chief:
             yield
             return
@@ -153,6 +154,10 @@ class _Stages:
         self._stages().train(self._connect())
 
     def evaluate(self) -> None:
+        if self._parsed.split:
+            path = self._stages().score_split(self._connect(), self._parsed.split)
+            log.show(f"predictions: {path}")
+            return
         whole = self._whole.predictions()
         if self._run is not None:
             # The others may look before the chief has noted that the training is over.
@@ -196,8 +201,13 @@ class _Stages:
         try:
             self._run.runtime.agreement.barrier()
         except StoppedError:
-            if not self.is_chief and not self._whole.of(self._parsed.mode):
+            if not self.is_chief and not self._is_written():
                 raise
+
+    def _is_written(self) -> bool:
+        if split := self._parsed.split:
+            return storage.exists(storage.join(self._parsed.output, notes.predictions_of(split)))
+        return self._whole.of(self._parsed.mode)
 
     def _connect(self) -> Any:
         if self._run is None:

@@ -2,7 +2,6 @@
 """The stages that need TensorFlow: train, evaluate, export. Each is whole or runs again."""
 
 import contextlib
-import dataclasses
 import functools
 import json
 import os
@@ -11,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -117,15 +115,9 @@ def evaluate(run: Run, splits: tuple[str, ...] = ("validation", "test")) -> str:
     Returns:
         The path of the predictions file.
     """
-    with _watched(run), _in_float32():
-        network = run.build(pretrained=False)
-        step, auc = checkpoints.restore_best(run.output, network.network)
-        logging.info(f"best network: step {step}, validation mean AUC {auc:.4f}")
-        scorer = run.scorer(network.network)
-        parts = [scorer.predictions(split) for split in splits]
+    step, made = _scored(run, splits)
     path = storage.join(run.output, notes.PREDICTIONS)
     if run.runtime.is_chief:
-        made = _concatenate(parts)
         run.guard()
         table.write(path, made)
         metadata_of_shards.write(run.data, run.manifest, run.output)
@@ -134,6 +126,35 @@ def evaluate(run: Run, splits: tuple[str, ...] = ("validation", "test")) -> str:
         note[notes.SHA256] = storage.sha256_of(path)
         notes.write_note(run.output, notes.PREDICTIONS_NOTE, note)
     return path
+
+
+def score_split(run: Run, split: str) -> str:
+    """Scores one split as `evaluate` does and writes `predictions/SPLIT.csv`, and nothing else.
+
+    What lies there is deleted first, since a worker that lost the chief takes it as written.
+
+    Returns:
+        The path of the file.
+    """
+    path = storage.join(run.output, notes.predictions_of(split))
+    if run.runtime.is_chief:
+        run.guard()
+        storage.delete(path)
+    _, made = _scored(run, (split,))
+    if run.runtime.is_chief:
+        run.guard()
+        table.write(path, made)
+    return path
+
+
+def _scored(run: Run, splits: tuple[str, ...]) -> tuple[int, table.Predictions]:
+    """Returns the best network's step and its scores of splits, the same in every process."""
+    with _watched(run), _in_float32():
+        network = run.build(pretrained=False)
+        step, auc = checkpoints.restore_best(run.output, network.network)
+        logging.info(f"best network: step {step}, validation mean AUC {auc:.4f}")
+        scorer = run.scorer(network.network)
+        return step, table.concatenated([scorer.predictions(split) for split in splits])
 
 
 def _explain(run: Run, scored: table.Predictions) -> None:
@@ -213,14 +234,6 @@ def _chosen_on_validation(report: str, card: Callable[..., str]) -> dict[str, st
         return kept | {model_card.NAME: card(content)}
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{report} is damaged: make it again (--mode=report)") from error
-
-
-def _concatenate(parts: list[table.Predictions]) -> table.Predictions:
-    columns = ("ids", "patients", "splits", "labels", "scores")
-    joined: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts]) for name in columns
-    }
-    return dataclasses.replace(parts[0], **joined)
 
 
 def _training_note(run: Run, summary: Summary, started: float) -> dict[str, Any]:

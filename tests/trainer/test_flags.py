@@ -88,6 +88,14 @@ def test_a_report_needs_no_data() -> None:
     assert (parsed.mode, parsed.predictions, parsed.data) == ("report", "p.csv", "")
 
 
+def test_a_split_is_scored_alone_by_evaluate_only() -> None:
+    assert flags.parse([*BASE, "--mode=evaluate", "--split=train"], {}).split == "train"
+    with pytest.raises(UsageError, match="--split goes with --mode=evaluate, not --mode=train"):
+        flags.parse([*BASE, "--mode=train", "--split=train"], {})
+    with pytest.raises(UsageError, match="split"):
+        flags.parse([*BASE, "--mode=evaluate", "--split=tests"], {})
+
+
 SLIPS = ["gs:/bucket/x", "s3:/bucket/x", "gs:///x", "file:///x", "/x ", "~nobody-here/x", "$X/y"]
 # Settings of text that are neither a path nor one of a few words.
 NEITHER = {"runtime.tpu", "model.weights_sha256", "train.profile_steps"}

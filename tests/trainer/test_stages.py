@@ -76,6 +76,49 @@ def test_predictions_hold_both_splits_and_give_the_auc_that_chose_the_network(
     assert mean == pytest.approx(note["best_validation_mean_auc"], abs=1e-6)
 
 
+def test_one_split_is_scored_alone_each_example_once_and_nothing_else_is_written(
+    job: Run, finished_run: Any, data_set: Any, tmp_path: pathlib.Path
+) -> None:
+    output = tmp_path / "copy"
+    shutil.copytree(job.output, output)
+    whole = output / "predictions" / "predictions.csv"
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    argv = [*finished_run.argv, f"--output={output}", "--mode=evaluate", "--split=train"]
+    argv.remove(f"--output={job.output}")
+    written = output / "predictions" / "train.csv"
+    for _ in range(2):
+        assert task.main(argv) == 0
+        found = table.read(str(written))
+        assert sorted(found.ids) == sorted(
+            name for name in data_set.targets if name not in set(table.read(str(whole)).ids)
+        )
+        assert (found.split_names, len(found.ids)) == (("train",), 29)
+        assert all(path.read_bytes() == content for path, content in before.items())
+        written.write_text("of an older network")
+    assert {path for path in output.rglob("*") if path.is_file()} == {*before, written}
+    assert task.main([*argv[:-1], "--split=test"]) == 0
+    np.testing.assert_array_equal(
+        table.read(str(output / "predictions" / "test.csv")).scores,
+        table.read(str(whole)).select("test").scores,
+    )
+
+
+def test_a_split_that_was_not_scored_to_the_end_has_no_file(
+    job: Run, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "copy"
+    shutil.copytree(job.output, output)
+    (output / "predictions" / "train.csv").write_text("of an older network")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trainer.network.scorer.Scorer.score", killed)
+    with pytest.raises(KeyboardInterrupt):
+        stages.score_split(dataclasses.replace(job, output=str(output)), "train")
+    assert not (output / "predictions" / "train.csv").exists()
+
+
 @pytest.mark.parametrize("kind", ["mixed_bfloat16", "mixed_float16"])
 def test_a_run_trained_in_16_bits_is_evaluated_in_float32_like_its_export(
     job: Run, tmp_path: pathlib.Path, kind: str, precision: Any

@@ -9,7 +9,7 @@ report can be made again from it alone, and of anybody's model.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,6 +142,15 @@ def write(path: str, predictions: Predictions) -> None:
         if predictions.raw is not None:
             columns[RAW_PREFIX + name] = predictions.raw[:, position]
     storage.write_bytes(path, encode(path, columns), private=True)
+
+
+def concatenated(parts: Sequence[Predictions]) -> Predictions:
+    """Returns the rows of several predictions of the same findings, one after the other."""
+    columns = ("ids", "patients", "splits", "labels", "scores")
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in columns
+    }
+    return dataclasses.replace(parts[0], **joined)
 
 
 def fingerprint(path: str) -> str:

@@ -47,6 +47,11 @@ def predictions_note(config: Config, manifest: Manifest, step: int | None) -> di
     }
 
 
+def predictions_of(split: str) -> str:
+    """Returns where the scores of one split lie that were asked for alone."""
+    return f"predictions/{split}.csv"
+
+
 def predictions_changed(output: str) -> bool:
     """Tells whether the predictions are others than evaluation wrote, as edited by hand."""
     path = storage.join(output, PREDICTIONS)
