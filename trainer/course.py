@@ -32,7 +32,8 @@ class Course:
 
     def describe(self, before: "Course | None", schedule: str) -> str:
         """Returns what a start should say of the rate; "" where all is as the settings say."""
-        if before is not None and before.end != self.end and schedule != "cosine":
+        anew = schedule == "cosine" and before is not None and before.start != self.start
+        if before is not None and before.end != self.end and not anew:
             return f"{self.end} steps instead of {before.end}: the learning rate goes on as it was"
         if self.start:
             return (
@@ -63,7 +64,9 @@ def plan(config: Config, *, per_epoch: int, step: int, before: Course | None) ->
             f"train.epochs is {config.train.epochs}, and the run has done {step} steps of "
             f"{per_epoch} an epoch: set train.epochs to {done} or more, or train in a new --output"
         )
-    if total == before.end or config.optimizer.schedule != "cosine":
+    # No cosine is under way before the phase with a rate of its own is over.
+    free = config.optimizer.schedule != "cosine" or step <= own_phase(config, per_epoch)
+    if total == before.end or free:
         return dataclasses.replace(before, end=total)
     if step < before.end:
         epochs = before.end // per_epoch
@@ -76,6 +79,23 @@ def plan(config: Config, *, per_epoch: int, step: int, before: Course | None) ->
     return Course(
         before.end, total, config.optimizer.restart_rate or config.optimizer.learning_rate
     )
+
+
+def own_phase(config: Config, per_epoch: int) -> int:
+    """Returns the steps of the frozen phase that has a learning rate of its own; 0 without one."""
+    return config.train.frozen_epochs * per_epoch if config.optimizer.frozen_rate else 0
+
+
+def turn(config: Config, *, per_epoch: int, step: int) -> str:
+    """Returns what is to be said of the phase that begins with a step; "" where none does."""
+    frozen, rate = config.train.frozen_epochs * per_epoch, config.optimizer.frozen_rate
+    if frozen and step == 0:
+        own = f", at a learning rate of {rate:g}" if rate else ""
+        return f"the backbone is frozen up to step {frozen}, only the head learns{own}"
+    if frozen and step == frozen:
+        begins = ", and the schedule of the learning rate begins" if rate else ""
+        return f"from step {step} on the backbone learns too{begins}"
+    return ""
 
 
 def steps_per_epoch(manifest: Manifest, global_batch: int) -> int:

@@ -137,11 +137,13 @@ def _about_data(folder: str, config: Config, manifest: Manifest) -> list[str]:
     steps = course.steps_per_epoch(manifest, batch)
     validation = -(-manifest.splits["validation"].examples // config.evaluation_batch_size)
     total = steps * config.train.epochs
+    phase = course.turn(config, per_epoch=steps, step=0)
     warning = foresight.warning(config, steps, manifest.stored_size)
     return [
         f"data set: {folder}, {len(manifest.findings)} findings, {manifest.stored_size} px",
         f"  steps        {steps} an epoch, of {batch} examples; {total} in all; {validation} for a "
         "validation",
+        *([f"  at first     {phase}"] if phase else []),
         *([f"  {warning}"] if warning else []),
     ]
 

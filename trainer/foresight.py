@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from trainer import limits
+from trainer import course, limits
 from trainer.config import Config
 
 
@@ -19,22 +19,27 @@ def warning(config: Config, per_epoch: int, stored_size: int) -> str:
         "" for none.
     """
     total = config.train.epochs * per_epoch
-    found = [*_of_learning(config, total), *_of_records(config, total)]
+    found = [*_of_learning(config, total, per_epoch), *_of_records(config, total)]
     if config.data.image_size > stored_size:
         found.append(f"data.image_size={config.data.image_size} only enlarges {stored_size} pixels")
     run = f"a run of {total} steps, {config.train.epochs} epochs"
     return f"warning: settings that do not fit {run}: {'; '.join(found)}" if found else ""
 
 
-def _of_learning(config: Config, total: int) -> Iterator[str]:
+def _of_learning(config: Config, total: int, per_epoch: int) -> Iterator[str]:
     rate, train = config.optimizer, config.train
-    if rate.warmup_steps >= total:
+    scheduled = train.epochs - (train.frozen_epochs if rate.frozen_rate else 0)
+    if rate.warmup_steps and course.own_phase(config, per_epoch) + rate.warmup_steps >= total:
         yield f"optimizer.warmup_steps={rate.warmup_steps} never reaches the learning rate"
     if train.frozen_epochs >= train.epochs:
         yield f"train.frozen_epochs={train.frozen_epochs} leaves the backbone frozen to the end"
-    if 0 < train.epochs <= train.patience_epochs:
+    if rate.frozen_rate and not train.frozen_epochs:
+        yield f"optimizer.frozen_rate={rate.frozen_rate:g} has no train.frozen_epochs"
+    if rate.weight_decay != Config().optimizer.weight_decay and rate.name != "adamw":
+        yield f"optimizer.weight_decay={rate.weight_decay:g} is of adamw, not of {rate.name}"
+    if 0 < scheduled <= train.patience_epochs:
         yield f"train.patience_epochs={train.patience_epochs} cannot end it early"
-    if rate.schedule == "plateau" and rate.plateau_epochs >= train.epochs:
+    if rate.schedule == "plateau" and rate.plateau_epochs >= scheduled:
         yield f"optimizer.plateau_epochs={rate.plateau_epochs} never lowers the learning rate"
     # The steps over which a moving average forgets all but 1/e.
     window = 1.0 / (1.0 - rate.ema_decay)

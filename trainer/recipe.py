@@ -98,11 +98,11 @@ class OptimizerConfig:
     weight_decay: float = setting(0.05, FIXED, ge=0.0, le=1.0)
     """Of adamw, times the learning rate, a step; norms and biases do not decay."""
     backbone_factor: float = setting(1.0, FIXED, ge=0.0, le=100.0)
-    """What the learning rate is multiplied by for the backbone; at 0 its weights stay, but, other
-    than in frozen epochs, its batch statistics follow (unless `model.batch_norm` is frozen)."""
+    """What the learning rate is multiplied by for the backbone; at 0 its weights stay, but, unlike
+    in frozen epochs, its batch statistics follow (unless `model.batch_norm` is frozen)."""
     frozen_rate: float = setting(0.0, FIXED, ge=0.0, le=1e3)
     """Constant learning rate of `train.frozen_epochs`, after which the schedule begins, warm-up
-    first; 0 to have one schedule over all epochs."""
+    first, and only then plateau and patience count; 0 to have one schedule over all epochs."""
     learning_rate: float = setting(1e-4, FIXED, ge=1e-12, le=1e3)
     """Peak learning rate."""
     schedule: str = setting("cosine", FIXED, choices=("constant", "cosine", "plateau"))

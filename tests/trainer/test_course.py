@@ -63,6 +63,44 @@ def test_a_cosine_under_way_is_not_bent_and_the_way_out_works(epochs: int, patie
     assert planned(config(epochs=5), 40, before) == Course(40, 50, 1e-4)
 
 
+PHASE: dict[str, Any] = {"frozen_epochs": 3, "frozen_rate": 0.1, "schedule": "cosine"}
+
+
+def test_a_cosine_that_waits_for_the_frozen_phase_may_end_elsewhere_until_it_begins() -> None:
+    """Nothing of it was taken yet; afterwards it is not bent."""
+    before = Course(0, 40, 1e-4)
+    for step, epochs in ((0, 5), (20, 3), (30, 6)):
+        found = planned(config(epochs=epochs, **PHASE), step, before)
+        assert found == Course(0, epochs * 10, 1e-4)
+        assert f"{epochs * 10} steps instead of 40" in found.describe(before, "cosine")
+    with pytest.raises(ConfigError, match=r"step 31 of 40; go on with train\.epochs=4"):
+        planned(config(epochs=6, **PHASE), 31, before)
+    # A run that ended inside the phase goes on in it, and its first cosine is still to come.
+    assert planned(config(epochs=6, **PHASE), 20, Course(0, 20, 1e-4)) == Course(0, 60, 1e-4)
+    assert planned(config(epochs=6, **PHASE), 40, before) == Course(40, 60, 1e-4)
+    # Without a rate of its own the phase is part of the cosine.
+    with pytest.raises(ConfigError, match="is under way"):
+        planned(config(epochs=6, frozen_epochs=3), 20, before)
+
+
+def test_each_phase_is_announced_by_the_step_that_begins_it() -> None:
+    def said(**changed: Any) -> dict[int, str]:
+        texts = {
+            step: course.turn(config(**changed), per_epoch=10, step=step) for step in range(50)
+        }
+        return {step: text for step, text in texts.items() if text}
+
+    assert said() == {}
+    assert said(**PHASE) == {
+        0: "the backbone is frozen up to step 30, only the head learns, at a learning rate of 0.1",
+        30: "from step 30 on the backbone learns too, and the schedule of the learning rate begins",
+    }
+    assert said(frozen_epochs=1) == {
+        0: "the backbone is frozen up to step 10, only the head learns",
+        10: "from step 10 on the backbone learns too",
+    }
+
+
 @pytest.mark.parametrize("schedule", ["constant", "plateau"])
 def test_other_schedules_go_on_wherever_they_are(schedule: str) -> None:
     for step, epochs in ((7, 5), (20, 5), (7, 1)):

@@ -53,12 +53,14 @@ class TestWithTheSmallBackbone:
     ) -> None:
         before = sorted(os.listdir(data_set.folder))
         wide = {"train__epochs": 3, "model__hidden_units": 65536, "optimizer__ema_decay": 0.9}
+        wide |= {"train__frozen_epochs": 1, "optimizer__frozen_rate": 0.01}
         argv = command_line(data_set.folder, str(tmp_path / "run"), **wide)[1:]
         text = said(capsys, *argv, "--device_memory_gb=24")
         weights = number(r"weights +([\d.,]+) MiB", text)
         assert weights > 4 and number(r"average +([\d.,]+) MiB", text) == weights
         assert "7 an epoch, of 4 examples; 21 in all; 3 for a validation" in text
         assert "3 findings, 40 px" in text
+        assert "frozen up to step 7, only the head learns, at a learning rate of 0.01\n" in text
         assert "24 GB" in text and "as given: the batch of 4 fits on one replica" in text
         assert not (tmp_path / "run").exists() and sorted(os.listdir(data_set.folder)) == before
 

@@ -29,10 +29,16 @@ def test_usual_settings_are_not_warned_of_however_short_the_run() -> None:
         assert foresight.warning(config, per_epoch=1000, stored_size=256) == ""
 
 
-PLATEAU = ("optimizer.schedule", "plateau")
+PLATEAU, ADAMW = ("optimizer.schedule", "plateau"), ("optimizer.name", "adamw")
+PHASE = [("train.frozen_epochs", 1), ("optimizer.frozen_rate", 0.1)]
 CASES = [
     ([("optimizer.warmup_steps", 19)], [("optimizer.warmup_steps", 20)], "never reaches"),
     ([("train.frozen_epochs", 1)], [("train.frozen_epochs", 2)], "backbone frozen to the end"),
+    ([], [("optimizer.frozen_rate", 0.1)], "has no train.frozen_epochs"),
+    ([ADAMW, ("optimizer.weight_decay", 0.1)], [("optimizer.weight_decay", 0.1)], "is of adamw"),
+    ([*PHASE, ("optimizer.warmup_steps", 9)], [*PHASE, ("optimizer.warmup_steps", 10)], "never re"),
+    (PHASE, [*PHASE, ("train.patience_epochs", 1)], "cannot end it early"),
+    ([*PHASE], [*PHASE, PLATEAU, ("optimizer.plateau_epochs", 1)], "never lowers"),
     ([("train.patience_epochs", 1)], [("train.patience_epochs", 2)], "cannot end it early"),
     ([PLATEAU], [PLATEAU, ("optimizer.plateau_epochs", 2)], "never lowers the learning rate"),
     ([("optimizer.ema_decay", 0.95)], [("optimizer.ema_decay", 0.99)], "over 100 steps"),

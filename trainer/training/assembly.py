@@ -123,13 +123,7 @@ def _assemble(
 ) -> LoopParts:
     config, strategy = run.config, run.runtime.strategy
     folder = local_copy.local_copy(run.data, run.manifest, config.data.cache)
-    schedule = optimizer.Schedule(
-        config.optimizer,
-        progress.course_end,
-        start=progress.course_start,
-        rate=progress.course_rate,
-    )
-
+    schedule = _schedule(run, progress)
     log = event_log.folder_of(run.output, os.environ) if run.runtime.is_chief else ""
     monitor = Monitor(log)
     monitor.begin(progress.step, config=config, manifest=run.manifest)
@@ -148,7 +142,7 @@ def _assemble(
         config=config,
         steps=_compiled(run, parts, schedule),
         batches=iter(batches),
-        per_epoch=course.steps_per_epoch(run.manifest, config.data.global_batch_size),
+        per_epoch=_per_epoch(run),
         schedule=schedule,
         progress=progress,
         checkpoints=saver,
@@ -158,6 +152,20 @@ def _assemble(
         explain=functools.partial(_explain, run, saver),
         should_stop=should_stop,
         alone=run.runtime.topology.workers == 1,
+    )
+
+
+def _per_epoch(run: Run) -> int:
+    return course.steps_per_epoch(run.manifest, run.config.data.global_batch_size)
+
+
+def _schedule(run: Run, progress: Progress) -> optimizer.Schedule:
+    return optimizer.Schedule(
+        run.config.optimizer,
+        progress.course_end,
+        start=progress.course_start,
+        rate=progress.course_rate,
+        phase=course.own_phase(run.config, _per_epoch(run)),
     )
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from absl import logging
 
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.process import log
-from trainer import limits
+from trainer import course, limits
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
@@ -107,6 +108,8 @@ class Calls:
             ConfigError: the loss is no longer a number, or too large.
         """
         parts, step = self._parts, self._parts.progress.step
+        if text := course.turn(parts.config, per_epoch=parts.per_epoch, step=step):
+            logging.info(text)
         frozen = step < parts.config.train.frozen_epochs * parts.per_epoch
         parts.profiler.before(step)
         start = time.monotonic()

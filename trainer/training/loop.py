@@ -10,6 +10,7 @@ from absl import logging
 
 from preprocessing.contract.errors import StoppedError
 from preprocessing.contract.process.progress import Progress as Display
+from trainer import course
 from trainer.evaluation.auc import mean_auc
 from trainer.training.calls import Calls, LoopParts, Summary
 
@@ -82,6 +83,9 @@ def _end_epoch(parts: LoopParts) -> None:
         progress.best_auc, progress.best_step = mean, step
         progress.stale_epochs = progress.plateau_epochs = 0
         parts.checkpoints.save_best()
+        return
+    if step <= course.own_phase(parts.config, parts.per_epoch):
+        # Patience with the head alone would end the run before the backbone learns.
         return
     progress.stale_epochs += 1
     progress.plateau_epochs += 1

@@ -17,31 +17,43 @@ _LEAST_SCALE, _MOST_SCALE = 1.0, 2.0**24
 class Schedule:
     """Linear warm-up, then constant or cosine down to zero (Loshchilov and Hutter, 2017).
 
+    A first phase may have a constant rate of its own, `frozen_rate`; all else begins after it.
+
     Args:
         config: peak rate, kind and warm-up steps.
         total_steps: steps of the whole run.
         start: step at which a later cosine began, without a warm-up; 0 for the first one.
         rate: its peak rate.
+        phase: steps of the first phase (`course.own_phase`).
     """
 
     def __init__(
-        self, config: OptimizerConfig, total_steps: int, *, start: int = 0, rate: float = 0.0
+        self,
+        config: OptimizerConfig,
+        total_steps: int,
+        *,
+        start: int = 0,
+        rate: float = 0.0,
+        phase: int = 0,
     ) -> None:
         self._config = config
-        self._total, self._start = total_steps, start
+        self._total, self._start, self._phase = total_steps, start, phase
         self._rate = rate if start else config.learning_rate
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """Returns the rate for a step, a float32 scalar; step 0 is the first."""
         step = tf.cast(step, tf.float32)
         warmup = float(self._config.warmup_steps)
-        begin = float(self._start) if self._start else warmup
+        begin = float(self._start) if self._start else self._phase + warmup
         rate = tf.constant(self._rate, tf.float32)
         if self._config.schedule == "cosine":
             share = (step - begin) / max(self._total - begin, 1.0)
             rate *= 0.5 * (1.0 + tf.cos(math.pi * tf.clip_by_value(share, 0.0, 1.0)))
         if warmup and not self._start:
-            rate = tf.where(step < warmup, self._config.learning_rate * (step + 1) / warmup, rate)
+            risen = (step - self._phase + 1) / warmup
+            rate = tf.where(step < begin, self._config.learning_rate * risen, rate)
+        if self._phase:
+            rate = tf.where(step < self._phase, self._config.frozen_rate, rate)
         return rate
 
 

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError, StoppedError, UsageError
+from trainer import course
 from trainer.checkpoints import checkpoints
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
@@ -47,7 +48,11 @@ class Harness:
             model = self.tiny(seed=config.seed)
             chosen = optimizer.build(config.optimizer)
             chosen.build(model.network.trainable_variables)
-        schedule = optimizer.Schedule(config.optimizer, config.train.epochs * PER_EPOCH)
+        schedule = optimizer.Schedule(
+            config.optimizer,
+            config.train.epochs * PER_EPOCH,
+            phase=course.own_phase(config, PER_EPOCH),
+        )
         progress = Progress(loss_scale=config.optimizer.loss_scale)
         saver = Checkpoints(
             output=str(output),
@@ -447,6 +452,39 @@ def test_the_backbone_stays_as_it_was_in_frozen_epochs(
     run, network = harness.start(tmp_path / "cut")
     loop.train(run)
     assert_equal(at_end[14], weights(network))
+
+
+def test_a_frozen_phase_at_its_own_rate_is_exact_and_neither_plateau_nor_patience_counts_in_it(
+    harness: Harness, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its validations stay below the first; then the schedule begins, and counts two epochs."""
+    train, settings = harness.config.train, harness.config.optimizer
+    train.epochs, train.frozen_epochs, train.patience_epochs = 9, 3, 3
+    settings.frozen_rate, settings.schedule, settings.warmup_steps = 0.01, "plateau", 4
+    settings.plateau_epochs, settings.plateau_factor, settings.name = 2, 0.5, "adamw"
+    scripted = {7: 0.6, 14: 0.5, 21: 0.5, 28: 0.5, 35: 0.55, 42: 0.4}
+
+    def start(folder: str) -> tuple[LoopParts, Any]:
+        return harness.start(tmp_path / folder, evaluate=lambda at: {"Mass": scripted[at]})
+
+    run, network = start("whole")
+    summary = loop.train(run)
+    assert (summary.step, summary.best_step, summary.stale_epochs) == (42, 7, 3)
+    assert run.progress.rate_factor == 0.5
+    said = capsys.readouterr().out
+    assert said.count("the backbone is frozen up to step 21") == 1
+    assert said.count("from step 21 on the backbone learns too") == 1
+    for stop in (10, 21, 24, 35):
+        run, _ = start("cut")
+        run.should_stop = lambda run=run, stop=stop: run.progress.step >= stop
+        with pytest.raises(StoppedError):
+            loop.train(run)
+    said = capsys.readouterr().out
+    assert said.count("frozen up to") == said.count("learns too") == 1
+    run, again = start("cut")
+    assert loop.train(run).step == 42
+    assert run.progress.rate_factor == 0.5
+    assert_equal(weights(network), weights(again))
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_is_not_saved(

@@ -67,6 +67,26 @@ def test_a_later_cosine_falls_from_its_own_rate_without_a_warm_up() -> None:
     np.testing.assert_allclose(found, [0.3, 0.15, 0.0], atol=1e-7)
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "plateau"])
+@pytest.mark.parametrize("warmup", [0, 10])
+@pytest.mark.parametrize("phase", [0, 25])
+def test_after_a_phase_at_its_own_rate_the_schedule_begins_and_ends_with_the_run(
+    schedule: str, warmup: int, phase: int
+) -> None:
+    config = OptimizerConfig(
+        learning_rate=PEAK, schedule=schedule, warmup_steps=warmup, frozen_rate=0.3
+    )
+    made = optimizer.Schedule(config, 100, phase=phase)
+    found = [float(made(tf.constant(step, tf.int64))) for step in range(101)]
+    after = 0.5 * (1 + np.cos(np.pi * np.arange(101 - phase - warmup) / (100 - phase - warmup)))
+    expected = [
+        np.full(phase, 0.3),
+        PEAK * np.arange(1, warmup + 1) / max(warmup, 1),
+        PEAK * (after if schedule == "cosine" else np.ones_like(after)),
+    ]
+    np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-4, atol=1e-8)
+
+
 def test_the_first_step_of_adam_moves_by_the_rate_that_it_is_given() -> None:
     adam = optimizer.build(OptimizerConfig(name="adam", learning_rate=0.5))
     assert isinstance(adam, keras.optimizers.Adam)
