@@ -13,6 +13,7 @@ from preprocessing.contract.manifest import SPLITS
 from preprocessing.contract.process import log
 from preprocessing.contract.settings import declaration, presets, settings
 from trainer.config import Config
+from trainer.predictions import listed
 
 MODES = ("train", "evaluate", "report", "export", "all", "dry_run", "verify_export")
 # Modes that read no data set.
@@ -21,9 +22,11 @@ _WITHOUT_DATA = ("report", "dry_run", "verify_export")
 _PATHS = {
     "data": "Folder of a data set, with manifest.json and shards.",
     "output": "Folder of the run; the same folder goes on.",
-    "predictions": "Predictions file to report on; with --mode=report.",
+    "predictions": "Predictions file to report on; of several, with commas between them, the mean; "
+    "with --mode=report.",
     "metadata": "Data_Entry CSV of the images, for the report's subgroups and baselines.",
-    "compare": "Predictions file of another model on the same images, for the report.",
+    "compare": "Predictions file of another model on the same images, for the report; of several, "
+    "with commas between them, the mean.",
     "radiologists": "CSV of radiologists' labels of some of the images, for the report.",
 }
 _HELP = """cxr14-train: train, evaluate, report and export
@@ -41,6 +44,8 @@ that has a checkpoint.
 PATH_FLAGS = tuple(_PATHS)
 # Of configs/, with the files that --config=preset:NAME names.
 PRESETS = "training"
+# Flags and settings that may hold several paths, with commas between them.
+SEVERAL = ("predictions", "compare", "train.teacher")
 _REPORT_FLAGS = ("metadata", "compare", "radiologists")
 # Settings that hold a path, and the words that they may hold instead.
 PATH_SETTINGS = {
@@ -144,7 +149,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
     if not text:
         _check_path_settings(config)
     paths = {
-        name: values[name].value if text else given_paths.checked(f"--{name}", values[name].value)
+        name: values[name].value if text else _checked(name, f"--{name}", values[name].value)
         for name in PATH_FLAGS
     }
     parsed = ParsedFlags(
@@ -192,7 +197,13 @@ def _check(parsed: ParsedFlags) -> None:
 def _check_path_settings(config: Config) -> None:
     for name, declared, value in declaration.walk(config):
         if declared.path is not None and value not in declared.path:
-            declaration.assign(config, name, given_paths.checked(name, value))
+            declaration.assign(config, name, _checked(name, name, value))
+
+
+def _checked(name: str, shown: str, value: str) -> str:
+    if name not in SEVERAL:
+        return given_paths.checked(shown, value)
+    return ",".join(given_paths.checked(shown, path) for path in listed.paths(value, shown))
 
 
 def _help(values: flags.FlagValues) -> str:

@@ -128,6 +128,19 @@ def test_the_home_folder_is_expanded_everywhere(monkeypatch: pytest.MonkeyPatch)
     assert (parsed.config.data.cache, parsed.config.model.weights) == ("/home/me/x",) * 2
 
 
+@pytest.mark.parametrize("name", flags.SEVERAL)
+def test_each_of_several_paths_is_checked(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    setting = f"--{'config.' if '.' in name else ''}{name}="
+    argv = ["cxr14-train", "--mode=report", "--output=/x"]
+    parsed = flags.parse([*argv, f"{setting}~/a.csv,gs://b/c.csv,~/d.csv"], {})
+    found = parsed.config.train.teacher if "." in name else getattr(parsed, name)
+    assert found == "/home/me/a.csv,gs://b/c.csv,/home/me/d.csv"
+    for slip in ("a.csv,gs:/b/c.csv", "a.csv, b.csv", "a.csv,", "a.csv,a.csv"):
+        with pytest.raises(UsageError, match=f"{name}="):
+            flags.parse([*argv, f"{setting}{slip}"], {})
+
+
 def test_every_setting_that_is_a_path_is_known() -> None:
     texts = {
         name

@@ -54,6 +54,9 @@ def cautions(report: Mapping[str, Any]) -> list[str]:
     notes = notes_of(report)
     first = [notes["external"]] if "external" in notes else []
     lines = [*first, notes["split"], *(notes[topic] for topic in _CAVEATS if topic in notes)]
+    if each := report["predictions"].get("mean_of"):
+        named = ", ".join(f"{one['file']} (SHA-256 {one['sha256'][:12]}...)" for one in each)
+        lines.append(f"The scores are the mean of those of {len(each)} files: {named}.")
     if ignored := report["predictions"]["ignored_columns"]:
         lines.append(f"Columns of the predictions file that were not used: {', '.join(ignored)}.")
     return lines

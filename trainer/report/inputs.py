@@ -2,12 +2,14 @@
 """The files that a report is made from: which they are, their hashes, and what they hold."""
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from preprocessing.contract.files import storage
-from trainer.predictions import given_file, metadata
-from trainer.predictions.table import fingerprint, read
+from trainer.predictions import averaged, given_file, listed, metadata
+from trainer.predictions.table import fingerprint
 from trainer.report.source import Source
 
 # What evaluation may leave beside its predictions.
@@ -19,9 +21,10 @@ class Inputs:
     """Paths, local or gs://; empty where nothing was given.
 
     Attributes:
-        predictions: of the model, .csv, .npz or .parquet.
+        predictions: of the model, .csv, .npz or .parquet; of several models, with commas between
+            them, the mean of their scores.
         metadata: what is known of the images; empty takes the file beside the predictions, if any.
-        compare: predictions of another model on the same images.
+        compare: predictions of another model on the same images, or of several, likewise.
         radiologists: labels by radiologists.
     """
 
@@ -30,26 +33,26 @@ class Inputs:
     compare: str = ""
     radiologists: str = ""
 
-    def hashes(self) -> dict[str, dict[str, str]]:
+    def hashes(self) -> dict[str, dict[str, Any]]:
         """Returns name and SHA-256 of every file that the report depends on.
+
+        A mean has a SHA-256 of the lines of those of its files, which are listed too, as `mean_of`.
 
         Raises:
             DataError: a file that was named is not there.
         """
-        found = {"predictions": fingerprint(self.predictions)}
-        paths = {"predictions": self.predictions}
+        found = {"predictions": _hashed(listed.paths(self.predictions), fingerprint)}
         for name in ("metadata", "compare", "radiologists"):
             if path := getattr(self, name):
-                paths[name], found[name] = path, given_file.sha256(path, f"file for --{name}")
+                sha256 = functools.partial(given_file.sha256, what=f"file for --{name}")
+                paths = listed.paths(path) if name == "compare" else [path]
+                found[name] = _hashed(paths, sha256)
         for name in _BESIDE:
             path = self._beside(name)
             if path and not (name == metadata.NAME and self.metadata):
-                key = name.partition(".")[0]
-                paths[key], found[key] = path, given_file.sha256(path, "file of evaluation")
-        return {
-            key: {"file": storage.basename(paths[key]), "sha256": sha256}
-            for key, sha256 in found.items()
-        }
+                sha256 = functools.partial(given_file.sha256, what="file of evaluation")
+                found[name.partition(".")[0]] = _hashed([path], sha256)
+        return found
 
     def source(self, *, context: Mapping[str, Any], resamples: int, seed: int) -> Source:
         """Reads the files.
@@ -59,21 +62,45 @@ class Inputs:
         """
         path = self.metadata or self._beside(metadata.NAME)
         return Source(
-            predictions=read(self.predictions),
+            predictions=averaged.read(self.predictions),
             resamples=resamples,
             seed=seed,
             context=context,
             metadata=metadata.read(path) if path else None,
-            compared=read(self.compare) if self.compare else None,
-            compared_name=storage.basename(self.compare) if self.compare else "",
+            compared=averaged.read(self.compare) if self.compare else None,
+            compared_name=_called(listed.paths(self.compare)) if self.compare else "",
             radiologists=self.radiologists,
-            beside=self._folder,
+            beside="" if self._is_mean else self._folder,
         )
 
     @property
     def _folder(self) -> str:
-        return self.predictions.rpartition("/")[0] or "."
+        return listed.paths(self.predictions)[0].rpartition("/")[0] or "."
+
+    @property
+    def _is_mean(self) -> bool:
+        return len(listed.paths(self.predictions)) > 1
 
     def _beside(self, name: str) -> str:
+        # Heat maps and pictures are of one model's scores, facts of images of anybody's.
+        if self._is_mean and name != metadata.NAME:
+            return ""
         path = storage.join(self._folder, name)
         return path if storage.exists(path) else ""
+
+
+def _called(paths: list[str]) -> str:
+    names = listed.names(paths)
+    return names[0] if len(names) == 1 else f"mean of {len(names)} files"
+
+
+def _hashed(paths: list[str], sha256: Callable[[str], str]) -> dict[str, Any]:
+    each = [
+        {"file": name, "sha256": sha256(path)}
+        for name, path in zip(listed.names(paths), paths, strict=True)
+    ]
+    if len(each) == 1:
+        return each[0]
+    lines = "\n".join(one["sha256"] for one in each)
+    joined = hashlib.sha256(lines.encode()).hexdigest()
+    return {"file": _called(paths), "sha256": joined, "mean_of": each}

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: MIT
 """A report knows which files it was made from, by name and hash."""
 
+import dataclasses
+import json
 import pathlib
+from importlib import resources
 
+import jsonschema
 import pytest
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
-from trainer.predictions import metadata
+from trainer.predictions import metadata, table
+from trainer.report import frame
 from trainer.report.inputs import Inputs
 from trainer.report.report import from_files
 
@@ -29,6 +34,45 @@ def test_hashes_name_every_file_that_counts(predictions_file: str, tmp_path: pat
     assert list(both) == ["predictions", "metadata", "compare"]
     assert both["metadata"]["file"] == "named.csv"
     assert both["compare"]["sha256"] == both["predictions"]["sha256"]
+
+
+def test_a_report_on_a_mean_says_of_which_files_and_takes_nothing_of_one_model(
+    predictions_file: str, tmp_path: pathlib.Path
+) -> None:
+    both = []
+    for run, power in (("1", 1), ("2", 2)):
+        folder = tmp_path / "runs" / run
+        folder.mkdir(parents=True)
+        rows = table.read(predictions_file)
+        both.append(f"{folder}/p.csv")
+        table.write(both[-1], dataclasses.replace(rows, scores=rows.scores**power))
+        for name in (metadata.NAME, "gallery.npz", "localisation.npz"):
+            (folder / name).write_text(METADATA)
+    mean = ",".join(both)
+    inputs = Inputs(mean, compare=mean)
+    report = from_files(inputs, output=str(tmp_path / "out"), context={}, resamples=2)
+    files = report["request"]["files"]
+    assert list(files) == ["predictions", "compare", "metadata"]
+    assert files["predictions"] == files["compare"]
+    each = [
+        {"file": f"{run}/p.csv", "sha256": storage.sha256_of(both[at])}
+        for at, run in enumerate("12")
+    ]
+    assert files["predictions"]["mean_of"] == report["predictions"]["mean_of"] == each
+    assert files["predictions"]["file"] == "mean of 2 files"
+    [said] = [line for line in frame.cautions(report) if "mean of those of 2 files" in line]
+    assert f"1/p.csv (SHA-256 {each[0]['sha256'][:12]}...)" in said
+    assert said in (tmp_path / "out/report/report.html").read_text()
+    assert report["comparison"]["other"] == "mean of 2 files"
+    assert all(not report[name]["available"] for name in ("gallery", "localisation"))
+    schema = json.loads(
+        resources.files("trainer.report").joinpath("templates/report.schema.json").read_text()
+    )
+    jsonschema.Draft202012Validator(schema).validate(report)
+    # Another content of one file is another report.
+    table.write(both[1], rows)
+    again = from_files(inputs, output=str(tmp_path / "out"), context={}, resamples=2)
+    assert again["predictions"]["sha256"] != report["predictions"]["sha256"]
 
 
 @pytest.mark.parametrize("name", ["metadata", "compare", "radiologists"])

@@ -9,6 +9,7 @@ from preprocessing.contract.files import given_paths, storage
 from trainer import flags
 from trainer.launch.description import volumes
 from trainer.launch.description.job import Accelerator, Job
+from trainer.predictions import listed
 
 _FLAG = re.compile(r"--[A-Za-z_][A-Za-z0-9_.]*(=.*)?", re.DOTALL)
 _ADDRESS = re.compile(r"[a-z][a-z0-9]*://[^/]+/.+", re.DOTALL)
@@ -97,7 +98,9 @@ def _path(job: Job, name: str, value: str) -> Iterator[str]:
         return
     if name not in (*flags.PATH_FLAGS, "config", *_PATHS) or value in _PATHS.get(name, ()):
         return
-    if problem := place_problem(job, value):
+    several = name.removeprefix("config.") in flags.SEVERAL
+    places = listed.paths(value, f"--{name}") if several else [value]
+    if problem := next(filter(None, (place_problem(job, place) for place in places)), ""):
         yield (
             f"args holds --{name}={value}, but the container sees no file of this machine: "
             f"{problem}"

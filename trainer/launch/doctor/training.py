@@ -18,6 +18,7 @@ from trainer.launch.description import trainer_checks
 from trainer.launch.description.job import Job
 from trainer.launch.doctor import run_folder, sight
 from trainer.launch.platform import Finding
+from trainer.predictions import listed
 from trainer.runfolder import notes
 
 _PREPROCESS = "cxr14-preprocess --output="
@@ -117,10 +118,17 @@ def _fit(parsed: ParsedFlags, manifest: Manifest) -> Finding:
 
 def _files(job: Job, parsed: ParsedFlags) -> Iterator[Finding]:
     """Looks for the other files that are named; what is in them is known when they are read."""
-    named = {f"--{name}": getattr(parsed, name) for name in flags.PATH_FLAGS[2:]}
+    given = {f"--{name}": getattr(parsed, name) for name in flags.PATH_FLAGS[2:]}
+    if parsed.mode in ("train", "all"):
+        given["train.teacher"] = parsed.config.train.teacher
+    named = [
+        (name, path)
+        for name, value in given.items()
+        for path in (listed.paths(value) if name.strip("-") in flags.SEVERAL else [value])
+    ]
     if parsed.mode == "report" and not parsed.predictions:
-        named["predictions of the run"] = storage.join(parsed.output, notes.PREDICTIONS)
-    yield from (sight.there(job, name, path) for name, path in named.items() if path)
+        named.append(("predictions of the run", storage.join(parsed.output, notes.PREDICTIONS)))
+    yield from (sight.there(job, name, path) for name, path in named if path)
     weights = parsed.config.model.weights
     if parsed.mode in ("train", "all") and weights not in ("imagenet", "none"):
         yield _weights(job, parsed.output, weights)

@@ -9,10 +9,10 @@ from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import ends, number, words
 from trainer.evaluation.comparison import Difference, compare
 from trainer.evaluation.intervals import as_json
+from trainer.predictions.pairing import aligned
 from trainer.predictions.table import Predictions
 from trainer.report.figures.plots import nice_limits
 from trainer.report.parts import Drawn, Heading, Notes, Part, Words, forest, unavailable
-from trainer.report.sections.pairing import aligned
 from trainer.report.source import Source
 
 _ALPHA = 0.05

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError
+from trainer.predictions.pairing import aligned
 from trainer.predictions.table import Predictions
-from trainer.report.sections.pairing import aligned
 
 
 def made() -> Predictions:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""Takes apart what names one predictions file, or several with commas between them."""
+
+import os
+
+from preprocessing.contract.errors import UsageError
+
+
+def paths(text: str, name: str = "predictions") -> list[str]:
+    """Returns the files that a flag or setting names, in their order.
+
+    A comma in the name of a local file that is there belongs to the name; in names of other stores
+    a comma always divides.
+
+    >>> paths("a.csv"), paths("gs://b/1.csv,gs://b/2.csv")
+    (['a.csv'], ['gs://b/1.csv', 'gs://b/2.csv'])
+
+    Args:
+        text: one path or more, local or gs://.
+        name: of the flag or setting, for the sentence.
+
+    Raises:
+        UsageError: a path is empty, or there twice.
+    """
+    if "," not in text or os.path.exists(text):
+        return [text]
+    found = text.split(",")
+    if "" in found:
+        raise UsageError(f"{name}={text} has a comma with no path beside it: remove the comma")
+    for path in found:
+        if found.count(path) > 1:
+            raise UsageError(f"{name}={text} names {path} twice: its scores would count double")
+    return found
+
+
+def names(given: list[str]) -> list[str]:
+    """Returns the names of files without the folders that they have in common.
+
+    >>> names(["/r/1/p.csv", "/r/2/p.csv"]), names(["gs://b/runs/p.csv"])
+    (['1/p.csv', '2/p.csv'], ['p.csv'])
+    """
+    parts = [path.split("/") for path in given]
+    shared = 0
+    for level in zip(*(folders[:-1] for folders in parts), strict=False):
+        if len(set(level)) > 1:
+            break
+        shared += 1
+    return ["/".join(each[shared:]) for each in parts]
