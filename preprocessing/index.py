@@ -16,7 +16,10 @@ from preprocessing.sources.row import Row
 from preprocessing.splits import assignment
 
 # Settings of `table` that are newer than some data sets: at their defaults they change nothing.
-_LATER = ("rows",)
+_LATER = (
+    *("rows", "image_suffix", "keys", "names", "incomplete", "split_pattern", "split_words"),
+    "date_column",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +80,7 @@ def read(inputs: Inputs, config: Config) -> Index:
         "ages_unknown": sum(row.age < 0 for row in rows),
         "boxes": sum(map(len, boxes.values())),
         **({"rows_combined": found.combined} if config.table.rows != "one" else {}),
+        **found.counters,
     }
     return Index(
         # Before anything is said of a patient, which errors may do.
@@ -97,7 +101,7 @@ def read(inputs: Inputs, config: Config) -> Index:
 
 def _beside(inputs: Inputs) -> list[str]:
     """The folders in which the maker of the files may have left notes on them."""
-    paths = (f"{inputs.images.rstrip('/')}/", inputs.images.rstrip("/"), inputs.labels)
+    paths = (f"{inputs.images.rstrip('/')}/", inputs.images.rstrip("/"), *inputs.label_files)
     return list(dict.fromkeys(path.rpartition("/")[0] or "." for path in paths))
 
 
@@ -112,7 +116,7 @@ def _rows(inputs: Inputs, config: Config) -> table.Index:
             "--source=csv needs to know the patients, by whom data are split: name "
             "--config.table.patient_column or --config.table.patient_pattern"
         )
-    return table.read_index(inputs.labels, config.findings, config.table, words)
+    return table.read_index(inputs.label_files, config.findings, config.table, words)
 
 
 def _key(inputs: Inputs) -> bytes:
@@ -134,8 +138,10 @@ def _identity(
     inputs: Inputs, config: Config, lists: Mapping[str, list[str]], key: bytes
 ) -> dict[str, Any]:
     """Returns what decides the content of the data set beside the pictures themselves."""
+    first, *others = inputs.label_files
     files = {
-        "labels": inputs.labels,
+        "labels": first,
+        **{f"labels_{number}": path for number, path in enumerate(others, 2)},
         "boxes": inputs.boxes,
         **{name: getattr(inputs, f"{name}_list") for name in lists},
     }

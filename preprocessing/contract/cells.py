@@ -6,7 +6,7 @@ import io
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from preprocessing.contract.errors import DataError
 
@@ -39,7 +39,7 @@ _AGE = re.compile(
 )
 
 
-def csv_lines(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
+def csv_lines(path: str, text: str | Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     """Yields the lines of a CSV file that are not empty, each with the number of its last line.
 
     A quote that is not closed would swallow all rows up to the next quote or the end of the file,
@@ -47,13 +47,14 @@ def csv_lines(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
 
     Args:
         path: the file that a message names.
-        text: its content.
+        text: its content, or its lines as they are read, each with its end.
 
     Raises:
         DataError: a quote is not closed or closed too early, or a field is far too long.
     """
     # Unlike str.splitlines, a file's lines end at CR or LF alone: U+2028 may be part of a field.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = io.StringIO(text, newline="") if isinstance(text, str) else text
+    reader = csv.reader(lines, strict=True)
     begin = 1
     try:
         for line in reader:

@@ -51,8 +51,9 @@ def _majority(votes: Sequence[int]) -> int:
     return PRESENT if present > absent else ABSENT
 
 
-def _any(votes: Sequence[int]) -> int:
+def any_of(votes: Sequence[int]) -> int:
+    """Returns present if one vote says so, else unknown if one does, else absent."""
     return next((value for value in (PRESENT, UNKNOWN) if value in votes), ABSENT)
 
 
-_VOTES = {"majority": _majority, "any": _any}
+_VOTES = {"majority": _majority, "any": any_of}

@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""Reads the labels of any other data set: a CSV file with an image column and findings."""
+"""Reads the labels of any other data set: tables with an image column and findings."""
 
+import collections
+import posixpath
 import re
 from collections.abc import Container, Mapping, Sequence
 
-from preprocessing.contract import cells, labels, patients, vocabulary
+from preprocessing.contract import cells, patients, vocabulary
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.files import storage
 from preprocessing.contract.invocation.config import Table
 from preprocessing.contract.vocabulary import Vocabulary
 from preprocessing.sources import several_rows, text_files, views
+from preprocessing.sources.label_files import LabelFiles, Line
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
+from preprocessing.sources.targets import Targets
 
 # --config.findings would be a list, which no flag can set.
 _FINDINGS = (
-    "list this file's own under `findings` in the --config file, or set table.findings_column"
+    "list this file's own under `findings` in the --config file, or set table.findings_column, or "
+    "say in table.names what its names mean"
 )
-_READINGS = {"unknown": labels.UNKNOWN, "absent": labels.ABSENT, "present": labels.PRESENT}
 _OTHER_SEXES = ("o", "other", "u", "d", "x")
 # What data sets call their splits; MIMIC-CXR says validate, others dev or eval.
 _WORDS = {
@@ -27,6 +32,7 @@ _WORDS = {
     "test": ("test", "testing", "tst"),
 }
 _SPLITS = {word: split for split, words in _WORDS.items() for word in words}
+_YEAR = re.compile(r"(?:18|19|20)[0-9]{2}")
 
 
 class Index:
@@ -37,7 +43,8 @@ class Index:
         splits: id -> split, from the split column; empty without one.
         left_out: rows that `only_column` left out.
         combined: rows that went into the row of another, of the same image.
-        warnings: (id, text) of fields that are not understood, or not plain.
+        counters: what else is worth counting, where the settings make it possible.
+        warnings: (id, text) of fields that are not understood, or not plain, or in no file.
     """
 
     def __init__(self) -> None:
@@ -45,56 +52,78 @@ class Index:
         self.splits: dict[str, str] = {}
         self.left_out = 0
         self.combined = 0
+        self.counters = collections.Counter[str]()
         self.warnings: list[tuple[str, str]] = []
 
 
 def read_index(
-    path: str, findings: Sequence[str], table: Table, words: Vocabulary | None = None
+    paths: str | Sequence[str],
+    findings: Sequence[str],
+    table: Table,
+    words: Vocabulary | None = None,
 ) -> Index:
-    """Reads a label file as `table` describes it; views by `words`, or by the table of all.
+    """Reads label files as `table` describes them; views by `words`, or by the table of all.
 
     Raises:
         DataError: a missing file or column, a value that cannot be read, a name given twice; it
             names the file and the line.
     """
-    lines = text_files.csv_lines(path)
-    place = _places(path, next(lines)[1], findings, table)
+    files = LabelFiles([paths] if isinstance(paths, str) else paths, table.keys)
+    targets = Targets(findings, table)
+    place = _places(files, targets, table)
     index, words = Index(), words or vocabulary.of({})
     sexes: set[str] = set()
-    for number, line in lines:
+    for line in files.lines():
         try:
-            fields = text_files.fields(line, place)
+            fields = text_files.fields(line.fields, place)
             if table.only_column and fields["only"] not in table.only_values:
                 index.left_out += 1
                 continue
             view = views.read(fields.get("view", ""), table.view_column, words)
-            row = _row(fields, findings, table, view)
+            unsaid = {key for key in place for _, at in line.unsaid if place[key] in at}
+            row = _row(fields, targets.read(fields, unsaid), table, view)
             if table.split_column:
-                split = _split(fields["split"], table.split_column)
-                if index.splits.setdefault(row.id, split) != split:
-                    raise DataError(f"{row.id} is in {split}, but in an earlier line not")
+                _take_split(index, row, fields, table)
         except (DataError, ValueError, OverflowError) as error:
-            raise DataError(f"{path}, line {number}: {error}; fix or remove the line") from error
+            where = f"{line.path}, line {line.number}"
+            raise DataError(f"{where}: {error}; fix or remove the line") from error
         index.rows.append(row)
-        age = text_files.age_warning(fields.get("age", ""), table.age_column)
-        sex = _sex_warning(fields.get("sex", ""), table.sex_column)
-        index.warnings += [(row.id, text) for text in (view.warning, age, sex) if text]
+        index.warnings += _warnings(row, fields, table, view, line)
+        index.counters["rows_without_partner"] += bool(line.unsaid)
         sexes.add(fields.get("sex", "").casefold())
-    _refuse_spanish(sexes, path, table.sex_column)
+    _refuse_spanish(sexes, files.name, table.sex_column)
+    index.counters["label_lines_without_row"] = files.left_over
+    index.counters["labels_not_wanted"] = targets.ignored
+    index.counters = +index.counters  # without what is 0
     if not index.rows:
-        raise DataError(f"{path} has no rows that count: use the complete label file")
+        raise DataError(f"{files.name} has no rows that count: use the complete label file")
+    targets.check_met(files.name)
+    return _one_of_each(index, files.name, table)
+
+
+def _one_of_each(index: Index, name: str, table: Table) -> Index:
     if table.rows == "one":
-        text_files.refuse_duplicates(path, (row.id for row in index.rows))
+        text_files.refuse_duplicates(name, (row.id for row in index.rows))
         return index
-    rows = several_rows.combine(path, index.rows, table.rows)
+    rows = several_rows.combine(name, index.rows, table.rows)
     index.combined, index.rows = len(index.rows) - len(rows), rows
     index.warnings = list(dict.fromkeys(index.warnings))
     return index
 
 
-def _places(
-    path: str, header: Sequence[str], findings: Sequence[str], table: Table
-) -> dict[str, int]:
+def _warnings(
+    row: Row, fields: Mapping[str, str], table: Table, view: views.View, line: Line
+) -> list[tuple[str, str]]:
+    age = text_files.age_warning(fields.get("age", ""), table.age_column)
+    sex = _sex_warning(fields.get("sex", ""), table.sex_column)
+    alone = [
+        f"{storage.basename(path)} has no line for it: what stands there is unknown"
+        for path, _ in line.unsaid
+    ]
+    return [(row.id, text) for text in (view.warning, age, sex, *alone) if text]
+
+
+def _places(files: LabelFiles, targets: Targets, table: Table) -> dict[str, int]:
     settings = {
         "id": "image_column",
         "patient": "patient_column",
@@ -103,6 +132,7 @@ def _places(
         "view": "view_column",
         "sex": "sex_column",
         "age": "age_column",
+        "date": "date_column",
         "follow_up": "follow_up_column",
         "only": "only_column",
     }
@@ -112,21 +142,22 @@ def _places(
         if setting != "image_column":
             advice += ", or leave that empty"
         if name := getattr(table, setting):
-            place[key] = text_files.column(path, header, name, advice=advice)
-    if not table.findings_column:
-        for name in findings:
-            place[f"finding {name}"] = text_files.column(path, header, name, advice=_FINDINGS)
+            place[key] = text_files.column(files.name, files.header, name, advice=advice)
+    for name in targets.columns:
+        place[f"finding {name}"] = text_files.column(
+            files.name, files.header, name, advice=_FINDINGS
+        )
     return place
 
 
-def _row(fields: Mapping[str, str], findings: Sequence[str], table: Table, view: views.View) -> Row:
+def _row(fields: dict[str, str], targets: tuple[int, ...], table: Table, view: views.View) -> Row:
     name = fields["id"].replace("\\", "/").lstrip("/")
     if not name:
         raise DataError("the image name is empty")
-    if table.findings_column:
-        targets = _from_list(fields["labels"], findings, table)
-    else:
-        targets = tuple(_target(fields[f"finding {name}"], name, table) for name in findings)
+    if table.image_suffix:
+        name = posixpath.splitext(name)[0] + table.image_suffix
+    if table.date_column:
+        fields["age"] = _years_between(fields["age"], fields["date"])
     return Row(
         id=name,
         patient=_patient(fields, table),
@@ -172,30 +203,21 @@ def _patient(fields: Mapping[str, str], table: Table) -> str:
     return fields["patient"]
 
 
-def _from_list(text: str, findings: Sequence[str], table: Table) -> tuple[int, ...]:
-    if not text:
-        return (_READINGS[table.empty],) * len(findings)
-    named = [name.strip() for name in text.split(table.separator)]
-    if named == [table.no_finding]:
-        return (labels.ABSENT,) * len(findings)
-    return labels.encode("|".join(named), findings)
+def _years_between(birth: str, date: str) -> str:
+    """Returns the years between dates that begin with the year, which may be one too many."""
+    born, seen = _YEAR.match(birth), _YEAR.match(date)
+    return str(int(seen[0]) - int(born[0])) if born and seen else ""
 
 
-def _target(text: str, finding: str, table: Table) -> int:
-    """Reads 1, 0, -1 or nothing, also as pandas writes them: 1.0, True."""
-    if not text:
-        return _READINGS[table.empty]
-    value = cells.whole(text)
-    if value == -1:
-        return _READINGS[table.uncertain]
-    truth = bool(value) if value in (0, 1) else cells.truth(text)
-    if truth is None:
-        raise DataError(f"column {finding!r} is {text!r}, not 1, 0, -1 or empty, nor True or False")
-    return labels.PRESENT if truth else labels.ABSENT
-
-
-def _split(text: str, column: str) -> str:
-    if text.casefold() not in _SPLITS:
+def _take_split(index: Index, row: Row, fields: Mapping[str, str], table: Table) -> None:
+    text, where = fields["split"], f"column {table.split_column!r}"
+    if table.split_pattern:
+        found = re.search(table.split_pattern, text)
+        text, where = found[1] or "" if found else "", f"{where} by table.split_pattern"
+    word = table.split_words.get(text, text)
+    if word.casefold() not in _SPLITS:
         words = "; ".join(f"{split} ({', '.join(_WORDS[split][1:])})" for split in _WORDS)
-        raise DataError(f"column {column!r} is {text!r}, which names no split: {words}")
-    return _SPLITS[text.casefold()]
+        raise DataError(f"{where} is {word!r}, which names no split: {words}")
+    split = _SPLITS[word.casefold()]
+    if index.splits.setdefault(row.id, split) != split:
+        raise DataError(f"{row.id} is in {split}, but in an earlier line not")

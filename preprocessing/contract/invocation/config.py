@@ -36,15 +36,24 @@ SPLIT_METHODS = ("", "lists", "random", "column")
 ENCODINGS = ("png", "raw")
 _READINGS = ("unknown", "absent", "present")
 _ROWS = ("one", "majority", "any")
+# Between two findings that one name means.
+BETWEEN = "|"
 
 
 @dataclasses.dataclass
 class Table:
-    """How `--source=csv` and `--source=dicom` read their label file."""
+    """How `--source=csv` and `--source=dicom` read their label files."""
 
     image_column: str = setting("image", FIXED)
     """Holds each image's path or name, unique in the file; an end of the path is enough as long as
     one file alone ends so."""
+    image_suffix: str = setting("", FIXED)
+    """Put in place of the suffix in the image column where the pictures that are there have
+    another, such as ".png"; empty to leave names as they are."""
+    keys: list[str] = setting([], FIXED)
+    """Columns by which the lines of several files, given as --labels=FILE,FILE, belong together.
+    The first file names the images; each other one adds its columns to them by those of the keys
+    that it has too. A file with the same columns as the first goes on where that ends."""
     patient_column: str = setting("", FIXED)
     """Holds the patient; empty to take it from `patient_pattern`, or for DICOM from the tag
     PatientID."""
@@ -55,7 +64,16 @@ class Table:
     """Holds the findings of an image as a separated list; empty where each finding has a column of
     its own name with 1, 0, -1 (uncertain) or nothing; True and False are 1 and 0."""
     separator: str = setting("|", FIXED)
-    """Between the findings of such a list."""
+    """Between the findings of such a list; lists in brackets and quotes, as "['a', 'b']", are read
+    without."""
+    names: dict[str, str] = setting({}, FIXED)
+    """What the data set's own names mean in `findings`, such as {Pleural Effusion: Effusion}; "A|B"
+    for two at once. A finding that several names mean is present if one of them is, absent if all
+    are, else unknown; one that none means has its own name. Other columns, and then also other
+    names in lists, are not wanted: they are ignored, and in lists counted."""
+    incomplete: list[str] = setting([], FIXED)
+    """Words of such a list that say that it does not tell all (unchanged): the findings that stand
+    beside them are present, all others unknown. Needs `names`."""
     no_finding: str = setting("No Finding", FIXED)
     """What such a list says where there is no finding."""
     uncertain: str = setting("unknown", FIXED, choices=_READINGS)
@@ -69,6 +87,11 @@ class Table:
     split_column: str = setting("", FIXED)
     """Holds train, validation or test, or another usual word for one of them (training, valid, val,
     validate, dev, eval, tuning, testing, ...); empty for none."""
+    split_pattern: str = setting("", FIXED)
+    """Regular expression whose first group, found in `split_column`, is that word, such as
+    "(train|valid)/patient" in CheXpert's paths; empty to take all of it."""
+    split_words: dict[str, str] = setting({}, FIXED)
+    """Words for splits that mean another here, before their usual meaning: {valid: test}."""
     view_column: str = setting("", FIXED)
     """Holds AP, PA or other words for views; films that are not frontal are rejected. Empty for
     none, as for the columns below."""
@@ -77,6 +100,9 @@ class Table:
     age_column: str = setting("", FIXED)
     """Holds years, also as DICOM writes them (060Y) or as a bound (85 or more, >89), of which the
     least age counts. What is not an age is unknown, and counted."""
+    date_column: str = setting("", FIXED)
+    """Holds the date of the film, where `age_column` holds the date or year of birth; both begin
+    with the year. The age is the one reached in that year."""
     follow_up_column: str = setting("", FIXED)
     """Holds the number of the examination in the patient's series."""
     only_column: str = setting("", FIXED)
@@ -93,14 +119,23 @@ class Table:
             raise ConfigError("table.separator is empty: name what is between two findings")
         if bool(self.only_column) != bool(self.only_values):
             raise ConfigError("table.only_column and table.only_values need each other: give both")
+        if self.date_column and not self.age_column:
+            raise ConfigError("table.date_column needs table.age_column: name the date of birth")
+        if self.incomplete and not self.names:
+            raise ConfigError("table.incomplete needs table.names: say there what is wanted")
+        for name in ("patient_pattern", "split_pattern"):
+            self._validate_pattern(name)
+
+    def _validate_pattern(self, name: str) -> None:
+        pattern = getattr(self, name)
         try:
-            groups = re.compile(self.patient_pattern).groups
+            groups = re.compile(pattern).groups
         except re.error as error:
+            raise ConfigError(f"table.{name} is not a regular expression: {error}") from error
+        if pattern and not groups:
             raise ConfigError(
-                f"table.patient_pattern is not a regular expression: {error}"
-            ) from error
-        if self.patient_pattern and not groups:
-            raise ConfigError("table.patient_pattern has no group: put the patient in parentheses")
+                f"table.{name} has no group: put the {name.partition('_')[0]} in parentheses"
+            )
 
 
 @dataclasses.dataclass
@@ -155,4 +190,8 @@ class Config:
         if len(set(self.findings)) != len(self.findings):
             raise ConfigError("findings names a finding twice: give each one once")
         self.table.validate()
+        for name, meant in self.table.names.items():
+            # Who takes some of ChestX-ray14's findings alone need not take names out as well.
+            if strange := set(meant.split(BETWEEN)) - {*self.findings, *CHESTXRAY14_FINDINGS}:
+                raise ConfigError(f"table.names.{name} is {min(strange)!r}, not one of findings")
         vocabulary.of(self.words)

@@ -6,6 +6,7 @@ need not be able to run it.
 """
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 from absl import flags
@@ -19,6 +20,7 @@ from preprocessing.contract.settings import settings
 SOURCES = ("nih", "csv", "dicom")
 # Of configs/, with the files that --config=preset:NAME names.
 PRESETS = "preprocessing"
+_LABEL_FILE = re.compile(r".+\.(csv|jsonl?|parquet)(\.gz)?", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Inputs:
 
     Attributes:
         images: folder below which pictures or archives lie, or one archive.
-        labels: label file of the data set.
+        labels: label file of the data set, or several with commas between.
         output: folder of the new data set.
         source: "nih", "csv" or "dicom".
         train_val_list: names for training and validation; empty for none, like the next three.
@@ -52,6 +54,17 @@ class Inputs:
     pseudonym_key_file: str = ""
     allow_missing: bool = False
     check_md5: bool = False
+
+    @property
+    def label_files(self) -> list[str]:
+        """The files that `labels` names."""
+        return label_files(self.labels)
+
+
+def label_files(labels: str) -> list[str]:
+    """Returns the files that --labels names; a comma may also be part of a path."""
+    paths = labels.split(",")
+    return paths if all(map(_LABEL_FILE.fullmatch, paths)) else [labels]
 
 
 PATH_FLAGS = tuple(
@@ -89,4 +102,5 @@ def parse(argv: Sequence[str]) -> tuple[Inputs, Config, list[str]]:
         check_md5=values.check_md5,
         **paths,
     )
-    return inputs, values.config, left[1:]
+    labels = ",".join(given_paths.checked("--labels", path) for path in inputs.label_files)
+    return dataclasses.replace(inputs, labels=labels), values.config, left[1:]

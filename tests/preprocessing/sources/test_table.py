@@ -228,3 +228,62 @@ def test_an_unknown_sex_is_named_and_m_is_never_taken_for_mujer(tmp_path: pathli
     assert index.warnings == [("2.png", "column 'sex' is 'H', neither M nor F: taken as unknown")]
     with pytest.raises(DataError, match="column 'sex' holds M beside H or V, so that M may mean"):
         _read(tmp_path, settings, header, line.format(1, "M"), line.format(2, "h"))
+
+
+def test_rows_without_a_line_in_another_file_are_counted_named_and_unknown(
+    tmp_path: pathlib.Path,
+) -> None:
+    (tmp_path / "films.csv").write_text("file,who,study\na,p1,1\nb,p2,2\nc,p3,3\n")
+    (tmp_path / "labels.csv").write_text("study,Edema,Fluid\n1,1,\n3,,1\n4,1,1\n")
+    settings = Table(
+        image_column="file",
+        image_suffix=".png",
+        patient_column="who",
+        keys=["study"],
+        names={"Fluid": "Pleural Effusion"},
+        empty="absent",
+    )
+    paths = [str(tmp_path / name) for name in ("films.csv", "labels.csv")]
+    index = table.read_index(paths, _FINDINGS, settings)
+    assert [row.id for row in index.rows] == ["a.png", "b.png", "c.png"]
+    assert [row.targets for row in index.rows] == [(1, 0), (-1, -1), (0, 1)]
+    assert index.warnings == [
+        ("b.png", "labels.csv has no line for it: what stands there is unknown")
+    ]
+    assert index.counters == {"rows_without_partner": 1, "label_lines_without_row": 1}
+    with pytest.raises(DataError, match="films.csv with .*labels.csv has no column 'Edema'"):
+        (tmp_path / "labels.csv").write_text("study,Fluid\n1,1\n")
+        table.read_index(paths, _FINDINGS, settings)
+
+
+def test_splits_may_be_part_of_a_path_and_in_the_data_sets_own_words(
+    tmp_path: pathlib.Path,
+) -> None:
+    settings = dataclasses.replace(
+        _LIST,
+        split_column="file",
+        split_pattern="(train|valid|fold3)/p",
+        split_words={"valid": "test"},
+    )
+    header = "file,who,what"
+    index = _read(tmp_path, settings, header, "x/train/p1/a,p1,Edema", "x/valid/p2/a,p2,Edema")
+    assert list(index.splits.values()) == ["train", "test"]
+    for path in ("x/fold3/p1/a", "x/p1/a"):
+        with pytest.raises(
+            DataError, match="'file' by table.split_pattern is '.*', which names no"
+        ):
+            _read(tmp_path, settings, header, f"{path},p1,Edema")
+
+
+def test_an_age_may_follow_from_the_year_of_birth(tmp_path: pathlib.Path) -> None:
+    settings = dataclasses.replace(_LIST, age_column="born", date_column="seen")
+    pairs = [
+        ("1930.0", "20140915"),
+        ("1950-06-01", "2014-01-01"),
+        ("", "20140915"),
+        ("1850", "2014"),
+    ]
+    lines = [f"{at}.png,p{at},Edema,{born},{seen}" for at, (born, seen) in enumerate(pairs)]
+    index = _read(tmp_path, settings, "file,who,what,born,seen", *lines)
+    assert [row.age for row in index.rows] == [84, 64, -1, -1]
+    assert index.warnings == [("3.png", "column 'born' is '164': taken as unknown")]

@@ -37,7 +37,8 @@ def _path_problem(job: Job, name: str, value: str) -> str:
     """Returns why the workers cannot reach what a flag names; empty if they can."""
     if name not in (*invocation.PATH_FLAGS, "config") or presets.is_preset(value):
         return ""
-    return argument_checks.place_problem(job, value)
+    paths = invocation.label_files(value) if name == "labels" else [value]
+    return next(filter(None, (argument_checks.place_problem(job, path) for path in paths)), "")
 
 
 def _refusal(job: Job) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Looks for what the job that makes a data set reads, and at what lies where it writes."""
 
+import zlib
 from collections.abc import Iterator
 
 from preprocessing.contract import manifest as manifests
@@ -25,7 +26,8 @@ def findings(job: Job) -> Iterator[Finding]:
         yield sight.refused("config in preprocess.args", error)
         return
     yield sight.there(job, "--images", inputs.images)
-    yield _labels(job, inputs.labels)
+    for path in inputs.label_files:
+        yield _labels(job, path)
     for name in flags.PATH_FLAGS:
         path = getattr(inputs, name)
         if path and name not in ("images", "labels", "output"):
@@ -43,6 +45,8 @@ def _labels(job: Job, path: str) -> Finding:
             head = storage.read_range(path, 0, _HEAD_BYTES)
         except FileNotFoundError:
             return Finding(what, False, "is not there", f"gcloud storage cp FROM {path}")
+        if head.startswith(b"\x1f\x8b"):
+            head = zlib.decompressobj(wbits=31).decompress(head)
         line, *_ = head.decode("utf-8-sig", errors="replace").splitlines() or [""]
         if not line.strip():
             raise DataError("has no header with the names of columns in its first line")

@@ -7,7 +7,7 @@ import pytest
 from absl import flags
 
 from preprocessing.contract.errors import ConfigError
-from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS, Config
+from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS, Config, Table
 from preprocessing.contract.settings import settings
 
 
@@ -67,3 +67,27 @@ def test_the_ends_of_each_range_work(change: dict[str, object]) -> None:
 def test_words_on_the_command_line_are_sent_to_the_file(argument: str) -> None:
     with pytest.raises(ConfigError, match="is a mapping: set it in a YAML file"):
         settings.parse(Config(), ["job", argument], values=flags.FlagValues())
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"names": {"Fluid": "Effusion|Efusion"}}, "table.names.Fluid is 'Efusion', not one of"),
+        ({"incomplete": ["unchanged"]}, "table.incomplete needs table.names"),
+        ({"date_column": "seen"}, "table.date_column needs table.age_column"),
+        ({"patient_pattern": "("}, "table.patient_pattern is not a regular expression"),
+        ({"split_pattern": "train"}, "table.split_pattern has no group: put the split in par"),
+    ],
+    ids=str,
+)
+def test_settings_of_the_table_that_cannot_work_are_named(
+    change: dict[str, object], part: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config(table=Table(**change)).validate()  # type: ignore[arg-type]
+    assert part in str(caught.value)
+
+
+def test_names_may_mean_findings_that_are_not_asked_for() -> None:
+    table = Table(names={"Fluid": "Effusion"})
+    Config(findings=["Edema"], table=table).validate()

@@ -2,6 +2,7 @@
 """What the job that makes a data set reads is looked for, and what lies where it writes."""
 
 import dataclasses
+import gzip
 import pathlib
 from typing import Any
 
@@ -78,3 +79,16 @@ def test_wrong_settings_in_a_bucket_are_wrong(job: Job, on_gcs: Any, bucket: str
     asked = dataclasses.replace(job, preprocess=dataclasses.replace(job.preprocess, args=args))
     [finding] = preprocessing.findings(asked)
     assert finding.ok is False and "stored_sise" in finding.said
+
+
+def test_each_of_several_label_files_is_looked_at_packed_or_not(
+    job: Job, tmp_path: pathlib.Path
+) -> None:
+    packed = tmp_path / "more.csv.gz"
+    packed.write_bytes(gzip.compress(b"study,Edema\n" + b"1,1\n" * 9999))
+    assert job.preprocess
+    labels = f"{tmp_path / 'labels.csv'},{packed}"
+    args = {**job.preprocess.args, "labels": labels, "source": "csv"}
+    several = dataclasses.replace(job, preprocess=dataclasses.replace(job.preprocess, args=args))
+    said = [one.said for one in preprocessing.findings(several) if one.what.startswith("--labels")]
+    assert said == ["begins with Image Index,Finding Labels", "begins with study,Edema"]
