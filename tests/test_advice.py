@@ -24,6 +24,7 @@ WHERE = "in a new --output"
 # Texts about a setting that a run keeps: file, how the text begins, and why it need not say where.
 BEFORE_THE_FIRST_CHECKPOINT = {
     ("trainer/limits.py", "{name} {size} does not divide over"): "`where` says it; test_limits.py",
+    ("trainer/limits.py", "augmentation."): "no run was ever begun with such settings",
     ("trainer/course.py", "data.global_batch_size {global_batch} is larger"): (
         "no step was ever taken with such a batch on these data"
     ),

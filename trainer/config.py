@@ -160,13 +160,14 @@ class Config:
         return self.evaluation.global_batch_size or self.data.global_batch_size
 
     def validate(self) -> None:
-        """Checks every setting by itself; what depends on replicas or data is checked later.
+        """Checks every setting, and those that go together; replicas and data are checked later.
 
         Raises:
             ConfigError: the first setting that cannot work, in one sentence.
         """
         declaration.check(self)
         limits.span(self.train.profile_steps)
+        limits.crops(self.augmentation)
 
     def check_replicas(self, replicas: int) -> None:
         """Checks what depends on the number of replicas, before a network is built.

@@ -2,6 +2,7 @@
 """What settings of the trainer must be beyond the range of each; imports no TensorFlow."""
 
 from preprocessing.contract.errors import ConfigError
+from trainer.recipe import AugmentationConfig
 
 # Said wherever a message advises to change a setting that a run keeps from its first checkpoint on
 # (FIXED in `trainer.config`).
@@ -42,3 +43,22 @@ def span(steps: str) -> tuple[int, int] | None:
     if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last)):
         raise ConfigError(f"train.profile_steps is {steps!r}: use two steps, as 100,120")
     return int(first), int(last)
+
+
+def crops(augmentation: AugmentationConfig) -> None:
+    """Checks the settings of random crops against each other.
+
+    Raises:
+        ConfigError: a range without a number in it, or part of the settings alone.
+    """
+    least, most, ratio = augmentation.min_area, augmentation.max_area, augmentation.max_ratio
+    if least > most:
+        raise ConfigError(
+            f"augmentation.min_area {least} is more than augmentation.max_area {most}: lower the "
+            "one or raise the other"
+        )
+    if not least and (most < 1 or ratio > 1):
+        raise ConfigError(
+            f"augmentation.max_area is {most} and augmentation.max_ratio {ratio}, which without "
+            "augmentation.min_area changes nothing: set that too, as 0.08"
+        )

@@ -17,13 +17,16 @@ class AugmentationConfig:
 
     min_area: float = setting(0.0, FIXED, ge=0.0, le=1.0)
     """Least share of the stored picture's area that a random crop keeps; 0 for crops of the size
-    that evaluation looks at (`data.crop_fraction`), anywhere."""
+    that evaluation looks at (`data.crop_fraction`), anywhere. torchvision's default, which
+    published recipes took over, is 0.08, with max_ratio 1.3333 and often rotation 7; so small a
+    crop may cut off what its label is about."""
     max_area: float = setting(1.0, FIXED, ge=0.01, le=1.0)
     """Greatest share, where `min_area` is given."""
     max_ratio: float = setting(1.0, FIXED, ge=1.0, le=4.0)
-    """Width to height of a random crop: up to this, and down to one by this."""
+    """Width to height of a random crop: up to this, and down to one by this, as far as the crop
+    fits into the picture; where `min_area` is given."""
     rotation: float = setting(0.0, FIXED, ge=0.0, le=180.0, unit="degrees")
-    """Turn by up to so many degrees either way."""
+    """Turn by up to so many degrees either way about the crop's centre."""
     brightness: float = setting(0.0, FIXED, ge=0.0, le=1.0)
     """Add up to this share of white, or take it away."""
     contrast: float = setting(0.0, FIXED, ge=0.0, le=1.0)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from preprocessing.contract.errors import ConfigError
 from trainer import limits
 from trainer.config import Config
+from trainer.recipe import AugmentationConfig
 
 
 @given(size=st.integers(1, 5000), replicas=st.integers(1, 64))
@@ -37,3 +38,20 @@ def test_a_batch_that_a_run_keeps_is_changed_elsewhere_and_one_of_evaluation_any
         limits.share("data.global_batch_size", 10, 4)
     with pytest.raises(ConfigError, match="over 4 replicas: use 8 or 12$"):
         limits.share("evaluation.global_batch_size", 10, 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"min_area": 0.9, "max_area": 0.5}, "min_area 0.9 is more than augmentation.max_area 0.5"),
+        ({"max_area": 0.5}, "max_area is 0.5 .* without augmentation.min_area changes nothing"),
+        ({"max_ratio": 1.3, "rotation": 7.0}, "max_ratio 1.3, which without .*: set that too"),
+    ],
+)
+def test_settings_of_crops_that_cannot_work_together_are_refused(
+    settings: dict[str, float], sentence: str
+) -> None:
+    config = Config(augmentation=AugmentationConfig(**settings))
+    with pytest.raises(ConfigError, match=sentence):
+        config.validate()
+    Config(augmentation=AugmentationConfig(**settings | {"min_area": 0.3})).validate()

@@ -85,6 +85,11 @@ class Monitor:
         self._log.add(step, [_text("run/starts", _start(step))])
         self.flush()
 
+    def augmented(self, sheet: npt.NDArray[np.uint8]) -> None:
+        """Logs training pictures as they are augmented, uint8 [height, width], at step 0."""
+        if self._log is not None:
+            self._log.add(0, [_image("training_examples/augmented", sheet)])
+
     def training(self, step: int, scalars: Mapping[str, float]) -> None:
         """Logs a stretch of training steps that ended at `step`, and the memory in use.
 

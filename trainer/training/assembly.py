@@ -25,6 +25,7 @@ from trainer.network.scorer import Scorer
 from trainer.run import Run
 from trainer.runfolder import notes
 from trainer.training import (
+    augment_sheet,
     continuation,
     divergence,
     loop,
@@ -37,8 +38,8 @@ from trainer.training import (
 from trainer.training.calls import LoopParts, Summary
 from trainer.training.losses import balanced_weights
 
-# Pictures that TensorBoard shows with their scores.
-_EXAMPLES = 8
+# Pictures that TensorBoard shows with their scores, and as they are augmented.
+_EXAMPLES, _AUGMENTED = 8, 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +130,9 @@ def _assemble(
     monitor.begin(progress.step, config=config, manifest=run.manifest)
     if run.runtime.is_chief:
         tuning.report(progress.best_step, progress.best_auc, os.environ)
+    if run.runtime.is_chief and progress.step == 0:
+        pictures = dataset.read_pictures(folder, run.manifest, "train", _AUGMENTED)
+        monitor.augmented(augment_sheet.sheet(pictures, config))
     batches = dataset.train_batches(
         strategy,
         folder=folder,

@@ -5,11 +5,14 @@ Nothing here keeps state, so an interrupted run and one on another number of rep
 pictures.
 """
 
+import math
+
 import tensorflow as tf
 
 from preprocessing.contract.pictures import image, image_graph
 from trainer.config import DataConfig
 from trainer.recipe import AugmentationConfig
+from trainer.training import augment_resampling
 
 
 def augment(
@@ -21,7 +24,11 @@ def augment(
     data: DataConfig,
     augmentation: AugmentationConfig,
 ) -> tf.Tensor:
-    """Cuts a square of the evaluation's size anywhere from each picture, and mirrors half of them.
+    """Cuts a part out of each picture, mirrors half of them, and turns and tones them if told to.
+
+    By default the part is a square of the evaluation's size anywhere, and nothing is interpolated
+    where that is the size of the result. All else of the geometry is one resampling; contrast about
+    the mean of what was cut out comes next, then brightness, then rounding.
 
     Args:
         pixels: uint8 [b, stored, stored] with static sizes.
@@ -34,14 +41,40 @@ def augment(
     Returns:
         uint8 [b, image_size, image_size].
     """
-    stored = pixels.shape[1]
-    side = image.crop_side(stored, data.crop_fraction)
     # Drawn for the whole global batch and then picked: the draw does not depend on the replicas.
+    more = 2 * _uniform([global_batch, 5], tf.random.experimental.stateless_fold_in(key, 1)) - 1
+    factors = 1 + augmentation.contrast * more[:, 3]
+    summands = 255 * augmentation.brightness * more[:, 4]
+    tones = tf.gather(tf.stack([factors, summands], axis=1), positions)
+    if augmentation.min_area or augmentation.rotation:
+        # Sines and roots too: of vectors they may round otherwise than of a single number.
+        draws = _uniform([global_batch, 3], key)
+        frames = _frames(draws, more, pixels.shape[1], data, augmentation)
+        taps = _taps(pixels.shape[1], data, augmentation)
+        at = tf.gather(frames, positions)
+        return augment_resampling.resampled(pixels, at, tones, size=data.image_size, taps=taps)
     draws = tf.random.stateless_uniform([global_batch, 3], key)
-    draws = tf.gather(draws, positions)
-    room = tf.cast(stored - side + 1, tf.float32)
-    top = tf.cast(draws[:, 0] * room, tf.int32)[:, tf.newaxis]
-    left = tf.cast(draws[:, 1] * room, tf.int32)[:, tf.newaxis]
+    cut = _square(pixels, tf.gather(draws, positions), data)
+    if augmentation.brightness or augmentation.contrast:
+        return augment_resampling.toned(tf.cast(cut, tf.float32), tones)
+    return cut
+
+
+def _uniform(shape: list[int], key: tf.Tensor) -> tf.Tensor:
+    """Returns what `tf.random.stateless_uniform` does, 0 to 1, compiled by XLA as well.
+
+    XLA makes other fractions of the same bits.
+    """
+    bits = tf.random.stateless_uniform(
+        shape, key, minval=None, maxval=None, dtype=tf.int32, alg="philox"
+    )
+    return tf.cast(tf.bitwise.bitwise_and(bits, 2**23 - 1), tf.float32) / 2**23
+
+
+def _square(pixels: tf.Tensor, draws: tf.Tensor, data: DataConfig) -> tf.Tensor:
+    """Cuts squares of the evaluation's size, exact to the pixel, by draws [b, 3]."""
+    side = image.crop_side(pixels.shape[1], data.crop_fraction)
+    top, left = tf.split(_starts(draws, pixels.shape[1] - side), 2, axis=1)
     run = tf.range(side)[tf.newaxis]
     columns = left + run
     if data.flip:
@@ -49,3 +82,50 @@ def augment(
     cut = tf.gather(pixels, top + run, axis=1, batch_dims=1)
     cut = tf.gather(cut, columns, axis=2, batch_dims=1)
     return image_graph.scale(tf.ensure_shape(cut, [None, side, side]), data.image_size)
+
+
+def _starts(draws: tf.Tensor, room: int) -> tf.Tensor:
+    return tf.cast(draws[:, :2] * tf.cast(room + 1, tf.float32), tf.int32)
+
+
+def _frames(
+    draws: tf.Tensor,
+    more: tf.Tensor,
+    stored: int,
+    data: DataConfig,
+    augmentation: AugmentationConfig,
+) -> tf.Tensor:
+    """Returns float32 [global batch, 2, 4], where results lie, for `augment_resampling`."""
+    # 1. Height and width of the crop, and its upper left corner, in pixels of the picture.
+    if augmentation.min_area:
+        share = (more[:, 0] + 1) / 2
+        area = augmentation.min_area * (1 - share) + augmentation.max_area * share
+        # Of the ratios, those with which a crop of this area lies in the picture.
+        most = tf.minimum(math.log(augmentation.max_ratio), -tf.math.log(area))
+        ratio = tf.exp(most * more[:, 1])
+        size = tf.minimum(
+            stored * tf.sqrt(tf.stack([area / ratio, area * ratio], 1)), float(stored)
+        )
+        corner = draws[:, :2] * (stored - size)
+    else:
+        side = image.crop_side(stored, data.crop_fraction)
+        corner = tf.cast(_starts(draws, stored - side), tf.float32)
+        size = tf.fill(tf.shape(corner), float(side))
+    # 2. Steps of one pixel along a row of the result and down a column, each as x and y in the
+    # picture: scaled, mirrored, turned.
+    height, width = tf.unstack(size / data.image_size, axis=1)
+    width = tf.where(draws[:, 2] < 0.5, -width, width) if data.flip else width
+    angle = math.radians(augmentation.rotation) * more[:, 2]
+    along = tf.stack([tf.cos(angle) * width, tf.sin(angle) * width], axis=1)
+    down = tf.stack([-tf.sin(angle) * height, tf.cos(angle) * height], axis=1)
+    # 3. By the root of the squares where both shrink, so that a turn alone does not blur.
+    radius = tf.maximum(1.0, tf.sqrt(along**2 + down**2))
+    return tf.stack([along, down, (corner + size / 2)[:, ::-1], radius], axis=2)
+
+
+def _taps(stored: int, data: DataConfig, augmentation: AugmentationConfig) -> int:
+    """Returns how many pixels of an axis the widest kernel covers."""
+    side = float(image.crop_side(stored, data.crop_fraction))
+    if augmentation.min_area:
+        side = stored * min(1.0, math.sqrt(augmentation.max_area * augmentation.max_ratio))
+    return math.ceil(2 * max(1.0, side / data.image_size))

@@ -105,6 +105,18 @@ def test_pictures_carry_their_caption(tmp_path: pathlib.Path) -> None:
     assert picture[320:].max() > 200
 
 
+def test_a_sheet_of_augmented_pictures_stands_at_the_start(tmp_path: pathlib.Path) -> None:
+    monitor = Monitor(str(tmp_path))
+    shown = np.arange(32 * 48, dtype=np.uint16).reshape(32, 48).astype(np.uint8)
+    monitor.augmented(shown)
+    monitor.flush()
+    (event,) = read(str(tmp_path)).Tensors("training_examples/augmented")
+    encoded = tf.make_ndarray(event.tensor_proto)[2]
+    assert event.step == 0
+    found = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(found, shown)
+
+
 def test_settings_and_data_set_are_there_before_the_first_step(
     data_set: Any, tmp_path: pathlib.Path
 ) -> None:
