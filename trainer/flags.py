@@ -15,9 +15,9 @@ from preprocessing.contract.settings import declaration, presets, settings
 from trainer.config import Config
 from trainer.predictions import listed
 
-MODES = ("train", "evaluate", "report", "export", "all", "dry_run", "verify_export")
+MODES = ("train", "evaluate", "report", "export", "all", "dry_run", "verify_export", "compare")
 # Modes that read no data set.
-_WITHOUT_DATA = ("report", "dry_run", "verify_export")
+_WITHOUT_DATA = ("report", "dry_run", "verify_export", "compare")
 
 _PATHS = {
     "data": "Folder of a data set, with manifest.json and shards.",
@@ -66,6 +66,7 @@ class ParsedFlags:
         onnx: whether the export writes model.onnx too.
         files: of settings, as given to --config.
         split: which alone to score; empty for validation and test.
+        runs: to compare.
     """
 
     mode: str
@@ -81,6 +82,7 @@ class ParsedFlags:
     onnx: bool = False
     files: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     split: str = ""
+    runs: tuple[str, ...] = ()
 
 
 def define(environ: Mapping[str, str]) -> flags.FlagValues:
@@ -96,9 +98,10 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
         MODES,
         "What to do; all does the first four in turn, dry_run only says what a training would "
         "need, verify_export replays the golden pair of the SavedModel in --output (a run, or a "
-        "copy of its saved_model).",
+        "copy of its saved_model), compare shows how --runs differ.",
         flag_values=values,
     )
+    _define_several(values)
     flags.DEFINE_float(
         "device_memory_gb",
         None,
@@ -127,6 +130,17 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
     presets.define_flag(values)
     flags.DEFINE_bool("help", False, "Print this text.", short_name="h", flag_values=values)
     return values
+
+
+def _define_several(values: flags.FlagValues) -> None:
+    flags.DEFINE_list(
+        "runs",
+        [],
+        "Runs to compare with the first of them, or predictions files, with commas between them; "
+        "with --mode=compare, which writes comparison.json and comparison.csv into --output, if "
+        "that is given.",
+        flag_values=values,
+    )
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> ParsedFlags:
@@ -158,6 +172,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
         help=text,
         device_memory_gb=values.device_memory_gb,
         onnx=values.onnx,
+        runs=tuple(given_paths.checked("--runs", path) for path in values.runs),
         files=tuple(settings.files_apart(argv[1:])[0]),
         split=values.split,
         **paths,
@@ -178,7 +193,12 @@ def _check(parsed: ParsedFlags) -> None:
         raise UsageError(f"--onnx goes with --mode=export, not --mode={parsed.mode}")
     if parsed.split and parsed.mode != "evaluate":
         raise UsageError(f"--split goes with --mode=evaluate, not --mode={parsed.mode}")
-    if not parsed.output and parsed.mode != "dry_run":
+    if (parsed.mode == "compare") != bool(parsed.runs) or len(parsed.runs) == 1:
+        raise UsageError(
+            "--mode=compare and --runs=RUN,RUN go together: name two or more finished runs, the "
+            "one first that the others are compared with"
+        )
+    if not parsed.output and parsed.mode not in ("dry_run", "compare"):
         raise UsageError("--output is missing: name the folder of the run, local or gs://")
     if parsed.mode != "report" and given_paths.within(parsed.output, parsed.data):
         raise UsageError(
@@ -212,6 +232,7 @@ def _help(values: flags.FlagValues) -> str:
         for name in (
             "mode",
             *PATH_FLAGS,
+            "runs",
             "device_memory_gb",
             "split",
             "onnx",

@@ -21,7 +21,7 @@ from preprocessing.contract.process import log, tensorflow_notes
 from preprocessing.contract.process.stopping import StopRequests
 from trainer import course, report_stage
 from trainer.distribution import cluster
-from trainer.experiments import results
+from trainer.experiments import compare, results
 from trainer.flags import ParsedFlags
 from trainer.monitoring import tuning
 from trainer.runfolder import notes
@@ -47,6 +47,10 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
         return
     if parsed.mode == "verify_export":
         log.show(_verify_export(parsed))
+        finish(0)
+        return
+    if parsed.mode == "compare":
+        log.show(_compare(parsed))
         finish(0)
         return
     if parsed.config.runtime.accelerator == "gpu":
@@ -92,6 +96,11 @@ def _verify_export(parsed: ParsedFlags) -> str:
     from trainer.serving import golden
 
     return golden.verify(parsed.output)
+
+
+def _compare(parsed: ParsedFlags) -> str:
+    resamples = parsed.config.evaluation.bootstrap_resamples
+    return compare.run(parsed.runs, parsed.output, resamples=resamples, seed=parsed.config.seed)
 
 
 def _report(parsed: ParsedFlags) -> None:

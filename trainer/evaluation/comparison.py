@@ -69,6 +69,21 @@ def compare(labels: Floats, first: Floats, second: Floats, draws: Resamples) -> 
     pulls = np.array(
         [delong.deviations(of, right) - delong.deviations(of, left) for of, left, right in columns]
     )
+    return of_areas(areas, spread, pulls)
+
+
+def of_areas(
+    areas: npt.NDArray[np.float64],
+    spread: npt.NDArray[np.float64],
+    pulls: npt.NDArray[np.float64] | None = None,
+) -> Comparison:
+    """Returns how AUCs differ that are known already, as means over runs that differ in the seed.
+
+    Args:
+        areas: float64 [2, L], the AUCs of both.
+        spread: float64 [L, B], the differences in every resample.
+        pulls: float64 [L, n], what each image adds to the differences, for the test of DeLong.
+    """
     gaps = areas[1] - areas[0]
     found = Summary.of(gaps, spread)
 
@@ -77,9 +92,12 @@ def compare(labels: Floats, first: Floats, second: Floats, draws: Resamples) -> 
         if interval.value is None:
             return Difference(None, None, interval)
         one, other = areas[:, which].mean(axis=1).tolist()
-        drawn, pull = (values[which].mean(axis=0) for values in (spread, pulls))
-        p = None if interval.low is None else p_value(interval.value, drawn)
-        test = delong.paired_test(interval.value, pull)
+        p = None
+        if interval.low is not None:
+            p = p_value(interval.value, spread[which].mean(axis=0))
+        test = None
+        if pulls is not None:
+            test = delong.paired_test(interval.value, pulls[which].mean(axis=0))
         return Difference(one, other, interval, p, delong=test)
 
     single = [difference(each, np.array([at])) for at, each in enumerate(found.findings)]

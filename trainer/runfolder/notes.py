@@ -72,7 +72,7 @@ def check(output: str, config: Config, manifest: Manifest) -> None:
     if before is None:
         return
     changed = identity.difference(settings.flat(before), settings.flat(config))
-    if not changed and _data_of(output) not in ("", manifest.identity):
+    if not changed and data_of(output) not in ("", manifest.identity):
         changed = "another data set than --data"
     if changed:
         raise ConfigError(
@@ -118,7 +118,7 @@ def _config_of(output: str) -> Config | None:
     return settings.from_yaml(Config, path) if storage.exists(path) else None
 
 
-def _data_of(output: str) -> str:
+def data_of(output: str) -> str:
     """Returns the identity of a run's data; "" if it cannot be read: checkpoints hold it too."""
     try:
         text = storage.read_text(storage.join(output, _DATA)).strip()
