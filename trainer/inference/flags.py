@@ -22,7 +22,7 @@ _PATHS = {
     "output": "File to write: .csv, .parquet or .jsonl; without it a table is shown.",
     "heatmaps": "Folder for PNG pictures: a film with the heat map of a finding over it.",
     "dicom_output": "Folder for a DICOM SR and a Secondary Capture of each DICOM film.",
-    "labels": "File of labels of the films: makes a report of the predictions too.",
+    "labels": "Labels of the films, a file or a data set: makes a report of the predictions too.",
     "report": "Folder of that report; by default beside --output, ending in _report.",
     "pseudonym_key_file": "File with the secret of cxr14-preprocess that makes pseudonyms.",
 }
@@ -36,6 +36,11 @@ _HELP = """cxr14-predict: what a model says of films. Research use, not a medica
 INPUT is a film (PNG, JPEG, DICOM), a folder, a pattern in quotes ('films/*.png'), an
 archive (zip, tar), or a CSV file whose column path or file lists films, paths in it
 from the folder of the CSV. All paths are local or gs://; ~ is your home.
+
+INPUT and --labels may be the folder of a data set that cxr14-preprocess made, of any
+source: the model is tested on it, findings matched by name.
+
+  cxr14-predict --model=RUN SHARDS --labels=SHARDS --output=FILE
 
 FILE gets one row a film: id, patient, split, score:FINDING (calibrated where the model
 has a calibration), raw:FINDING, flag:FINDING and more. Films that cannot be used are
@@ -57,6 +62,7 @@ class Options:
     Attributes:
         inputs: films, folders, patterns, archives and lists.
         models: folders of the models, one, or those to average.
+        data_splits: which of a data set count, where one is given.
         rule: by which findings are flagged; "" for the first that the model has.
         heatmap_findings: of which heat maps are made; empty for those that are flagged.
         help: the text to print instead of running; empty to run.
@@ -71,6 +77,7 @@ class Options:
     report: str
     pseudonym_key_file: str
     split: str
+    data_splits: tuple[str, ...]
     rule: str
     heatmap_findings: tuple[str, ...]
     batch_size: int
@@ -97,6 +104,9 @@ def define() -> flags.FlagValues:
         "mean_of", [], "Folders of several models, with commas between them, to average.", **more
     )
     flags.DEFINE_enum("split", "test", SPLITS, "What the films are called in the output.", **more)
+    flags.DEFINE_multi_enum(
+        "data_split", ["test"], SPLITS, "Split of a data set that counts; may be repeated.", **more
+    )
     flags.DEFINE_string("rule", "", "Rule of the thresholds that flag findings.", **more)
     flags.DEFINE_list(
         "heatmap_findings", [], "Findings to map, rather than those that are flagged.", **more
@@ -137,6 +147,7 @@ def parse(argv: Sequence[str]) -> Options:
         models=tuple(path("--mean_of" if values.mean_of else "--model", one) for one in given),
         **chosen,
         heatmap_findings=tuple(values.heatmap_findings),
+        data_splits=tuple(dict.fromkeys(values.data_split)),
         help=text,
     )
     if not text:

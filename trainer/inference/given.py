@@ -8,13 +8,15 @@ import functools
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from preprocessing.contract import cells, radiographs
 from preprocessing.contract.archives import archive_formats, archives
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import given_paths, storage
 from preprocessing.contract.pictures.image import ImageError
+from trainer.inference import data_set
+from trainer.inference.place import Place, named
 from trainer.inference.scoring import Given
 
 SUFFIXES = (*radiographs.PICTURES, *radiographs.DICOM)
@@ -22,28 +24,6 @@ _PATTERN = re.compile(r"[*?\[]")
 _COLUMNS = ("path", "file")
 # Not the end of an identifier in numbers and dots, as DICOM names its files.
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}\Z")
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """Where a film lies.
-
-    Attributes:
-        path: of its file, or of the archive that holds it.
-        member: its name in that archive; "" for a file.
-        below: its path below what was given.
-        stamp: what changes when the file is replaced.
-    """
-
-    path: str
-    member: str
-    below: str
-    stamp: str
-
-    @property
-    def whole(self) -> str:
-        """What tells it from all other places, for people."""
-        return f"{self.path}: {self.member}" if self.member else self.path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,10 +41,12 @@ class Found:
     passed_over: int
 
 
-def find(inputs: Sequence[str], written: Sequence[str] = ()) -> Found:
+def find(
+    inputs: Sequence[str], written: Sequence[str] = (), splits: Sequence[str] = ("test",)
+) -> Found:
     """Lists what is given, but for what an earlier start has written into the folders `written`.
 
-    Archives are read through for their names.
+    Archives are read through for their names, and the `splits` of preprocessed data sets.
 
     Raises:
         DataError: something that does not exist or cannot be listed.
@@ -72,7 +54,7 @@ def find(inputs: Sequence[str], written: Sequence[str] = ()) -> Found:
     kept: dict[tuple[str, str], Place] = {}
     counts: collections.Counter[str] = collections.Counter()
     for given in inputs:
-        found = list(_found(given, counts))
+        found = list(_found(given, counts, splits))
         apart = [folder for folder in written if folder and not given_paths.within(given, folder)]
         if not found:
             raise DataError(
@@ -87,7 +69,7 @@ def find(inputs: Sequence[str], written: Sequence[str] = ()) -> Found:
             key = (path if storage.scheme_of(path) else os.path.realpath(path), place.member)
             counts["twice"] += key in kept
             kept.setdefault(key, place)
-    return Found(_named(kept.values()), counts["twice"], counts["passed over"])
+    return Found(named(kept.values()), counts["twice"], counts["passed over"])
 
 
 def films(places: Mapping[str, Place]) -> Iterator[Given]:
@@ -99,7 +81,9 @@ def films(places: Mapping[str, Place]) -> Iterator[Given]:
         else:
             yield Given(name, place.path, functools.partial(_content, place.path))
     for path, names in packed.items():
-        for member in archives.members(path, names.__contains__):
+        is_shard = any(places[name].name for name in names.values())
+        members = data_set.members if is_shard else archives.members
+        for member in members(path, names.__contains__):
             if name := names.pop(member.name, ""):
                 yield Given(name, places[name].whole, functools.partial(_unpacked, member))
             if not names:
@@ -108,7 +92,12 @@ def films(places: Mapping[str, Place]) -> Iterator[Given]:
             yield Given(name, places[name].whole, functools.partial(_unpacked, None))
 
 
-def _found(given: str, counts: "collections.Counter[str]") -> Iterator[Place]:
+def _found(
+    given: str, counts: "collections.Counter[str]", splits: Sequence[str]
+) -> Iterator[Place]:
+    if data_set.is_one(given):
+        yield from data_set.places(given, splits)
+        return
     paths = [given]
     if is_table := given.lower().endswith(".csv"):
         paths = _of_table(given)
@@ -161,28 +150,6 @@ def _members(path: str, counts: "collections.Counter[str]") -> Iterator[Place]:
 def _may_be_film(path: str) -> bool:
     """Tells by its name whether a file may be a film: DICOM files often have no suffix."""
     return path.lower().endswith(SUFFIXES) or not _SUFFIX.search(storage.basename(path))
-
-
-def _named(places: Iterable[Place]) -> dict[str, Place]:
-    """Names films by the names of their files, where those are not unique by more of the path."""
-    order = list(places)
-    names = [""] * len(order)
-    for naming in (
-        lambda place: storage.basename(place.member or place.path),
-        lambda place: place.below,
-        lambda place: place.whole,
-    ):
-        taken = set(names)
-        left = [at for at, name in enumerate(names) if not name]
-        wished = {at: storage.shown(naming(order[at])).strip() for at in left}
-        often = collections.Counter(wished.values())
-        for at, name in wished.items():
-            if often[name] == 1 and name not in taken:
-                names[at] = name
-    return {
-        name or f"film {at}": place
-        for at, (name, place) in enumerate(zip(names, order, strict=True))
-    }
 
 
 def _of_table(path: str) -> list[str]:

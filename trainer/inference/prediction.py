@@ -13,10 +13,11 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.process import log, tensorflow_notes
 from preprocessing.contract.process.progress import Progress
 from preprocessing.contract.process.stopping import StopRequests
-from trainer.inference import extras, given, rows, scoring, shown
+from trainer.inference import data_set, extras, given, rows, scoring, shown
 from trainer.inference.flags import Options
 from trainer.inference.given import Found
 from trainer.inference.parts import Parts, Unusable
+from trainer.inference.place import Place
 from trainer.inference.rows import Maker, Row
 from trainer.inference.scoring import Scored
 from trainer.serving import facts as export_facts
@@ -41,15 +42,17 @@ def run(options: Options, stops: StopRequests) -> None:
     facts = mean.facts_of([export_facts.read(folder) for folder in options.models])
     rule = rows.rule_of(facts, options.rule)
     extras.check(options, facts)
+    for folder in filter(data_set.is_one, options.inputs):
+        data_set.check(folder, facts.stored_size)
     if options.labels:
-        from trainer.inference import external
+        from trainer.inference import external, film_labels
         from trainer.report import report as reports
         from trainer.report.source import EXTERNAL
 
-        external.read_labels(options.labels, facts)
+        film_labels.read(options.labels, facts, options.data_splits)
     key = pseudonyms.read_key(options.pseudonym_key_file) if options.pseudonym_key_file else b""
     written = options.report_folder, options.heatmaps, options.dicom_output
-    found = given.find(options.inputs, written)
+    found = given.find(options.inputs, written, options.data_splits)
     _say_found(found)
     if not options.output:
         if len(found.places) > _MOST_SHOWN:
@@ -64,11 +67,12 @@ def run(options: Options, stops: StopRequests) -> None:
     _say_end(parts)
     if options.labels:
         folder = options.report_folder
-        made = external.report(options.output, options.labels, facts, folder)
+        made = external.report(
+            options.output, options.labels, facts, folder, splits=options.data_splits
+        )
         log.show(f"\n{reports.table(made)}\n")
-        for kind in external.LEFT_OUT:
-            if (left := made["context"][EXTERNAL][kind]) != "0":
-                log.show(f"{kind}: {left}")
+        for kind, left in external.told(made["context"][EXTERNAL]).items():
+            log.show(f"{kind}: {left}")
         log.show(f"report: {storage.join(folder, 'report', 'report.html')}")
 
 
@@ -99,7 +103,7 @@ def _write(options: Options, found: Found, maker: Maker, parts: Parts) -> None:
 
 
 def scored_films(
-    options: Options, places: Mapping[str, given.Place], model: "Answering"
+    options: Options, places: Mapping[str, Place], model: "Answering"
 ) -> Iterator[Scored]:
     """Yields films with their answers, read ahead of the model on all cores."""
     facts = model.facts

@@ -13,7 +13,7 @@ import pytest
 
 from preprocessing.contract.errors import DataError
 from trainer.evaluation import recalibration
-from trainer.inference import external
+from trainer.inference import external, film_labels
 from trainer.predictions import table
 from trainer.serving import mean
 from trainer.serving.facts import Facts
@@ -141,7 +141,7 @@ def test_a_data_entry_file_is_complete_and_brings_the_patients(
     ]
     path = tmp_path / "entry.csv"
     path.write_text("\n".join([header, *rows]) + "\n")
-    labels = external.read_labels(str(path), FACTS)
+    labels = film_labels.read(str(path), FACTS)
     # Edema is one of the fourteen, so that it is absent; of Other the file cannot know.
     assert labels.findings == ("Mass", "Edema")
     assert (labels.values[:, 1] == 0).all()
@@ -158,27 +158,6 @@ def test_a_data_entry_file_is_complete_and_brings_the_patients(
     assert made["splits"]["test"]["findings"]["Edema"]["auc"]["value"] is None
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("id,Heart\n1,0\n", "no column is a finding of the model: name columns Mass, Edema, Other"),
-        ("film,Mass\n1,0\n", "no column id or Image Index"),
-        ("id,Mass\n", "a header but no row"),
-        ("id,Mass\n1,2\n", "2 in row 1 .* is not a label"),
-        ("id,Mass\n1,yess\n", "'yess' in row 1 .* is not a label"),
-        ("id,Mass\na.png,1\na.dcm,0\n", "film 'a.dcm' is in more than one row"),
-        ("", "the file is empty"),
-    ],
-)
-def test_a_wrong_file_is_refused_before_anything_is_scored(
-    tmp_path: pathlib.Path, text: str, words: str
-) -> None:
-    path = tmp_path / "labels.csv"
-    path.write_text(text)
-    with pytest.raises(DataError, match=words):
-        external.read_labels(str(path), FACTS)
-
-
 def test_labels_of_other_films_are_refused(scored: dict[str, Any], tmp_path: pathlib.Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_text("id,Mass\nother,1\n")
@@ -190,10 +169,3 @@ def test_films_of_one_name_in_two_folders_are_not_confused() -> None:
     ids = np.array(["a/1.png", "b/1.png", "c/2.png"])
     assert external._joined(ids, np.array(["a/1", "2"])).tolist() == [0, -1, 1]
     assert external._joined(ids, np.array(["x/2", "y/2"])).tolist() == [-1, -1, -1]
-
-
-def test_labels_of_one_finding_in_two_columns_are_refused(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "labels.csv"
-    path.write_text("id,Mass,label:Mass\n000,1,0\n")
-    with pytest.raises(DataError, match="columns Mass and label:Mass: keep one"):
-        external.read_labels(str(path), FACTS)
