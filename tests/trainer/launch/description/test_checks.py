@@ -146,6 +146,10 @@ BAD_PREPROCESS = {
     "output twice": ({"args": {"output": "gs://b/x"}}, "preprocess.args holds --output"),
     "help": ({"args": {"help": True}}, "preprocess.args holds --help"),
     "local images": ({"args": {**MADE_OF, "images": "/d"}}, "preprocess.args holds --images=/d"),
+    "local labels": (
+        {"args": {**MADE_OF, "source": "csv", "labels": "gs://bkt/l.csv,/d/m.csv.gz"}},
+        "preprocess.args holds --labels=gs://bkt/l.csv,/d/m.csv.gz, but the workers see no file",
+    ),
     "local settings": ({"args": {**MADE_OF, "config": "nih.yaml"}}, "take preset:NAME, see"),
     "no preset": ({"args": {**MADE_OF, "config": "preset:hin"}}, "preset:hin does not exist"),
     "no labels": ({"args": {"images": "gs://bkt/i"}}, "--labels is missing"),
@@ -195,6 +199,7 @@ def test_preprocessing_writes_where_the_trainer_reads(job_file: Callable[..., st
         {"config": "preset:nih", "allow_missing": True},
         {"config": "gs://bkt/mine.yaml", "config.of_next_year": 1},
         {"source": "csv", "config.table.image_column": "path"},
+        {"source": "csv", "labels": "gs://bkt/l.csv,gs://bkt/m.csv.gz", "config": "preset:brax"},
     ],
 )
 def test_preprocessing_that_can_work_passes(
