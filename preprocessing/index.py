@@ -8,6 +8,7 @@ from typing import Any
 from preprocessing.contract import pseudonyms, vocabulary
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
+from preprocessing.contract.invocation import flags
 from preprocessing.contract.invocation.config import Config, Table
 from preprocessing.contract.invocation.flags import Inputs
 from preprocessing.phantom import notes
@@ -101,7 +102,11 @@ def read(inputs: Inputs, config: Config) -> Index:
 
 def _beside(inputs: Inputs) -> list[str]:
     """The folders in which the maker of the files may have left notes on them."""
-    paths = (f"{inputs.images.rstrip('/')}/", inputs.images.rstrip("/"), *inputs.label_files)
+    paths = (
+        f"{inputs.images.rstrip('/')}/",
+        inputs.images.rstrip("/"),
+        *flags.label_files(inputs.labels),
+    )
     return list(dict.fromkeys(path.rpartition("/")[0] or "." for path in paths))
 
 
@@ -116,7 +121,7 @@ def _rows(inputs: Inputs, config: Config) -> table.Index:
             "--source=csv needs to know the patients, by whom data are split: name "
             "--config.table.patient_column or --config.table.patient_pattern"
         )
-    return table.read_index(inputs.label_files, config.findings, config.table, words)
+    return table.read_index(flags.label_files(inputs.labels), config.findings, config.table, words)
 
 
 def _key(inputs: Inputs) -> bytes:
@@ -138,7 +143,7 @@ def _identity(
     inputs: Inputs, config: Config, lists: Mapping[str, list[str]], key: bytes
 ) -> dict[str, Any]:
     """Returns what decides the content of the data set beside the pictures themselves."""
-    first, *others = inputs.label_files
+    first, *others = flags.label_files(inputs.labels)
     files = {
         "labels": first,
         **{f"labels_{number}": path for number, path in enumerate(others, 2)},

@@ -9,16 +9,18 @@ from preprocessing.contract import patients
 from preprocessing.contract.errors import DataError
 from preprocessing.sources import text_files
 
+# In a column of a file that has no line for an image, where an empty field would say something.
+UNSAID = "\0"
 _Key = tuple[str, ...]
 
 
 class Line(NamedTuple):
-    """A line of the table, and (path, places) of the columns of files that have no line for it."""
+    """A line of the table, and the paths of the files that have no line for it."""
 
     path: str
     number: int
     fields: list[str]
-    unsaid: list[tuple[str, range]]
+    alone: list[str]
 
 
 class LabelFiles:
@@ -38,14 +40,14 @@ class LabelFiles:
 
     def __init__(self, paths: Sequence[str], keys: Sequence[str]) -> None:
         self.name = " with ".join(paths)
-        headers = {path: [name.strip() for name in _first(path)] for path in paths}
+        headers = {path: next(_lines(path))[1] for path in paths}
         self.header = first = headers[paths[0]]
         self._first = [path for path in paths if headers[path] == first]
         self._others: list[_Other] = []
         for path in paths:
             if headers[path] != first:
                 shared = [key for key in keys if key in self.header and key in headers[path]]
-                self._others.append(_Other(path, headers[path], shared))
+                self._others.append(_Other(path, shared))
                 self.header = self.header + self._others[-1].columns
 
     def lines(self) -> Iterator[Line]:
@@ -55,15 +57,16 @@ class LabelFiles:
             DataError: a line that is too short, or a file none of whose lines is a partner.
         """
         for path in self._first:
-            for number, fields in _below_header(path, bool(self._others)):
-                unsaid = []
+            lines = _lines(path, whole=bool(self._others))
+            next(lines)
+            for number, fields in lines:
+                alone = []
                 for other in self._others:
-                    found = other.find(_key_of(self.header, fields, other.keys))
+                    found = other.find(_key(self.header, fields, other.keys))
                     if found is None:
-                        found = [""] * len(other.columns)
-                        unsaid.append((other.path, range(len(fields), len(fields) + len(found))))
-                    fields = [*fields, *found]
-                yield Line(path, number, fields, unsaid)
+                        alone.append(other.path)
+                    fields = [*fields, *(found or [UNSAID] * len(other.columns))]
+                yield Line(path, number, fields, alone)
         for other in self._others:
             if not other.found:
                 raise DataError(
@@ -78,46 +81,45 @@ class LabelFiles:
 
 
 class _Other:
-    def __init__(self, path: str, header: list[str], keys: list[str]) -> None:
+    def __init__(self, path: str, keys: list[str]) -> None:
         if not keys:
             raise DataError(
                 f"{path} has other columns than the files before it and shares none that "
                 "table.keys names: name there the columns by which their lines belong together"
             )
         self.path, self.keys, self.found = path, keys, set[_Key]()
-        self.columns = [name for name in header if name not in keys]
         self.lines: dict[_Key, list[str]] = {}
-        for number, fields in _below_header(path, whole=True):
-            key = _key_of(header, fields, keys)
+        lines = _lines(path, whole=True)
+        _, header = next(lines)
+        rest = [at for at, name in enumerate(header) if name not in keys]
+        self.columns = [header[at] for at in rest]
+        for number, fields in lines:
+            key = _key(header, fields, keys)
             if key in self.lines:
                 raise DataError(
                     f"{path}, line {number}: a line before it has the same {', '.join(keys)} "
                     f"({', '.join(key)}): keep one, or name more columns in table.keys"
                 )
-            rest = (text for name, text in zip(header, fields, strict=True) if name not in keys)
-            self.lines[key] = [sys.intern(text) for text in rest]
+            self.lines[key] = [sys.intern(fields[at]) for at in rest]
 
     def find(self, key: _Key) -> list[str] | None:
-        found = self.lines.get(key) if all(key) else None
-        if found is not None:
+        if key in self.lines and all(key):
             self.found.add(key)
-        return found
+            return self.lines[key]
+        return None
 
 
-def _first(path: str) -> list[str]:
-    return next(text_files.csv_lines(path))[1]
-
-
-def _below_header(path: str, whole: bool) -> Iterator[tuple[int, list[str]]]:
-    """Yields the lines below the header, as long as that if they must be whole."""
+def _lines(path: str, whole: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """Yields the header and the lines, as long as the header if they must be whole."""
     lines = text_files.csv_lines(path)
-    width = len(next(lines)[1])
+    number, header = next(lines)
+    yield number, [name.strip() for name in header]
     for number, fields in lines:
-        if whole and len(fields) < width:
-            raise DataError(f"{path}, line {number}: {text_files.short(fields)}")
-        yield number, fields[:width] if whole else fields
+        if whole and len(fields) < len(header):
+            raise DataError(f"{path}, line {number}: {len(fields)} fields, the header has more")
+        yield number, fields[: len(header)] if whole else fields
 
 
-def _key_of(header: Sequence[str], fields: Sequence[str], keys: Sequence[str]) -> _Key:
+def _key(header: Sequence[str], fields: Sequence[str], keys: Sequence[str]) -> _Key:
     """Returns what identifies a line, in which 7.0, as pandas writes it, is 7."""
     return tuple(patients.value(fields[header.index(key)]) for key in keys)

@@ -12,7 +12,7 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.invocation.config import Table
 from preprocessing.contract.vocabulary import Vocabulary
 from preprocessing.sources import several_rows, text_files, views
-from preprocessing.sources.label_files import LabelFiles, Line
+from preprocessing.sources.label_files import UNSAID, LabelFiles, Line
 from preprocessing.sources.row import SIZE_OF_PICTURE, Row
 from preprocessing.sources.targets import Targets
 
@@ -79,9 +79,10 @@ def read_index(
             if table.only_column and fields["only"] not in table.only_values:
                 index.left_out += 1
                 continue
+            found = targets.read(fields)
+            fields = {key: text.replace(UNSAID, "") for key, text in fields.items()}
             view = views.read(fields.get("view", ""), table.view_column, words)
-            unsaid = {key for key in place for _, at in line.unsaid if place[key] in at}
-            row = _row(fields, targets.read(fields, unsaid), table, view)
+            row = _row(fields, found, table, view)
             if table.split_column:
                 _take_split(index, row, fields, table)
         except (DataError, ValueError, OverflowError) as error:
@@ -89,7 +90,7 @@ def read_index(
             raise DataError(f"{where}: {error}; fix or remove the line") from error
         index.rows.append(row)
         index.warnings += _warnings(row, fields, table, view, line)
-        index.counters["rows_without_partner"] += bool(line.unsaid)
+        index.counters["rows_without_partner"] += bool(line.alone)
         sexes.add(fields.get("sex", "").casefold())
     _refuse_spanish(sexes, files.name, table.sex_column)
     index.counters["label_lines_without_row"] = files.left_over
@@ -116,11 +117,11 @@ def _warnings(
 ) -> list[tuple[str, str]]:
     age = text_files.age_warning(fields.get("age", ""), table.age_column)
     sex = _sex_warning(fields.get("sex", ""), table.sex_column)
-    alone = [
+    silent = [
         f"{storage.basename(path)} has no line for it: what stands there is unknown"
-        for path, _ in line.unsaid
+        for path in line.alone
     ]
-    return [(row.id, text) for text in (view.warning, age, sex, *alone) if text]
+    return [(row.id, text) for text in (view.warning, age, sex, *silent) if text]
 
 
 def _places(files: LabelFiles, targets: Targets, table: Table) -> dict[str, int]:

@@ -74,13 +74,8 @@ def fields(line: Sequence[str], place: Mapping[str, int]) -> dict[str, str]:
         DataError: the line is too short.
     """
     if place and len(line) <= max(place.values()):
-        raise DataError(short(line))
+        raise DataError(f"the line has {len(line)} fields, the header more")
     return {name: line[at].strip() for name, at in place.items()}
-
-
-def short(line: Sequence[str]) -> str:
-    """Says that a line has too few fields."""
-    return f"the line has {len(line)} fields, the header more"
 
 
 def refuse_nobody(patient: str, name: str) -> None:

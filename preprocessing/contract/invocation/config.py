@@ -73,7 +73,7 @@ class Table:
     names in lists, are not wanted: they are ignored, and in lists counted."""
     incomplete: list[str] = setting([], FIXED)
     """Words of such a list that say that it does not tell all (unchanged): the findings that stand
-    beside them are present, all others unknown. Needs `names`."""
+    beside them are present, all others unknown. Only with `names`."""
     no_finding: str = setting("No Finding", FIXED)
     """What such a list says where there is no finding."""
     uncertain: str = setting("unknown", FIXED, choices=_READINGS)
@@ -121,8 +121,6 @@ class Table:
             raise ConfigError("table.only_column and table.only_values need each other: give both")
         if self.date_column and not self.age_column:
             raise ConfigError("table.date_column needs table.age_column: name the date of birth")
-        if self.incomplete and not self.names:
-            raise ConfigError("table.incomplete needs table.names: say there what is wanted")
         for name in ("patient_pattern", "split_pattern"):
             self._validate_pattern(name)
 

@@ -55,11 +55,6 @@ class Inputs:
     allow_missing: bool = False
     check_md5: bool = False
 
-    @property
-    def label_files(self) -> list[str]:
-        """The files that `labels` names."""
-        return label_files(self.labels)
-
 
 def label_files(labels: str) -> list[str]:
     """Returns the files that --labels names; a comma may also be part of a path."""
@@ -102,5 +97,5 @@ def parse(argv: Sequence[str]) -> tuple[Inputs, Config, list[str]]:
         check_md5=values.check_md5,
         **paths,
     )
-    labels = ",".join(given_paths.checked("--labels", path) for path in inputs.label_files)
+    labels = ",".join(given_paths.checked("--labels", path) for path in label_files(inputs.labels))
     return dataclasses.replace(inputs, labels=labels), values.config, left[1:]

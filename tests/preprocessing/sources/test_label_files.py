@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from preprocessing.contract.errors import DataError
-from preprocessing.sources.label_files import LabelFiles
+from preprocessing.sources.label_files import UNSAID, LabelFiles
 
 _IMAGES = "image,study,view\na,1,PA\nb,1,AP\nc,2.0,PA\nd,,AP\n"
 _LABELS = "study,Edema,Mass\n1,1,\n2,0,1\n3,1,1\n"
@@ -31,17 +31,12 @@ def test_files_are_joined_by_the_keys_that_both_have(folder: pathlib.Path) -> No
     lines = list(files.lines())
     assert [line.fields for line in lines] == [
         ["a", "1", "PA", "1", "", "train"],
-        ["b", "1", "AP", "1", "", ""],
+        ["b", "1", "AP", "1", "", UNSAID],
         ["c", "2.0", "PA", "0", "1", "test"],
-        ["d", "", "AP", "", "", ""],
+        ["d", "", "AP", UNSAID, UNSAID, UNSAID],
     ]
     splits, labels = str(folder / "splits.csv"), str(folder / "labels.csv.gz")
-    assert [line.unsaid for line in lines] == [
-        [],
-        [(splits, range(5, 6))],
-        [],
-        [(labels, range(3, 5)), (splits, range(5, 6))],
-    ]
+    assert [line.alone for line in lines] == [[], [splits], [], [labels, splits]]
     assert [line.number for line in lines] == [2, 3, 4, 5]
     assert files.left_over == 1  # study 3
 
@@ -49,7 +44,7 @@ def test_files_are_joined_by_the_keys_that_both_have(folder: pathlib.Path) -> No
 def test_an_empty_key_is_no_key(folder: pathlib.Path) -> None:
     (folder / "labels.csv").write_text("study,Edema\n,1\n2,0\n")
     lines = list(_read(folder, ["study"], "images.csv", "labels.csv").lines())
-    assert [line.fields[-1] for line in lines] == ["", "", "0", ""]
+    assert [line.fields[-1] for line in lines] == [UNSAID, UNSAID, "0", UNSAID]
 
 
 def test_files_of_one_header_follow_each_other(folder: pathlib.Path) -> None:
@@ -65,7 +60,12 @@ def test_json_lines_are_a_label_file(folder: pathlib.Path) -> None:
         '{"study": 1, "Edema": 1.0, "Mass": null}\n{"Mass": -1.0, "study": 2, "Edema": NaN}\n'
     )
     lines = list(_read(folder, ["study"], "images.csv", "labels.json").lines())
-    assert [line.fields[3:] for line in lines] == [["1.0", ""], ["1.0", ""], ["", "-1.0"], ["", ""]]
+    assert [line.fields[3:] for line in lines] == [
+        ["1.0", ""],
+        ["1.0", ""],
+        ["", "-1.0"],
+        [UNSAID] * 2,
+    ]
     for text in ("[1]\n", '{"study": 1}\n{"other": 1}\n', "study,1\n"):
         (folder / "labels.json").write_text(text)
         with pytest.raises(DataError, match=r"labels.json, line \d: not a JSON object"):
@@ -79,13 +79,13 @@ def test_what_cannot_be_joined_is_refused_by_name(folder: pathlib.Path) -> None:
     with pytest.raises(DataError, match=r"labels.csv, line 3: a line before it has .* study \(1\)"):
         _read(folder, ["study"], "images.csv", "labels.csv")
     (folder / "labels.csv").write_text("study,Edema\n1\n")
-    with pytest.raises(DataError, match="labels.csv, line 2: the line has 1 fields, the header"):
+    with pytest.raises(DataError, match="labels.csv, line 2: 1 fields, the header"):
         _read(folder, ["study"], "images.csv", "labels.csv")
     (folder / "labels.csv").write_text("study,Edema\n77,1\n")
     with pytest.raises(DataError, match="no line of .*labels.csv belongs to one of .*images.csv"):
         list(_read(folder, ["study"], "images.csv", "labels.csv").lines())
     (folder / "images.csv").write_text("image,study,view\na,1\n")
-    with pytest.raises(DataError, match="images.csv, line 2: the line has 2 fields"):
+    with pytest.raises(DataError, match="images.csv, line 2: 2 fields"):
         list(_read(folder, ["study"], "images.csv", "labels.csv.gz").lines())
     (folder / "labels.csv.gz").write_bytes(gzip.compress(_LABELS.encode())[:-12])
     with pytest.raises(DataError, match="label file .*labels.csv.gz cannot be read"):

@@ -5,6 +5,7 @@ import pytest
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.invocation.config import Table
+from preprocessing.sources.label_files import UNSAID
 from preprocessing.sources.targets import Targets
 
 _FINDINGS = ["Edema", "Effusion", "Pneumothorax"]
@@ -37,12 +38,11 @@ def test_several_columns_may_mean_one_finding(
 def test_what_no_file_says_is_unknown_however_empty_fields_are_read() -> None:
     table = Table(empty="absent", names={"Fluid": "Effusion"})
     targets = Targets(["Edema", "Effusion"], table)
-    fields = _fields(Edema="", Fluid="")
-    assert targets.read(fields) == (0, 0)
-    assert targets.read(fields, {"finding Fluid", "view"}) == (0, -1)
+    assert targets.read(_fields(Edema="", Fluid="")) == (0, 0)
+    assert targets.read(_fields(Edema="", Fluid=UNSAID)) == (0, -1)
     listed = Targets(["Edema"], Table(empty="absent", findings_column="what"))
     assert listed.read(_fields(what="")) == (0,)
-    assert listed.read(_fields(what=""), {"finding what"}) == (-1,)
+    assert listed.read(_fields(what=UNSAID)) == (-1,)
 
 
 _LIST = Table(

@@ -26,7 +26,7 @@ def findings(job: Job) -> Iterator[Finding]:
         yield sight.refused("config in preprocess.args", error)
         return
     yield sight.there(job, "--images", inputs.images)
-    for path in inputs.label_files:
+    for path in flags.label_files(inputs.labels):
         yield _labels(job, path)
     for name in flags.PATH_FLAGS:
         path = getattr(inputs, name)

@@ -73,7 +73,6 @@ def test_words_on_the_command_line_are_sent_to_the_file(argument: str) -> None:
     ("change", "part"),
     [
         ({"names": {"Fluid": "Effusion|Efusion"}}, "table.names.Fluid is 'Efusion', not one of"),
-        ({"incomplete": ["unchanged"]}, "table.incomplete needs table.names"),
         ({"date_column": "seen"}, "table.date_column needs table.age_column"),
         ({"patient_pattern": "("}, "table.patient_pattern is not a regular expression"),
         ({"split_pattern": "train"}, "table.split_pattern has no group: put the split in par"),

@@ -66,12 +66,12 @@ def test_beam_is_not_needed() -> None:
 )
 def test_labels_may_be_several_files_or_one_with_a_comma(labels: str, files: list[str]) -> None:
     inputs, _, _ = flags.parse(["x", "--images=i", f"--labels={labels}", "--output=o"])
-    assert inputs.label_files == files
+    assert flags.label_files(inputs.labels) == files
 
 
 def test_each_of_several_label_files_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/x")
     inputs, _, _ = flags.parse(["x", "--images=i", "--labels=~/a.csv,~/b.csv", "--output=o"])
-    assert inputs.label_files == ["/home/x/a.csv", "/home/x/b.csv"]
+    assert flags.label_files(inputs.labels) == ["/home/x/a.csv", "/home/x/b.csv"]
     with pytest.raises(UsageError, match="--labels=gs:/b.csv would be a path on this machine"):
         flags.parse(["x", "--images=i", "--labels=a.csv,gs:/b.csv", "--output=o"])
