@@ -18,6 +18,7 @@ from conftest import DataSet, small_config, tiny_model, write_data_set
 
 from trainer.config import Config, RuntimeConfig
 from trainer.data import dataset
+from trainer.data.teacher import Teacher
 from trainer.distribution import runtime
 from trainer.distribution.runtime import Runtime
 from trainer.network import batch_norm
@@ -39,6 +40,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "normalised": {"model__batch_norm": "synchronized"},
     "per_replica": {"model__batch_norm": "per_replica"},
     "half_known": {},
+    "taught": {"loss__name": "asymmetric", "loss__label_smoothing": 0.1},
     "mixed_float16": {"runtime__precision": "mixed_float16"},
     "overflowing": {
         "runtime__precision": "mixed_float16",
@@ -86,7 +88,8 @@ def train(running: Runtime, data: DataSet, kind: str) -> tuple[dict[str, Any], k
         chosen.build(model.network.trainable_variables)
     if average is not None:
         average.set_weights(model.network.get_weights())
-    batches = (half_known if kind == "half_known" else all_batches)(running, data, config)
+    makers = {"half_known": half_known, "taught": taught_batches}
+    batches = makers.get(kind, all_batches)(running, data, config)
     step = Step(running.strategy, model, chosen, config, average=average)
     schedule = optimizer.Schedule(config.optimizer, STEPS)
     steps = make_steps(step, schedule)
@@ -173,7 +176,9 @@ def apart(running: Runtime, variables: list[keras.Variable]) -> float:
     return found
 
 
-def all_batches(running: Runtime, data: DataSet, config: Config) -> Any:
+def all_batches(
+    running: Runtime, data: DataSet, config: Config, teacher: Teacher | None = None
+) -> Any:
     """Returns the stream of training batches."""
     return dataset.train_batches(
         running.strategy,
@@ -183,7 +188,15 @@ def all_batches(running: Runtime, data: DataSet, config: Config) -> Any:
         seed=0,
         start_step=0,
         parts=config.train.accumulation_steps,
+        teacher=teacher,
     )
+
+
+def taught_batches(running: Runtime, data: DataSet, config: Config) -> Any:
+    """Returns batches with a teacher's scores of most images."""
+    ids = dataset.read_truth(data.folder, data.manifest, "train").ids[3:]
+    scores = np.random.default_rng(8).random((len(ids), len(data.manifest.findings)))
+    return all_batches(running, data, config, Teacher(ids, scores))
 
 
 def half_known(running: Runtime, data: DataSet, config: Config) -> Any:

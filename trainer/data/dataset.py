@@ -19,6 +19,7 @@ from trainer import course, limits
 from trainer.config import DataConfig
 from trainer.data.order import READ_BYTES, Order, reading
 
+Lookup = Callable[[tf.Tensor], tf.Tensor]
 Example = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 
 
@@ -46,6 +47,7 @@ def train_batches(
     seed: int,
     start_step: int,
     parts: int = 1,
+    teacher: Lookup | None = None,
 ) -> tf.distribute.DistributedDataset:
     """Makes the endless stream of training batches, from a given step on.
 
@@ -57,10 +59,12 @@ def train_batches(
         seed: of the run.
         start_step: the step whose batch comes first; a replica gets its share in `parts` batches.
         parts: see `start_step`.
+        teacher: makes scores of ids, see `teacher.Teacher`.
 
     Returns:
         Per replica: `pixels` uint8 [b, stored, stored], `targets` int64 [b, findings] and
-        `positions` int64 [b], each example's place in its global batch.
+        `positions` int64 [b], each example's place in its global batch; `teacher` float32
+        [b, findings] where there is one, -1 where it has no score.
 
     Raises:
         ConfigError: the global batch does not divide over the replicas or exceeds the split.
@@ -74,7 +78,7 @@ def train_batches(
         records = order.records(start_step * size, processes=processes, process=process)
         positions = tf.data.Dataset.range(process, size, processes).repeat()
         pairs = tf.data.Dataset.zip(records, positions)
-        example = _example(manifest, "positions", "targets")
+        example = _example(manifest, "positions", "targets", teacher=teacher)
         return _batches(pairs, example, manifest, size=replica, deterministic=config.deterministic)
 
     return strategy.distribute_datasets_from_function(make)
@@ -223,13 +227,17 @@ def sample_batches(
     return pictures.batch(size).prefetch(tf.data.AUTOTUNE)
 
 
-def _example(manifest: Manifest, place: str, *attributes: str) -> Example:
+def _example(
+    manifest: Manifest, place: str, *attributes: str, teacher: Lookup | None = None
+) -> Example:
     """Returns what makes an example of a record and its number, which is kept under `place`."""
 
     def example(record: tf.Tensor, number: tf.Tensor) -> dict[str, tf.Tensor]:
-        wanted = ("image", *attributes)
+        wanted = ("image", *attributes, *(["id"] if teacher else []))
         parsed = schema.parse(record, findings=len(manifest.findings), attributes=wanted)
         pixels = image_graph.stored(parsed.pop("image"), manifest.stored_size, manifest.encoding)
+        if teacher is not None:
+            parsed["teacher"] = teacher(parsed.pop("id"))
         return {"pixels": pixels, **parsed, place: number}
 
     return example

@@ -15,7 +15,7 @@ from trainer import course, limits
 from trainer.checkpoints import bundle, checkpoints
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
-from trainer.data import dataset, local_copy, soundness
+from trainer.data import dataset, local_copy, soundness, teacher
 from trainer.evaluation.auc import aurocs
 from trainer.monitoring import event_log, tuning
 from trainer.monitoring.monitor import Monitor
@@ -36,7 +36,7 @@ from trainer.training import (
     steps,
 )
 from trainer.training.calls import LoopParts, Summary
-from trainer.training.losses import balanced_weights
+from trainer.training.losses import positive_weights
 
 # Pictures that TensorBoard shows with their scores, and as they are augmented.
 _EXAMPLES, _AUGMENTED = 8, 4
@@ -68,7 +68,7 @@ def train(run: Run, should_stop: Callable[[], bool]) -> Summary:
     soundness.check_validation(run.manifest)
     config.check_replicas(run.runtime.replicas)
     progress = Progress(loss_scale=config.optimizer.loss_scale)
-    fresh = continuation.announce(run)
+    taught, fresh = teacher.load(run), continuation.announce(run)
     with starts.noted(), shortage.named(config, run.runtime.replicas, progress):
         parts = _parts(run, pretrained=fresh)
         before = notes.described(run.output)
@@ -87,7 +87,7 @@ def train(run: Run, should_stop: Callable[[], bool]) -> Summary:
         )
         continuation.restore(run, saver)
         continuation.begin(run, progress, before)
-        loop_parts = _assemble(run, parts, progress, saver, should_stop)
+        loop_parts = _assemble(run, parts, progress, saver, should_stop, taught)
         try:
             summary = loop.train(loop_parts)
             # Nobody may look for the best network before the chief has written it.
@@ -121,6 +121,7 @@ def _assemble(
     progress: Progress,
     saver: Checkpoints,
     should_stop: Callable[[], bool],
+    taught: teacher.Teacher | None,
 ) -> LoopParts:
     config, strategy = run.config, run.runtime.strategy
     folder = local_copy.local_copy(run.data, run.manifest, config.data.cache)
@@ -141,6 +142,7 @@ def _assemble(
         seed=config.seed,
         start_step=progress.step,
         parts=config.train.accumulation_steps,
+        teacher=taught,
     )
     return LoopParts(
         config=config,
@@ -177,6 +179,8 @@ def _compiled(
     run: Run, parts: _Parts, schedule: optimizer.Schedule
 ) -> Callable[[bool], steps.Steps]:
     """Returns what takes steps while the backbone is frozen (True), and what does after that."""
+    train = run.manifest.splits["train"]
+    weights = positive_weights(run.config.loss, train, run.manifest.findings)
 
     @functools.cache
     def phase(frozen: bool) -> steps.Steps:
@@ -188,17 +192,11 @@ def _compiled(
             run.config,
             average=parts.average,
             frozen=frozen,
-            positive_weights=_positive_weights(run),
+            positive_weights=weights,
         )
         return steps.make_steps(one, schedule)
 
     return phase
-
-
-def _positive_weights(run: Run) -> list[float]:
-    if run.config.loss.class_weights == "none":
-        return []
-    return balanced_weights(run.manifest.splits["train"], run.manifest.findings)
 
 
 def _validation(

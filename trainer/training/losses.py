@@ -116,11 +116,14 @@ class Loss:
         return tf.where(costs, share**gamma * -tf.math.log(rest), 0.0)
 
 
-def balanced_weights(train: Split, findings: Sequence[str]) -> list[float]:
-    """Returns negatives to positives of each finding among the known labels of the train split.
+def positive_weights(config: LossConfig, train: Split, findings: Sequence[str]) -> list[float]:
+    """Returns what positives of each finding weigh; empty where all weigh one.
 
-    A finding that has only positives or only negatives has nothing to balance: its weight is 1.
+    Balanced, it is negatives to positives among the known labels of the train split. A finding that
+    has only positives or only negatives has nothing to balance: its weight is 1.
     """
+    if config.class_weights == "none":
+        return []
     counts = [(train.positives[name], train.known[name]) for name in findings]
     return [
         (known - positives) / positives if 0 < positives < known else 1.0

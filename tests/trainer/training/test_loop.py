@@ -19,6 +19,7 @@ from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.data import dataset
+from trainer.data.teacher import Teacher
 from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.network.model import Model
@@ -37,6 +38,7 @@ class Harness:
     def __init__(self, data_set: Any, runtime: Any, tiny: Callable[..., Any], config: Config):
         self.data_set, self.runtime, self.tiny, self.config = data_set, runtime, tiny, config
         self.explained: list[tuple[int, float, np.ndarray]] = []
+        self.teacher: Teacher | None = None
 
     def start(self, output: pathlib.Path, **more: Any) -> tuple[LoopParts, Any]:
         """Returns a run that goes on from the newest checkpoint, and its network.
@@ -94,6 +96,7 @@ class Harness:
             seed=self.config.seed,
             start_step=start_step,
             parts=self.config.train.accumulation_steps,
+            teacher=self.teacher,
         )
 
     def explain(self, at: int, loss: float, losses: np.ndarray) -> Exception:
@@ -250,13 +253,19 @@ def test_another_seed_changes_the_losses(harness: Harness, tmp_path: pathlib.Pat
     assert not np.allclose(first, loop.train(harness.start(tmp_path / "b")[0]).losses)
 
 
-@pytest.mark.parametrize("every", [0, 1, 5])
+@pytest.mark.parametrize(("every", "taught"), [(0, False), (1, False), (5, False), (5, True)])
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
-    harness: Harness, tmp_path: pathlib.Path, every: int
+    harness: Harness, tmp_path: pathlib.Path, every: int, taught: bool
 ) -> None:
     """Dies without warning inside the first and the second epoch."""
+    plain = loop.train(harness.start(tmp_path / "plain")[0]).losses if taught else None
+    if taught:
+        harness.config.loss.name, harness.config.train.teacher_share = "focal", 0.7
+        truth = dataset.read_truth(harness.data_set.folder, harness.data_set.manifest, "train")
+        harness.teacher = Teacher(truth.ids[4:], np.random.default_rng(8).random((25, 3)))
     run, network = harness.start(tmp_path / "whole")
     expected = [loop.train(run).losses, *weights(network)]
+    assert plain is None or not np.allclose(plain, expected[0], rtol=0.05)
     harness.config.train.checkpoint_every_steps = every
     harness.config.train.steps_per_call = 2
     losses: dict[int, float] = {}

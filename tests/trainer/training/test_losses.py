@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from preprocessing.contract.manifest import Split
 from trainer.recipe import LossConfig
-from trainer.training.losses import Loss, balanced_weights, cross_entropies
+from trainer.training.losses import Loss, cross_entropies, positive_weights
 
 SHAPE = (5, 3)
 
@@ -252,4 +252,6 @@ def test_balanced_weights_are_negatives_to_positives_among_the_known() -> None:
         prevalence={},
         shards=[],
     )
-    assert balanced_weights(train, ["Hernia", "Edema", "Mass"]) == [1.0, 1.0, 8.0]
+    findings, balanced = ["Hernia", "Edema", "Mass"], LossConfig(class_weights="balanced")
+    assert positive_weights(balanced, train, findings) == [1.0, 1.0, 8.0]
+    assert positive_weights(LossConfig(), train, findings) == []
