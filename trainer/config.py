@@ -124,7 +124,8 @@ class EvaluationConfig:
     views: str = setting("one", FREE, choices=("one", "flip", "ten_crop"))
     """Cut-outs of a picture whose scores are averaged by evaluation and by the SavedModel: the
     centre; the centre and its mirror image; or centre and four corners and their mirror images.
-    While it trains, a run validates on the centre."""
+    Ten take ten times as long, and no more memory. While it trains, a run validates on the centre;
+    heat maps show the centre. Evaluate, report and export with the same value."""
     bootstrap_resamples: int = setting(1000, FREE, ge=1, le=100_000, unit="resamples")
     """Patient-level resamples behind each interval of the report."""
     localisation: bool = setting(False, FREE)

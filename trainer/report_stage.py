@@ -73,12 +73,14 @@ def _report(parsed: ParsedFlags, path: str, *, context: dict[str, Any]) -> repor
 
 
 def _with_settings_of_run(parsed: ParsedFlags) -> ParsedFlags:
-    """Takes the settings that the run was made with: a report on it states those."""
+    """Takes the settings that run and predictions were made with: a report on it states those."""
     path = storage.join(parsed.output, notes.CONFIG)
     if not storage.exists(path):
         return parsed
     config = settings.from_yaml(Config, path)
     config.evaluation.bootstrap_resamples = parsed.config.evaluation.bootstrap_resamples
+    note = notes.read_note(parsed.output, notes.PREDICTIONS_NOTE)
+    config.evaluation.views = notes.views_of(note)
     return dataclasses.replace(parsed, config=config)
 
 

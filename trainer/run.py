@@ -71,8 +71,8 @@ class Run:
             logging.info(earlier.fill(built.network, self.config.model, self.manifest))
         return built
 
-    def scorer(self, network: keras.Model, folder: str = "") -> Scorer:
-        """Returns what scores splits, which lie in the data set or in a copy of it."""
+    def scorer(self, network: keras.Model, folder: str = "", *, views: str = "one") -> Scorer:
+        """Returns what scores splits, which lie in the data set or in a copy of it, by views."""
         return Scorer(
             self.runtime,
             network,
@@ -80,4 +80,5 @@ class Run:
             manifest=self.manifest,
             data=self.config.data,
             global_batch=self.config.evaluation_batch_size,
+            views=views,
         )

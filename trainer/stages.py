@@ -153,7 +153,9 @@ def _scored(run: Run, splits: tuple[str, ...]) -> tuple[int, table.Predictions]:
         network = run.build(pretrained=False)
         step, auc = checkpoints.restore_best(run.output, network.network)
         logging.info(f"best network: step {step}, validation mean AUC {auc:.4f}")
-        scorer = run.scorer(network.network)
+        views = run.config.evaluation.views
+        logging.info(f"scores are the mean over evaluation.views={views}")
+        scorer = run.scorer(network.network, views=views)
         return step, table.concatenated([scorer.predictions(split) for split in splits])
 
 
@@ -187,9 +189,10 @@ def export_best(run: Run, *, onnx: bool = False) -> str:
     network = run.build(pretrained=False, distributed=False)
     step, auc = checkpoints.restore_best(run.output, network.network)
     report = storage.join(run.output, notes.REPORT)
-    about: dict[str, Any] = {"identity": run.identity, "step": step, "auc": auc}
+    views = run.config.evaluation.views
+    about: dict[str, Any] = {"identity": run.identity, "step": step, "auc": auc, "views": views}
     card = functools.partial(model_card.text, run.manifest, **about)
-    chosen = _chosen_on_validation(report, card)
+    chosen = _chosen_on_validation(report, card, views)
     familiarity, about_familiarity = familiarity_fit.fit(run, network)
     served = Serving(
         network,
@@ -200,6 +203,7 @@ def export_best(run: Run, *, onnx: bool = False) -> str:
         thresholds=json.loads(chosen.get(names.THRESHOLDS, "{}")),
         calibration=json.loads(chosen.get(names.CALIBRATION, "{}")),
         familiarity=familiarity,
+        views=views,
     )
     assets = {
         manifests.NAME: manifests.to_json(run.manifest),
@@ -208,28 +212,19 @@ def export_best(run: Run, *, onnx: bool = False) -> str:
     }
     run.guard()
     folder = export.export(run.output, served, manifest=run.manifest, assets=assets, onnx=onnx)
-    notes.write_note(
-        run.output,
-        notes.EXPORT_NOTE,
-        {
-            "form": notes.EXPORT_FORM,
-            "step": step,
-            "validation_mean_auc": auc,
-            "identity": run.identity,
-            "report_sha256": storage.sha256_of(report) if storage.exists(report) else "",
-            "familiarity": run.config.evaluation.familiarity,
-        },
-    )
+    note = notes.export_note(run.config, run.manifest, step, notes.report_sha256(run.output))
+    notes.write_note(run.output, notes.EXPORT_NOTE, note | {"validation_mean_auc": auc})
     return folder
 
 
-def _chosen_on_validation(report: str, card: Callable[..., str]) -> dict[str, str]:
+def _chosen_on_validation(report: str, card: Callable[..., str], views: str) -> dict[str, str]:
     """Returns a report, the files that a SavedModel takes along of it, and the model's card."""
     if not storage.exists(report):
         return {model_card.NAME: card(None)}
     try:
         text = storage.read_text(report)
         content = json.loads(text)
+        serving.check_views(content, views)
         kept = {"report.json": text, **serving.assets(content)}
         return kept | {model_card.NAME: card(content)}
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:

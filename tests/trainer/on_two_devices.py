@@ -213,7 +213,9 @@ def half_known(running: Runtime, data: DataSet, config: Config) -> Any:
     )
 
 
-def score(running: Runtime, network: keras.Model, data: DataSet) -> list[list[float]]:
+def score(
+    running: Runtime, network: keras.Model, data: DataSet, views: str = "one"
+) -> list[list[float]]:
     """Returns the scores of the validation split, whose last batch is not full."""
     scorer = Scorer(
         running,
@@ -222,6 +224,7 @@ def score(running: Runtime, network: keras.Model, data: DataSet) -> list[list[fl
         manifest=data.manifest,
         data=small_config().data,
         global_batch=4,
+        views=views,
     )
     return scorer.score("validation").tolist()
 
@@ -277,6 +280,10 @@ def main() -> None:
             "replicas": two.replicas,
             "trained": trained,
             "scores": {"two": score(two, spread, data), "one": score(one, alone, data)},
+            "ten_crop": {
+                "two": score(two, spread, data, "ten_crop"),
+                "one": score(one, alone, data, "ten_crop"),
+            },
             "normalised_far_from_zero": normalised_far_from_zero(two),
             "indices": {split: indices(two, data, split, 6) for split in data.manifest.splits},
         }

@@ -131,6 +131,7 @@ def _context(facts: Facts, labels: Labels) -> dict[str, Any]:
         "models that were averaged": facts.models,
         _UNLABELLED: ", ".join(name for name in facts.findings if name not in labels.findings),
         _UNUSED: sorted(labels.ignored),
+        "views that were averaged": facts.views,
         **{
             key: {name: value[name] for name in labels.findings if value}
             for key, value in own.items()

@@ -169,7 +169,7 @@ def _note(options: Options, maker: Maker, parts: Parts) -> dict[str, Any]:
     facts = maker.facts
     own = sum(row["patient"] == row["id"] for row in made)
     models = [
-        {"run": one.identity, "step": one.step, "content": one.content}
+        {"run": one.identity, "step": one.step, "content": one.content, "views": one.views}
         for one in map(export_facts.read, options.models)
     ]
     model = models[0] if len(models) == 1 else {"run": facts.identity, "mean_of": models}

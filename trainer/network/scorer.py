@@ -7,16 +7,19 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from preprocessing.contract.manifest import Manifest
-from preprocessing.contract.pictures import image_graph
 from preprocessing.contract.process.progress import Progress
 from trainer.config import DataConfig
 from trainer.data import dataset
 from trainer.distribution.runtime import Runtime
+from trainer.network import views as views_of
 from trainer.predictions.table import Predictions
 
 
 class Scorer:
     """Scores splits with a network, whose weights may change between calls.
+
+    Evaluation scores by the views that `evaluation.views` names; validation while training, which
+    only compares networks, by the centre alone.
 
     Args:
         runtime: where to compute.
@@ -25,6 +28,7 @@ class Scorer:
         manifest: of the data set.
         data: how stored pictures become model inputs.
         global_batch: examples per step over all replicas.
+        views: of each picture, whose scores are averaged: "one", "flip" or "ten_crop".
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class Scorer:
         manifest: Manifest,
         data: DataConfig,
         global_batch: int,
+        views: str = "one",
     ) -> None:
         self._strategy = runtime.strategy
         self._folder, self._manifest, self._global_batch = folder, manifest, global_batch
@@ -43,10 +48,7 @@ class Scorer:
         strategy = runtime.strategy
 
         def replica_step(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-            fitted = image_graph.fit(
-                batch["pixels"], image_size=data.image_size, crop_fraction=data.crop_fraction
-            )
-            scores = tf.sigmoid(network(fitted, training=False))
+            scores, *_ = views_of.score(network, batch["pixels"], data=data, views=views)
             if strategy.num_replicas_in_sync == 1:
                 return batch["index"], scores
             replica = tf.distribute.get_replica_context()

@@ -21,7 +21,13 @@ _USE = (
 
 
 def text(
-    manifest: Manifest, report: Mapping[str, Any] | None, *, identity: str, step: int, auc: float
+    manifest: Manifest,
+    report: Mapping[str, Any] | None,
+    *,
+    identity: str,
+    step: int,
+    auc: float,
+    views: str = "one",
 ) -> str:
     """Returns the card as Markdown.
 
@@ -31,6 +37,7 @@ def text(
         identity: of the run.
         step: of training that the weights are of.
         auc: mean AUC on validation, by which that step was chosen.
+        views: over which the model averages scores, as `evaluation.views`.
     """
     head = [
         _USE,
@@ -39,6 +46,8 @@ def text(
         f"Weights of step {step:,} of the run {identity}, chosen for their mean AUC of {auc:.4f} "
         "on validation, which flatters.",
         *_trained_on(manifest),
+        f"Views of a picture whose scores are averaged: {card_words.VIEWS[views]}. Heat maps, and "
+        "the flag of films unlike those of training, look at the centre alone.",
         *(_measured(report) if report else ["It was exported without a report."]),
     ]
     pages = ["# Model card", parts.markdown("In short", [Notes(head)])]

@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from preprocessing.contract.errors import ConfigError
+
 
 def assets(report: Mapping[str, Any]) -> dict[str, str]:
     """Returns the files that lie beside a SavedModel, by name.
@@ -31,6 +33,26 @@ def assets(report: Mapping[str, Any]) -> dict[str, str]:
     if export := recalibration.get("export"):
         files["calibration.json"] = _text(export)
     return files
+
+
+def check_views(report: Mapping[str, Any], views: str) -> None:
+    """Checks that a report is on the scores that a SavedModel will give.
+
+    Args:
+        report: the content of report.json. One of an earlier version names no views: there was one.
+        views: over which the SavedModel averages, as `evaluation.views`.
+
+    Raises:
+        ConfigError: it is on scores of other views.
+    """
+    settings = report.get("context", {}).get("config")
+    found = settings and settings["evaluation"].get("views", "one")
+    if found not in (None, views):
+        raise ConfigError(
+            f"thresholds and calibration of the report were chosen on scores of evaluation.views="
+            f"{found}, which do not hold for {views}: export with --config.evaluation.views="
+            f"{found}, or have all made again with {views} (--mode=all)"
+        )
 
 
 def _text(value: Any) -> str:

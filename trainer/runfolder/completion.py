@@ -47,6 +47,7 @@ class Completion:
         wanted = notes.predictions_note(self.config, self.manifest, step)
         path = storage.join(self.output, notes.PREDICTIONS)
         scored.pop(notes.SHA256, None)
+        scored[notes.VIEWS] = notes.views_of(scored)
         made = bool(trained) and scored == wanted and storage.exists(path)
         return made and not notes.predictions_changed(self.output)
 
@@ -57,14 +58,10 @@ class Completion:
         """
         trained = self.training()
         note = notes.read_note(self.output, notes.EXPORT_NOTE)
-        whole = bool(trained) and note.get("identity") == trained["identity"]
-        return (
-            whole
-            and note.get("form") == notes.EXPORT_FORM
-            and note.get("step") == trained.get("best_step")
-            and note.get("report_sha256") == self._report_sha256()
-            and note.get("familiarity") == self.config.evaluation.familiarity
-        )
+        note[notes.VIEWS] = notes.views_of(note)
+        step, report = trained.get("best_step"), notes.report_sha256(self.output)
+        wanted = notes.export_note(self.config, self.manifest, step, report)
+        return bool(trained) and note == note | wanted
 
     def of(self, mode: str) -> bool:
         """Tells whether everything is whole that a mode asks for, but a report asked for alone."""
@@ -75,8 +72,4 @@ class Completion:
         if mode == "export":
             return self.export()
         made = self.predictions() and self.export()
-        return self.training_is_over() and bool(self._report_sha256()) and made
-
-    def _report_sha256(self) -> str:
-        path = storage.join(self.output, notes.REPORT)
-        return storage.sha256_of(path) if storage.exists(path) else ""
+        return self.training_is_over() and bool(notes.report_sha256(self.output)) and made

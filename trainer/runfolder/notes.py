@@ -32,6 +32,8 @@ EXPORT_NOTE = "saved_model/assets.extra/export.json"
 EXPORT_FORM = 2
 # Key of the predictions' note: of the file that evaluation wrote. Older notes lack it.
 SHA256 = "sha256"
+# Key of the notes of predictions and export: over which views scores are averaged.
+VIEWS = "views"
 
 _DATA = "manifest.sha256"
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -44,12 +46,38 @@ def predictions_note(config: Config, manifest: Manifest, step: int | None) -> di
         "identity": identity.of(config, manifest),
         "localisation": config.evaluation.localisation,
         "gallery": config.evaluation.gallery,
+        VIEWS: config.evaluation.views,
     }
 
 
 def predictions_of(split: str) -> str:
     """Returns where the scores of one split lie that were asked for alone."""
     return f"predictions/{split}.csv"
+
+
+def export_note(
+    config: Config, manifest: Manifest, step: int | None, report_sha256: str
+) -> dict[str, Any]:
+    """Returns the note of an export of the best network, of a step, beside a report."""
+    return {
+        "form": EXPORT_FORM,
+        "step": step,
+        "identity": identity.of(config, manifest),
+        "report_sha256": report_sha256,
+        "familiarity": config.evaluation.familiarity,
+        VIEWS: config.evaluation.views,
+    }
+
+
+def report_sha256(output: str) -> str:
+    """Returns the SHA-256 of the report that is there now; "" for none."""
+    path = storage.join(output, REPORT)
+    return storage.sha256_of(path) if storage.exists(path) else ""
+
+
+def views_of(note: dict[str, Any]) -> str:
+    """Returns the views that a note names; versions that noted none knew the centre alone."""
+    return str(note.get(VIEWS, "one"))
 
 
 def predictions_changed(output: str) -> bool:

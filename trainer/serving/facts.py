@@ -40,6 +40,8 @@ class Facts:
         content: of weights, thresholds and calibration, hexadecimal. Runs of equal settings share
             an identity, and one that is exported again may have other thresholds.
         models: how many models these facts are of: more than 1 for a mean.
+        views: over which it averages scores, as `evaluation.views`; heat maps and the distance from
+            training look at the centre alone.
     """
 
     folder: str
@@ -56,6 +58,7 @@ class Facts:
     unfamiliar_above: float | None = None
     content: str = ""
     models: int = 1
+    views: str = "one"
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -110,6 +113,7 @@ def _facts(folder: str, manifest: manifests.Manifest, config: Config) -> Facts:
         identity=str(note.get("identity", "")),
         step=int(note.get("step") or 0),
         words=dict(manifest.parameters.get("words") or {}),
+        views=config.evaluation.views,
         content=_content(folder, THRESHOLDS, CALIBRATION, FAMILIARITY, GOLDEN),
     )
 

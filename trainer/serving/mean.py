@@ -53,6 +53,7 @@ def facts_of(models: Sequence[Facts]) -> Facts:
         step=0,
         content="",
         models=len(models),
+        views=", ".join(dict.fromkeys(one.views for one in models)),
     )
 
 

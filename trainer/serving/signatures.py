@@ -2,6 +2,8 @@
 """The graph of the SavedModel: from files, pixels or records to scores, flags and heat maps.
 
 `trainer.serving.names` says what each signature takes and gives. Everything is computed in float32.
+Scores are the mean over the views that evaluation averaged; heat maps, and the flag of what is
+unlike the pictures of training, look at the centre alone.
 """
 
 from collections.abc import Mapping
@@ -13,6 +15,7 @@ from preprocessing.contract import schema
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.pictures import image_graph
 from trainer.config import DataConfig
+from trainer.network import views as views_of
 from trainer.network.model import Model
 from trainer.serving import calibrated, explained, names, pictures
 from trainer.serving.familiarity import Familiarity, with_pooled
@@ -30,6 +33,7 @@ class Serving(tf.Module):
         thresholds: finding -> rule -> threshold on raw scores; empty for no flags.
         calibration: finding -> parameters of `recalibration`; empty for no probabilities.
         familiarity: what flags pictures unlike those of training; None for no such flags.
+        views: whose scores are averaged, as `evaluation.views`.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Serving(tf.Module):
         thresholds: Mapping[str, Mapping[str, float | None]],
         calibration: Mapping[str, Mapping[str, Any]],
         familiarity: Familiarity | None = None,
+        views: str = "one",
     ) -> None:
         super().__init__()
         if clash := sorted({*findings} & {*names.OUTPUTS}):
@@ -54,7 +59,7 @@ class Serving(tf.Module):
         self._network = with_pooled(model)
         self._familiarity = familiarity
         self._findings, self._stored_size, self._data = findings, stored_size, data
-        self._encoding = encoding
+        self._encoding, self._views = encoding, views
         self._answers = calibrated.Answers(findings, thresholds, calibration)
         self._maps = explained.Maps(model, image_size=data.image_size)
 
@@ -108,35 +113,38 @@ class Serving(tf.Module):
 
     def of_squares(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scores canonical pictures, uint8 [n, stored_size, stored_size], by numbers alone."""
-        fitted = image_graph.fit(
-            pixels, image_size=self._data.image_size, crop_fraction=self._data.crop_fraction
-        )
-        logits, _ = self._network(fitted, training=False)
-        return self._answers.numbers(tf.sigmoid(logits))
+        return self._answers.numbers(self._scored(pixels)[0])
 
     def _of_files(self, files: tf.Tensor) -> pictures.Read:
         size = self._stored_size
         return pictures.read_all(files, size, lambda encoded: pictures.read(encoded, size))
 
-    def _fitted(self, squares: tf.Tensor) -> tf.Tensor:
-        # An empty batch gets a picture, as the convolutions of a CPU fail on none.
-        missing = tf.cast(tf.shape(squares)[0] == 0, tf.int32)
-        squares = tf.pad(squares, [[0, missing], [0, 0], [0, 0]])
-        return image_graph.fit(
-            squares, image_size=self._data.image_size, crop_fraction=self._data.crop_fraction
-        )
+    def _scored(self, squares: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Returns scores float32 [n, F] and the centre's pooled features float32 [n, channels]."""
+        return views_of.score(self._network, squares, data=self._data, views=self._views)
 
     def _answer(self, squares: tf.Tensor, reason: tf.Tensor) -> dict[str, tf.Tensor]:
         count = tf.size(reason)
-        logits, pooled = self._network(self._fitted(squares), training=False)
-        answer = self._answers(tf.sigmoid(logits)[:count], reason)
+        scores, pooled = self._scored(_not_empty(squares))
+        answer = self._answers(scores[:count], reason)
         if self._familiarity is not None:
             answer |= self._familiarity(pooled[:count], squares[:count], reason)
         return answer
 
     def _explained(self, squares: tf.Tensor, reason: tf.Tensor) -> dict[str, tf.Tensor]:
         answer = self._answers(tf.zeros([tf.size(reason), len(self._findings)]), reason)
-        maps = self._maps(self._fitted(squares))[: tf.size(reason)]
+        fitted = image_graph.fit(
+            _not_empty(squares),
+            image_size=self._data.image_size,
+            crop_fraction=self._data.crop_fraction,
+        )
+        maps = self._maps(fitted)[: tf.size(reason)]
         usable = answer[names.USABLE][:, tf.newaxis, tf.newaxis, tf.newaxis]
         named = {name: answer[name] for name in (names.FINDINGS, names.USABLE, names.REASON)}
         return {names.HEAT_MAPS: tf.where(usable, maps, 0.0), **named}
+
+
+def _not_empty(squares: tf.Tensor) -> tf.Tensor:
+    """Gives an empty batch a picture, as the convolutions of a CPU fail on none."""
+    missing = tf.cast(tf.shape(squares)[0] == 0, tf.int32)
+    return tf.pad(squares, [[0, missing], [0, 0], [0, 0]])

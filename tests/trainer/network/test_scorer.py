@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ Score = Callable[..., Scorer]
 def scorer(
     data_set: Any, one_device: Any, make_tiny_model: Callable[..., Any], small_settings: Any
 ) -> Score:
-    def make(network: Any = None, batch: int = 4) -> Scorer:
+    def make(network: Any = None, batch: int = 4, views: str = "one") -> Scorer:
         return Scorer(
             one_device,
             network or make_tiny_model().network,
@@ -26,6 +27,7 @@ def scorer(
             manifest=data_set.manifest,
             data=small_settings().data,
             global_batch=batch,
+            views=views,
         )
 
     return make
@@ -99,10 +101,24 @@ def test_an_example_that_is_not_scored_once_is_a_defect_that_stops(
         scorer().score("validation")
 
 
+def test_views_are_averaged_over_a_whole_split(
+    scorer: Score, make_tiny_model: Callable[..., Any], data_set: Any
+) -> None:
+    """Against the mean of two runs over the split, the second one with mirrored pictures."""
+    network = make_tiny_model().network
+    mirrored = keras.Sequential([keras.layers.Lambda(lambda x: x[:, :, ::-1]), network])
+    mirrored.build([None, 32, 32])
+    each = [scorer(one).score("test") for one in (network, mirrored)]
+    found = scorer(network, views="flip").score("test")
+    np.testing.assert_allclose(found, np.mean(each, axis=0), atol=1e-3)
+    assert not np.allclose(found, each[0], atol=1e-2)
+
+
 @pytest.mark.distributed
 @pytest.mark.slow
-def test_two_devices_score_like_one(two_devices: dict[str, Any]) -> None:
-    two, one = two_devices["scores"]["two"], two_devices["scores"]["one"]
+@pytest.mark.parametrize("views", ["scores", "ten_crop"])
+def test_two_devices_score_like_one(two_devices: dict[str, Any], views: str) -> None:
+    two, one = two_devices[views]["two"], two_devices[views]["one"]
     assert len(two) == 11
     np.testing.assert_allclose(two, one, atol=1e-6)
     assert len(np.unique(np.round(one, 6), axis=0)) == 11

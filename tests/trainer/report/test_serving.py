@@ -4,10 +4,12 @@
 import dataclasses
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
+from preprocessing.contract.errors import ConfigError
 from trainer.evaluation import operating_points, recalibration
 from trainer.predictions.table import Predictions
 from trainer.report import serving
@@ -31,6 +33,22 @@ def test_thresholds_are_those_of_validation(make: Make) -> None:
         for rule, threshold in found[name].items():
             chosen = operating_points.choose(rows.labels[:, column], rows.scores[:, column], rule)
             assert threshold == (None if chosen is None else pytest.approx(chosen, rel=1e-9))
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{}, {"config": {"evaluation": {"views": "flip"}}}],
+)
+def test_a_report_of_the_same_views_or_on_a_file_is_taken_along(context: dict[str, Any]) -> None:
+    serving.check_views({"context": context}, "flip")
+
+
+@pytest.mark.parametrize("evaluation", [{}, {"views": "one"}])
+def test_a_report_on_scores_of_other_views_is_refused(evaluation: dict[str, str]) -> None:
+    report = {"context": {"config": {"evaluation": evaluation}}}
+    serving.check_views(report, "one")
+    with pytest.raises(ConfigError, match=r"views=one, which do not hold for flip: export with"):
+        serving.check_views(report, "flip")
 
 
 def test_calibration_can_be_applied_as_it_is_read(make: Make) -> None:

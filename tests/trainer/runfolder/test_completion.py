@@ -88,6 +88,18 @@ def test_another_number_of_pictures_to_learn_from_asks_for_another_export(run: C
     ]
 
 
+def test_other_views_make_predictions_and_export_old_and_nothing_else(run: Completion) -> None:
+    # The export's note above is of an earlier version, which knew one view.
+    note = notes.predictions_note(run.config, run.manifest, 7)
+    assert note.pop("views") == "one"
+    notes.write_note(run.output, notes.PREDICTIONS_NOTE, note)
+    assert run.of("all")
+    run.config.evaluation.views = "flip"
+    assert [mode for mode in ("train", "evaluate", "export", "all") if run.of(mode)] == ["train"]
+    notes.write_note(run.output, notes.PREDICTIONS_NOTE, note | {"views": "flip"})
+    assert run.of("evaluate") and not run.of("export")
+
+
 def test_another_setting_makes_everything_old(run: Completion) -> None:
     run.config.seed += 1
     assert not any(run.of(mode) for mode in ("train", "evaluate", "export", "all"))

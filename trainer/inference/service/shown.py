@@ -31,7 +31,8 @@ def model(facts: Facts) -> dict[str, Any]:
         for name, found in thresholds.items()
     ]
     said = {"findings": findings, "rules": facts.rules, "calibrated": bool(facts.calibration)}
-    return said | {"identity": facts.identity, "step": facts.step, "research_use": RESEARCH}
+    said |= {"identity": facts.identity, "step": facts.step, "views": facts.views}
+    return said | {"research_use": RESEARCH}
 
 
 def _threshold(facts: Facts, name: str, rule: str) -> dict[str, float | None]:

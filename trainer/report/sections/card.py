@@ -135,6 +135,7 @@ def _evaluation(source: Source) -> dict[str, Any]:
     return {
         "figures": "AUC, average precision, sensitivity, specificity and more, each in its section",
         "intervals": f"95%, {source.resamples:,} resamples of patients, seed {source.seed}",
+        "views of a picture whose scores are averaged": card_facts.views(source),
         "thresholds": thresholds,
         "compared with": source.compared_name,
     }

@@ -72,6 +72,13 @@ def model(source: Source, training: Mapping[str, Any]) -> Facts:
     }
 
 
+def views(source: Source) -> Any:
+    """Returns over which views of a picture scores are averaged; None where that is not known."""
+    of_run = mapping(facts_of(source, "config").get("evaluation")).get("views")
+    said = facts_of(source, EXTERNAL).get("views that were averaged", of_run)
+    return words.VIEWS.get(said, said)
+
+
 def _input(data: Mapping[str, Any]) -> str | None:
     size = data.get("image_size")
     return None if size is None else f"frontal radiograph, grey, {size} x {size} pixels"

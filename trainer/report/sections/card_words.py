@@ -21,6 +21,13 @@ OUT_OF_SCOPE = (
     "chest.",
 )
 
+# What `evaluation.views` may be.
+VIEWS = {
+    "one": "the centre alone",
+    "flip": "2: the centre and its mirror image",
+    "ten_crop": "10: the centre and the four corners, each with its mirror image",
+}
+
 CHESTXRAY14 = (
     ("name", "ChestX-ray14: 112,120 frontal radiographs of 30,805 patients, 14 findings"),
     ("origin", "NIH Clinical Center, Bethesda, 1992 to 2015; one centre"),

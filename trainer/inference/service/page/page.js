@@ -218,7 +218,7 @@ async function start() {
   const local = /^(localhost|127\..*|\[::1\])$/.test(location.hostname);
   if (!local) $("privacy").textContent = `Films go to ${location.host} and nowhere else, nothing is stored.`;
   model = await ask("api/model");
-  const { calibrated, rules, identity, step, research_use: use } = model;
+  const { calibrated, rules, identity, step, views, research_use: use } = model;
   const unit = ($("unit").textContent = calibrated ? "Probability" : "Raw score");
   if (calibrated) $("sort").append(new Option("ratio to prevalence", "ratio"));
   $("sort").append(new Option(unit.toLowerCase(), "value"), new Option("name", "name"));
@@ -229,7 +229,8 @@ async function start() {
     $("axis").append(element("span", {}, calibrated ? `${100 * share}${share === 1 ? "%" : ""}` : `${share}`));
     $("axis").lastChild.style.left = along(share);
   }
-  $("model").textContent = `Model ${identity.slice(0, 12)}, step ${step}. ${use}`;
+  const averaged = views === "one" ? "" : `, mean over views (${views})`;
+  $("model").textContent = `Model ${identity.slice(0, 12)}, step ${step}${averaged}. ${use}`;
   $("model").title = identity;
   say("Ready for films.");
   work();
