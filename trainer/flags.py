@@ -13,6 +13,8 @@ from preprocessing.contract.manifest import SPLITS
 from preprocessing.contract.process import log
 from preprocessing.contract.settings import declaration, presets, settings
 from trainer.config import Config
+from trainer.experiments import options
+from trainer.experiments.options import Several
 from trainer.predictions import listed
 
 MODES = ("train", "evaluate", "report", "export", "all", "dry_run", "verify_export", "compare")
@@ -66,7 +68,7 @@ class ParsedFlags:
         onnx: whether the export writes model.onnx too.
         files: of settings, as given to --config.
         split: which alone to score; empty for validation and test.
-        runs: to compare.
+        several: what is asked for beside one run.
     """
 
     mode: str
@@ -82,7 +84,7 @@ class ParsedFlags:
     onnx: bool = False
     files: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     split: str = ""
-    runs: tuple[str, ...] = ()
+    several: Several = Several()
 
 
 def define(environ: Mapping[str, str]) -> flags.FlagValues:
@@ -101,7 +103,7 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
         "copy of its saved_model), compare shows how --runs differ.",
         flag_values=values,
     )
-    _define_several(values)
+    options.define(values)
     flags.DEFINE_float(
         "device_memory_gb",
         None,
@@ -130,17 +132,6 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
     presets.define_flag(values)
     flags.DEFINE_bool("help", False, "Print this text.", short_name="h", flag_values=values)
     return values
-
-
-def _define_several(values: flags.FlagValues) -> None:
-    flags.DEFINE_list(
-        "runs",
-        [],
-        "Runs to compare with the first of them, or predictions files, with commas between them; "
-        "with --mode=compare, which writes comparison.json and comparison.csv into --output, if "
-        "that is given.",
-        flag_values=values,
-    )
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> ParsedFlags:
@@ -172,7 +163,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
         help=text,
         device_memory_gb=values.device_memory_gb,
         onnx=values.onnx,
-        runs=tuple(given_paths.checked("--runs", path) for path in values.runs),
+        several=options.given(values, argv),
         files=tuple(settings.files_apart(argv[1:])[0]),
         split=values.split,
         **paths,
@@ -193,11 +184,7 @@ def _check(parsed: ParsedFlags) -> None:
         raise UsageError(f"--onnx goes with --mode=export, not --mode={parsed.mode}")
     if parsed.split and parsed.mode != "evaluate":
         raise UsageError(f"--split goes with --mode=evaluate, not --mode={parsed.mode}")
-    if (parsed.mode == "compare") != bool(parsed.runs) or len(parsed.runs) == 1:
-        raise UsageError(
-            "--mode=compare and --runs=RUN,RUN go together: name two or more finished runs, the "
-            "one first that the others are compared with"
-        )
+    parsed.several.check(parsed.mode)
     if not parsed.output and parsed.mode not in ("dry_run", "compare"):
         raise UsageError("--output is missing: name the folder of the run, local or gs://")
     if parsed.mode != "report" and given_paths.within(parsed.output, parsed.data):
@@ -232,7 +219,7 @@ def _help(values: flags.FlagValues) -> str:
         for name in (
             "mode",
             *PATH_FLAGS,
-            "runs",
+            *options.NAMES,
             "device_memory_gb",
             "split",
             "onnx",

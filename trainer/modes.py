@@ -21,7 +21,7 @@ from preprocessing.contract.process import log, tensorflow_notes
 from preprocessing.contract.process.stopping import StopRequests
 from trainer import course, report_stage
 from trainer.distribution import cluster
-from trainer.experiments import compare, results
+from trainer.experiments import compare, results, series
 from trainer.flags import ParsedFlags
 from trainer.monitoring import tuning
 from trainer.runfolder import notes
@@ -62,6 +62,10 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
     starts.check_platform(os.environ)
     manifest = manifests.read(parsed.data)
     stages = _Stages(parsed, manifest, stops)
+    if parsed.several.seeds:
+        series.run(parsed, manifest, stops, is_chief=stages.is_chief)
+        finish(0)
+        return
     with stages.lease():
         _run(parsed, manifest, stages)
     stages.end()
@@ -100,7 +104,9 @@ def _verify_export(parsed: ParsedFlags) -> str:
 
 def _compare(parsed: ParsedFlags) -> str:
     resamples = parsed.config.evaluation.bootstrap_resamples
-    return compare.run(parsed.runs, parsed.output, resamples=resamples, seed=parsed.config.seed)
+    return compare.run(
+        parsed.several.runs, parsed.output, resamples=resamples, seed=parsed.config.seed
+    )
 
 
 def _report(parsed: ParsedFlags) -> None:

@@ -2,6 +2,7 @@
 """The stage that makes a report, of a run or of anybody's predictions; imports no TensorFlow."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from preprocessing.contract.errors import DataError
@@ -11,7 +12,7 @@ from preprocessing.contract.process import log
 from preprocessing.contract.settings import settings
 from trainer.config import Config
 from trainer.flags import ParsedFlags
-from trainer.report import report
+from trainer.report import report, series
 from trainer.report.inputs import Inputs
 from trainer.runfolder import notes
 
@@ -57,6 +58,20 @@ def on_run(parsed: ParsedFlags, manifest: Manifest | None) -> report.Report:
             "name the file with --predictions and a new --output"
         )
     return _report(parsed, path, context=_context(parsed, manifest))
+
+
+def on_series(
+    parsed: ParsedFlags, manifest: Manifest | None, facts: Mapping[str, Any]
+) -> report.Report:
+    """Makes the report on the mean of several runs, whose predictions lie in --output.
+
+    Args:
+        parsed: the command line.
+        manifest: of the data set.
+        facts: of the runs alone, as `trainer.report.series` shows them.
+    """
+    context = _context(parsed, manifest) | {series.KEY: dict(facts)}
+    return _report(parsed, storage.join(parsed.output, notes.PREDICTIONS), context=context)
 
 
 def _report(parsed: ParsedFlags, path: str, *, context: dict[str, Any]) -> report.Report:

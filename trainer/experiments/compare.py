@@ -5,6 +5,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
+from preprocessing.contract import cells
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
@@ -39,7 +42,7 @@ def run(paths: Sequence[str], output: str, *, resamples: int, seed: int) -> str:
 
 def write(output: str, found: Mapping[str, Any]) -> None:
     """Writes comparison.json, and comparison.csv with a line for each run and finding."""
-    storage.write_text(storage.join(output, CSV), _lines(found).csv())
+    storage.write_text(storage.join(output, CSV), _lines(found))
     storage.write_text(storage.join(output, JSON), json.dumps(found, indent=2) + "\n")
 
 
@@ -125,25 +128,13 @@ def _largest(entry: Mapping[str, Any], count: int = 2) -> str:
     )
 
 
-def _lines(found: Mapping[str, Any]) -> Table:
-    ends = ("", "_low", "_high")
-    columns = ["kind", "run", "seeds", "finding", *(f"auc{end}" for end in ends)]
-    columns += [*(f"difference{end}" for end in ends), "p", "p_holm", "sd"]
+def _lines(found: Mapping[str, Any]) -> str:
+    """A line for each run or group and finding, or the mean, with names of columns as in JSON."""
     rows = []
-    for kind in ("run", "group"):
-        for entry in found[f"{kind}s"]:
-            seeds = entry.get("seeds", [entry["settings"].get("seed")])
-            over = entry.get("spread", {"mean": {}, "findings": {}})
-            for name, each in {"mean": entry["mean"], **entry["findings"]}.items():
-                of = over["mean"] if name == "mean" else over["findings"].get(name, {})
-                none = dict.fromkeys(("value", "low", "high"))
-                values = [
-                    (area or none)[key]
-                    for area in (each["auc"], each["difference"])
-                    for key in ("value", "low", "high")
-                ]
-                values += [each["p_value"], each["p_holm"], of.get("sd")]
-                head = [kind, entry.get("run") or ", ".join(entry["runs"])]
-                head += [" ".join(str(seed) for seed in seeds if seed is not None), name]
-                rows.append([*head, *(numeric(value, "") for value in values)])
-    return Table("", columns, rows)
+    for entry in [*found["runs"], *found["groups"]]:
+        over = entry.get("spread", {"mean": {}, "findings": {}})
+        for name, each in {"mean": entry["mean"], **entry["findings"]}.items():
+            spread = over["mean"] if name == "mean" else over["findings"].get(name, {})
+            run = entry["run"] if "run" in entry else " ".join(entry["runs"])
+            rows.append({"run": cells.harmless(run), "finding": name, **each, "spread": spread})
+    return pd.json_normalize(rows).to_csv(index=False, lineterminator="\n")

@@ -51,15 +51,20 @@ class Areas:
         own = Summary.of(self.points, self.drawn)
         areas = np.array([first.points, self.points])
         found = comparison.of_areas(areas, self.drawn - first.drawn)
-        pairs = zip((own.mean, *own.findings), (found.mean, *found.findings), strict=True)
         mean, *each = [
-            {
-                "auc": as_json(area),
-                "difference": None if self is first else as_json(gap.difference),
-                "p_value": None if self is first else gap.p_value,
-                "p_holm": None if self is first else gap.p_holm,
-            }
-            for area, gap in pairs
+            {"auc": as_json(area)}
+            | (
+                {"difference": None, "p_value": None, "p_holm": None}
+                if self is first
+                else {
+                    "difference": as_json(gap.difference),
+                    "p_value": gap.p_value,
+                    "p_holm": gap.p_holm,
+                }
+            )
+            for area, gap in zip(
+                (own.mean, *own.findings), (found.mean, *found.findings), strict=True
+            )
         ]
         return {"mean": mean, "findings": dict(zip(findings, each, strict=True))}
 
@@ -102,9 +107,9 @@ def compare(runs: Sequence[Finished], *, resamples: int, seed: int) -> dict[str,
                 "runs": [runs[at].name for at in each],
                 "seeds": [runs[at].settings.get("seed") for at in each],
                 "settings": {k: v for k, v in differ[each[0]].items() if k != "seed"},
+                **mean.entry(means[0], tested.findings),
                 "spread": _spread([areas[at] for at in each], tested.findings),
             }
-            | mean.entry(means[0], tested.findings)
             for each, mean in zip(members, means, strict=True)
         ],
     }

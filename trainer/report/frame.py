@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from preprocessing.contract.tables import Column, Table
 from preprocessing.contract.wording import sentence
-from trainer.report import findings
+from trainer.report import findings, series
 from trainer.report.contents import SECTIONS, missing, present
 from trainer.report.parts import Fold, Notes, Part, Words, facts_table
 from trainer.report.source import EXTERNAL
@@ -38,7 +38,7 @@ def content(report: dict[str, Any]) -> list[Shown]:
     """
     made = [*(_section(name, report) for name in present(report)), *_of_the_frame(report)]
     by_name = {each.name: each for each in made if each.parts}
-    first = ["findings", "certainty", "curves", "discrimination", "validation", "counts"]
+    first = ["findings", "series", "certainty", "curves", "discrimination", "validation", "counts"]
     last = ["absent", "limits", "provenance"]
     rest = [name for name in by_name if name not in (*first, *last)]
     return [by_name[name] for name in (*first, *rest, *last) if name in by_name]
@@ -78,6 +78,7 @@ def _of_the_frame(report: Mapping[str, Any]) -> list[Shown]:
     why = [Table("Sections that are not here", columns, absent, css="absent", hide_caption=True)]
     return [
         Shown("findings", "Findings", "Findings", areas),
+        Shown("series", "Runs alone", "The runs alone", series.parts(report)),
         Shown(
             "certainty", "Certainty", "How certain each AUC is", [findings.certainty(report, notes)]
         ),
@@ -107,7 +108,9 @@ def _provenance(report: Mapping[str, Any]) -> list[Part]:
         "Predictions": report["predictions"],
         "This report": {"schema_version": report["schema_version"], **report["request"]},
     }
-    other = {key: value for key, value in report["context"].items() if key not in titles}
+    other = {
+        key: value for key, value in report["context"].items() if key not in (*titles, series.KEY)
+    }
     for key, title in titles.items():
         given = report["context"].get(key)
         if isinstance(given, Mapping) and given:

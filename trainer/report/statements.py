@@ -23,7 +23,7 @@ def unknown_facts(splits: Mapping[str, Any], context: Mapping[str, Any]) -> list
         unknown.append("validation AUCs: the predictions hold no validation split")
     if not context.get("manifest"):
         unknown.append("where the images come from and which lists made the split")
-    if not context.get("training"):
+    if not (context.get("training") or context.get("series")):
         unknown.append("how the model was trained: configuration, steps, versions, hardware")
     return unknown
 

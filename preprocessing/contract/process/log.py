@@ -198,6 +198,11 @@ def say(program: str, sentence: str, exit_code: int | None = None) -> None:
         _OWN.log(level, f"{program}: {text}", extra=extra, stacklevel=2)
 
 
+def descriptors() -> tuple[int, int]:
+    """Returns where this process's lines go, for one of the same program that is started by it."""
+    return _state.out.fileno() if _state.out else 1, _state.err.fileno() if _state.err else 2
+
+
 def end() -> None:
     """Waits until everything is written, where others than `logging` write to the streams too."""
     for stream in (sys.stdout, sys.stderr):

@@ -35,10 +35,13 @@ def test_runs_are_compared_by_one_command_without_data(
         lines = list(csv.DictReader(file))
     assert len(lines) == (4 + 2) * 4
     line = next(each for each in lines if (each["run"], each["finding"]) == ("focal-1", "mean"))
-    assert float(line["difference"]) == found["runs"][3]["mean"]["difference"]["value"]
-    group = next(each for each in lines if each["kind"] == "group" and each["finding"] == "Mass")
-    assert (group["seeds"], group["difference"]) == ("0 1", "")
-    assert float(group["sd"]) == found["groups"][0]["spread"]["findings"]["Mass"]["sd"]
+    value = found["runs"][3]["mean"]["difference"]["value"]
+    assert float(line["difference.value"]) == value
+    group = next(
+        each for each in lines if (each["run"], each["finding"]) == ("base-0 base-1", "Mass")
+    )
+    assert group["difference.value"] == ""
+    assert float(group["spread.sd"]) == found["groups"][0]["spread"]["findings"]["Mass"]["sd"]
 
 
 @pytest.mark.parametrize(

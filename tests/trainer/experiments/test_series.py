@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""A series trains its runs one after another and reports on all of them together."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer import task
+from trainer.experiments import series
+from trainer.predictions import table
+from trainer.runfolder import notes
+
+ROOT = pathlib.Path(__file__).parents[3]
+# Stands for the trainer: notes its flags, and brings the run that was made for its folder.
+_STAND_IN = """
+import json, os, shutil, sys, time
+flags = dict(one.lstrip("-").partition("=")[::2] for one in sys.argv[1:])
+name = os.path.basename(flags["output"])
+with open(os.path.join(sys.path[0], "calls.jsonl"), "a") as file:
+    file.write(json.dumps(flags | {"model_dir": os.environ.get("AIP_MODEL_DIR")}) + "\\n")
+action = os.environ.get("STAND_IN_" + name.replace("-", "_"), "copy")
+if action == "wait":
+    import signal
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(75))
+    print("waiting", flush=True)
+    time.sleep(60)
+if action.isdigit():
+    sys.exit(int(action))
+shutil.copytree(os.path.join(sys.path[0], name), flags["output"], dirs_exist_ok=True)
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """The file of the calls that the stand-in got."""
+    (tmp_path / "stand_in.py").write_text(_STAND_IN)
+    monkeypatch.setattr(series, "PROGRAM", (sys.executable, str(tmp_path / "stand_in.py")))
+    return tmp_path / "calls.jsonl"
+
+
+def calls(file: pathlib.Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_one_report_covers_all_seeds(
+    run: Callable[..., str],
+    data_set: Any,
+    stand_in: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for seed in (4, 5, 6):
+        run(f"seed-{seed}", seed=seed)
+    monkeypatch.setenv("AIP_MODEL_DIR", f"{tmp_path}/elsewhere/model")
+    given = ["cxr14-train", f"--data={data_set.folder}", "--output", f"{tmp_path}/out", "--seeds=3"]
+    given += ["--config.seed=4", "--config.train.epochs=2"]
+    given += ["--config.evaluation.bootstrap_resamples=20"]
+    assert task.main(given) == 0
+    # 1. Each run got the command with its own seed and folder, and not the platform's folder.
+    assert [(each["output"], each["config.seed"]) for each in calls(stand_in)] == [
+        (f"{tmp_path}/out/seed-{seed}", f"{seed}") for seed in (4, 5, 6)
+    ]
+    assert {each["config.train.epochs"] for each in calls(stand_in)} == {"2"}
+    assert all("seeds" not in each and not each["model_dir"] for each in calls(stand_in))
+    # 2. The predictions are the means.
+    parts = [table.read(f"{tmp_path}/seed-{seed}/{notes.PREDICTIONS}") for seed in (4, 5, 6)]
+    made = table.read(f"{tmp_path}/out/{notes.PREDICTIONS}")
+    wanted = np.mean([part.scores for part in parts], axis=0, dtype=np.float64)
+    np.testing.assert_allclose(made.scores, wanted, rtol=1e-12)
+    assert made.ids.tolist() == parts[0].ids.tolist()
+    # 3. The report is on them and shows the runs alone.
+    report = json.loads((tmp_path / "out/report/report.json").read_text())
+    facts = report["context"]["series"]
+    assert list(facts["runs"]) == ["seed-4", "seed-5", "seed-6"]
+    assert facts["mean"]["mean"] == pytest.approx(np.mean(list(facts["runs"].values())))
+    assert report["splits"]["test"]["mean_auc"]["value"] > facts["mean"]["high"]
+    page = (tmp_path / "out/report/report.md").read_text()
+    assert "the mean of 3 networks, trained alike but for the seed" in page
+    assert (tmp_path / "out/comparison.json").exists()
+    # 4. The same command does it again, and its report is the same.
+    before = (tmp_path / "out/report/report.json").stat().st_mtime_ns
+    assert task.main(given) == 0
+    assert (tmp_path / "out/report/report.json").stat().st_mtime_ns == before
+
+
+def test_a_run_that_fails_ends_the_series_with_its_code(
+    data_set: Any,
+    stand_in: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("STAND_IN_seed_0", "65")
+    given = ["cxr14-train", f"--data={data_set.folder}", f"--output={tmp_path}/out", "--seeds=2"]
+    assert task.main(given) == 65
+    assert "seed-0 ended with exit code 65, for the reason above" in capsys.readouterr().err
+    assert len(calls(stand_in)) == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_reaches_the_run_and_ends_the_series(
+    how: signal.Signals,
+    data_set: Any,
+    stand_in: pathlib.Path,
+    tmp_path: pathlib.Path,
+) -> None:
+    code = (
+        "import sys; from trainer import task; from trainer.experiments import series; "
+        f"series.PROGRAM = (sys.executable, {str(tmp_path / 'stand_in.py')!r}); task.console()"
+    )
+    given = [f"--data={data_set.folder}", f"--output={tmp_path}/out", "--seeds=2"]
+    environ = {**os.environ, "STAND_IN_seed_0": "wait", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *given], env=environ, stdout=subprocess.PIPE, text=True
+    ) as process:
+        guard = threading.Timer(60, process.kill)
+        guard.start()
+        assert process.stdout
+        assert any("waiting" in line for line in process.stdout)
+        asked = time.monotonic()
+        process.send_signal(how)
+        assert process.wait() == 75
+        assert time.monotonic() - asked < 15
+        guard.cancel()
+    assert len(calls(stand_in)) == 1
+
+
+def test_a_run_of_a_series_is_the_run_that_its_own_command_makes(
+    finished_run: Any,
+    data_set: Any,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command_line: Callable[..., list[str]],
+) -> None:
+    program = (sys.executable, str(ROOT / "tests/cluster/small_backbone.py"))
+    monkeypatch.setattr(series, "PROGRAM", program)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    argv = command_line(data_set.folder, f"{tmp_path}/out")
+    assert task.main([*argv, "--seeds=2"]) == 0
+    alone = pathlib.Path(finished_run.output, notes.PREDICTIONS).read_bytes()
+    made = [(tmp_path / f"out/seed-{seed}" / notes.PREDICTIONS).read_bytes() for seed in (0, 1)]
+    assert made[0] == alone and made[1] != alone
+    lines = (tmp_path / "out/results.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["run", "seed-0", "seed-1"]
+    assert (tmp_path / "out/report/report.json").exists()
