@@ -3,6 +3,7 @@
 
 import contextlib
 import dataclasses
+import math
 import os
 import statistics
 import time
@@ -27,7 +28,7 @@ from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.network import model
 from trainer.training import loop, optimizer
-from trainer.training.calls import LoopParts
+from trainer.training.calls import LoopParts, Validation
 from trainer.training.losses import cross_entropies
 from trainer.training.step import Step
 from trainer.training.steps import make_steps
@@ -138,7 +139,7 @@ def _loop(
         checkpoints=saver,
         monitor=Monitor(output),
         profiler=Profiler("", None),
-        evaluate=lambda step: {},
+        evaluate=lambda step: Validation({}, math.nan),
         explain=lambda step, loss, losses: SystemExit(f"the loss of step {step} is {loss}"),
         should_stop=lambda: False,
     )

@@ -4,6 +4,7 @@
 import contextlib
 import functools
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -191,6 +192,7 @@ def export_best(run: Run, *, onnx: bool = False) -> str:
     report = storage.join(run.output, notes.REPORT)
     views = run.config.evaluation.views
     about: dict[str, Any] = {"identity": run.identity, "step": step, "auc": auc, "views": views}
+    about["monitor"] = run.config.train.monitor
     card = functools.partial(model_card.text, run.manifest, **about)
     chosen = _chosen_on_validation(report, card, views)
     familiarity, about_familiarity = familiarity_fit.fit(run, network)
@@ -238,6 +240,8 @@ def _training_note(run: Run, summary: Summary, started: float) -> dict[str, Any]
         "epochs": summary.epochs,
         "best_step": summary.best_step,
         "best_validation_mean_auc": summary.best_auc,
+        "best_validation_loss": summary.best_loss if math.isfinite(summary.best_loss) else None,
+        "monitor": run.config.train.monitor,
         "stale_epochs": summary.stale_epochs,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seconds_since_last_start": round(time.time() - started, 1),

@@ -154,6 +154,12 @@ def test_the_end_says_what_ended_it() -> None:
     assert "14 steps (train.patience_epochs=1 ended it)" in told
 
 
+def test_the_end_of_a_run_that_watched_the_loss_says_so() -> None:
+    assert course.describe_end(NOTE, config(monitor="loss")) == (
+        "training is complete: 14 steps, best validation loss with a mean AUC of 0.7000 at step 7"
+    )
+
+
 def test_a_batch_larger_than_the_split_is_refused(data_set: Any) -> None:
     assert course.steps_per_epoch(data_set.manifest, 29) == 1
     with pytest.raises(ConfigError, match="30 is larger .* 29 examples: use 29 or less"):

@@ -74,6 +74,10 @@ def test_predictions_hold_both_splits_and_give_the_auc_that_chose_the_network(
     mean = np.nanmean(aurocs(chosen.labels, chosen.scores))
     note = note_of(finished_run, "training.json")
     assert mean == pytest.approx(note["best_validation_mean_auc"], abs=1e-6)
+    # And the mean cross-entropy over what is known, whatever was minimised.
+    right = np.where(chosen.labels == 1, chosen.scores, 1 - chosen.scores)[~np.isnan(chosen.labels)]
+    assert note["best_validation_loss"] == pytest.approx(-np.log(right).mean(), rel=1e-5)
+    assert note["monitor"] == "auc"
 
 
 def test_one_split_is_scored_alone_each_example_once_and_nothing_else_is_written(

@@ -2,6 +2,7 @@
 """How far a run is, beside its weights."""
 
 import dataclasses
+import math
 
 
 @dataclasses.dataclass
@@ -10,10 +11,12 @@ class Progress:
 
     Attributes:
         step: optimiser steps done; epoch and position in the data follow from it.
-        best_auc: best validation mean AUC so far; -1 before the first evaluation.
+        best_auc: validation mean AUC of the best network so far (`train.monitor`); -1 before the
+            first evaluation.
+        best_loss: its validation loss; infinite before that, and where older versions chose it.
         best_step: the step that reached it.
-        stale_epochs: epochs since then.
-        plateau_epochs: epochs without a better AUC since the rate was last lowered.
+        stale_epochs: epochs since then, without those of a frozen phase at its own rate.
+        plateau_epochs: epochs without a better network since the rate was last lowered; likewise.
         rate_factor: what the schedule's rate is multiplied by.
         loss_scale: see `optimizer.LossScale`.
         good_steps: likewise.
@@ -25,6 +28,7 @@ class Progress:
 
     step: int = 0
     best_auc: float = -1.0
+    best_loss: float = math.inf
     best_step: int = 0
     stale_epochs: int = 0
     plateau_epochs: int = 0

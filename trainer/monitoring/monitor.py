@@ -108,6 +108,7 @@ class Monitor:
         aucs: Mapping[str, float],
         labels: Floats,
         scores: npt.NDArray[np.float32],
+        loss: float = math.nan,
         ids: Sequence[str] = (),
         pixels: Sequence[npt.NDArray[np.uint8]] | npt.NDArray[np.uint8] = (),
     ) -> None:
@@ -121,6 +122,7 @@ class Monitor:
             aucs: finding -> AUC, in the order of the columns; undefined ones are left out.
             labels: [n, findings]; 1 present, 0 absent, NaN unknown.
             scores: float32 [n, findings], 0 to 1.
+            loss: mean binary cross-entropy over the known labels, in nats; NaN leaves it out.
             ids: of the first of the n pictures.
             pixels: those pictures, uint8 [size, size] each.
         """
@@ -136,7 +138,7 @@ class Monitor:
             if curve is not None:
                 self._log.add(step, Summary.FromString(curve).value)
         # Last: where it is, the rest is.
-        self._log.add(step, _scalars({"validation/mean_auc": mean_auc}))
+        self._log.add(step, _scalars({"validation/loss": loss, "validation/mean_auc": mean_auc}))
         self.flush()
 
     def end(self, step: int, metrics: Mapping[str, float]) -> None:

@@ -16,7 +16,8 @@ from absl import logging
 
 from preprocessing.contract.files import faults
 
-# What a study maximises, as its metricId: by this number the best network is chosen.
+# What a study maximises, as its metricId: by this number the best network is chosen, unless
+# train.monitor says by the loss; the number is then that of the network at hand all the same.
 METRIC = "validation_mean_auc"
 TRIAL, FILE = "CLOUD_ML_TRIAL_ID", "CLOUD_ML_HP_METRIC_FILE"
 _DEFAULT = "/tmp/hypertune/output.metrics"

@@ -28,6 +28,7 @@ def text(
     step: int,
     auc: float,
     views: str = "one",
+    monitor: str = "auc",
 ) -> str:
     """Returns the card as Markdown.
 
@@ -36,14 +37,16 @@ def text(
         report: content of report.json of the same run, or None.
         identity: of the run.
         step: of training that the weights are of.
-        auc: mean AUC on validation, by which that step was chosen.
+        auc: mean AUC on validation.
+        monitor: by what of the validation that step was chosen, auc or loss.
         views: over which the model averages scores, as `evaluation.views`.
     """
+    chosen = "for their mean AUC" if monitor == "auc" else "for their loss, with a mean AUC"
     head = [
         _USE,
         f"A network that gives a frontal chest radiograph a score for each of "
         f"{len(manifest.findings)} findings: {', '.join(map(words, manifest.findings))}.",
-        f"Weights of step {step:,} of the run {identity}, chosen for their mean AUC of {auc:.4f} "
+        f"Weights of step {step:,} of the run {identity}, chosen {chosen} of {auc:.4f} "
         "on validation, which flatters.",
         *_trained_on(manifest),
         f"Views of a picture whose scores are averaged: {card_words.VIEWS[views]}. Heat maps, and "

@@ -4,7 +4,7 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.data import dataset, local_copy, soundness, teacher
 from trainer.evaluation.auc import aurocs
+from trainer.evaluation.calibration import known, log_losses
 from trainer.monitoring import event_log, tuning
 from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
@@ -35,7 +36,7 @@ from trainer.training import (
     step,
     steps,
 )
-from trainer.training.calls import LoopParts, Summary
+from trainer.training.calls import LoopParts, Summary, Validation
 from trainer.training.losses import positive_weights
 
 # Pictures that TensorBoard shows with their scores, and as they are augmented.
@@ -92,8 +93,7 @@ def train(run: Run, should_stop: Callable[[], bool]) -> Summary:
             summary = loop.train(loop_parts)
             # Nobody may look for the best network before the chief has written it.
             run.runtime.agreement.barrier()
-            best = {"best/mean_auc": summary.best_auc, "best/step": float(summary.best_step)}
-            loop_parts.monitor.end(summary.step, best)
+            loop_parts.monitor.end(summary.step, summary.best)
             if run.runtime.is_chief:
                 notes.declare(run.output, config, run.manifest)
             return summary
@@ -201,32 +201,34 @@ def _compiled(
 
 def _validation(
     run: Run, scored: Scorer, monitor: Monitor, folder: str
-) -> Callable[[int], Mapping[str, float]]:
-    """Returns what scores the validation split, logs it, and gives each finding's AUC."""
+) -> Callable[[int], Validation]:
+    """Returns what scores the validation split, and logs it."""
     findings = run.manifest.findings
 
     @functools.cache
     def pictures() -> npt.NDArray[np.uint8]:
         return dataset.read_pictures(folder, run.manifest, "validation", _EXAMPLES)
 
-    def evaluate(at: int) -> Mapping[str, float]:
+    def evaluate(at: int) -> Validation:
         truth = scored.truth("validation")
         labels = np.where(truth.targets >= 0, truth.targets, np.nan)
         scores = scored.score("validation")
         aucs = dict(zip(findings, aurocs(labels, scores), strict=True))
+        loss = float(log_losses(*known(labels, scores)).mean())
         if run.runtime.is_chief:
             mean = float(np.nanmean(list(aucs.values())))
             tuning.report(at, mean, os.environ)
             monitor.validation(
                 at,
                 mean_auc=mean,
+                loss=loss,
                 aucs=aucs,
                 labels=labels,
                 scores=scores,
                 ids=truth.ids.tolist(),
                 pixels=pictures(),
             )
-        return aucs
+        return Validation(aucs, loss)
 
     return evaluate
 

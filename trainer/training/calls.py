@@ -5,7 +5,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,19 @@ from trainer.training.optimizer import LossScale, Schedule
 from trainer.training.steps import Measured, Steps
 
 
+class Validation(NamedTuple):
+    """How good a network is on the validation split.
+
+    Attributes:
+        aucs: finding -> AUC, NaN where it is undefined.
+        loss: mean binary cross-entropy over all known targets, whatever training minimises, in
+            nats.
+    """
+
+    aucs: Mapping[str, float]
+    loss: float
+
+
 @dataclasses.dataclass(frozen=True)
 class Summary:
     """What a call of `train` measured.
@@ -31,7 +44,8 @@ class Summary:
     Attributes:
         step: optimiser steps of the run when the call ended.
         epochs: passes over the train split, full ones.
-        best_auc: best validation mean AUC of the run.
+        best_auc: validation mean AUC of the run's best network.
+        best_loss: its validation loss.
         best_step: the step that reached it.
         stale_epochs: epochs since then.
         losses: loss of each step of this call, float32 [steps of this call], in nats.
@@ -42,11 +56,18 @@ class Summary:
     step: int
     epochs: int
     best_auc: float
+    best_loss: float
     best_step: int
     stale_epochs: int
     losses: np.ndarray
     seconds: float
     images_per_second: float
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The best network's step and figures, by their tags in TensorBoard."""
+        found = {"mean_auc": self.best_auc, "loss": self.best_loss, "step": float(self.best_step)}
+        return {f"best/{name}": value for name, value in found.items()}
 
 
 @dataclasses.dataclass
@@ -63,7 +84,7 @@ class LoopParts:
         checkpoints: saves it.
         monitor: logs it.
         profiler: traces the steps that were asked for.
-        evaluate: scores the validation split and logs it: finding -> AUC.
+        evaluate: scores the validation split and logs it.
         explain: returns the error for a step whose loss is too large or not a number, from its
             number, its loss and the loss of each example.
         should_stop: tells whether somebody wants the process to end.
@@ -79,7 +100,7 @@ class LoopParts:
     checkpoints: Checkpoints
     monitor: Monitor
     profiler: Profiler
-    evaluate: Callable[[int], Mapping[str, float]]
+    evaluate: Callable[[int], Validation]
     explain: Callable[[int, float, npt.NDArray[np.float32]], Exception]
     should_stop: Callable[[], bool]
     alone: bool = True
@@ -193,6 +214,7 @@ class Calls:
             step=progress.step,
             epochs=progress.step // self._parts.per_epoch,
             best_auc=progress.best_auc,
+            best_loss=progress.best_loss,
             best_step=progress.best_step,
             stale_epochs=progress.stale_epochs,
             losses=np.concatenate(self._losses) if self._losses else np.zeros([0], np.float32),

@@ -77,10 +77,12 @@ def _end_epoch(parts: LoopParts) -> None:
     """
     progress, settings = parts.progress, parts.config.optimizer
     step, epoch = progress.step, progress.step // parts.per_epoch
-    mean = mean_auc(parts.evaluate(step))
-    logging.info(f"epoch {epoch}, step {step}: validation mean AUC {mean:.4f}")
-    if mean > progress.best_auc:
-        progress.best_auc, progress.best_step = mean, step
+    aucs, loss = parts.evaluate(step)
+    mean = mean_auc(aucs)
+    logging.info(f"epoch {epoch}, step {step}: validation mean AUC {mean:.4f}, loss {loss:.4f}")
+    by_loss = parts.config.train.monitor == "loss"
+    if loss < progress.best_loss if by_loss else mean > progress.best_auc:
+        progress.best_auc, progress.best_loss, progress.best_step = mean, loss, step
         progress.stale_epochs = progress.plateau_epochs = 0
         parts.checkpoints.save_best()
         return

@@ -52,6 +52,7 @@ def validate(monitor: Monitor, step: int) -> None:
         aucs=AUCS,
         labels=LABELS,
         scores=SCORES,
+        loss=0.5,
         ids=["a.png", "b.png"],
         pixels=pixels,
     )
@@ -67,6 +68,7 @@ def test_points_stand_at_their_steps_and_undefined_ones_are_left_out(
     assert scalars(str(tmp_path)) == {
         "train/loss": [(10, 0.5), (20, 0.25)],
         "validation/mean_auc": [(20, 0.625)],
+        "validation/loss": [(20, 0.5)],
         "validation_auc/Mass": [(20, 0.75)],
         "validation_auc/Nodule": [(20, 0.5)],
     }

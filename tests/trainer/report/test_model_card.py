@@ -55,6 +55,13 @@ def test_the_card_states_what_the_report_found(
         assert words.replace("_", "\\_") in text, words
 
 
+def test_a_network_that_was_chosen_for_its_loss_is_not_said_to_have_the_best_auc(
+    facts: dict[str, Any],
+) -> None:
+    text = model_card.text(manifest(), None, **facts, monitor="loss")
+    assert "chosen for their loss, with a mean AUC of 0.8123 on validation" in text
+
+
 def test_without_test_or_report_it_claims_no_figure(
     make: Callable[..., Predictions], facts: dict[str, Any]
 ) -> None:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Tests of the training loop with a tiny network: exact, whatever the calls and the stops."""
 
+import contextlib
 import functools
 import math
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -24,7 +25,7 @@ from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.network.model import Model
 from trainer.training import loop, optimizer
-from trainer.training.calls import LoopParts
+from trainer.training.calls import LoopParts, Validation
 from trainer.training.optimizer import LossScale
 from trainer.training.step import Step
 from trainer.training.steps import Measured, Steps, make_steps
@@ -81,7 +82,7 @@ class Harness:
             "checkpoints": saver,
             "monitor": Monitor(""),
             "profiler": Profiler("", None),
-            "evaluate": lambda at: {"Mass": 0.5},
+            "evaluate": lambda at: validated(0.5),
             "explain": self.explain,
             "should_stop": lambda: False,
         }
@@ -130,6 +131,10 @@ def observe(run: LoopParts, look: Callable[..., None]) -> None:
         return call
 
     run.steps = steps
+
+
+def validated(auc: float, loss: float = 0.5) -> Validation:
+    return Validation({"Mass": auc}, loss)
 
 
 def weights(network: Any) -> list[np.ndarray]:
@@ -302,7 +307,7 @@ def test_a_process_that_dies_while_it_scores_repeats_the_scoring_and_no_step(
     loop.train(run)
     expected = weights(network)
 
-    def dies(at: int) -> Mapping[str, float]:
+    def dies(at: int) -> Validation:
         raise KeyboardInterrupt
 
     run, _ = harness.start(tmp_path / "cut", evaluate=dies)
@@ -311,9 +316,9 @@ def test_a_process_that_dies_while_it_scores_repeats_the_scoring_and_no_step(
     run.checkpoints.wait()
     scored: list[int] = []
 
-    def evaluate(at: int) -> Mapping[str, float]:
+    def evaluate(at: int) -> Validation:
         scored.append(at)
-        return {"Mass": 0.5 + at / 100}
+        return validated(0.5 + at / 100)
 
     run, network = harness.start(tmp_path / "cut", evaluate=evaluate)
     assert run.progress.step == 7
@@ -349,9 +354,9 @@ def test_the_best_checkpoint_has_the_highest_mean_validation_auc(
     )
     kept: dict[int, list[np.ndarray]] = {}
 
-    def evaluate(at: int) -> Mapping[str, float]:
+    def evaluate(at: int) -> Validation:
         kept[at] = weights(network)
-        return next(scripted)
+        return Validation(next(scripted), math.nan)
 
     run, network = harness.start(tmp_path, evaluate=evaluate)
     summary = loop.train(run)
@@ -369,8 +374,8 @@ def test_patience_ends_a_run_that_no_longer_improves(
     harness.config.train.patience_epochs = 2
     scripted = {7: 0.5, 14: 0.6, 21: 0.6, 28: 0.55, 35: 0.9}
 
-    def evaluate(at: int) -> Mapping[str, float]:
-        return {"Mass": scripted[at]}
+    def evaluate(at: int) -> Validation:
+        return validated(scripted[at])
 
     summary = loop.train(harness.start(tmp_path, evaluate=evaluate)[0])
     assert (summary.epochs, summary.best_step) == (4, 14)
@@ -390,26 +395,87 @@ def test_a_plateau_lowers_the_rate_and_a_restart_does_not_lower_it_twice(
         for step in range(int(arguments[1]), int(arguments[1]) + int(arguments[2])):
             factors[step] = float(arguments[3])
 
-    def start(evaluate: Callable[[int], Mapping[str, float]]) -> LoopParts:
+    def start(evaluate: Callable[[int], Validation]) -> LoopParts:
         run, _ = harness.start(tmp_path, evaluate=evaluate)
         observe(run, look)
         return run
 
-    def dies(at: int) -> Mapping[str, float]:
+    def dies(at: int) -> Validation:
         if at == 28:
             raise KeyboardInterrupt
-        return {"Mass": scripted[at]}
+        return validated(scripted[at])
 
     run = start(dies)
     with pytest.raises(KeyboardInterrupt):
         loop.train(run)
     run.checkpoints.wait()
-    run = start(lambda at: {"Mass": scripted[at]})
+    run = start(lambda at: validated(scripted[at]))
     assert (run.progress.step, run.progress.rate_factor) == (28, 0.5)
     loop.train(run)
     assert [factors[step] for step in range(42)] == [1.0] * 21 + [0.5] * 21
     assert run.progress.rate_factor == 0.25
     assert "learning rate lowered to 0.5 of the schedule's" in capsys.readouterr().out
+
+
+# Where AUC and loss disagree: what each of them keeps, how often it lowers the rate, and where it
+# ends.
+SCRIPT = {
+    7: validated(0.6, 0.5),
+    14: validated(0.7, 0.6),
+    21: validated(0.5, 0.4),
+    28: validated(math.nan, 0.4),
+    35: validated(0.65, 0.45),
+    42: validated(0.6, 0.41),
+    49: validated(0.9, 0.1),
+}
+
+
+@pytest.mark.parametrize(
+    ("monitor", "best", "ends", "factor"),
+    [("auc", (14, 0.7, 0.6), 35, 0.5), ("loss", (21, 0.5, 0.4), 42, 0.5)],
+)
+def test_what_is_monitored_chooses_the_network_lowers_the_rate_and_ends_the_run_wherever_it_dies(
+    harness: Harness,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    monitor: str,
+    best: tuple[int, float, float],
+    ends: int,
+    factor: float,
+) -> None:
+    train, settings = harness.config.train, harness.config.optimizer
+    train.monitor, train.epochs, train.patience_epochs = monitor, 8, 3
+    train.checkpoint_every_steps, train.keep_checkpoints = 3, 100
+    settings.schedule, settings.plateau_factor, settings.plateau_epochs = "plateau", 0.5, 2
+    run, network = harness.start(tmp_path / "whole", evaluate=SCRIPT.__getitem__)
+    summary = loop.train(run)
+    assert (summary.best_step, summary.best_auc, summary.best_loss) == best
+    assert (summary.step, run.progress.rate_factor) == (ends, factor)
+    said = capsys.readouterr().out
+    assert "step 14: validation mean AUC 0.7000, loss 0.6000" in said
+    # The file of the best network says the AUC of that network.
+    restored = harness.tiny(seed=5).network
+    assert checkpoints.restore_best(f"{tmp_path}/whole", restored) == best[:2]
+    # Killed in a step, or, where the number is below zero, while it scores.
+    for dies in (4, -7, 10, -14, 20, -21, -28, 30, -35, 10**6):
+        run_again, again = harness.start(tmp_path / "cut")
+
+        def evaluate(at: int, dies: int = dies) -> Validation:
+            if at == -dies:
+                raise KeyboardInterrupt
+            return SCRIPT[at]
+
+        def stop_dead(run: LoopParts = run_again, dies: int = dies) -> bool:
+            if run.progress.step >= dies > 0:
+                raise KeyboardInterrupt
+            return False
+
+        run_again.evaluate, run_again.should_stop = evaluate, stop_dead
+        with contextlib.suppress(KeyboardInterrupt):
+            loop.train(run_again)
+        run_again.checkpoints.wait()
+    assert run_again.progress == run.progress
+    assert_equal(weights(network), weights(again))
 
 
 def test_a_lowered_rate_moves_the_weights_less(harness: Harness, tmp_path: pathlib.Path) -> None:
@@ -423,7 +489,7 @@ def test_a_lowered_rate_moves_the_weights_less(harness: Harness, tmp_path: pathl
         before = weights(network)
         observe(run, lambda frozen, arguments, measured: None)
         run.per_epoch = 1
-        run.evaluate = lambda at: {"Mass": 0.5}
+        run.evaluate = lambda at: validated(0.5)
         loop.train(run)
         ways.append(weights(network)[0] - before[0])
     np.testing.assert_allclose(ways[0], 2 * ways[1], rtol=1e-3, atol=1e-7)
@@ -436,9 +502,9 @@ def test_the_backbone_stays_as_it_was_in_frozen_epochs(
     harness.config.train.frozen_epochs = 1
     at_end: dict[int, list[np.ndarray]] = {}
 
-    def evaluate(at: int) -> Mapping[str, float]:
+    def evaluate(at: int) -> Validation:
         at_end[at] = weights(network)
-        return {"Mass": 0.5}
+        return validated(0.5)
 
     run, network = harness.start(tmp_path / "whole", evaluate=evaluate)
     at_end[0] = weights(network)
@@ -474,7 +540,7 @@ def test_a_frozen_phase_at_its_own_rate_is_exact_and_neither_plateau_nor_patienc
     scripted = {7: 0.6, 14: 0.5, 21: 0.5, 28: 0.5, 35: 0.55, 42: 0.4}
 
     def start(folder: str) -> tuple[LoopParts, Any]:
-        return harness.start(tmp_path / folder, evaluate=lambda at: {"Mass": scripted[at]})
+        return harness.start(tmp_path / folder, evaluate=lambda at: validated(scripted[at]))
 
     run, network = start("whole")
     summary = loop.train(run)
@@ -623,9 +689,9 @@ def test_a_stop_request_at_the_end_of_an_epoch_leaves_the_scoring_to_the_next_st
     """Scoring a large split takes longer than the grace."""
     scored: list[int] = []
 
-    def evaluate(at: int) -> Mapping[str, float]:
+    def evaluate(at: int) -> Validation:
         scored.append(at)
-        return {"Mass": 0.5}
+        return validated(0.5)
 
     run, _ = harness.start(tmp_path, evaluate=evaluate)
     run.should_stop = lambda: run.progress.step >= 14
@@ -642,10 +708,10 @@ def test_a_stop_request_while_the_last_epoch_is_scored_lets_the_run_end(
 ) -> None:
     asked: list[int] = []
 
-    def evaluate(at: int) -> Mapping[str, float]:
+    def evaluate(at: int) -> Validation:
         if at == 14:
             asked.append(at)
-        return {"Mass": 0.5}
+        return validated(0.5)
 
     run, _ = harness.start(tmp_path, evaluate=evaluate, should_stop=lambda: bool(asked))
     assert loop.train(run).step == 14

@@ -88,7 +88,8 @@ def _checkpoint(training: Mapping[str, Any]) -> str | None:
     step, auc = training.get("best_step"), training.get("best_validation_mean_auc")
     if step is None:
         return None
-    chosen = "" if auc is None else f", chosen for its validation mean AUC of {auc:.4f}"
+    by = "loss, with a " if training.get("monitor") == "loss" else ""
+    chosen = "" if auc is None else f", chosen for its validation {by}mean AUC of {auc:.4f}"
     return f"step {step:,}{chosen}"
 
 

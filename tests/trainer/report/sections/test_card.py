@@ -48,6 +48,13 @@ def groups(section: dict[str, Any]) -> dict[str, Any]:
     return {group["title"]: group for group in section["groups"]}
 
 
+def test_a_checkpoint_that_was_chosen_for_its_loss_says_so(make: Make) -> None:
+    watched = {**CONTEXT, "training": {**CONTEXT["training"], "monitor": "loss"}}
+    assert groups(built(make(), watched))["Model"]["facts"]["checkpoint"] == (
+        "step 9,000, chosen for its validation loss, with a mean AUC of 0.8412"
+    )
+
+
 def shown(section: dict[str, Any]) -> tuple[str, str]:
     found = card.parts(section, {})
     return parts.markdown("Model card", found), parts.html("card", "Model card", found)
