@@ -7,7 +7,7 @@ trained on the metadata of the train split. Pictures are passed over, never deco
 
 import concurrent.futures
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -83,17 +83,23 @@ def of_data_set(data: str, manifest: Manifest) -> Metadata:
     return _metadata(records, splits, manifest.findings)
 
 
-def _records(path: str) -> list[Record]:
-    """The records of a shard without their pictures, which would fill the memory."""
+def records(path: str) -> Iterator[Record]:
+    """Yields the records of a shard.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
     try:
-        return [
-            dataclasses.replace(schema.decode(serialized), image=b"")
-            for serialized in tfrecord.read(storage.read_bytes(path))
-        ]
+        yield from map(schema.decode, tfrecord.read(storage.read_bytes(path)))
     except FileNotFoundError as error:
         raise DataError(f"shard {path} is missing: copy the data set again, whole") from error
     except DataError as error:
         raise DataError(f"shard {path}: {error}; copy it again or preprocess again") from error
+
+
+def _records(path: str) -> list[Record]:
+    """The records of a shard without their pictures, which would fill the memory."""
+    return [dataclasses.replace(record, image=b"") for record in records(path)]
 
 
 def _metadata(records: Sequence[Record], splits: Sequence[str], findings: list[str]) -> Metadata:

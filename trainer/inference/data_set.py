@@ -5,10 +5,9 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
 from preprocessing.contract import manifest as manifests
-from preprocessing.contract import schema
 from preprocessing.contract.archives.archives import Member
 from preprocessing.contract.errors import DataError
-from preprocessing.contract.files import storage, tfrecord
+from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.pictures import image
 from trainer.data import metadata_of_shards
@@ -37,7 +36,7 @@ def places(folder: str, splits: Sequence[str]) -> Iterator[Place]:
     for split in splits:
         for shard in manifest.splits[split].shards:
             path = storage.join(folder, shard.name)
-            for record in _records(path):
+            for record in metadata_of_shards.records(path):
                 yield Place(path, record.id, record.id, shard.sha256, record.id)
 
 
@@ -48,7 +47,7 @@ def members(path: str, wanted: Callable[[str], bool]) -> Iterator[Member]:
         DataError: the shard is missing or damaged.
     """
     manifest = manifests.read(path.rpartition("/")[0])
-    for record in _records(path):
+    for record in metadata_of_shards.records(path):
         data = record.image
         if wanted(record.id) and manifest.encoding != "png":
             pixels = image.decode_stored(data, manifest.stored_size, manifest.encoding)
@@ -72,12 +71,3 @@ def metadata(folder: str, splits: Sequence[str]) -> tuple[Manifest, Metadata]:
     tested = found.splits.copy()
     tested[:] = "test"
     return whole, dataclasses.replace(found, splits=tested)
-
-
-def _records(path: str) -> Iterator[schema.Record]:
-    try:
-        yield from map(schema.decode, tfrecord.read(storage.read_bytes(path)))
-    except FileNotFoundError as error:
-        raise DataError(f"shard {path} is missing: copy the data set again, whole") from error
-    except DataError as error:
-        raise DataError(f"shard {path}: {error}; copy it again or preprocess again") from error
