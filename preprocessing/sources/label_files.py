@@ -98,7 +98,8 @@ class _Other:
             if key in self.lines:
                 raise DataError(
                     f"{path}, line {number}: a line before it has the same {', '.join(keys)} "
-                    f"({', '.join(key)}): keep one, or name more columns in table.keys"
+                    f"({', '.join(key)}): keep one, name more columns in table.keys, or give first "
+                    "the file that has a line for each image"
                 )
             self.lines[key] = [sys.intern(fields[at]) for at in rest]
 

@@ -137,17 +137,16 @@ def _places(files: LabelFiles, targets: Targets, table: Table) -> dict[str, int]
         "follow_up": "follow_up_column",
         "only": "only_column",
     }
-    place = {}
+    place, more = {}, ", or give --labels also the file that has it" if table.keys else ""
     for key, setting in settings.items():
         advice = f"name the column that is meant in --config.table.{setting}"
         if setting != "image_column":
             advice += ", or leave that empty"
         if name := getattr(table, setting):
-            place[key] = text_files.column(files.name, files.header, name, advice=advice)
+            place[key] = text_files.column(files.name, files.header, name, advice=advice + more)
     for name in targets.columns:
-        place[f"finding {name}"] = text_files.column(
-            files.name, files.header, name, advice=_FINDINGS
-        )
+        advice = _FINDINGS + more
+        place[f"finding {name}"] = text_files.column(files.name, files.header, name, advice=advice)
     return place
 
 

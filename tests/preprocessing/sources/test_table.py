@@ -251,7 +251,7 @@ def test_rows_without_a_line_in_another_file_are_counted_named_and_unknown(
         ("b.png", "labels.csv has no line for it: what stands there is unknown")
     ]
     assert index.counters == {"rows_without_partner": 1, "label_lines_without_row": 1}
-    with pytest.raises(DataError, match="films.csv with .*labels.csv has no column 'Edema'"):
+    with pytest.raises(DataError, match="labels.csv has no column 'Edema'.*give --labels also"):
         (tmp_path / "labels.csv").write_text("study,Fluid\n1,1\n")
         table.read_index(paths, _FINDINGS, settings)
 
