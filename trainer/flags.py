@@ -122,8 +122,8 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
         "split",
         "",
         ("", *SPLITS),
-        "Score this split alone, with the best network, into predictions/SPLIT.csv of the run's "
-        "folder, for a student to learn from (train.teacher); with --mode=evaluate.",
+        "Score this split alone, into predictions/SPLIT.csv, as for train.teacher, by the settings "
+        "of the run but for runtime and evaluation; with --mode=evaluate.",
         flag_values=values,
     )
     for name, text in _PATHS.items():

@@ -61,6 +61,8 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
         return
     starts.check_platform(os.environ)
     manifest = manifests.read(parsed.data)
+    if parsed.split:
+        parsed = _with_settings_of_run(parsed)
     stages = _Stages(parsed, manifest, stops)
     if parsed.several.seeds:
         series.run(parsed, manifest, stops, is_chief=stages.is_chief)
@@ -85,6 +87,18 @@ def _run(parsed: ParsedFlags, manifest: Manifest, stages: "_Stages") -> None:
         stages.export()
     if parsed.mode == "all" and stages.is_chief:
         results.note(parsed.output, parsed.files)
+
+
+def _with_settings_of_run(parsed: ParsedFlags) -> ParsedFlags:
+    """Takes what a run was trained with, and where and how to score it from the command line."""
+    config = notes.described(parsed.output)
+    if config is None:
+        return parsed
+    given = parsed.config
+    runtime = dataclasses.replace(given.runtime, precision=config.runtime.precision)
+    config = dataclasses.replace(config, runtime=runtime, evaluation=given.evaluation)
+    config.validate()
+    return dataclasses.replace(parsed, config=config)
 
 
 def _dry_run(parsed: ParsedFlags) -> str:

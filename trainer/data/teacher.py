@@ -148,8 +148,8 @@ def _compare(
     if not taught:
         raise DataError(
             f"train.teacher: {', '.join(paths)} has no image of the train split of {run.data}: "
-            "write such a file with --mode=evaluate --split=train added to the command of the "
-            "teacher's run"
+            f"write such a file with cxr14-train --mode=evaluate --split=train --data={run.data} "
+            "--output=FOLDER, of the teacher's run"
         )
     if missing := sorted(place.keys() - taught):
         shown = ", ".join(missing[:_SHOWN]) + ", ..." * (len(missing) > _SHOWN)

@@ -189,7 +189,7 @@ def test_other_labels_are_warned_of(
 def test_a_file_of_other_images_is_refused_with_the_way_to_make_one(
     make: Make, data_set: Any
 ) -> None:
-    with pytest.raises(DataError, match=r"no image of the train split .*--split=train added to"):
+    with pytest.raises(DataError, match=r"no image of the train split .*--split=train --data="):
         teacher.load(make(predictions(data_set, "test")))
 
 

@@ -3,6 +3,7 @@
 
 import json
 import pathlib
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import tensorflow as tf
 from preprocessing.contract.files import storage
 from trainer import task
 from trainer.checkpoints import bundle
+from trainer.data import teacher
 from trainer.training import divergence, starts
 
 pytestmark = pytest.mark.slow
@@ -43,6 +45,42 @@ def test_average_parts_frozen_start_plateau_and_cache_work_together(
     if note["best_step"] == note["steps"]:
         np.testing.assert_array_equal(best[f"network/{name}"], newest[f"average/{name}"])
     assert note["steps"] == 14
+
+
+def test_a_student_learns_from_what_a_finished_run_says_of_the_train_split(
+    data_set: Any,
+    finished_run: Any,
+    small_backbone: None,
+    tmp_path: pathlib.Path,
+    command_line: Callable[..., list[str]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = [f"--data={data_set.folder}", f"--output={finished_run.output}", "--split=train"]
+    assert task.main(["cxr14-train", "--mode=evaluate", *given]) == 0
+    file = tmp_path / "teacher.csv"
+    shutil.move(f"{finished_run.output}/predictions/train.csv", file)
+    output = tmp_path / "run"
+    student = {
+        "train__teacher": file,
+        "loss__name": "focal",
+        "loss__class_weights": "balanced",
+        "loss__label_smoothing": 0.05,
+        "train__accumulation_steps": 2,
+    }
+    argv = [*command_line(data_set.folder, str(output), **student), "--mode=train"]
+    assert task.main(argv) == 0
+    note = json.loads((output / teacher.NOTE).read_text())
+    assert note == {"files": ["teacher.csv"], "sha256": [storage.sha256_of(str(file))]}
+    # More of it is another run, where the scores are others.
+    file.write_text(file.read_text().replace("0.", "0.0"))
+    assert task.main([*argv, "--config.train.epochs=2"]) == 78
+    assert "is not the file that the run in" in capsys.readouterr().err
+    other = [one for one in argv if "train.teacher" not in one]
+    assert task.main([*other, "--config.train.teacher=/none.csv"]) == 78
+    assert "another train.teacher" in capsys.readouterr().err
+    new = [one.replace(str(output), f"{tmp_path}/new") for one in other]
+    assert task.main([*new, "--config.train.teacher=/none.csv"]) == 65
+    assert "/none.csv: there is no such predictions file" in capsys.readouterr().err
 
 
 def test_a_loss_that_breaks_stops_the_run_and_names_step_and_examples(
