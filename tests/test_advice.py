@@ -36,6 +36,9 @@ BEFORE_THE_FIRST_CHECKPOINT = {
         "trainer/training/shortage.py",
         "raise train.accumulation_steps",
     ): "said before any step was done",
+    ("trainer/network/batch_norm.py", "model.batch_norm=frozen keeps"): (
+        "read by the start that finds no checkpoint"
+    ),
     ("trainer/checkpoints/earlier.py", "model.weights {path} does not fit this network"): (
         "read by the start that finds no checkpoint"
     ),
