@@ -13,7 +13,6 @@ from typing import Any
 from absl import logging
 
 from preprocessing.contract import lock
-from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import JobError, StoppedError
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest
@@ -21,7 +20,7 @@ from preprocessing.contract.process import log, tensorflow_notes
 from preprocessing.contract.process.stopping import StopRequests
 from trainer import course, report_stage
 from trainer.distribution import cluster
-from trainer.experiments import compare, results, series
+from trainer.experiments import compare, folds, results, series
 from trainer.flags import ParsedFlags
 from trainer.monitoring import tuning
 from trainer.runfolder import notes
@@ -60,11 +59,11 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
             _report(parsed)
         return
     starts.check_platform(os.environ)
-    manifest = manifests.read(parsed.data)
+    manifest = folds.manifest_of(parsed.data, parsed.several.fold)
     if parsed.split:
         parsed = _with_settings_of_run(parsed)
     stages = _Stages(parsed, manifest, stops)
-    if parsed.several.seeds:
+    if parsed.several.seeds or parsed.several.folds:
         series.run(parsed, manifest, stops, is_chief=stages.is_chief)
         finish(0)
         return
@@ -127,7 +126,9 @@ def _report(parsed: ParsedFlags) -> None:
     if parsed.predictions:
         report_stage.on_file(parsed)
     else:
-        report_stage.on_run(parsed, manifests.read(parsed.data) if parsed.data else None)
+        several = parsed.several
+        manifest = folds.manifest_of(parsed.data, several.fold) if parsed.data else None
+        report_stage.on_run(parsed, manifest)
         results.note(parsed.output, parsed.files)
 
 

@@ -10,7 +10,7 @@ from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths
 from preprocessing.contract.settings import command_line
 
-NAMES = ("runs", "seeds")
+NAMES = ("runs", "seeds", "folds", "fold")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +20,15 @@ class Several:
     Attributes:
         runs: to compare.
         seeds: how many runs to train that differ in the seed; 0 for one run alone.
+        folds: how many runs to train, each of which validates on another fold; 0 likewise.
+        fold: of a data set that was divided into folds, the one that validates.
         arguments: the command line as it was given, without the program's name.
     """
 
     runs: tuple[str, ...] = ()
     seeds: int = 0
+    folds: int = 0
+    fold: int | None = None
     arguments: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def check(self, mode: str) -> None:
@@ -34,8 +38,14 @@ class Several:
                 "--mode=compare and --runs=RUN,RUN go together: name two or more finished runs, "
                 "the one first that the others are compared with"
             )
-        if self.seeds and (mode != "all" or self.seeds < 2):
-            raise UsageError(f"--seeds={self.seeds} cannot be: give 2 or more, with --mode=all")
+        if self.seeds and self.folds:
+            raise UsageError("--seeds and --folds cannot be combined: give one of them")
+        for name in ("seeds", "folds"):
+            count = getattr(self, name)
+            if count and (mode != "all" or count < 2 or self.fold is not None):
+                raise UsageError(
+                    f"--{name}={count} cannot be: give 2 or more, with --mode=all and no --fold"
+                )
 
 
 def define(values: flags.FlagValues) -> None:
@@ -56,6 +66,22 @@ def define(values: flags.FlagValues) -> None:
         lower_bound=0,
         flag_values=values,
     )
+    flags.DEFINE_integer(
+        "folds",
+        0,
+        "Divide the train and validation splits into so many folds by patient, in OUTPUT/folds (a "
+        "copy of the data set), train a run for each, which validates on it, into OUTPUT/fold-N, "
+        "and make one report over them; with --mode=all.",
+        lower_bound=0,
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "fold",
+        None,
+        "The fold that validates, where --data is an OUTPUT/folds of --folds.",
+        lower_bound=0,
+        flag_values=values,
+    )
 
 
 def given(values: flags.FlagValues, argv: Sequence[str]) -> Several:
@@ -71,5 +97,7 @@ def given(values: flags.FlagValues, argv: Sequence[str]) -> Several:
     return Several(
         runs=tuple(given_paths.checked("--runs", path) for path in values.runs),
         seeds=values.seeds,
+        folds=values.folds,
+        fold=values.fold,
         arguments=tuple(command_line.with_files(argv, values)[1:]),
     )

@@ -11,6 +11,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -22,7 +23,7 @@ from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process import log
 from preprocessing.contract.process.stopping import StopRequests, tidied
 from trainer import report_stage
-from trainer.experiments import compare, finished, spread
+from trainer.experiments import compare, finished, folds, spread
 from trainer.experiments.finished import Finished
 from trainer.flags import ParsedFlags
 from trainer.predictions import metadata, table
@@ -36,7 +37,7 @@ PROGRAM = (sys.executable, "-m", "trainer.task")
 _OWN = ("data", "output", "seeds", "folds", "config.seed")
 # The platform's folders are of one run; what several put there would be a mixture.
 _OF_ONE_RUN = ("AIP_MODEL_DIR", "AIP_TENSORBOARD_LOG_DIR")
-_LOOK_S, _TIDY_S = 0.2, 1.5
+_LOOK_S, _TIDY_S, _WAIT_S = 0.2, 1.5, 2.0
 
 
 class EndedError(JobError):
@@ -53,7 +54,7 @@ def run(parsed: ParsedFlags, manifest: Manifest, stops: StopRequests, *, is_chie
     """Trains all runs of a series that are not whole yet, one after another, and reports on them.
 
     Args:
-        parsed: the command line, with `seeds`.
+        parsed: the command line, with `seeds` or `folds`.
         manifest: of the data set.
         stops: what listens to requests to stop, which the run that is at work gets too.
         is_chief: whether this process is the one that writes; the others only train.
@@ -63,7 +64,7 @@ def run(parsed: ParsedFlags, manifest: Manifest, stops: StopRequests, *, is_chie
         StoppedError: a stop was asked for.
     """
     outputs: list[str] = []
-    for output, own in _members(parsed):
+    for output, own in _members(parsed, manifest, stops, is_chief=is_chief):
         log.show(f"run {len(outputs) + 1}: {output}")
         code = _exit_code(
             [*PROGRAM, *_kept(parsed.several.arguments), f"--output={output}", *own], stops
@@ -78,12 +79,35 @@ def run(parsed: ParsedFlags, manifest: Manifest, stops: StopRequests, *, is_chie
             _report(parsed, manifest, outputs)
 
 
-def _members(parsed: ParsedFlags) -> Iterator[tuple[str, list[str]]]:
+def _members(
+    parsed: ParsedFlags, manifest: Manifest, stops: StopRequests, *, is_chief: bool
+) -> Iterator[tuple[str, list[str]]]:
     """Yields folder and flags of each run."""
-    first = parsed.config.seed
-    for seed in range(first, first + parsed.several.seeds):
-        own = [f"--data={parsed.data}", f"--config.seed={seed}"]
-        yield storage.join(parsed.output, f"seed-{seed}"), own
+    seed, several = parsed.config.seed, parsed.several
+    for one in range(seed, seed + several.seeds):
+        own = [f"--data={parsed.data}", f"--config.seed={one}"]
+        yield storage.join(parsed.output, f"seed-{one}"), own
+    if several.folds:
+        data = _divided(parsed, manifest, stops, is_chief=is_chief)
+    for fold in range(several.folds):
+        own = [f"--data={data}", f"--fold={fold}", f"--config.seed={seed}"]
+        yield storage.join(parsed.output, f"fold-{fold}"), own
+
+
+def _divided(
+    parsed: ParsedFlags, manifest: Manifest, stops: StopRequests, *, is_chief: bool
+) -> str:
+    """Returns the folder of the folds, which the chief makes and the others wait for."""
+    if is_chief:
+        with lock.lease(parsed.output, stops.end):
+            return folds.make(parsed.data, manifest, parsed.output, parsed.several.folds)
+    folder = storage.join(parsed.output, folds.FOLDER)
+    deadline = time.monotonic() + parsed.config.runtime.formation_seconds
+    while not folds.is_made(folder):
+        if time.monotonic() > deadline:
+            raise StoppedError(f"{folder} was not made in time: the same command goes on")
+        time.sleep(_WAIT_S)
+    return folder
 
 
 def _kept(arguments: Sequence[str]) -> list[str]:
@@ -128,27 +152,38 @@ def _report(parsed: ParsedFlags, manifest: Manifest, outputs: Sequence[str]) -> 
     """Writes the comparison of the runs, their predictions as one file, and the report on it."""
     resamples, seed = parsed.config.evaluation.bootstrap_resamples, parsed.config.seed
     runs = finished.read(outputs)
+    if parsed.several.folds:  # they differ in the data, but are of one recipe
+        runs = [dataclasses.replace(run, settings={**run.settings, "data": ""}) for run in runs]
     found = spread.compare(runs, resamples=resamples, seed=seed)
-    compare.write(parsed.output, found)
-    log.show(f"\n{compare.text(found)}")
-    table.write(storage.join(parsed.output, notes.PREDICTIONS), _together(runs))
+    if parsed.several.seeds:
+        compare.write(parsed.output, found)
+        log.show(f"\n{compare.text(found)}")
+    together = _together(runs, by_fold=bool(parsed.several.folds))
+    table.write(storage.join(parsed.output, notes.PREDICTIONS), together)
     beside = storage.join(outputs[0], notes.PREDICTIONS.rpartition("/")[0], metadata.NAME)
     facts = parsed.metadata or (beside if storage.exists(beside) else "")
     alone = {each["run"]: each["mean"]["auc"]["value"] for each in found["runs"]}
+    by = "fold" if parsed.several.folds else "seed"
     report_stage.on_series(
         dataclasses.replace(parsed, metadata=facts),
         manifest,
-        {"by": "seed", "runs": alone, **found["groups"][0]["spread"]},
+        {"by": by, "runs": alone, **found["groups"][0]["spread"]},
     )
 
 
-def _together(runs: Sequence[Finished]) -> Predictions:
-    """Returns the mean of the runs' scores."""
+def _together(runs: Sequence[Finished], *, by_fold: bool) -> Predictions:
+    """Returns the mean of the runs' scores; of folds, each image's score by the run that left it.
+
+    That holds for validation; no fold has trained on the test split.
+    """
     parts = [run.predictions for run in runs]
-    return table.concatenated([_mean(parts, split) for split in ("validation", "test")])
+    left = [part.select("validation") for part in parts]
+    return table.concatenated(
+        [*(left if by_fold else [_mean(left)]), _mean([part.select("test") for part in parts])]
+    )
 
 
-def _mean(parts: Sequence[Predictions], split: str) -> Predictions:
-    first, *others = (part.select(split) for part in parts)
-    scores = [first.scores, *(aligned(first, each, name=split) for each in others)]
+def _mean(parts: Sequence[Predictions]) -> Predictions:
+    first, *others = parts
+    scores = [first.scores, *(aligned(first, each, name="a run") for each in others)]
     return dataclasses.replace(first, scores=np.mean(scores, axis=0, dtype=np.float64), raw=None)

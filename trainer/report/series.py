@@ -18,7 +18,13 @@ def parts(report: Mapping[str, Any]) -> list[Part]:
         return []
     count, by = len(found["runs"]), found["by"]
     test = report["splits"]["test"]
+    folds = (
+        "Each network validates on one fold and is trained on the others: the validation scores "
+        "here are those of the network that did not train on the patient. Thresholds and "
+        "calibration are chosen on these scores of one network, and applied to the mean of all."
+    )
     return [
+        *([Words(folds, "plain")] if by == "fold" else []),
         Words(
             f"The test scores of this report are the mean of {count} networks, trained alike but "
             f"for the {by}. Below is how well each does alone, over the {count} of them. The "

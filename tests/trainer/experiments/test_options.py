@@ -18,6 +18,8 @@ def test_a_command_line_is_kept_as_it_was_given() -> None:
     [
         (["--seeds=1"], "give 2 or more"),
         (["--seeds=3", "--mode=train"], "with --mode=all"),
+        (["--seeds=2", "--folds=2"], "cannot be combined"),
+        (["--folds=3", "--fold=1"], "and no --fold"),
         (["--seeds=-1"], "not a non-negative integer"),
     ],
 )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A series trains its runs one after another and reports on all of them together."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -93,6 +94,36 @@ def test_one_report_covers_all_seeds(
     assert (tmp_path / "out/report/report.json").stat().st_mtime_ns == before
 
 
+def test_one_report_covers_all_folds(
+    run: Callable[..., str], data_set: Any, stand_in: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    made = [table.read(f"{run(f'whole-{fold}', seed=fold)}/{notes.PREDICTIONS}") for fold in (0, 1)]
+    for fold, whole in enumerate(made):
+        # Each leaves out every other patient of what is not tested.
+        own = np.array([int(patient) % 2 == fold for patient in whole.patients.tolist()])
+        rows = own | (whole.splits == "test")
+        columns = ("ids", "patients", "splits", "labels", "scores")
+        part = dataclasses.replace(whole, **{name: getattr(whole, name)[rows] for name in columns})
+        path = run(f"fold-{fold}")
+        table.write(f"{path}/{notes.PREDICTIONS}", part)
+        notes.write_note(path, notes.PREDICTIONS_NOTE, {"step": 5})
+    given = ["cxr14-train", f"--data={data_set.folder}", f"--output={tmp_path}/out", "--folds=2"]
+    assert task.main([*given, "--config.evaluation.bootstrap_resamples=20"]) == 0
+    assert [(each["data"], each["fold"]) for each in calls(stand_in)] == [
+        (f"{tmp_path}/out/folds", f"{fold}") for fold in (0, 1)
+    ]
+    together = table.read(f"{tmp_path}/out/{notes.PREDICTIONS}")
+    left, tested = together.select("validation"), together.select("test")
+    assert sorted(left.ids.tolist()) == sorted(made[0].select("validation").ids.tolist())
+    for patient, image, scores in zip(left.patients, left.ids, left.scores, strict=True):
+        whole = made[int(patient) % 2]
+        assert scores.tolist() == whole.scores[whole.ids == image][0].tolist()
+    mean = np.mean([whole.select("test").scores for whole in made], axis=0, dtype=np.float64)
+    np.testing.assert_allclose(tested.scores, mean, rtol=1e-12)
+    page = (tmp_path / "out/report/report.md").read_text()
+    assert "those of the network that did not train on the patient" in page
+
+
 def test_a_run_that_fails_ends_the_series_with_its_code(
     data_set: Any,
     stand_in: pathlib.Path,
@@ -135,6 +166,7 @@ def test_a_stop_reaches_the_run_and_ends_the_series(
     assert len(calls(stand_in)) == 1
 
 
+@pytest.mark.slow
 def test_a_run_of_a_series_is_the_run_that_its_own_command_makes(
     finished_run: Any,
     data_set: Any,
