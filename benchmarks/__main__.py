@@ -3,9 +3,9 @@
 
     python -m benchmarks [FOLDER] [--only=NAME,NAME] [--torch-python=PYTHON]
 
-FOLDER keeps the phantom and its shards for the next time. The DataLoader that the input pipeline
-is compared with is run by PYTHON, an interpreter with torch, torchvision and Pillow; without one
-its rows say so.
+FOLDER keeps the phantom and its shards for the next time. What the input
+pipeline and augmentation are compared with of PyTorch is run by PYTHON, an interpreter with torch,
+torchvision and Pillow; without one the rows say so.
 """
 
 import argparse
@@ -13,7 +13,16 @@ import os
 import tempfile
 from collections.abc import Callable
 
-from benchmarks import hosts, input_pipeline, prediction, preprocessing, processes, report, training
+from benchmarks import (
+    augmentation,
+    hosts,
+    input_pipeline,
+    prediction,
+    preprocessing,
+    processes,
+    report,
+    training,
+)
 from benchmarks.ratio import HEADER, Ratio
 
 
@@ -39,6 +48,7 @@ def main() -> None:
     parts: dict[str, Callable[[], list[Ratio]]] = {
         "preprocessing": lambda: preprocessing.measure(folder),
         "input_pipeline": pipeline,
+        "augmentation": lambda: augmentation.measure(arguments.torch_python),
         "training": lambda: training.measure(folder),
         "processes": lambda: processes.measure(folder),
         "prediction": lambda: prediction.measure(folder),

@@ -176,13 +176,18 @@ def _plain(shards: str) -> tf.data.Dataset:
     )
 
 
-@contextlib.contextmanager
-def _loader(python: str, folder: str, *, resize: int) -> Iterator[Way]:
-    script = pathlib.Path(__file__).with_name("torch_loader.py")
+def _loader(python: str, folder: str, *, resize: int) -> contextlib.AbstractContextManager[Way]:
     numbers = [str(number) for number in (resize, _CROP, _BATCH, _WORKERS)]
+    return answers(python, "torch_loader.py", [folder, *numbers])
+
+
+@contextlib.contextmanager
+def answers(python: str, script: str, words: list[str]) -> Iterator[Way]:
+    """Runs a script of this folder by an interpreter with torch, and asks it for images/s."""
+    path = str(pathlib.Path(__file__).with_name(script))
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with subprocess.Popen(
-        [python, str(script), folder, *numbers],
+        [python, path, *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -196,7 +201,7 @@ def _loader(python: str, folder: str, *, resize: int) -> Iterator[Way]:
             stdin.flush()
             answer = stdout.readline()
             if not answer:
-                raise SystemExit(f"the DataLoader of {python} ended with code {process.wait()}")
+                raise SystemExit(f"{script}, run by {python}, ended with code {process.wait()}")
             return float(answer)
 
         yield take

@@ -53,10 +53,7 @@ def crops(augmentation: AugmentationConfig) -> None:
     """
     least, most, ratio = augmentation.min_area, augmentation.max_area, augmentation.max_ratio
     if least > most:
-        raise ConfigError(
-            f"augmentation.min_area {least} is more than augmentation.max_area {most}: lower the "
-            "one or raise the other"
-        )
+        raise ConfigError(f"augmentation.min_area {least} is more than max_area {most}: lower it")
     if not least and (most < 1 or ratio > 1):
         raise ConfigError(
             f"augmentation.max_area is {most} and augmentation.max_ratio {ratio}, which without "

@@ -17,9 +17,8 @@ class AugmentationConfig:
 
     min_area: float = setting(0.0, FIXED, ge=0.0, le=1.0)
     """Least share of the stored picture's area that a random crop keeps; 0 for crops of the size
-    that evaluation looks at (`data.crop_fraction`), anywhere. torchvision's default, which
-    published recipes took over, is 0.08, with max_ratio 1.3333 and often rotation 7; so small a
-    crop may cut off what its label is about."""
+    that evaluation looks at (`data.crop_fraction`), anywhere. Published recipes have torchvision's
+    0.08, and max_ratio 1.3333 and rotation 7; so small a crop may cut off what its label says."""
     max_area: float = setting(1.0, FIXED, ge=0.01, le=1.0)
     """Greatest share, where `min_area` is given."""
     max_ratio: float = setting(1.0, FIXED, ge=1.0, le=4.0)

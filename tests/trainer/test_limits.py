@@ -43,7 +43,7 @@ def test_a_batch_that_a_run_keeps_is_changed_elsewhere_and_one_of_evaluation_any
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"min_area": 0.9, "max_area": 0.5}, "min_area 0.9 is more than augmentation.max_area 0.5"),
+        ({"min_area": 0.9, "max_area": 0.5}, "min_area 0.9 is more than max_area 0.5: lower it"),
         ({"max_area": 0.5}, "max_area is 0.5 .* without augmentation.min_area changes nothing"),
         ({"max_ratio": 1.3, "rotation": 7.0}, "max_ratio 1.3, which without .*: set that too"),
     ],

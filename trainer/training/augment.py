@@ -26,9 +26,8 @@ def augment(
 ) -> tf.Tensor:
     """Cuts a part out of each picture, mirrors half of them, and turns and tones them if told to.
 
-    By default the part is a square of the evaluation's size anywhere, and nothing is interpolated
-    where that is the size of the result. All else of the geometry is one resampling; contrast about
-    the mean of what was cut out comes next, then brightness, then rounding.
+    By default the part is a square of the evaluation's size, anywhere. All else of the geometry is
+    one resampling; then come contrast, about the mean of what was cut out, brightness and rounding.
 
     Args:
         pixels: uint8 [b, stored, stored] with static sizes.
@@ -61,20 +60,16 @@ def augment(
 
 
 def _uniform(shape: list[int], key: tf.Tensor) -> tf.Tensor:
-    """Returns what `tf.random.stateless_uniform` does, 0 to 1, compiled by XLA as well.
-
-    XLA makes other fractions of the same bits.
-    """
-    bits = tf.random.stateless_uniform(
-        shape, key, minval=None, maxval=None, dtype=tf.int32, alg="philox"
-    )
+    # What the operation gives without bounds, but XLA makes other fractions of the same bits.
+    bits = tf.random.stateless_uniform(shape, key, None, None, tf.int32, alg="philox")
     return tf.cast(tf.bitwise.bitwise_and(bits, 2**23 - 1), tf.float32) / 2**23
 
 
 def _square(pixels: tf.Tensor, draws: tf.Tensor, data: DataConfig) -> tf.Tensor:
     """Cuts squares of the evaluation's size, exact to the pixel, by draws [b, 3]."""
     side = image.crop_side(pixels.shape[1], data.crop_fraction)
-    top, left = tf.split(_starts(draws, pixels.shape[1] - side), 2, axis=1)
+    room = pixels.shape[1] - side + 1.0
+    top, left = tf.split(tf.cast(draws[:, :2] * room, tf.int32), 2, axis=1)
     run = tf.range(side)[tf.newaxis]
     columns = left + run
     if data.flip:
@@ -82,10 +77,6 @@ def _square(pixels: tf.Tensor, draws: tf.Tensor, data: DataConfig) -> tf.Tensor:
     cut = tf.gather(pixels, top + run, axis=1, batch_dims=1)
     cut = tf.gather(cut, columns, axis=2, batch_dims=1)
     return image_graph.scale(tf.ensure_shape(cut, [None, side, side]), data.image_size)
-
-
-def _starts(draws: tf.Tensor, room: int) -> tf.Tensor:
-    return tf.cast(draws[:, :2] * tf.cast(room + 1, tf.float32), tf.int32)
 
 
 def _frames(
@@ -103,13 +94,12 @@ def _frames(
         # Of the ratios, those with which a crop of this area lies in the picture.
         most = tf.minimum(math.log(augmentation.max_ratio), -tf.math.log(area))
         ratio = tf.exp(most * more[:, 1])
-        size = tf.minimum(
-            stored * tf.sqrt(tf.stack([area / ratio, area * ratio], 1)), float(stored)
-        )
+        areas = tf.stack([area / ratio, area * ratio], axis=1)
+        size = tf.minimum(stored * tf.sqrt(areas), float(stored))
         corner = draws[:, :2] * (stored - size)
     else:
         side = image.crop_side(stored, data.crop_fraction)
-        corner = tf.cast(_starts(draws, stored - side), tf.float32)
+        corner = tf.floor(draws[:, :2] * (stored - side + 1.0))
         size = tf.fill(tf.shape(corner), float(side))
     # 2. Steps of one pixel along a row of the result and down a column, each as x and y in the
     # picture: scaled, mirrored, turned.

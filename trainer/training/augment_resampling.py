@@ -10,7 +10,7 @@ import tensorflow as tf
 def resampled(
     pixels: tf.Tensor, frames: tf.Tensor, tones: tf.Tensor, *, size: int, taps: int
 ) -> tf.Tensor:
-    """Returns what pictures look like in their frames.
+    """Returns what pictures look like in their frames, uint8 [b, size, size].
 
     The value at a place is the mean of the `taps` x `taps` pixels around it, weighted by a tent of
     the given radius along each axis of the picture; with radius 1 that is bilinear. Beyond its edge
@@ -25,15 +25,11 @@ def resampled(
 
     Args:
         pixels: uint8 [b, stored, stored].
-        frames: float32 [b, 2, 4]; for x and y: by how much a place in the picture moves with each
-            column and each row of the result, where its centre lies, from the left or upper edge,
-            and the radius, 1 or more; in pixels of the picture.
+        frames: float32 [b, 2, 4]; for x and y, in pixels of the picture: steps from column to
+            column and from row to row of the result, its centre, and the radius, 1 or more.
         tones: see `toned`.
         size: side of the result.
         taps: twice the greatest radius, rounded up.
-
-    Returns:
-        uint8 [b, size, size].
     """
     # XLA for GPUs needs parts of CUDA that not every installation has; `runtime.xla` is for those.
     on_cpu = not any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
@@ -41,14 +37,9 @@ def resampled(
 
 
 def toned(pixels: tf.Tensor, tones: tf.Tensor) -> tf.Tensor:
-    """Stretches greys about each picture's mean, adds to them, and rounds.
+    """Stretches greys about each picture's mean, adds to them, and rounds to uint8, halves to even.
 
-    Args:
-        pixels: float32 [b, height, width], 0 to 255.
-        tones: float32 [b, 2], a factor and a summand; (1, 0) changes nothing.
-
-    Returns:
-        uint8 of the same shape; halves to even.
+    Pixels are float32 [b, height, width], 0 to 255; tones [b, 2], a factor and a summand.
     """
     factor, summand = (one[:, tf.newaxis] for one in tf.split(tones, 2, axis=1))
     mean = tf.reduce_mean(pixels, axis=[1, 2], keepdims=True)
@@ -80,9 +71,7 @@ def _gathered(pixels: tf.Tensor, frames: tf.Tensor, size: int, taps: int) -> tf.
     return total / (tf.add_n(across) * tf.add_n(down))
 
 
-def _taps(
-    frame: tf.Tensor, size: int, stored: int, taps: int
-) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+def _taps(frame: tf.Tensor, size: int, stored: int, taps: int) -> list[list[tf.Tensor]]:
     """Returns the index int32 and the weight float32 of each tap of an axis, [b, size, size]."""
     by_column, by_row, centre, radius = (one[:, tf.newaxis] for one in tf.split(frame, 4, axis=1))
     steps = tf.range(size, dtype=tf.float32) + (0.5 - size / 2)
@@ -93,4 +82,4 @@ def _taps(
     rest = place - first
     places = [tf.clip_by_value(first + tap, 0.0, stored - 1.0) for tap in range(taps)]
     weights = [tf.minimum(rest + (2 * radius - 1 - tap), 1 + tap - rest) for tap in range(taps)]
-    return [tf.cast(one, tf.int32) for one in places], [tf.maximum(one, 0.0) for one in weights]
+    return [[tf.cast(one, tf.int32) for one in places], [tf.maximum(one, 0.0) for one in weights]]

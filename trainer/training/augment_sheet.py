@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Shows training pictures beside what augmentation makes of them."""
 
+import functools
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +32,5 @@ def sheet(stored: npt.NDArray[np.uint8], config: Config) -> npt.NDArray[np.uint8
             )
         columns.append(changed.numpy())
     tile = (min(config.data.image_size, _MOST_SIDE),) * 2
-    return np.hstack(
-        [
-            np.vstack([cv2.resize(one, tile, interpolation=cv2.INTER_AREA) for one in column])
-            for column in columns
-        ]
-    )
+    small = functools.partial(cv2.resize, dsize=tile, interpolation=cv2.INTER_AREA)
+    return np.hstack([np.vstack([*map(small, column)]) for column in columns])
