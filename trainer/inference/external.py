@@ -28,6 +28,7 @@ LEFT_OUT = ("films without labels", "labels without a scored film")
 _UNLABELLED = "findings of the model without labels"
 _UNUSED = "columns of the labels that were not used"
 _OVERLAP = "overlap with what the model was made with"
+_TESTED = "data set of the test"
 
 
 def report(
@@ -70,10 +71,16 @@ def report(
     return reports.from_files(
         Inputs(path, labels_path if labels.is_data_entry else ""),
         output=output_folder,
-        context={EXTERNAL: _context(facts, labels) | shared | left_out},
+        context={EXTERNAL: _context(facts, labels) | shared | left_out, **_of_data(labels)},
         resamples=resamples,
         seed=seed,
     )
+
+
+def _of_data(labels: Labels) -> dict[str, Any]:
+    """Says of a phantom that it is one, which no figure may hide."""
+    phantom = labels.manifest.phantom if labels.manifest else ""
+    return {"manifest": {"phantom": phantom}} if phantom else {}
 
 
 def told(context: Mapping[str, Any]) -> dict[str, str]:
@@ -131,6 +138,7 @@ def _context(facts: Facts, labels: Labels) -> dict[str, Any]:
         "models that were averaged": facts.models,
         _UNLABELLED: ", ".join(name for name in facts.findings if name not in labels.findings),
         _UNUSED: sorted(labels.ignored),
+        _TESTED: labels.manifest.identity if labels.manifest else "",
         "views that were averaged": facts.views,
         **{
             key: {name: value[name] for name in labels.findings if value}

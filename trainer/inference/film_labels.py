@@ -10,6 +10,7 @@ import pandas as pd
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
+from preprocessing.contract.manifest import Manifest
 from trainer.inference import data_set, given, overlap
 from trainer.predictions import data_entry, given_file, rules, table
 from trainer.predictions.formats import first, frame_of, names, numbers, texts
@@ -35,6 +36,7 @@ class Labels:
         is_data_entry: whether the file is ChestX-ray14's, which says more of each film.
         metadata: what else a data set says of the films; None for a file.
         naming: of the patients, as `overlap.naming` returns it; empty if it is not known.
+        manifest: of a data set; None for a file.
     """
 
     ids: Texts
@@ -45,6 +47,7 @@ class Labels:
     is_data_entry: bool
     metadata: Metadata | None = None
     naming: tuple[str, ...] = ()
+    manifest: Manifest | None = None
 
 
 def read(path: str, facts: Facts, splits: Sequence[str] = ("test",)) -> Labels:
@@ -120,6 +123,7 @@ def _of_data_set(folder: str, facts: Facts, splits: Sequence[str]) -> Labels:
         is_data_entry=False,
         metadata=known,
         naming=overlap.naming(manifest),
+        manifest=manifest,
     )
 
 

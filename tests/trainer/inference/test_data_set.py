@@ -4,6 +4,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 from typing import Any
 
 import cv2
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 from preprocessing import task as preprocessing_task
+from preprocessing.contract import manifest
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.pictures import image
 from trainer.inference import data_set, film_labels, given, task
@@ -75,6 +77,8 @@ def test_one_command_tests_a_model_on_another_data_set(
     assert context["findings of the model without labels"] == "Mass, Nodule"
     assert "Pneumothorax" in context["columns of the labels that were not used"]
     assert context["overlap with what the model was made with"] == "none"
+    assert context["data set of the test"] == manifest.read(chexpert).identity
+    assert "phantom" not in {note["topic"] for note in report["notes"]}
     assert context["films without labels"] == context["labels without a scored film"] == "0"
     said = capsys.readouterr().out
     assert "findings of the model without labels: Mass, Nodule" in said
@@ -87,6 +91,22 @@ def test_one_command_tests_a_model_on_another_data_set(
         joined["label:Edema"].to_numpy(np.float32), known.labels[:, known.findings.index("Edema")]
     )
     assert report["subgroups"]["available"]
+
+
+def test_the_report_of_a_phantom_says_so(
+    finished_run: Any, data_set: Any, tmp_path: pathlib.Path
+) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data_set.folder, copy)
+    made = dataclasses.replace(manifest.read(data_set.folder), phantom="drawn by a test")
+    manifest.write(str(copy), made)
+    argv = [f"--model={finished_run.output}", str(copy), f"--labels={copy}"]
+    assert task.main(["cxr14-predict", *argv, f"--output={tmp_path / 'films.csv'}"]) == 0
+    report = json.loads((tmp_path / "films_report" / "report" / "report.json").read_text())
+    (said,) = [note["text"] for note in report["notes"] if note["topic"] == "phantom"]
+    assert "a phantom's, drawn by a test" in said
+    text = (tmp_path / "films_report" / "report" / "report.md").read_text()
+    assert "| films or patients that it was made with | none |" in text
 
 
 def test_a_data_set_that_does_not_fit_the_model_is_refused(

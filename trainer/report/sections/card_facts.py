@@ -40,7 +40,9 @@ def external(source: Source) -> Facts:
             name: "from the validation split of the model's own data" if own.get(name) else "none"
             for name in ("thresholds", "calibration")
         },
-        "films or patients that it was made with": "not known whether any is among these",
+        "films or patients that it was made with": own.get(
+            "overlap with what the model was made with", "not known whether any is among these"
+        ),
     }
 
 
