@@ -42,6 +42,8 @@ BEFORE_THE_FIRST_CHECKPOINT = {
     ("trainer/checkpoints/earlier.py", "model.weights {path} does not fit this network"): (
         "read by the start that finds no checkpoint"
     ),
+    ("trainer/checkpoints/earlier.py", "model.weights {path} was trained with"): "likewise",
+    ("trainer/network/weights.py", "model.weights {config.weights}: {what} needs"): "likewise",
 }
 
 

@@ -23,7 +23,7 @@ from trainer.checkpoints import earlier
 from trainer.config import Config
 from trainer.data import integrity, soundness
 from trainer.flags import ParsedFlags
-from trainer.network import model
+from trainer.network import model, weights
 from trainer.runfolder import notes
 from trainer.training import footprint, optimizer
 from trainer.training.step import Step
@@ -88,8 +88,9 @@ def _on_cpu(precision: str) -> Iterator[None]:
 
 def _build(config: Config, findings: int, manifest: Manifest | None) -> _Parts:
     config.check_replicas(1)
-    strategy, weights = tf.distribute.OneDeviceStrategy("/CPU:0"), config.model.weights
-    from_run = earlier.is_run(weights)
+    strategy, given = tf.distribute.OneDeviceStrategy("/CPU:0"), config.model.weights
+    from_run = earlier.is_run(given)
+    weights.check_settings(config.model)
 
     def network(pretrained: bool) -> model.Model:
         return model.build(
@@ -97,7 +98,7 @@ def _build(config: Config, findings: int, manifest: Manifest | None) -> _Parts:
             image_size=config.data.image_size,
             findings=findings,
             # Whether a file fits is worth knowing; what Keras would download does.
-            pretrained=pretrained and not from_run and weights != "imagenet",
+            pretrained=pretrained and not from_run and given != "imagenet",
             strategy=strategy,
         )
 

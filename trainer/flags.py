@@ -17,10 +17,19 @@ from trainer.experiments import options
 from trainer.experiments.options import Several
 from trainer.predictions import listed
 
-MODES = ("train", "evaluate", "report", "export", "all", "dry_run", "verify_export", "compare")
+MODES = (
+    *("train", "evaluate", "report", "export", "all"),
+    *("dry_run", "verify_export", "compare", "fetch_weights"),
+)
 # Modes that read no data set.
-_WITHOUT_DATA = ("report", "dry_run", "verify_export", "compare")
+_WITHOUT_DATA = ("report", "dry_run", "verify_export", "compare", "fetch_weights")
 
+_MODE = (
+    "What to do; all does the first four in turn, dry_run only says what a training would "
+    "need, verify_export replays the golden pair of the SavedModel in --output (a run, or a "
+    "copy of its saved_model), compare shows how --runs differ, fetch_weights downloads "
+    "Keras's ImageNet weights into --output, for machines without a way to the internet."
+)
 _PATHS = {
     "data": "Folder of a data set, with manifest.json and shards.",
     "output": "Folder of the run; the same folder goes on.",
@@ -98,9 +107,7 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
         "mode",
         "all",
         MODES,
-        "What to do; all does the first four in turn, dry_run only says what a training would "
-        "need, verify_export replays the golden pair of the SavedModel in --output (a run, or a "
-        "copy of its saved_model), compare shows how --runs differ.",
+        _MODE,
         flag_values=values,
     )
     options.define(values)
@@ -197,6 +204,8 @@ def _check(parsed: ParsedFlags) -> None:
     for name in _REPORT_FLAGS:
         if getattr(parsed, name) and parsed.mode not in ("report", "all"):
             raise UsageError(f"--{name} goes with --mode=report or all, not --mode={parsed.mode}")
+    if parsed.data and parsed.mode == "fetch_weights":
+        raise UsageError("--data does not go with --mode=fetch_weights, which reads no data set")
     if not parsed.data and parsed.mode not in _WITHOUT_DATA:
         raise UsageError("--data is missing: name the folder that cxr14-preprocess wrote")
 

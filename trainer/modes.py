@@ -40,16 +40,9 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
     Raises:
         JobError: what the user can fix, or a request to start again.
     """
-    if parsed.mode == "dry_run":
-        log.show(_dry_run(parsed))
-        finish(0)
-        return
-    if parsed.mode == "verify_export":
-        log.show(_verify_export(parsed))
-        finish(0)
-        return
-    if parsed.mode == "compare":
-        log.show(_compare(parsed))
+    says = {"dry_run": _dry_run, "verify_export": _verify_export, "compare": _compare}
+    if say := (says | {"fetch_weights": _fetch_weights}).get(parsed.mode):
+        log.show(say(parsed))
         finish(0)
         return
     if parsed.config.runtime.accelerator == "gpu":
@@ -120,6 +113,13 @@ def _compare(parsed: ParsedFlags) -> str:
     return compare.run(
         parsed.several.runs, parsed.output, resamples=resamples, seed=parsed.config.seed
     )
+
+
+def _fetch_weights(parsed: ParsedFlags) -> str:
+    tensorflow_notes.load()
+    from trainer.network import published
+
+    return published.fetch(parsed.output)
 
 
 def _report(parsed: ParsedFlags) -> None:

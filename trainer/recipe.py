@@ -37,9 +37,10 @@ class ModelConfig:
     """ResNet-50 -> GlobalAveragePooling -> Dense ReLU -> Dropout -> Dense sigmoid."""
 
     weights: str = setting("imagenet", FIRST, path=("imagenet", "none"))
-    """imagenet (downloaded once by Keras), none, the path of a Keras weights file (*.weights.h5 or
-    *.h5) of the backbone, or the folder of an earlier run, whose best network is taken whole if the
-    findings are the same; local or gs://. Read by the start that finds no checkpoint."""
+    """imagenet (downloaded once by Keras), none, or a path, local or gs://, of a file with weights
+    of the backbone (Keras's *.h5, *.weights.h5 or *.keras, or for v1.5 torchvision's resnet50 as
+    *.safetensors), or of an earlier run, whose best network is taken, of its last layer the
+    findings that both data sets have. Read by the start that finds no checkpoint."""
     weights_sha256: str = setting("", FIRST)
     """Refuse a weights file, or the .data file of a run's checkpoint, with another SHA-256; empty
     to accept any."""
@@ -48,10 +49,10 @@ class ModelConfig:
     variant: str = setting("v1", FIXED, choices=("v1", "v1.5"))
     """v1 is ResNet-50 as Keras has it, whose blocks stride in the first 1x1 convolution; v1.5 as
     torchvision has it, with the stride in the 3x3 convolution."""
-    normalization: str = setting("auto", FIXED, choices=("auto", "caffe", "torch"))
-    """What is done to pixels first: caffe subtracts ImageNet's mean colours, torch scales to 0..1
-    and then by ImageNet's mean and deviation. It must be what the starting weights were made
-    with; auto is caffe for v1 and torch for v1.5."""
+    normalization: str = setting("auto", FIXED, choices=("auto", "caffe", "torch", "radimagenet"))
+    """What is done to pixels first: caffe subtracts ImageNet's mean colours, radimagenet divides
+    that by 255, torch scales to 0..1 and then by ImageNet's mean and deviation. It must be what the
+    starting weights were made with; auto is caffe for v1 and torch for v1.5."""
     partial_weights: bool = setting(False, FIRST)
     """Take what fits of a weights file, and begin with random weights where it has none; what is
     missing is listed."""
@@ -66,6 +67,12 @@ class ModelConfig:
     number of replicas. per_replica is faster between machines. frozen normalises by the statistics
     that the backbone was loaded with, and keeps them, as for small data sets; not with random
     weights."""
+
+    @property
+    def normalized(self) -> str:
+        """What `normalization` comes to."""
+        by_variant = {"v1": "caffe", "v1.5": "torch"}
+        return by_variant[self.variant] if self.normalization == "auto" else self.normalization
 
 
 @dataclasses.dataclass

@@ -8,26 +8,37 @@ never used, so nothing depends on a checkpoint carrying it.
 
 import contextlib
 import dataclasses
-import hashlib
 import random
-import tempfile
+import re
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from preprocessing.contract.errors import ConfigError
-from preprocessing.contract.files import storage
-from trainer.network import batch_norm, download
+from trainer.network import batch_norm, download, weights
 from trainer.recipe import ModelConfig
 
-# Mean of ImageNet's blue, green and red, which the published weights expect to be subtracted
-# (He et al., 2016, as converted by Keras).
-_IMAGENET_MEANS = (103.939, 116.779, 123.68)
+# Of the first block of each stage that halves the side, the convolutions that can do that.
+_STRIDING = re.compile(r"conv[345]_block1_([12])_conv")
+
+# Mean of ImageNet's blue, green and red (He et al., 2016, as converted by Keras).
+_MEANS = (103.939, 116.779, 123.68)
+# Mean and standard deviation of its red, green and blue, as torchvision has them.
+_RED_FIRST = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
+# Factors and offsets of the three colours, by `model.normalization`. RadImageNet's authors divide
+# what Keras's function returns by 255 (their training scripts, with ImageDataGenerator).
+_COLOURS: dict[str, tuple[float | list[float], list[float]]] = {
+    "caffe": (1.0, [-mean for mean in _MEANS]),
+    "radimagenet": (1 / 255, [-mean / 255 for mean in _MEANS]),
+    "torch": (
+        [1 / (255 * deviation) for _, deviation in _RED_FIRST],
+        [-mean / deviation for mean, deviation in _RED_FIRST],
+    ),
+}
 
 # 2,048 pooled features, all positive, move a hidden unit by their sum at every step of Adam: at a
 # rate of 0.001 by about 2, and nine of ten units were dead after 300 steps. Inputs made this much
@@ -111,7 +122,7 @@ def build(
     """Builds the network, with its starting weights.
 
     Args:
-        config: weights, width, dropout, batch-norm momentum.
+        config: weights, variant, normalisation, width, dropout, batch-norm momentum.
         image_size: side of the input in pixels.
         findings: number of outputs.
         pretrained: False leaves random weights, for a network that is restored anyway.
@@ -126,6 +137,7 @@ def build(
     """
     if pretrained:
         batch_norm.check(config)
+        weights.check_settings(config)
     plain = _backbone(config, image_size, pretrained)
     with (strategy or tf.distribute.get_strategy()).scope():
         backbone = batch_norm.replace_in(
@@ -149,7 +161,7 @@ def _assemble(
     prevalence: Sequence[float],
 ) -> Model:
     pixels = keras.Input([image_size, image_size], dtype="uint8", name="pixels")
-    maps = backbone(_normalise(pixels, image_size))
+    maps = backbone(_normalise(pixels, image_size, config.normalized))
     pooled = keras.layers.GlobalAveragePooling2D(name="pool")(maps)
     small = keras.layers.Rescaling(_POOLED_SCALE, name="pooled_scale")(pooled)
     dense = keras.layers.Dense(
@@ -177,12 +189,12 @@ def _assemble(
     )
 
 
-def _normalise(pixels: keras.KerasTensor, image_size: int) -> keras.KerasTensor:
+def _normalise(pixels: keras.KerasTensor, image_size: int, how: str) -> keras.KerasTensor:
     """Grey uint8 [b, size, size] to what ResNet-50 eats, float32 [b, size, size, 3]."""
     grey = keras.layers.Reshape([image_size, image_size, 1], dtype="uint8", name="grey")(pixels)
     colours = keras.layers.Concatenate(dtype="uint8", name="colours")([grey] * 3)
-    means = [-mean for mean in _IMAGENET_MEANS]
-    return keras.layers.Rescaling(1.0, means, dtype="float32", name="normalise")(colours)
+    factors, offsets = _COLOURS[how]
+    return keras.layers.Rescaling(factors, offsets, dtype="float32", name="normalise")(colours)
 
 
 def _log_odds(prevalence: Sequence[float]) -> Callable[..., npt.NDArray[np.float32]]:
@@ -203,37 +215,34 @@ def _backbone(config: ModelConfig, image_size: int, pretrained: bool) -> keras.M
         )
 
     backbone = download.insist(build) if from_web else build()
+    if config.variant == "v1.5":
+        backbone = _v1_5(backbone)
     if pretrained and config.weights not in ("imagenet", "none"):
-        _load(backbone, config.weights, config.weights_sha256)
+        weights.load(backbone, config)
     return backbone
 
 
-def _load(backbone: keras.Model, path: str, sha256: str) -> None:
-    """Loads a weights file into the backbone; Keras reads local files only, hence the copy."""
-    try:
-        data = storage.read_bytes(path)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise ConfigError(
-            f"model.weights {path} is not a file: give imagenet, none or a weights file"
-        ) from error
-    # Of the very bytes that are loaded below, not of the file as it may be a moment later.
-    found = hashlib.sha256(data).hexdigest()
-    if sha256 and found != sha256:
-        raise ConfigError(
-            f"model.weights {path} has SHA-256 {found}, not {sha256}: it is another "
-            "file than intended"
-        )
-    suffix = ".weights.h5" if path.endswith(".weights.h5") else ".h5"
-    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
-        file.write(data)
-        file.flush()
-        try:
-            with warnings.catch_warnings():
-                # Keras only warns of layers that a file does not fill.
-                warnings.simplefilter("error", UserWarning)
-                backbone.load_weights(file.name)
-        except (ValueError, OSError, KeyError, UserWarning) as error:
-            raise ConfigError(
-                f"model.weights {path} does not fit ResNet-50 without its top: "
-                f"{' '.join(str(error).split())[:200]}"
-            ) from error
+def _v1_5(backbone: keras.Model) -> keras.Model:
+    """Returns a network like torchvision's out of Keras's ResNet-50, with new weights.
+
+    Layers keep their names. Cells of the last maps are where they were (`gradcam.placement`): a
+    3x3 convolution with stride two and one cell of padding on each side, as PyTorch pads, looks at
+    every second place from the first one on. Keras's own `same` would pad only behind.
+    """
+
+    def copy(layer: keras.Layer) -> keras.Layer:
+        settings = layer.get_config()
+        if isinstance(layer, keras.layers.BatchNormalization):
+            settings["epsilon"] = 1e-5
+        if found := _STRIDING.fullmatch(layer.name):
+            settings |= {"strides": 2 if found[1] == "2" else 1, "padding": "valid"}
+        return layer.__class__.from_config(settings)
+
+    def call(layer: keras.Layer, inputs: Any, **more: Any) -> Any:
+        found = _STRIDING.fullmatch(layer.name)
+        if found and found[1] == "2":
+            pad = keras.layers.ZeroPadding2D(1, name=layer.name.replace("_conv", "_pad"))
+            inputs = pad(inputs)
+        return layer(inputs, **more)
+
+    return keras.models.clone_model(backbone, clone_function=copy, call_function=call)

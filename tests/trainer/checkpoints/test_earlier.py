@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Tests of starting from an earlier run: the whole network, or one sentence that says why not."""
+"""Starting from an earlier run: the network with its findings, or one sentence on why not."""
 
 import dataclasses
 import hashlib
 import pathlib
+import re
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -92,23 +94,75 @@ def test_another_data_set_is_warned_of_since_its_test_images_may_have_been_train
 @pytest.mark.parametrize(
     ("findings", "said"),
     [
+        (["Edema", "Mass", "Nodule"], r"Edema, Mass, Nodule \(new: nothing; left out: nothing\)"),
         (
-            ["Mass", "Edema", "Nodule"],
-            "3 there and 3 here, number 2 is Nodule there and Edema here",
+            ["Nodule", "Hernia", "Mass", "Fibrosis"],
+            r"Nodule, Mass \(new: Hernia, Fibrosis; left out: Edema\) of step 5, validation",
         ),
-        (["Mass", "Nodule"], "3 there and 2 here, number 3 is Edema there and none here"),
+        (["Hernia"], r"nothing \(new: Hernia; left out: Mass, Nodule, Edema\)"),
     ],
 )
-def test_other_findings_or_another_order_are_refused(
+def test_of_other_findings_those_are_taken_that_have_the_same_name(
     run: pathlib.Path,
     make_tiny_model: Callable[..., Any],
     data_set: Any,
     findings: list[str],
     said: str,
 ) -> None:
-    other = dataclasses.replace(data_set.manifest, findings=findings)
-    with pytest.raises(ConfigError, match=said):
-        filled(make_tiny_model, other, run)
+    theirs = data_set.manifest.findings
+    tiny, wide = make_tiny_model(seed=2), keras.layers.Dense(len(findings), name="logits")
+    network = keras.Model(tiny.network.input, wide(tiny.features.output))
+    kernel, bias = (np.array(one.numpy()) for one in wide.weights)
+    manifest = dataclasses.replace(data_set.manifest, findings=findings)
+    told = earlier.fill(network, ModelConfig(weights=str(run)), manifest)
+    assert re.search(f"backbone and hidden layer, and of the last layer {said}", told)
+    source = make_tiny_model(seed=1).network
+    np.testing.assert_array_equal(network.weights[0].numpy(), source.weights[0].numpy())
+    last = source.get_layer("logits")
+    for to, name in enumerate(findings):
+        if name in theirs:
+            kernel[:, to] = last.kernel.numpy()[:, theirs.index(name)]
+            bias[to] = last.bias.numpy()[theirs.index(name)]
+    np.testing.assert_array_equal(wide.kernel.numpy(), kernel)
+    np.testing.assert_array_equal(wide.bias.numpy(), bias)
+
+
+@pytest.mark.parametrize(
+    ("given", "needed"),
+    [
+        ({"variant": "v1.5"}, "variant=v1 and model.normalization=caffe, not v1.5 and torch: set"),
+        ({"normalization": "torch"}, "=caffe, not v1 and torch"),
+        ({"normalization": "caffe"}, ""),
+    ],
+)
+def test_a_run_that_saw_other_inputs_is_refused(
+    run: pathlib.Path,
+    make_tiny_model: Callable[..., Any],
+    data_set: Any,
+    given: dict[str, str],
+    needed: str,
+) -> None:
+    config = ModelConfig(weights=str(run), **given)
+    network = make_tiny_model(seed=2).network
+    if not needed:
+        assert earlier.fill(network, config, data_set.manifest)
+        return
+    with pytest.raises(ConfigError, match=needed):
+        earlier.fill(network, config, data_set.manifest)
+
+
+def test_the_inputs_of_a_run_are_known_by_its_checkpoint(
+    run: pathlib.Path, make_tiny_model: Callable[..., Any], data_set: Any
+) -> None:
+    best, config = str(run / "checkpoints" / "best"), Config()
+    config.model.variant = "v1.5"
+    found = bundle.read(f"{best}/ckpt-5")
+    found["identity"] = np.asarray(identity.record(config, data_set.manifest).encode())
+    bundle.write(best, 5, found, 1)
+    with pytest.raises(ConfigError, match=r"variant=v1\.5 and .*=torch, not v1 and caffe: set"):
+        filled(make_tiny_model, data_set.manifest, run)
+    same = ModelConfig(weights=str(run), variant="v1.5")
+    assert earlier.fill(make_tiny_model(seed=2).network, same, data_set.manifest)
 
 
 def test_another_width_is_refused(
