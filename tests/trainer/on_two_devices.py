@@ -37,6 +37,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "accumulated": {"train__accumulation_steps": 2},
     "averaged": {"optimizer__ema_decay": 0.9},
     "clipped": {"optimizer__clip_norm": 0.05, "optimizer__name": "sgd"},
+    "grouped": {
+        "optimizer__name": "adamw",
+        "optimizer__weight_decay": 1.0,
+        "optimizer__backbone_factor": 0.3,
+    },
     "normalised": {"model__batch_norm": "synchronized"},
     "per_replica": {"model__batch_norm": "per_replica"},
     "half_known": {},

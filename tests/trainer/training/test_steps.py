@@ -93,7 +93,17 @@ def test_another_count_is_not_compiled_anew(calls: Callable[[], Calls]) -> None:
 @pytest.mark.distributed
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["plain", "accumulated", "averaged", "clipped", "normalised", "half_known", "taught"]
+    "kind",
+    [
+        "plain",
+        "accumulated",
+        "averaged",
+        "clipped",
+        "grouped",
+        "normalised",
+        "half_known",
+        "taught",
+    ],
 )
 def test_two_devices_train_like_one_with_the_same_global_batch(
     two_devices: dict[str, Any], kind: str
@@ -117,7 +127,7 @@ def test_what_is_set_changes_what_two_devices_train(two_devices: dict[str, Any])
     )
     np.testing.assert_allclose(trained["averaged"]["weights"], plain["weights"], atol=1e-6)
     assert not np.allclose(trained["averaged"]["average"], plain["weights"], atol=5e-4)
-    for kind in ("clipped", "normalised", "per_replica", "half_known", "taught"):
+    for kind in ("clipped", "grouped", "normalised", "per_replica", "half_known", "taught"):
         assert not np.allclose(trained[kind]["losses"], plain["losses"], rtol=1e-3), kind
     assert not np.allclose(trained["per_replica"]["losses"], trained["normalised"]["losses"])
 
