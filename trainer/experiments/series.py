@@ -8,6 +8,7 @@ on from its checkpoints as that would. Imports no TensorFlow.
 
 import contextlib
 import dataclasses
+import functools
 import os
 import subprocess
 import sys
@@ -131,21 +132,25 @@ def _exit_code(command: Sequence[str], stops: StopRequests) -> int:
     """Runs a program to its end, which a request to stop brings about."""
     environ = {name: text for name, text in os.environ.items() if name not in _OF_ONE_RUN}
     out, err = log.descriptors()
-    program = subprocess.Popen(command, env=environ, stdout=out, stderr=err)
-
-    def end() -> None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            program.wait(_TIDY_S)
-        program.kill()
-
     asked = False
-    with program, tidied(end), stops.held() as should_stop:
+    # Held before the program is started, so that no request leaves it behind.
+    with (
+        stops.held() as should_stop,
+        subprocess.Popen(command, env=environ, stdout=out, stderr=err) as program,
+        tidied(functools.partial(_end, program)),
+    ):
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return program.wait(_LOOK_S)
             if should_stop() and not asked:
                 asked = True
                 program.terminate()
+
+
+def _end(program: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        program.wait(_TIDY_S)
+    program.kill()
 
 
 def _report(parsed: ParsedFlags, manifest: Manifest, outputs: Sequence[str]) -> None:
