@@ -24,7 +24,7 @@ def csv_lines(path: str) -> Iterator[tuple[int, list[str]]]:
     """Yields the lines of a CSV file that are not empty, each with its number from 1.
 
     The file may be compressed by gzip. One whose name ends in .json or .jsonl holds a JSON object
-    in each line, whose names are the header. Reading needs little memory, however long the file.
+    in each line, whose names are the header. Local files need little memory, however long they are.
 
     Raises:
         DataError: a missing or empty file, or one that is not CSV in UTF-8, nor JSON lines.
@@ -171,7 +171,11 @@ def _text(path: str, what: str) -> str:
 def _opened(path: str, what: str) -> Iterator[io.TextIOWrapper]:
     """Opens a file as text, unpacking it if it begins as gzip does."""
     try:
-        with storage.open_read(path) as stored:
+        # An object is read whole, which its checksum is of: parts that are damaged on the way pass.
+        is_object = bool(storage.scheme_of(path))
+        with (
+            io.BytesIO(storage.read_bytes(path)) if is_object else storage.open_read(path) as stored
+        ):
             packed = stored.read(2) == b"\x1f\x8b"
             stored.seek(0)
             data = gzip.GzipFile(fileobj=stored) if packed else stored
