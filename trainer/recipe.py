@@ -133,7 +133,7 @@ class OptimizerConfig:
     """Longest global gradient that is applied as it is, a longer one is scaled down to it; 0 for no
     limit."""
     ema_decay: float = setting(0.0, FIXED, ge=0.0, le=0.999999)
-    """Validate, keep and export a moving average of the weights with this decay per step, as 0.999;
-    0 for the weights themselves."""
+    """Validate, keep and export a moving average of the weights and batch statistics with this
+    decay per step, as 0.999; 0 for no average."""
     loss_scale: float = setting(32768.0, FIRST, ge=1.0, le=2.0**24)
     """First loss scale of mixed_float16; it adapts by factors of two."""

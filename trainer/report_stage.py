@@ -10,7 +10,6 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process import log
 from preprocessing.contract.settings import settings
-from trainer.config import Config
 from trainer.flags import ParsedFlags
 from trainer.report import report, series
 from trainer.report.inputs import Inputs
@@ -89,13 +88,10 @@ def _report(parsed: ParsedFlags, path: str, *, context: dict[str, Any]) -> repor
 
 def _with_settings_of_run(parsed: ParsedFlags) -> ParsedFlags:
     """Takes the settings that run and predictions were made with: a report on it states those."""
-    path = storage.join(parsed.output, notes.CONFIG)
-    if not storage.exists(path):
+    config = notes.scored_with(parsed.output)
+    if config is None:
         return parsed
-    config = settings.from_yaml(Config, path)
     config.evaluation.bootstrap_resamples = parsed.config.evaluation.bootstrap_resamples
-    note = notes.read_note(parsed.output, notes.PREDICTIONS_NOTE)
-    config.evaluation.views = notes.views_of(note)
     return dataclasses.replace(parsed, config=config)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
 from preprocessing.contract.settings import settings
-from trainer.config import Config
 from trainer.predictions import table
 from trainer.predictions.table import Predictions
 from trainer.runfolder import identity, notes
@@ -95,10 +94,10 @@ def _checked(path: str) -> str:
 
 
 def _settings(path: str) -> dict[str, Any]:
-    file = storage.join(path, notes.CONFIG)
-    if not storage.exists(file):
+    config = notes.scored_with(path)
+    if config is None:
         return {}
-    flat = settings.flat(settings.from_yaml(Config, file))
+    flat = settings.flat(config)
     ignored = identity.FREE - _DECIDE
     kept = {name: value for name, value in flat.items() if name not in ignored}
     return kept | {"data": notes.data_of(path)[:12]}

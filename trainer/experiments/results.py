@@ -72,9 +72,11 @@ def line(output: str, name: str, files: Sequence[str] = ()) -> Row:
     training = notes.read_note(output, notes.TRAINING)
     scored = notes.read_note(output, notes.PREDICTIONS_NOTE)
     splits = notes.read_note(output, notes.REPORT).get("splits", {})
-    if not training or scored.get("step") != training.get("best_step") or not splits:
+    config = notes.scored_with(output)
+    if config is None or not training or not splits:
         return {}
-    config = settings.from_yaml(Config, storage.join(output, notes.CONFIG))
+    if scored.get("step") != training.get("best_step"):
+        return {}
     found = {
         **{key: training.get(key) for key in ("finished", "steps", "epochs", "identity")},
         "run": name,

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from absl import logging
 
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process.progress import Progress
@@ -42,6 +43,11 @@ class Scorer:
         global_batch: int,
         views: str = "one",
     ) -> None:
+        if views != "one" and not data.flip:
+            logging.warning(
+                f"evaluation.views={views} averages mirror images, which training never saw "
+                "(data.flip=false)"
+            )
         self._strategy = runtime.strategy
         self._folder, self._manifest, self._global_batch = folder, manifest, global_batch
         self._truths: dict[str, dataset.Truth] = {}

@@ -141,6 +141,15 @@ def described(output: str) -> Config | None:
     return _config_of(output) if is_begun(output) else None
 
 
+def scored_with(output: str) -> Config | None:
+    """Returns the settings of a run with the views that its predictions were last made with."""
+    config, note = _config_of(output), read_note(output, PREDICTIONS_NOTE)
+    if config is not None and note:
+        # Evaluated again, a run keeps the settings that its training was started with.
+        config.evaluation.views = views_of(note)
+    return config
+
+
 def _config_of(output: str) -> Config | None:
     path = storage.join(output, CONFIG)
     return settings.from_yaml(Config, path) if storage.exists(path) else None

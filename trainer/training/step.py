@@ -195,7 +195,11 @@ class Step:
     def _follow(
         self, strategy: tf.distribute.Strategy, average: keras.Model, steps: tf.Tensor
     ) -> None:
-        """Moves the average towards the weights; at first faster, or it would keep its start."""
+        """Moves the average towards the weights; at first faster, or it would keep its start.
+
+        Batch statistics, moving averages themselves, are averaged once more, like the weights whose
+        outputs they describe, so that the two lag alike.
+        """
         decay = tf.minimum(self._config.optimizer.ema_decay, (1.0 + steps) / (10.0 + steps))
         pairs = zip(average.weights, self._model.network.weights, strict=True)
         for mean, weight in pairs:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Tests of scoring: each example once, in order, the same under any devices and batches."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -99,6 +100,31 @@ def test_an_example_that_is_not_scored_once_is_a_defect_that_stops(
     monkeypatch.setattr(dataset, "evaluation_batches", two_of_three)
     with pytest.raises(RuntimeError, match="3 examples of validation were not scored once"):
         scorer().score("validation")
+
+
+@pytest.mark.parametrize(
+    ("flip", "views", "warns"), [(0, "flip", 1), (1, "flip", 0), (0, "one", 0)]
+)
+def test_mirror_images_that_training_never_saw_are_warned_of(
+    one_device: Any,
+    data_set: Any,
+    small_settings: Any,
+    caplog: pytest.LogCaptureFixture,
+    flip: int,
+    views: str,
+    warns: int,
+) -> None:
+    data = dataclasses.replace(small_settings().data, flip=bool(flip))
+    Scorer(
+        one_device,
+        None,
+        folder=data_set.folder,
+        manifest=data_set.manifest,
+        data=data,
+        global_batch=4,
+        views=views,
+    )
+    assert ("which training never saw (data.flip=false)" in caplog.text) == warns
 
 
 def test_views_are_averaged_over_a_whole_split(

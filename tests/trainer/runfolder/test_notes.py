@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from preprocessing.contract.errors import ConfigError
+from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.settings import settings
 from trainer.config import Config
@@ -256,3 +257,15 @@ def test_predictions_are_whole_only_with_what_was_asked_for_beside_them() -> Non
         assert notes.predictions_note(changed(name, value), MANIFEST, 7) != note
     other = changed("evaluation.bootstrap_resamples", 7)
     assert notes.predictions_note(other, MANIFEST, 7) == note
+
+
+def test_views_are_those_that_predictions_were_made_with(tmp_path: pathlib.Path) -> None:
+    output, config = str(tmp_path), Config()
+    assert notes.scored_with(output) is None
+    config.evaluation.views = "flip"
+    storage.write_text(storage.join(output, notes.CONFIG), settings.to_yaml(config))
+    # As where nothing was evaluated, by an earlier version, and again after the training.
+    for note, views in (({}, "flip"), ({"step": 7}, "one"), ({"views": "ten_crop"}, "ten_crop")):
+        notes.write_note(output, notes.PREDICTIONS_NOTE, note)
+        found = notes.scored_with(output)
+        assert found is not None and found.evaluation.views == views
