@@ -105,11 +105,12 @@ def _problem(missing: list[str], wanted: int, deeper: list[str], in_part: bool) 
 
 
 def _bytes(path: str, sha256: str) -> bytes:
-    stem, _, suffix = path.rpartition(".")
+    # PyTorch reads no gs://: there the command is for a copy.
+    stem, _, suffix = (storage.basename(path) if storage.scheme_of(path) else path).rpartition(".")
     if suffix in layouts.PICKLED:
         raise ConfigError(
             f"model.weights {path} is pickled, and to read it could run code in it: convert it, "
-            f"where PyTorch is, with {_CONVERT.format(path, f'{stem}.safetensors')}"
+            f"where PyTorch is, with {_CONVERT.format(f'{stem}.{suffix}', f'{stem}.safetensors')}"
         )
     try:
         data = storage.read_bytes(path)

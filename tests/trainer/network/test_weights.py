@@ -339,6 +339,8 @@ def test_what_pytorch_pickled_is_not_read(tmp_path: pathlib.Path) -> None:
     for suffix in ("pt", "pth"):
         with pytest.raises(ConfigError, match=r"torch\.load\('/r\.p.*'/r\.safetensors'\)"):
             loaded(f"/r.{suffix}")
+    with pytest.raises(ConfigError, match=r"torch\.load\('r\.pth'.*'r\.safetensors'\)"):
+        loaded("gs://bucket/r.pth")
 
 
 def test_kerass_own_file_is_known_by_its_md5(
