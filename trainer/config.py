@@ -102,9 +102,11 @@ class TrainConfig:
     """Stop after so many epochs without a better validation AUC or loss; 0 for never."""
     teacher: str = setting("", FIXED, path=())
     """Predictions file on the train split of a teacher, whose scores are learned too (distillation,
-    Hinton et al., 2015); of several, with commas between them, the mean. Empty for none."""
+    Hinton et al., 2015); of several, with commas between them, the mean. It must not have learned
+    from validation or test patients. Empty for none."""
     teacher_share: float = setting(0.5, FIXED, ge=0.0, le=1.0)
-    """Share of the loss that the teacher's scores have; the labels have the rest."""
+    """Share of the loss that the teacher's scores have; the labels have the rest. What has only one
+    of both is learned from that alone."""
     max_loss: float = setting(20.0, FREE, ge=0.0, le=1e9)
     """Stop when the loss of a step exceeds this, in nats per finding; 0 for never."""
     max_fruitless_starts: int = setting(10, FREE, ge=0, le=100_000, unit="starts")
