@@ -36,6 +36,10 @@ BEFORE_THE_FIRST_CHECKPOINT = {
         "trainer/training/shortage.py",
         "raise train.accumulation_steps",
     ): "said before any step was done",
+    ("trainer/data/teacher.py", "files of train.teacher"): "names what workers compare",
+    ("trainer/data/teacher.py", "train.teacher"): "read by the start that finds no checkpoint",
+    ("trainer/flags.py", "Score this split alone"): "says what a file is for",
+    ("trainer/network/scorer.py", "evaluation.views="): "states what a setting does",
     ("trainer/network/batch_norm.py", "model.batch_norm=frozen keeps"): (
         "read by the start that finds no checkpoint"
     ),

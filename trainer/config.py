@@ -41,7 +41,8 @@ class RuntimeConfig:
     deterministic: bool = setting(False, FREE)
     """Bit-identical repeats at some cost in speed; a CPU always repeats bit by bit."""
     xla: bool = setting(False, FREE)
-    """Compile the step with XLA; on one device (a TPU compiles it anyway)."""
+    """Compile the step with XLA; on one device (a TPU compiles it anyway). It draws other
+    crops of fixed size, and drops other units, with the same seed."""
     communication: str = setting("auto", FREE, choices=("auto", "ring", "nccl"))
     """How the processes of multi_worker add up gradients."""
     formation_seconds: int = setting(900, FREE, ge=1, le=86_400, unit="seconds")

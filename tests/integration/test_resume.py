@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Tests of restarts: killed and stopped processes end with the weights of an uninterrupted run."""
+"""Tests of restarts: killed and stopped processes end with the weights of an uninterrupted run.
+
+Every piece of the recipe that keeps or draws something is on.
+"""
 
 import dataclasses
 import os
@@ -14,13 +17,35 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from preprocessing.contract import manifest as manifests
 from trainer.checkpoints import bundle
+from trainer.data import dataset
+from trainer.predictions import table
 
 pytestmark = pytest.mark.slow
 
 EPOCHS = 4
 EVERY = 2
 MOMENTS = random.Random(20260720)
+PIECES = {
+    "augmentation__min_area": 0.4,
+    "augmentation__max_ratio": 1.3,
+    "augmentation__rotation": 7,
+    "augmentation__brightness": 0.1,
+    "augmentation__contrast": 0.1,
+    "loss__name": "asymmetric",
+    "loss__class_weights": "balanced",
+    "loss__label_smoothing": 0.05,
+    "optimizer__name": "adamw",
+    "optimizer__schedule": "plateau",
+    "optimizer__warmup_steps": 3,
+    "optimizer__frozen_rate": 1e-3,
+    "optimizer__backbone_factor": 0.5,
+    "optimizer__clip_norm": 1,
+    "optimizer__ema_decay": 0.9,
+    "train__frozen_epochs": 1,
+    "train__monitor": "loss",
+}
 
 
 @dataclasses.dataclass
@@ -61,6 +86,19 @@ def interrupt(process: subprocess.Popen[str], output: pathlib.Path, past: int, h
     process.send_signal(how)
 
 
+def teacher(data: str, folder: pathlib.Path) -> str:
+    """Writes scores of most of the train split, and returns the file."""
+    manifest = manifests.read(data)
+    truth = dataset.read_truth(data, manifest, "train")
+    labels = np.where(truth.targets >= 0, truth.targets, np.nan).astype(np.float32)
+    scores = np.random.default_rng(0).random(labels.shape).astype(np.float32)
+    splits, findings = np.full(len(truth.ids), "train"), tuple(manifest.findings)
+    columns = [column[3:] for column in (truth.ids, truth.patients, splits, labels, scores)]
+    path = str(folder / "teacher.csv")
+    table.write(path, table.Predictions(*columns, findings))
+    return path
+
+
 @pytest.fixture(scope="module")
 def history(
     train_flags: Callable[..., list[str]],
@@ -69,12 +107,10 @@ def history(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> History:
     """Kills one run three times and stops it once, beside a run that nobody interrupts."""
-    from preprocessing.contract import manifest
-
     folder = tmp_path_factory.mktemp("resume")
-    settings = {"train__epochs": EPOCHS, "train__checkpoint_every_steps": EVERY}
-    settings["train__steps_per_call"] = 1
-    per_epoch = manifest.read(preprocessed).splits["train"].examples // 4
+    settings = {**PIECES, "train__epochs": EPOCHS, "train__checkpoint_every_steps": EVERY}
+    settings |= {"train__steps_per_call": 1, "train__teacher": teacher(preprocessed, folder)}
+    per_epoch = manifests.read(preprocessed).splits["train"].examples // 4
     # TensorFlow's reader of checkpoints takes such a path for a pattern.
     cut, whole = folder / "cut [1]", folder / "whole"
     undisturbed = start_trainer(["--mode=train", *train_flags(str(whole), **settings)])
@@ -138,7 +174,7 @@ def test_the_same_command_finishes(history: History) -> None:
 
 def test_the_final_weights_are_those_of_an_uninterrupted_run_bit_for_bit(history: History) -> None:
     found = variables(history.output)
-    assert len(found) > 500  # weights, statistics and both moments of Adam
+    assert len(found) > 800  # weights, statistics, their averages and both moments of Adam
     assert_equal(found, variables(history.whole))
 
 
@@ -156,3 +192,14 @@ def test_what_the_killed_processes_left_half_written_is_gone(history: History) -
     found = {path.name.partition(".")[0] for path in folder.glob("ckpt-*")}
     assert found == whole
     assert not list(folder.rglob("*tempstate*"))
+
+
+def test_the_moving_average_is_of_the_batch_statistics_too(history: History) -> None:
+    found = variables(history.whole)
+    names = [name for name in found if "/moving_mean" in name and name.startswith("average/")]
+    assert len(names) == 53
+    assert all(found[name].any() for name in names)
+    assert not any(
+        np.array_equal(found[name], found[name.replace("average/", "network/", 1)])
+        for name in names
+    )
