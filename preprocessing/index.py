@@ -80,7 +80,6 @@ def read(inputs: Inputs, config: Config) -> Index:
         "listed_not_in_index": sum(n not in indexed for names in lists.values() for n in names),
         "ages_unknown": sum(row.age < 0 for row in rows),
         "boxes": sum(map(len, boxes.values())),
-        **({"rows_combined": found.combined} if config.table.rows != "one" else {}),
         **found.counters,
     }
     return Index(

@@ -117,7 +117,10 @@ def _lines(path: str, whole: bool = False) -> Iterator[tuple[int, list[str]]]:
     yield number, [name.strip() for name in header]
     for number, fields in lines:
         if whole and len(fields) < len(header):
-            raise DataError(f"{path}, line {number}: {len(fields)} fields, the header has more")
+            raise DataError(
+                f"{path}, line {number}: the line has {len(fields)} fields, the header more; fix "
+                "or remove the line"
+            )
         yield number, fields[: len(header)] if whole else fields
 
 

@@ -42,7 +42,6 @@ class Index:
         rows: in the file's order; `patient` is empty where only the picture knows.
         splits: id -> split, from the split column; empty without one.
         left_out: rows that `only_column` left out.
-        combined: rows that went into the row of another, of the same image.
         counters: what else is worth counting, where the settings make it possible.
         warnings: (id, text) of fields that are not understood, or not plain, or in no file.
     """
@@ -51,7 +50,6 @@ class Index:
         self.rows: list[Row] = []
         self.splits: dict[str, str] = {}
         self.left_out = 0
-        self.combined = 0
         self.counters = collections.Counter[str]()
         self.warnings: list[tuple[str, str]] = []
 
@@ -107,7 +105,7 @@ def _one_of_each(index: Index, name: str, table: Table) -> Index:
         text_files.refuse_duplicates(name, (row.id for row in index.rows))
         return index
     rows = several_rows.combine(name, index.rows, table.rows)
-    index.combined, index.rows = len(index.rows) - len(rows), rows
+    index.counters["rows_combined"], index.rows = len(index.rows) - len(rows), rows
     index.warnings = list(dict.fromkeys(index.warnings))
     return index
 
@@ -219,5 +217,5 @@ def _take_split(index: Index, row: Row, fields: Mapping[str, str], table: Table)
         words = "; ".join(f"{split} ({', '.join(_WORDS[split][1:])})" for split in _WORDS)
         raise DataError(f"{where} is {word!r}, which names no split: {words}")
     split = _SPLITS[word.casefold()]
-    if index.splits.setdefault(row.id, split) != split:
-        raise DataError(f"{row.id} is in {split}, but in an earlier line not")
+    if (earlier := index.splits.setdefault(row.id, split)) != split:
+        raise DataError(f"{row.id} is in {split}, but in {earlier} by an earlier line")

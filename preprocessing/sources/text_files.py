@@ -153,7 +153,7 @@ def _json_lines(path: str, lines: Iterable[str]) -> Iterator[tuple[int, list[str
             if not header:
                 header = list(values.keys())
                 yield number, header
-            found = [values.pop(name) for name in header]
+            found = [values[name] for name in header]
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise DataError(
                 f"{path}, line {number}: not a JSON object with the names of the first: give a "

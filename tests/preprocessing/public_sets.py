@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Makes phantoms of public data sets: the headers, names and nesting of the real files, no data.
 
+Each is read by the command that stands at the head of its settings.
+
 Where the headers are from:
 - CheXpert: github.com/mlmed/torchxrayvision, tests/gen_chexpert.py.
 - CheXpert Plus: github.com/Stanford-AIMI/chexpert-plus and users' scripts that quote its header;
@@ -15,11 +17,14 @@ import gzip
 import io
 import json
 import pathlib
+import re
+import subprocess
 from collections.abc import Iterable
 
 import cv2
 import numpy as np
 
+CONFIGS = pathlib.Path(__file__).parents[2] / "configs" / "preprocessing"
 CHEXPERT = (
     *("No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion"),
     *("Edema", "Consolidation", "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion"),
@@ -57,6 +62,20 @@ SAYS: tuple[dict[str, float], ...] = (
 )
 
 
+def command(preset: str, folder: pathlib.Path) -> list[str]:
+    """Returns the words of the command at the head of a preset, for a download in `folder`."""
+    text = (CONFIGS / f"{preset}.yaml").read_text()
+    found = re.search(r"(#   \w=.*\n)?#   cxr14-preprocess (.*\\\n)*.*", text)
+    assert found
+    (folder / "key").write_text("a key of our own")
+    lines = re.sub("^#", "", found[0], flags=re.MULTILINE)
+    for word, path in (("DIR", folder), ("OUT", folder / "out"), ("KEY", folder / "key")):
+        lines = re.sub(rf"\b{word}\b", str(path), lines)
+    script = f"cxr14-preprocess() {{ printf '%s\\n' cxr14-preprocess \"$@\"; }}\n{lines}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
 def picture(path: pathlib.Path, seed: int, dtype: type = np.uint8) -> None:
     """Writes a small film that is no other's, at any depth of folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,8 +85,8 @@ def picture(path: pathlib.Path, seed: int, dtype: type = np.uint8) -> None:
     assert cv2.imwrite(str(path), pixels)
 
 
-def table(path: pathlib.Path, header: str, rows: Iterable[dict[str, object]]) -> str:
-    """Writes a CSV file, packed if its name says so, and returns its path.
+def table(path: pathlib.Path, header: str, rows: Iterable[dict[str, object]]) -> None:
+    """Writes a CSV file, packed if its name says so.
 
     Args:
         path: of the file.
@@ -81,13 +100,12 @@ def table(path: pathlib.Path, header: str, rows: Iterable[dict[str, object]]) ->
     data = text.getvalue().encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
-    return str(path)
 
 
 def chexpert(folder: pathlib.Path) -> list[str]:
     """Twelve patients of train.csv, two of valid.csv; the second film of each is a lateral."""
     header = f"Path,Sex,Age,Frontal/Lateral,AP/PA,{','.join(CHEXPERT)}"
-    root, labels = folder / "CheXpert-v1.0-small", []
+    root = folder / "CheXpert-v1.0-small"
     for split, patients in (("train", range(1, 13)), ("valid", range(64541, 64543))):
         rows: list[dict[str, object]] = []
         for patient in patients:
@@ -98,8 +116,8 @@ def chexpert(folder: pathlib.Path) -> list[str]:
                 kind = {"Frontal/Lateral": view[6:].title(), "AP/PA": "AP" if "f" in view else ""}
                 person = {"Sex": ("Female", "Male")[patient % 2], "Age": 40 + patient % 7}
                 rows.append({"Path": f"CheXpert-v1.0-small/{below}", **person, **kind, **said})
-        labels.append(table(root / f"{split}.csv", header, rows))
-    return [f"--images={root}", f"--labels={','.join(labels)}", "--config=preset:chexpert_nih"]
+        table(root / f"{split}.csv", header, rows)
+    return command("chexpert_nih", folder)
 
 
 def chexpert_plus(folder: pathlib.Path) -> list[str]:
@@ -129,11 +147,8 @@ def chexpert_plus(folder: pathlib.Path) -> list[str]:
     labels_file = folder / "chexbert_labels" / "impression_fixed.json"
     labels_file.parent.mkdir()
     labels_file.write_text("".join(lines))
-    first = table(folder / "df_chexpert_plus_240401.csv", PLUS, rows)
-    return [
-        *(f"--images={folder / 'PNG'}", f"--labels={first},{labels_file}"),
-        "--config=preset:chexpert_plus",
-    ]
+    table(folder / "df_chexpert_plus_240401.csv", PLUS, rows)
+    return command("chexpert_plus", folder)
 
 
 def mimic_cxr(folder: pathlib.Path) -> list[str]:
@@ -154,23 +169,12 @@ def mimic_cxr(folder: pathlib.Path) -> list[str]:
         if number < 11:
             labels.append({**keys, **SAYS[number % 6]})
     head = folder / "mimic-cxr-2.0.0"
-    files = [
-        table(head.with_name(f"{head.name}-metadata.csv.gz"), METADATA, films),
-        table(
-            head.with_name(f"{head.name}-split.csv.gz"),
-            "dicom_id,study_id,subject_id,split",
-            splits,
-        ),
-        table(
-            head.with_name(f"{head.name}-chexpert.csv.gz"),
-            f"subject_id,study_id,{','.join(sorted(CHEXPERT))}",
-            labels,
-        ),
-    ]
-    return [
-        *(f"--images={folder / 'files'}", f"--labels={','.join(files)}"),
-        "--config=preset:mimic_cxr",
-    ]
+    table(head.with_name(f"{head.name}-metadata.csv.gz"), METADATA, films)
+    header = "dicom_id,study_id,subject_id,split"
+    table(head.with_name(f"{head.name}-split.csv.gz"), header, splits)
+    header = f"subject_id,study_id,{','.join(sorted(CHEXPERT))}"
+    table(head.with_name(f"{head.name}-chexpert.csv.gz"), header, labels)
+    return command("mimic_cxr", folder)
 
 
 PADCHEST_LISTS = (
@@ -211,11 +215,8 @@ def padchest(folder: pathlib.Path) -> list[str]:
                 "Localizations": "['loc cardiac']",
             }
         )
-    labels = folder / "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz"
-    return [
-        *(f"--images={folder}", f"--labels={table(labels, PADCHEST, rows)}"),
-        "--config=preset:padchest",
-    ]
+    table(folder / "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz", PADCHEST, rows)
+    return command("padchest", folder)
 
 
 def brax(folder: pathlib.Path) -> list[str]:
@@ -241,5 +242,5 @@ def brax(folder: pathlib.Path) -> list[str]:
                 **labels,
             }
         )
-    labels_file = table(folder / "master_spreadsheet_update.csv", header, rows)
-    return [f"--images={folder / 'images'}", f"--labels={labels_file}", "--config=preset:brax"]
+    table(folder / "master_spreadsheet_update.csv", header, rows)
+    return command("brax", folder)

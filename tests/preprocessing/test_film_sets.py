@@ -11,6 +11,7 @@ Where headers and tags are from:
 
 import json
 import pathlib
+import re
 import uuid
 
 import cv2
@@ -26,8 +27,8 @@ from preprocessing.contract.errors import DataError
 from preprocessing.contract.invocation import flags
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.splits import assignment
+from tests.preprocessing import public_sets
 
-CONFIGS = pathlib.Path(__file__).parents[2] / "configs" / "preprocessing"
 _VINDR = (
     *("Aortic enlargement", "Atelectasis", "Calcification", "Cardiomegaly", "Clavicle fracture"),
     *("Consolidation", "Edema", "Emphysema", "Enlarged PA", "ILD", "Infiltration", "Lung Opacity"),
@@ -50,8 +51,9 @@ def _film(path: pathlib.Path, syntax: str, sop_class: str, **tags: object) -> No
     meta.MediaStorageSOPInstanceUID = "1.2.3.4567890"
     film = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     common = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "Rows": 48}
-    for keyword, value in (common | {"Columns": 40, "PixelRepresentation": 0} | tags).items():
-        setattr(film, keyword, value)
+    with pydicom.config.disable_value_validation():  # RSNA's ages are no valid ones
+        for keyword, value in (common | {"Columns": 40, "PixelRepresentation": 0} | tags).items():
+            setattr(film, keyword, value)
     if syntax == _JPEG:
         film.BitsAllocated, film.BitsStored, film.HighBit = 8, 8, 7
         film.PixelData = encapsulate([cv2.imencode(".jpg", pixels)[1].tobytes()])
@@ -63,18 +65,15 @@ def _film(path: pathlib.Path, syntax: str, sop_class: str, **tags: object) -> No
     pydicom.dcmwrite(path, film, enforce_file_format=True)
 
 
-def _read(folder: pathlib.Path, *argv: str) -> tuple[index.Index, dict[str, radiographs.Picture]]:
+def _read(*argv: str) -> tuple[index.Index, dict[str, radiographs.Picture]]:
     """Reads the text of a data set and, where it is of DICOM files, each film."""
-    (folder / "key").write_text("a key of our own")
-    key = [f"--pseudonym_key_file={folder / 'key'}"] if "--source=dicom" in argv else []
-    given = ["cxr14-preprocess", *argv, *key, f"--output={folder / 'out'}"]
-    inputs, config, left = flags.parse(given)
+    inputs, config, left = flags.parse(argv)
     config.validate()
     assert not left
     read = index.read(inputs, config)
     found = locate.look(read, inputs)
     recipe = Recipe(32, "png", words=config.words)
-    if not key:
+    if inputs.source == "nih":
         assert found.files.keys() == {row.id for row in read.rows}
         return read, {}
     paths = {name: pathlib.Path(path) for name, path in found.files.items()}
@@ -110,9 +109,8 @@ def test_vindr_cxr_is_what_two_of_three_radiologists_say(tmp_path: pathlib.Path)
     _vindr(tmp_path, "test", "Other disease", {"9a5094b2563a1ef3ff50dc5c7ff71345": [both]})
 
     def present(split: str, *more: str) -> list[set[str]]:
-        labels = tmp_path / "annotations" / f"image_labels_{split}.csv"
-        argv = ("--config=preset:vindr_cxr", f"--images={tmp_path / split}", f"--labels={labels}")
-        read, films = _read(tmp_path, "--source=dicom", *argv, *more)
+        argv = public_sets.command("vindr_cxr", tmp_path)
+        read, films = _read(*(re.sub(r"\btrain\b|(?<=_)train", split, one) for one in argv), *more)
         assert {film.view for film in films.values()} == {"PA"}
         assert {(film.sex, film.age) for film in films.values()} == {("M", 61)}
         assert len({row.patient for row in read.rows}) == len(read.rows) == len(films)
@@ -152,12 +150,10 @@ def test_rsnas_films_have_nihs_patients_and_its_test_split(
     maps.write_text(json.dumps(mappings))
     (tmp_path / "test_list.txt").write_text("00000003_004.png\n00000003_005.png\n")
     # What the settings' comment says is run as it stands.
-    text = (CONFIGS / "rsna_pneumonia.yaml").read_text()
+    text = (public_sets.CONFIGS / "rsna_pneumonia.yaml").read_text()
     program = text.partition("<<'END'\n")[2].partition("#   END")[0]
     exec("".join(line.removeprefix("#   ") for line in program.splitlines(keepends=True)), {})
-    labels = "--labels=stage_2_train_labels.csv,nih.csv"
-    argv = ("--images=stage_2_train_images", labels, "--config=preset:rsna_pneumonia")
-    read, films = _read(tmp_path, "--source=dicom", *argv)
+    read, films = _read(*public_sets.command("rsna_pneumonia", tmp_path))
     assert [row.targets for row in read.rows] == [(0,), (1,)] * 3
     assert [row.id for row in read.rows] == names and films.keys() == {*names}
     assert [read.column[name] for name in names] == [*["train"] * 4, *["test"] * 2]
@@ -178,11 +174,11 @@ def test_kaggles_sample_is_divided_by_patient(tmp_path: pathlib.Path) -> None:
             pixels = np.random.default_rng(at).integers(0, 255, (20, 20)).astype(np.uint8)
             assert cv2.imwrite(str(tmp_path / copy / name), pixels)
     (tmp_path / "sample_labels.csv").write_text("\n".join(lines) + "\n")
-    argv = (f"--labels={tmp_path / 'sample_labels.csv'}", "--config=preset:nih_sample")
-    read, _ = _read(tmp_path, f"--images={tmp_path / 'sample' / 'images'}", *argv)
+    argv = public_sets.command("nih_sample", tmp_path)
+    read, _ = _read(*argv)
     assert read.how == assignment.RANDOM and len(read.rows) == 20
     row = read.rows[1]
     assert (row.patient, row.age, row.sex, row.width) == ("00000001", 60, "M", 2682)
     assert sum(target == 1 for target in row.targets) == 4
     with pytest.raises(DataError, match=r"lies in two places, .*: keep one"):
-        _read(tmp_path, f"--images={tmp_path / 'sample'}", *argv)
+        _read(*(one.removesuffix("/images") for one in argv))

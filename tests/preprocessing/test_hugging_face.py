@@ -5,7 +5,6 @@ Layouts are those of alkzar90/NIH-Chest-X-ray-dataset (its README and loading sc
 timm/nih-chest-xray-14 (columns as users' scripts read them).
 """
 
-import pathlib
 import zipfile
 from typing import Any
 
@@ -23,8 +22,7 @@ from preprocessing.contract.invocation import flags
 from preprocessing.contract.pictures import image
 from preprocessing.contract.radiographs import Recipe
 from preprocessing.sources import places
-
-CONFIGS = pathlib.Path(__file__).parents[2] / "configs" / "preprocessing"
+from tests.preprocessing import public_sets
 
 
 def test_archives_beside_the_label_file_are_read_as_they_are(tree: Any) -> None:
@@ -63,15 +61,16 @@ def test_parquet_files_come_to_the_official_split(
         pyarrow.parquet.write_table(table, path, row_group_size=3)
     monkeypatch.chdir(data)
     # What the settings' comment says is run as it stands.
-    text = (CONFIGS / "nih_parquet.yaml").read_text()
+    text = (public_sets.CONFIGS / "nih_parquet.yaml").read_text()
     program = text.partition("<<'END'\n")[2].partition("#   END")[0]
     exec("".join(line.removeprefix("#   ") for line in program.splitlines(keepends=True)), {})
-    argv = tree.argv(f"--images={data / 'films.zip'}", "--config=preset:nih_parquet")
-    assert task.main(argv) == 0
-    made = manifest.read(str(tree.output))
+    argv = public_sets.command("nih_parquet", tree.folder)
+    more = ("--config.stored_size=32", "--config.validation_fraction=0.3")
+    assert task.main([*argv, *more]) == 0
+    made = manifest.read(str(tree.folder / "out"))
     assert {name: split.examples for name, split in made.splits.items()}["test"] == 12
     assert sum(split.examples for split in made.splits.values()) == len(tree.names)
-    for path in made.splits["test"].paths(str(tree.output)):
+    for path in made.splits["test"].paths(str(tree.folder / "out")):
         for record in map(schema.decode, tfrecord.read(storage.read_bytes(path))):
             own = cv2.imread(str(tree.find(record.id)), cv2.IMREAD_GRAYSCALE)
             stored = image.decode_stored(record.image, 32, "png")

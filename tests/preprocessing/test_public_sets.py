@@ -36,8 +36,7 @@ _UNKNOWN = (-1,) * 7
 
 def _read(folder: pathlib.Path, make: Callable[[pathlib.Path], list[str]]) -> Index:
     """Reads the text of a data set and finds the picture of every row."""
-    argv = ["cxr14-preprocess", "--source=csv", *make(folder), f"--output={folder / 'out'}"]
-    inputs, config, left = flags.parse(argv)
+    inputs, config, left = flags.parse(make(folder))
     config.validate()
     assert not left
     read = index.read(inputs, config)
@@ -128,8 +127,7 @@ def test_brax_is_read_without_its_laterals(tmp_path: pathlib.Path) -> None:
 def mimic(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """MIMIC-CXR's phantom and the data set that one command makes of it."""
     folder = tmp_path_factory.mktemp("mimic")
-    argv = [*public_sets.mimic_cxr(folder), f"--output={folder / 'out'}", "--config.stored_size=32"]
-    assert task.main(["cxr14-preprocess", "--source=csv", *argv]) == 0
+    assert task.main([*public_sets.mimic_cxr(folder), "--config.stored_size=32"]) == 0
     return folder
 
 

@@ -79,13 +79,13 @@ def test_what_cannot_be_joined_is_refused_by_name(folder: pathlib.Path) -> None:
     with pytest.raises(DataError, match=r"labels.csv, line 3: a line before it has .* study \(1\)"):
         _read(folder, ["study"], "images.csv", "labels.csv")
     (folder / "labels.csv").write_text("study,Edema\n1\n")
-    with pytest.raises(DataError, match="labels.csv, line 2: 1 fields, the header"):
+    with pytest.raises(DataError, match="line 2: the line has 1 fields, the header more"):
         _read(folder, ["study"], "images.csv", "labels.csv")
     (folder / "labels.csv").write_text("study,Edema\n77,1\n")
     with pytest.raises(DataError, match="no line of .*labels.csv belongs to one of .*images.csv"):
         list(_read(folder, ["study"], "images.csv", "labels.csv").lines())
     (folder / "images.csv").write_text("image,study,view\na,1\n")
-    with pytest.raises(DataError, match="images.csv, line 2: 2 fields"):
+    with pytest.raises(DataError, match="images.csv, line 2: the line has 2 fields"):
         list(_read(folder, ["study"], "images.csv", "labels.csv.gz").lines())
     (folder / "labels.csv.gz").write_bytes(gzip.compress(_LABELS.encode())[:-12])
     with pytest.raises(DataError, match="label file .*labels.csv.gz cannot be read"):

@@ -43,7 +43,7 @@ def test_rows_of_a_file_are_combined_and_counted(tmp_path: pathlib.Path) -> None
     lines = ["a,p,train,85+,1,0", "b,q,test,4,0,1", "a,p,train,85+,1,1", "a,p,train,85+,0,0"]
     index = _read(tmp_path, "majority", *lines)
     assert [(row.id, row.targets) for row in index.rows] == [("a", (1, 0)), ("b", (0, 1))]
-    assert (index.combined, len(index.warnings)) == (2, 1)
+    assert (index.counters["rows_combined"], len(index.warnings)) == (2, 1)
     assert index.splits == {"a": "train", "b": "test"}
     with pytest.raises(DataError, match="1 names more than once, first a"):
         _read(tmp_path, "one", *lines)
@@ -54,7 +54,7 @@ def test_rows_of_a_file_are_combined_and_counted(tmp_path: pathlib.Path) -> None
     [
         ("a,q,train,4,1,0", "rows of a differ in patient"),
         ("a,p,train,5,1,0", "rows of a differ in age"),
-        ("a,p,test,4,1,0", "line 3: a is in test, but in an earlier line not"),
+        ("a,p,test,4,1,0", "line 3: a is in test, but in train by an earlier line"),
     ],
 )
 def test_rows_that_contradict_are_refused(tmp_path: pathlib.Path, line: str, part: str) -> None:
