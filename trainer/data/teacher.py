@@ -11,6 +11,7 @@ same train split or on other data sets, or fold by fold (each file scoring what 
 saw).
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -74,37 +75,37 @@ def load(run: Run) -> Teacher | None:
     paths = listed.paths(text, "train.teacher")
     sha256 = [table.fingerprint(path) for path in paths]
     run.runtime.agreement.check_equal("files of train.teacher", " ".join(sha256))
-    files = [table.read(path) for path in paths]
-    findings = run.manifest.findings
-    columns = [_columns(path, one, findings) for path, one in zip(paths, files, strict=True)]
-    ids, scores = _mean(files, columns)
+    files = [_read(path, run.manifest.findings) for path in paths]
     if run.runtime.is_chief:
         if notes.is_begun(run.output):
             _check_note(run.output, paths, sha256)
         else:
-            _compare(run, paths, files, columns)
+            _compare(run, paths, files)
             notes.write_note(run.output, NOTE, {"files": listed.names(paths), "sha256": sha256})
-    return Teacher(ids, scores)
+    return Teacher(*_mean(files))
 
 
-def _columns(path: str, one: Predictions, findings: Sequence[str]) -> list[int]:
+def _read(path: str, findings: Sequence[str]) -> Predictions:
+    """Returns what a file holds of the findings of the data set, in their order."""
+    one = table.read(path)
     if missing := [name for name in findings if name not in one.findings]:
         raise DataError(
             f"train.teacher: {path} has no scores of {', '.join(missing)}: give the predictions of "
             f"a teacher that knows all {len(findings)} findings of the data set"
         )
-    return [one.findings.index(name) for name in findings]
+    of = [one.findings.index(name) for name in findings]
+    return dataclasses.replace(
+        one, findings=tuple(findings), labels=one.labels[:, of], scores=one.scores[:, of], raw=None
+    )
 
 
-def _mean(
-    files: Sequence[Predictions], columns: Sequence[Sequence[int]]
-) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.float64]]:
+def _mean(files: Sequence[Predictions]) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.float64]]:
     """Returns all ids and the mean scores of each, [n] and [n, findings]."""
     ids = np.unique(np.concatenate([one.ids for one in files]))
-    total, times = np.zeros([len(ids), len(columns[0])]), np.zeros([len(ids), 1])
-    for one, of in zip(files, columns, strict=True):
+    total, times = np.zeros([len(ids), len(files[0].findings)]), np.zeros([len(ids), 1])
+    for one in files:
         rows = np.searchsorted(ids, one.ids)
-        total[rows] += one.scores[:, of]
+        total[rows] += one.scores
         times[rows] += 1
     return ids, total / times
 
@@ -125,17 +126,12 @@ def _check_note(output: str, paths: Sequence[str], sha256: Sequence[str]) -> Non
             )
 
 
-def _compare(
-    run: Run,
-    paths: Sequence[str],
-    files: Sequence[Predictions],
-    columns: Sequence[Sequence[int]],
-) -> None:
+def _compare(run: Run, paths: Sequence[str], files: Sequence[Predictions]) -> None:
     """Says which training images have no score, and what of the files is of other images."""
     truth = dataset.read_truth(run.data, run.manifest, "train")
     place = {name: row for row, name in enumerate(truth.ids.tolist())}
     taught: set[str] = set()
-    for path, one, of in zip(paths, files, columns, strict=True):
+    for path, one in zip(paths, files, strict=True):
         rows = np.array([place.get(name, -1) for name in one.ids.tolist()])
         taught.update(one.ids[rows >= 0].tolist())
         if others := int((rows < 0).sum()):
@@ -144,7 +140,7 @@ def _compare(
                 "split, and are not used"
             )
             _warn_of_leak(run, path, set(one.ids[(rows < 0) & (one.splits == "train")].tolist()))
-        _warn_of_labels(path, one.labels[rows >= 0][:, of], truth.targets[rows[rows >= 0]])
+        _warn_of_labels(path, one.labels[rows >= 0], truth.targets[rows[rows >= 0]])
     if not taught:
         raise DataError(
             f"train.teacher: {', '.join(paths)} has no image of the train split of {run.data}: "

@@ -7,14 +7,12 @@ lock nor name the version that a write replaces are read again after each write,
 instant in which a line can be lost. Imports no TensorFlow.
 """
 
-import contextlib
 import csv
 import io
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from absl import logging
 
@@ -34,6 +32,15 @@ COLUMNS = (
     *("validation_mean_auc", "test_mean_auc", "test_mean_auc_low", "test_mean_auc_high"),
     *("test_micro_auc", "test_mean_average_precision", "images_per_second", "identity"),
 )
+# Where figures stand in a report: in a split's part, its name, and which end of it.
+_OF = {
+    "validation_mean_auc": ("validation", "mean_auc", "value"),
+    "test_mean_auc": ("test", "mean_auc", "value"),
+    "test_mean_auc_low": ("test", "mean_auc", "low"),
+    "test_mean_auc_high": ("test", "mean_auc", "high"),
+    "test_micro_auc": ("test", "micro_auc", "value"),
+    "test_mean_average_precision": ("test", "mean_average_precision", "value"),
+}
 Row = dict[str, str]
 
 
@@ -83,13 +90,7 @@ def line(output: str, name: str, files: Sequence[str] = ()) -> Row:
         "config": " ".join(files),
         "settings": "; ".join(differing(config)),
         "seed": config.seed,
-        "validation_mean_auc": _area(splits, "validation", "mean_auc")["value"],
-        **{
-            f"test_mean_auc{end}": _area(splits, "test", "mean_auc")[key]
-            for end, key in (("", "value"), ("_low", "low"), ("_high", "high"))
-        },
-        "test_micro_auc": _area(splits, "test", "micro_auc")["value"],
-        "test_mean_average_precision": _area(splits, "test", "mean_average_precision")["value"],
+        **{key: splits.get(of, {}).get(what, {}).get(end) for key, (of, what, end) in _OF.items()},
         "images_per_second": training.get("images_per_second"),
     }
     return {key: _cell(found[key]) for key in COLUMNS}
@@ -117,12 +118,26 @@ def put(path: str, row: Row, *, wait_s: float = WAIT_S) -> None:
         UsageError: nothing can be written there.
     """
     deadline = time.monotonic() + wait_s
-    if not storage.scheme_of(path):
-        with _locked(path, deadline):
+    while not (_put_in_bucket if storage.scheme_of(path) else _put_on_disk)(path, row):
+        if time.monotonic() > deadline:
+            raise StoppedError(f"{path} was being written by others all the time")
+        time.sleep(random.uniform(0.02, 0.5))
+
+
+def _put_on_disk(path: str, row: Row) -> bool:
+    """Tells whether the line is there; not while another process, here or elsewhere, writes."""
+    try:
+        with disk.hold(f"{path}.lock", os.path.dirname(path) or ".", needed=False):
             before = storage.read_bytes(path) if storage.exists(path) else b""
             if (after := replaced(path, before, row)) != before:
                 storage.write_bytes(path, after)
-        return
+            return True
+    except HeldError:
+        return False
+
+
+def _put_in_bucket(path: str, row: Row) -> bool:
+    """Tells whether the line is there, as read: what was written is read again."""
     store: buckets.Versions = buckets.of(storage.scheme_of(path))
     while True:
         try:
@@ -130,9 +145,9 @@ def put(path: str, row: Row, *, wait_s: float = WAIT_S) -> None:
         except FileNotFoundError:
             before, version = b"", ""
         if (after := replaced(path, before, row)) == before:
-            return  # it is there, as read again after it was written
+            return True
         if not store.write_version(path, after, version):
-            _pause(path, deadline)
+            return False
 
 
 def replaced(path: str, data: bytes, row: Row) -> bytes:
@@ -159,32 +174,6 @@ def replaced(path: str, data: bytes, row: Row) -> bytes:
     writer.writeheader()
     writer.writerows(sorted([*rest, new], key=lambda each: (each["finished"], each["run"])))
     return buffer.getvalue().encode()
-
-
-@contextlib.contextmanager
-def _locked(path: str, deadline: float) -> Iterator[None]:
-    """Holds a lock file beside the table, as one process of this or of another machine."""
-    with contextlib.ExitStack() as stack:
-        while True:
-            try:
-                hold = disk.hold(f"{path}.lock", os.path.dirname(path) or ".", needed=False)
-                stack.enter_context(hold)
-                break
-            except HeldError:
-                _pause(path, deadline)
-        yield
-
-
-def _pause(path: str, deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise StoppedError(f"{path} was being written by others all the time")
-    time.sleep(random.uniform(0.02, 0.5))
-
-
-def _area(splits: dict[str, Any], split: str, name: str) -> dict[str, Any]:
-    none = {"value": None, "low": None, "high": None}
-    found: dict[str, Any] = splits.get(split, {}).get(name, none)
-    return found
 
 
 def _cell(value: object) -> str:

@@ -15,8 +15,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from preprocessing.contract import lock
 from preprocessing.contract.errors import JobError, StoppedError
 from preprocessing.contract.files import storage
@@ -27,8 +25,7 @@ from trainer import report_stage
 from trainer.experiments import compare, finished, folds, spread
 from trainer.experiments.finished import Finished
 from trainer.flags import ParsedFlags
-from trainer.predictions import metadata, table
-from trainer.predictions.pairing import aligned
+from trainer.predictions import averaged, metadata, table
 from trainer.predictions.table import Predictions
 from trainer.runfolder import notes
 
@@ -181,14 +178,9 @@ def _together(runs: Sequence[Finished], *, by_fold: bool) -> Predictions:
 
     That holds for validation; no fold has trained on the test split.
     """
-    parts = [run.predictions for run in runs]
+    parts, names = [run.predictions for run in runs], [run.name for run in runs]
+    if not by_fold:
+        return averaged.mean(parts, names)
     left = [part.select("validation") for part in parts]
-    return table.concatenated(
-        [*(left if by_fold else [_mean(left)]), _mean([part.select("test") for part in parts])]
-    )
-
-
-def _mean(parts: Sequence[Predictions]) -> Predictions:
-    first, *others = parts
-    scores = [first.scores, *(aligned(first, each, name="a run") for each in others)]
-    return dataclasses.replace(first, scores=np.mean(scores, axis=0, dtype=np.float64), raw=None)
+    tested = averaged.mean([part.select("test") for part in parts], names)
+    return table.concatenated([*left, tested])

@@ -20,8 +20,8 @@ _Places = npt.NDArray[np.int32]
 def places(views: str, *, stored_size: int, crop_fraction: float) -> tuple[_Places, _Places]:
     """Returns rows and columns of a stored picture, each int32 [V, side], that make up the V views.
 
-    The centre comes first and then the corners, as in torchvision's TenCrop; each is followed by
-    its mirror image, whose columns run from right to left.
+    They are those of torchvision's TenCrop, in another order: the centre comes first, then the
+    corners, and each is followed by its mirror image, whose columns run from right to left.
 
     Args:
         views: "one", "flip" or "ten_crop".

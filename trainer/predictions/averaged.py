@@ -6,10 +6,10 @@ as a rule (Lakshminarayanan et al., NeurIPS 2017), and a teacher that a student 
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
-from preprocessing.contract.errors import DataError
 from trainer.predictions import listed, pairing, table
 from trainer.predictions.table import Predictions
 
@@ -21,34 +21,42 @@ def read(text: str) -> Predictions:
         text: what names them, see `listed.paths`.
 
     Returns:
-        The rows and findings of the first file, in its order; of several, float64 scores. A mean
-        has no `raw` scores, since thresholds are of one model.
+        The file, if it is one; else their `mean`.
 
     Raises:
-        DataError: a file cannot be used, or differs from the first in images, patients, splits,
-            labels or findings; the sentence names the file and the first difference.
+        DataError: a file cannot be used, or as `mean`.
         UsageError: as `listed.paths`.
     """
     paths = listed.paths(text)
-    first = table.read(paths[0])
-    if len(paths) == 1:
+    return mean([table.read(path) for path in paths], paths)
+
+
+def mean(several: Sequence[Predictions], names: Sequence[str]) -> Predictions:
+    """Returns predictions with the mean of the scores of several.
+
+    Args:
+        several: of the same images, in any order of rows and of findings.
+        names: of each, for messages.
+
+    Returns:
+        The rows and findings of the first, in its order; of several, float64 scores. A mean has no
+        `raw` scores, since thresholds are of one model.
+
+    Raises:
+        DataError: they differ in images, patients, splits, labels or findings; the sentence names
+            the first difference.
+    """
+    first, *others = several
+    if not others:
         return first
-    total, ignored = first.scores.astype(np.float64), list(first.ignored_columns)
-    for path in paths[1:]:
-        other = table.read(path)
-        total += pairing.aligned(first, other, name=path, to=paths[0], purpose="average")
-        _same_splits(first, other, path, paths[0])
-        ignored += [name for name in other.ignored_columns if name not in ignored]
+    scores = [first.scores]
+    for other, name in zip(others, names[1:], strict=True):
+        scores.append(pairing.aligned(first, other, name=name, to=names[0], purpose="average"))
     return dataclasses.replace(
-        first, scores=total / len(paths), ignored_columns=tuple(ignored), raw=None
+        first,
+        scores=np.mean(scores, axis=0, dtype=np.float64),
+        ignored_columns=tuple(
+            dict.fromkeys(each for one in several for each in one.ignored_columns)
+        ),
+        raw=None,
     )
-
-
-def _same_splits(first: Predictions, other: Predictions, path: str, to: str) -> None:
-    split = dict(zip(other.ids.tolist(), other.splits.tolist(), strict=True))
-    for name, own in zip(first.ids.tolist(), first.splits.tolist(), strict=True):
-        if split[name] != own:
-            raise DataError(
-                f"{path}: image {name!r} is in {split[name]}, and in {own} in {to}; average "
-                "predictions of one split by patients"
-            )

@@ -23,7 +23,7 @@ def aligned(
     """Returns the scores of a second file in the order of rows and findings of the first.
 
     Args:
-        first: the images, as of one split.
+        first: the images.
         second: predictions for the same images, in any order of rows and of findings.
         name: of the second file, for messages.
         to: what the first is, likewise.
@@ -33,8 +33,8 @@ def aligned(
         float32 or float64 [n, L].
 
     Raises:
-        DataError: the ids, the patients, the labels or the findings differ; the text says how many
-            and which first.
+        DataError: the ids, patients, splits, labels or findings differ; the text says how many and
+            which first.
     """
     said = _Said(name, to, purpose)
     _same_names(first.findings, second.findings, said, what="findings")
@@ -42,14 +42,16 @@ def aligned(
     place = {image: row for row, image in enumerate(second.ids.tolist())}
     rows = np.array([place[image] for image in first.ids.tolist()], dtype=np.intp)
     columns = np.array([second.findings.index(finding) for finding in first.findings], np.intp)
-    other = people.values(second.patients)[rows] != people.values(first.patients)
-    if other.any():
-        at = int(np.flatnonzero(other)[0])
-        raise DataError(
-            f"{name}: {int(other.sum()):,} of {len(rows):,} images have another patient than in "
-            f"{to}, the first {first.ids[at]} ({second.patients[rows][at]} instead of "
-            f"{first.patients[at]}); {purpose} predictions of one data set"
-        )
+    for what in ("patients", "splits"):
+        own, others = getattr(first, what), getattr(second, what)[rows]
+        values = people.values if what == "patients" else np.asarray
+        if (other := values(others) != values(own)).any():
+            at = int(np.flatnonzero(other)[0])
+            raise DataError(
+                f"{name}: {int(other.sum()):,} of {len(rows):,} images have another {what[:-1]} "
+                f"than in {to}, the first {first.ids[at]} ({others[at]} instead of {own[at]}); "
+                f"{purpose} predictions of one data set"
+            )
     _same_labels(first, second.labels[np.ix_(rows, columns)], said)
     return second.scores[np.ix_(rows, columns)]
 

@@ -6,11 +6,11 @@ With logit z, p = sigmoid(z) and label y, the loss of one example and finding is
     w * (y * (1-p)^g * -log p  +  (1-y) * q^h * -log(1-q)),   q = max(p - margin, 0)
 
 with g = h = margin = 0 for binary cross-entropy; g = h for focal (Lin et al., ICCV 2017, without
-their alpha); and all three for asymmetric (Ridnik et al., ICCV 2021).
-Gradients flow through the focusing factors too, as they do in both papers' formulas; programs that
-hold the factors constant minimise something else. Label smoothing (Szegedy et al., CVPR 2016) takes
-y to y * (1 - 2s) + s. The weight w is that of the finding's positives where y is 1 before
-smoothing, and 1 elsewhere.
+their alpha); and all three for asymmetric (Ridnik et al., ICCV 2021). Gradients flow through the
+focusing factors too, as they do in both papers' formulas; programs that hold the factors constant
+minimise something else. Label smoothing (Szegedy et al., CVPR 2016) takes y to y * (1 - 2s) + s; s
+is half of their epsilon, and of Keras's `label_smoothing`. The weight w is that of the finding's
+positives where y is 1 before smoothing, and 1 elsewhere.
 
 A teacher's score t adds the cross-entropy with t for its label, neither weighted, focused nor
 smoothed, so that its minimum is at p = t (Hinton et al., 2015, at temperature 1). Where label and

@@ -50,8 +50,8 @@ class Schedule:
             share = (step - begin) / max(self._total - begin, 1.0)
             rate *= 0.5 * (1.0 + tf.cos(math.pi * tf.clip_by_value(share, 0.0, 1.0)))
         if warmup and not self._start:
-            risen = (step - self._phase + 1) / warmup
-            rate = tf.where(step < begin, self._config.learning_rate * risen, rate)
+            risen = self._config.learning_rate * (step - self._phase + 1) / warmup
+            rate = tf.where(step < begin, risen, rate)
         if self._phase:
             rate = tf.where(step < self._phase, self._config.frozen_rate, rate)
         return rate
@@ -65,8 +65,8 @@ class Adam(keras.optimizers.Adam):
     32 pictures of 64 px took a sixth longer on a CPU.
 
     With a decay it is AdamW (Loshchilov and Hutter, 2019, algorithm 2): a weight also loses
-    rate * decay of what it was before the step, whatever its gradients have been. Its variables are
-    Adam's.
+    rate * decay of what it was before the step, whatever its gradients have been, as in PyTorch and
+    Keras; in the paper the decay is not multiplied by the peak rate. Its variables are Adam's.
 
     Args:
         decay: times the learning rate; 0 for none.

@@ -15,6 +15,7 @@ import pytest
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
+from trainer import task
 from trainer.config import Config
 from trainer.experiments import results
 from trainer.runfolder import notes
@@ -120,6 +121,17 @@ def test_a_whole_run_has_its_line_beside_it(tmp_path: pathlib.Path) -> None:
             **{"images_per_second": "12.5", "identity": "abc"},
         }
     ]
+
+
+@pytest.mark.slow
+def test_a_command_for_all_stages_leaves_a_line(finished_run: Any) -> None:
+    assert task.main(finished_run.argv) == 0
+    (found,) = rows((pathlib.Path(finished_run.output).parent / results.NAME).read_bytes())
+    report = json.loads(pathlib.Path(finished_run.output, notes.REPORT).read_text())
+    assert (found["run"], found["steps"], found["seed"]) == ("out", "7", "0")
+    for split in ("validation", "test"):
+        area = report["splits"][split]["mean_auc"]["value"]
+        assert float(found[f"{split}_mean_auc"]) == pytest.approx(area, rel=1e-5)
 
 
 def test_a_run_that_was_trained_on_since_its_report_gets_no_line(tmp_path: pathlib.Path) -> None:

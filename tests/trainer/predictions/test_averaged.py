@@ -73,7 +73,10 @@ def test_one_file_is_read_as_it_is(files: list[str]) -> None:
         ({"findings": ("Mass", "Hernia")}, r"1 findings are only in .*a\.csv.*'Edema'"),
         ({"labels": 1 - made(0).labels}, r"labels differ from those of .*a\.csv.*Mass of 00\.png"),
         ({"patients": np.array([f"q{row // 2}" for row in range(12)])}, r"another patient than in"),
-        ({"splits": np.repeat("test", 12)}, r"'00.png' is in test, and in validation in .*a\.csv"),
+        (
+            {"splits": np.repeat("test", 12)},
+            r"6 of 12 images have another split .*a\.csv, the first 00\.png \(test instead of val",
+        ),
     ],
     ids=["images", "findings", "labels", "patients", "splits"],
 )
