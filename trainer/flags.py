@@ -204,8 +204,8 @@ def _check(parsed: ParsedFlags) -> None:
     for name in _REPORT_FLAGS:
         if getattr(parsed, name) and parsed.mode not in ("report", "all"):
             raise UsageError(f"--{name} goes with --mode=report or all, not --mode={parsed.mode}")
-    if parsed.data and parsed.mode == "fetch_weights":
-        raise UsageError("--data does not go with --mode=fetch_weights, which reads no data set")
+    if parsed.data and parsed.mode in ("compare", "fetch_weights"):
+        raise UsageError(f"--data does not go with --mode={parsed.mode}, which reads no data set")
     if not parsed.data and parsed.mode not in _WITHOUT_DATA:
         raise UsageError("--data is missing: name the folder that cxr14-preprocess wrote")
 

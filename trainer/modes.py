@@ -69,6 +69,7 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
 def _run(parsed: ParsedFlags, manifest: Manifest, stages: "_Stages") -> None:
     notes.check(parsed.output, parsed.config, manifest)
     if parsed.mode in ("train", "all"):
+        series.check_folder(parsed.output, "")
         stages.train()
     if parsed.mode in ("evaluate", "all"):
         stages.evaluate()

@@ -2,6 +2,7 @@
 """Compares runs that have come to their end, as a table and as files; imports no TensorFlow."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,8 +33,9 @@ def run(paths: Sequence[str], output: str, *, resamples: int, seed: int) -> str:
         DataError: a run is missing, not finished, or of other test images.
     """
     places = [storage.join(path) for path in paths]
-    if twice := [path for path in places if places.count(path) > 1]:
-        raise UsageError(f"--runs names {twice[0]} twice: name each run once")
+    real = [path if storage.scheme_of(path) else os.path.realpath(path) for path in places]
+    if twice := [path for path, at in zip(places, real, strict=True) if real.count(at) > 1]:
+        raise UsageError(f"--runs names {twice[-1]} twice: name each run once")
     found = spread.compare(finished.read(places), resamples=resamples, seed=seed)
     if output:
         write(output, found)

@@ -73,7 +73,7 @@ def _copied(
     data: str, manifest: Manifest, folder: str, about: Mapping[str, Any]
 ) -> dict[str, Split]:
     """Writes the shards of every fold and of the test split."""
-    names = [*(f"fold-{fold}" for fold in range(about["count"])), "test"]
+    names = _names(about["count"])
     size = max(shard.examples for shard in manifest.shards)
     parts = {name: _Part(folder, name, manifest.findings, size) for name in names}
     done = 0
@@ -121,7 +121,20 @@ def manifest_of(folder: str, fold: int | None) -> Manifest:
 
 def _read(folder: str) -> Manifest:
     path = storage.join(folder, NAME)
-    return manifests.from_json(storage.read_text(path), origin=path)
+    try:
+        found = manifests.from_json(storage.read_bytes(path).decode(), origin=path)
+        count = found.parameters[_KEY]["count"]
+        if [*found.splits] == _names(count):
+            return found
+    except (DataError, ValueError, KeyError, TypeError):
+        pass
+    raise DataError(
+        f"{path} is damaged or of another version: delete {folder} and give --folds again"
+    )
+
+
+def _names(count: int) -> list[str]:
+    return [*(f"fold-{fold}" for fold in range(count)), "test"]
 
 
 def _records(path: str, shard: Shard) -> list[bytes]:

@@ -33,6 +33,8 @@ class Several:
 
     def check(self, mode: str) -> None:
         """Raises UsageError for a flag that does not fit the mode or another one."""
+        if "" in self.runs:
+            raise UsageError("--runs has a comma with no path beside it: remove the comma")
         if (mode == "compare") != bool(self.runs) or len(self.runs) == 1:
             raise UsageError(
                 "--mode=compare and --runs=RUN,RUN go together: name two or more finished runs, "

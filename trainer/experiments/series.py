@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from preprocessing.contract import lock
-from preprocessing.contract.errors import JobError, StoppedError
+from preprocessing.contract.errors import JobError, StoppedError, UsageError
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process import log
@@ -27,6 +27,7 @@ from trainer.experiments.finished import Finished
 from trainer.flags import ParsedFlags
 from trainer.predictions import averaged, metadata, table
 from trainer.predictions.table import Predictions
+from trainer.report import series as facts_of_series
 from trainer.runfolder import notes
 
 # Replaced by tests that train a smaller network.
@@ -61,6 +62,7 @@ def run(parsed: ParsedFlags, manifest: Manifest, stops: StopRequests, *, is_chie
         EndedError: a run ended without success.
         StoppedError: a stop was asked for.
     """
+    check_folder(parsed.output, "seed" if parsed.several.seeds else "fold")
     outputs: list[str] = []
     for output, own in _members(parsed, manifest, stops, is_chief=is_chief):
         log.show(f"run {len(outputs) + 1}: {output}")
@@ -75,6 +77,32 @@ def run(parsed: ParsedFlags, manifest: Manifest, stops: StopRequests, *, is_chie
     if is_chief:
         with lock.lease(parsed.output, stops.end):
             _report(parsed, manifest, outputs)
+
+
+def check_folder(output: str, by: str) -> None:
+    """Keeps a series and a run, or two kinds of series, from replacing each other's report.
+
+    Args:
+        output: folder of the run, or of the series.
+        by: "seed" or "fold", what the runs of a series differ in; empty for a run.
+
+    Raises:
+        UsageError: the folder holds something else.
+    """
+    if notes.is_begun(output):
+        there = ""
+    else:
+        context = notes.read_note(output, notes.REPORT).get("context")
+        facts = context.get(facts_of_series.KEY) if isinstance(context, dict) else None
+        if not isinstance(facts, dict):
+            return
+        there = str(facts.get("by"))
+    if there != by:
+        what = f"a series by {there}" if there else "a run"
+        raise UsageError(
+            f"--output={output} holds {what}, whose predictions and report would be replaced: name "
+            "another folder"
+        )
 
 
 def _members(

@@ -109,6 +109,19 @@ def test_folds_that_cannot_be_are_one_sentence(
     assert "name the one that validates, as --fold=0" in capsys.readouterr().err
 
 
+def test_a_damaged_manifest_of_folds_is_named(folder: str) -> None:
+    path = pathlib.Path(folder, folds.NAME)
+    whole = json.loads(path.read_text())
+    texts = ["{", "\xff"]
+    for count in ("3", 4, None):
+        texts.append(json.dumps(whole | {"parameters": {"folds": {"count": count}}}))
+    texts.append(json.dumps(whole | {"parameters": {}}))
+    for text in texts:
+        path.write_text(text, "latin-1")
+        with pytest.raises(DataError, match=r"folds\.json is damaged .*: delete .* give --folds"):
+            folds.manifest_of(folder, 0)
+
+
 def test_a_run_on_a_fold_validates_on_it_alone(
     data_set: Any, folder: str, tmp_path: pathlib.Path, command_line: Callable[..., list[str]]
 ) -> None:

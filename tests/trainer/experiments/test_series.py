@@ -141,6 +141,28 @@ def test_a_run_that_fails_ends_the_series_with_its_code(
     assert len(calls(stand_in)) == 1
 
 
+def test_a_run_and_kinds_of_series_do_not_replace_each_others_reports(
+    run: Callable[..., str],
+    data_set: Any,
+    stand_in: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ours, theirs = run("run"), run("series")
+    pathlib.Path(theirs, notes.TRAINING).unlink()
+    notes.write_note(theirs, notes.REPORT, {"context": {"series": {"by": "seed"}}})
+    for output, more, holds in (
+        (ours, ["--seeds=2"], "a run"),
+        (theirs, ["--folds=2"], "a series by seed"),
+        (theirs, [], "a series by seed"),
+    ):
+        given = ["cxr14-train", f"--data={data_set.folder}", f"--output={output}", *more]
+        assert task.main(given) == 64
+        assert f"holds {holds}, whose predictions and report" in capsys.readouterr().err
+    assert not stand_in.exists()
+    series.check_folder(ours, "")
+    series.check_folder(theirs, "seed")
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_reaches_the_run_and_ends_the_series(
     how: signal.Signals,
