@@ -16,6 +16,8 @@ import numpy as np
 import pydicom
 import pytest
 
+from tests.preprocessing import public_sets
+
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = (
     *("docs/data.md", "docs/training.md", "docs/report.md", "docs/prediction.md", "docs/jobs.md"),
@@ -54,24 +56,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     (made / "configs").symlink_to(ROOT / "configs")
     (made / "nih").symlink_to(made / "phantom")  # exactly the files of the real download
     generator = np.random.default_rng(5)
-    _write_chexpert(made / "chexpert", generator)
+    public_sets.chexpert(made)
     _write_dicom(made / "dicom", generator)
     assert cv2.imwrite(str(made / "a.png"), generator.integers(0, 256, (64, 64), np.uint8))
     return made
-
-
-def _write_chexpert(folder: pathlib.Path, generator: np.random.Generator) -> None:
-    config = (ROOT / "configs/preprocessing/chexpert.yaml").read_text(encoding="utf-8")
-    findings = re.findall(r"^  - (.+)$", config, re.MULTILINE)
-    lines = [",".join(["Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *findings])]
-    for patient in range(1, 31):
-        path = f"CheXpert-v1.0-small/train/patient{patient:05d}/study1/view1_frontal.jpg"
-        (folder / path).parent.mkdir(parents=True)
-        pixels = generator.integers(0, 256, (40, 40), np.uint8)
-        assert cv2.imwrite(str(folder / path), pixels)
-        labels = generator.choice(["1.0", "0.0", "-1.0", ""], len(findings))
-        lines.append(",".join([path, "Male", "61", "Frontal", "PA", *labels]))
-    (folder / "train.csv").write_text("\n".join(lines) + "\n")
 
 
 def _write_dicom(folder: pathlib.Path, generator: np.random.Generator) -> None:
