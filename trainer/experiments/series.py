@@ -69,10 +69,12 @@ def run(parsed: ParsedFlags, manifest: Manifest, stops: StopRequests, *, is_chie
         code = _exit_code(
             [*PROGRAM, *_kept(parsed.several.arguments), f"--output={output}", *own], stops
         )
+        # A run that has just been started does not listen yet: the signal itself ends it.
+        if stops.came.is_set() and code <= 0:
+            where = "in" if code else "behind"
+            raise StoppedError(f"stopped {where} {output}: the same command goes on")
         if code:
             raise EndedError(output, code if code > 0 else 128 - code)
-        if stops.came.is_set():
-            raise StoppedError(f"stopped behind {output}: the same command goes on")
         outputs.append(output)
     if is_chief:
         with lock.lease(parsed.output, stops.end):

@@ -31,9 +31,10 @@ name = os.path.basename(flags["output"])
 with open(os.path.join(sys.path[0], "calls.jsonl"), "a") as file:
     file.write(json.dumps(flags | {"model_dir": os.environ.get("AIP_MODEL_DIR")}) + "\\n")
 action = os.environ.get("STAND_IN_" + name.replace("-", "_"), "copy")
-if action == "wait":
+if action in ("wait", "wait deaf"):
     import signal
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(75))
+    if action == "wait":
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(75))
     print("waiting", flush=True)
     time.sleep(60)
 if action.isdigit():
@@ -163,9 +164,13 @@ def test_a_run_and_kinds_of_series_do_not_replace_each_others_reports(
     series.check_folder(theirs, "seed")
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("how", "action"),
+    [(signal.SIGTERM, "wait"), (signal.SIGINT, "wait"), (signal.SIGTERM, "wait deaf")],
+)
 def test_a_stop_reaches_the_run_and_ends_the_series(
     how: signal.Signals,
+    action: str,
     data_set: Any,
     stand_in: pathlib.Path,
     tmp_path: pathlib.Path,
@@ -175,7 +180,7 @@ def test_a_stop_reaches_the_run_and_ends_the_series(
         f"series.PROGRAM = (sys.executable, {str(tmp_path / 'stand_in.py')!r}); task.console()"
     )
     given = [f"--data={data_set.folder}", f"--output={tmp_path}/out", "--seeds=2"]
-    environ = {**os.environ, "STAND_IN_seed_0": "wait", "PYTHONPATH": str(ROOT)}
+    environ = {**os.environ, "STAND_IN_seed_0": action, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-c", code, *given], env=environ, stdout=subprocess.PIPE, text=True
     ) as process:
