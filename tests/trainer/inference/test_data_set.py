@@ -78,6 +78,7 @@ def test_one_command_tests_a_model_on_another_data_set(
     assert "Pneumothorax" in context["columns of the labels that were not used"]
     assert context["overlap with what the model was made with"] == "none"
     assert context["data set of the test"] == manifest.read(chexpert).identity
+    assert "made with, as far as names tell: none." in report["notes"][0]["text"]
     assert "phantom" not in {note["topic"] for note in report["notes"]}
     assert context["films without labels"] == context["labels without a scored film"] == "0"
     said = capsys.readouterr().out
