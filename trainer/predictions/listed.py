@@ -4,6 +4,7 @@
 import os
 
 from preprocessing.contract.errors import UsageError
+from preprocessing.contract.files import storage
 
 
 def paths(text: str, name: str = "predictions") -> list[str]:
@@ -27,8 +28,9 @@ def paths(text: str, name: str = "predictions") -> list[str]:
     found = text.split(",")
     if "" in found:
         raise UsageError(f"{name}={text} has a comma with no path beside it: remove the comma")
-    for path in found:
-        if found.count(path) > 1:
+    files = [path if storage.scheme_of(path) else os.path.realpath(path) for path in found]
+    for path, file in zip(found, files, strict=True):
+        if files.count(file) > 1:
             raise UsageError(f"{name}={text} names {path} twice: its scores would count double")
     return found
 

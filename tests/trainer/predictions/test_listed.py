@@ -29,9 +29,10 @@ def test_a_comma_with_nothing_beside_it_is_refused(text: str) -> None:
         listed.paths(text, "--compare")
 
 
-def test_a_file_that_would_count_double_is_refused() -> None:
+@pytest.mark.parametrize("text", ["a.csv,b.csv,a.csv", "a.csv,b.csv,c/../a.csv"])
+def test_a_file_that_would_count_double_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"names a\.csv twice"):
-        listed.paths("a.csv,b.csv,a.csv")
+        listed.paths(text)
 
 
 def test_names_leave_out_the_folders_in_common_and_no_more() -> None:
