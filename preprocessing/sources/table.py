@@ -135,15 +135,15 @@ def _places(files: LabelFiles, targets: Targets, table: Table) -> dict[str, int]
         "follow_up": "follow_up_column",
         "only": "only_column",
     }
-    place, more = {}, ", or give --labels also the file that has it" if table.keys else ""
+    place, joined = {}, "give --labels also the file that has it, or " if table.keys else ""
     for key, setting in settings.items():
         advice = f"name the column that is meant in --config.table.{setting}"
         if setting != "image_column":
             advice += ", or leave that empty"
         if name := getattr(table, setting):
-            place[key] = text_files.column(files.name, files.header, name, advice=advice + more)
+            place[key] = text_files.column(files.name, files.header, name, advice=joined + advice)
     for name in targets.columns:
-        advice = _FINDINGS + more
+        advice = joined + _FINDINGS
         place[f"finding {name}"] = text_files.column(files.name, files.header, name, advice=advice)
     return place
 

@@ -129,7 +129,8 @@ def group(rows: Sequence[Row], split_of: Mapping[str, str]) -> dict[str, list[Ro
         if not grouped[split]:
             raise DataError(
                 f"split {split} is empty: use more images, or other lists or another "
-                "--config.validation_fraction or --config.test_fraction"
+                "--config.validation_fraction or --config.test_fraction; or, if table.split_column "
+                "never names it, leave that empty and add --config.split=random"
             )
     return grouped
 

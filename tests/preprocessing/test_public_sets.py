@@ -10,6 +10,7 @@ import pytest
 
 from preprocessing import index, locate, task
 from preprocessing.contract import manifest, schema
+from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage, tfrecord
 from preprocessing.contract.invocation import flags
 from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS
@@ -168,6 +169,13 @@ def test_each_record_of_mimic_cxr_has_its_labels_and_its_picture(mimic: pathlib.
         padded = np.pad(original, ((0, 0), (4, 4)))
         expected = cv2.resize(padded, (32, 32), interpolation=cv2.INTER_AREA)
         assert np.abs(stored.astype(int) - expected).max() <= 1
+
+
+def test_a_file_that_is_not_given_is_asked_for(mimic: pathlib.Path) -> None:
+    argv = public_sets.command("mimic_cxr", mimic)
+    inputs, config, _ = flags.parse([one.rpartition(",")[0] or one for one in argv])
+    with pytest.raises(DataError, match="'Atelectasis': give --labels also the file that has it"):
+        index.read(inputs, config)
 
 
 def test_padchests_sixteen_bits_are_read_on_their_full_scale(tmp_path: pathlib.Path) -> None:
