@@ -4,48 +4,25 @@
 import io
 import pathlib
 import zipfile
-from typing import Any
+from collections.abc import Callable
 
 import h5py
 import keras
 import numpy as np
 import pytest
-from cxr14_small_backbone import build as small_backbone
 
 from preprocessing.contract.errors import ConfigError
-from trainer.network import layouts, weights
-from trainer.recipe import ModelConfig
+from trainer.network import layouts
 
 # Keras's own saving, not this project's, meets a deprecation of NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-def filled(network: keras.Model) -> keras.Model:
-    """Gives every variable, moving statistics included, values that all show in the features."""
-    generator = np.random.default_rng(1)
-    for variable in network.weights:
-        shape, name = tuple(variable.shape), variable.name
-        scale = (2 / np.prod(shape[:-1])) ** 0.5 if name == "kernel" else 0.2
-        positive = name in ("gamma", "moving_variance")
-        values = generator.uniform(0.5, 1.0, shape) if positive else generator.normal(size=shape)
-        variable.assign(values if positive else values * scale)
-    return network
+Load = Callable[..., keras.Model]
 
 
-@pytest.fixture(scope="module")
-def small() -> keras.Model:
-    return filled(small_backbone(include_top=False, weights=None, input_shape=(32, 32, 3)))
-
-
-def loaded(path: object, **settings: Any) -> keras.Model:
-    network = small_backbone(include_top=False, weights=None, input_shape=(32, 32, 3))
-    weights.load(network, ModelConfig(weights=str(path), **settings))
-    return network
-
-
-def assert_equal(found: keras.Model, expected: keras.Model) -> None:
-    for one, other in zip(found.weights, expected.weights, strict=True):
-        np.testing.assert_array_equal(one.numpy(), other.numpy())
+def same(found: keras.Model, expected: keras.Model) -> None:
+    np.testing.assert_equal(found.get_weights(), expected.get_weights())
 
 
 def around(backbone: keras.Model, *, nested: bool) -> keras.Model:
@@ -65,29 +42,30 @@ def around(backbone: keras.Model, *, nested: bool) -> keras.Model:
 def test_of_a_whole_model_its_backbone_is_taken_and_the_rest_named(
     suffix: str,
     nested: bool,
+    small: keras.Model,
+    loaded: Load,
     tmp_path: pathlib.Path,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    backbone = small_backbone(include_top=False, weights=None, input_shape=(32, 32, 3))
-    whole, path = around(filled(backbone), nested=nested), str(tmp_path / f"whole{suffix}")
+    whole, path = around(small, nested=nested), str(tmp_path / f"whole{suffix}")
     (whole.save_weights if suffix == ".weights.h5" else whole.save)(path)
-    assert_equal(loaded(path), backbone)
+    same(loaded(path), small)
     assert "not taken: predictions/" in capsys.readouterr().err + caplog.text
 
 
 def test_a_file_of_keras_before_3_10_is_known_by_the_order_of_its_layers(
-    small: keras.Model, tmp_path: pathlib.Path
+    small: keras.Model, loaded: Load, tmp_path: pathlib.Path
 ) -> None:
     path = str(tmp_path / "old.weights.h5")
     small.save_weights(path)
     with h5py.File(path, "r+") as file:
         file.visititems(lambda _, item: item.attrs.pop("name", None) and None)
-    assert_equal(loaded(path), small)
+    same(loaded(path), small)
 
 
 def test_nothing_of_a_keras_file_is_read_but_its_arrays(
-    small: keras.Model, tmp_path: pathlib.Path
+    small: keras.Model, loaded: Load, tmp_path: pathlib.Path
 ) -> None:
     small.save(str(tmp_path / "whole.keras"))
     with zipfile.ZipFile(tmp_path / "whole.keras") as archive:
@@ -95,10 +73,10 @@ def test_nothing_of_a_keras_file_is_read_but_its_arrays(
     with zipfile.ZipFile(tmp_path / "only.keras", "w") as archive:
         archive.writestr("model.weights.h5", arrays)
         archive.writestr("config.json", '{"module": "os", "class_name": "abort"}')
-    assert_equal(loaded(tmp_path / "only.keras"), small)
+    same(loaded(tmp_path / "only.keras"), small)
 
 
-def test_two_arrays_of_one_name_are_not_chosen_from(tmp_path: pathlib.Path) -> None:
+def test_two_arrays_of_one_name_are_not_chosen_from(loaded: Load, tmp_path: pathlib.Path) -> None:
     with h5py.File(tmp_path / "two.h5", "w") as file:
         file["first_conv/kernel"] = file["teacher/first_conv/kernel"] = np.zeros([2, 2])
     with pytest.raises(ConfigError, match="it has two arrays first_conv/kernel"):
@@ -106,7 +84,7 @@ def test_two_arrays_of_one_name_are_not_chosen_from(tmp_path: pathlib.Path) -> N
 
 
 @pytest.mark.parametrize("suffix", layouts.SUFFIXES)
-def test_damage_is_one_sentence(suffix: str, tmp_path: pathlib.Path) -> None:
+def test_damage_is_one_sentence(suffix: str, loaded: Load, tmp_path: pathlib.Path) -> None:
     path = tmp_path / f"noise{suffix}"
     for content in (b"", b"no weights at all"):
         path.write_bytes(content)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Tests of the network: its layers, its weights file, its dropout, its precision."""
+"""Tests of the network: its layers, its dropout, its precision."""
 
-import hashlib
 import pathlib
 import random
 import threading
@@ -9,13 +8,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing.contract.errors import ConfigError, UnavailableError
+from preprocessing.contract.errors import UnavailableError
 from preprocessing.contract.files import patience
 from trainer.network import model
 from trainer.recipe import ModelConfig
@@ -33,13 +31,6 @@ def built(**settings: Any) -> model.Model:
 
 def backbone_of(made: model.Model) -> keras.Model:
     return made.network.get_layer("resnet50")
-
-
-@pytest.fixture(scope="module")
-def weights_file(resnet: model.Model, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = str(tmp_path_factory.mktemp("weights") / "backbone.weights.h5")
-    backbone_of(resnet).save_weights(path)
-    return path
 
 
 def test_the_layers_are_those_of_the_design(resnet: model.Model) -> None:
@@ -97,69 +88,9 @@ def test_batch_norm_momentum_reaches_every_layer_and_the_moving_mean() -> None:
     np.testing.assert_allclose(first.moving_mean.numpy(), 0.5 * values.mean((0, 1, 2)), rtol=1e-4)
 
 
-@pytest.mark.parametrize("checked", [False, True])
-def test_a_weights_file_fills_the_backbone(
-    weights_file: str, resnet: model.Model, checked: bool
-) -> None:
-    digest = hashlib.sha256(pathlib.Path(weights_file).read_bytes()).hexdigest()
-    made = built(weights=weights_file, weights_sha256=digest if checked else "")
-    for loaded, saved in zip(backbone_of(made).weights, backbone_of(resnet).weights, strict=True):
-        np.testing.assert_array_equal(loaded.numpy(), saved.numpy())
-
-
-def test_a_weights_file_in_the_older_layout_fills_the_backbone(
-    resnet: model.Model, tmp_path: pathlib.Path
-) -> None:
-    path = str(tmp_path / "backbone_notop.h5")
-    layers = backbone_of(resnet).layers
-    with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [layer.name for layer in layers]
-        for layer in layers:
-            group = file.create_group(layer.name)
-            names = [variable.name for variable in layer.weights]
-            group.attrs["weight_names"] = names
-            for name, variable in zip(names, layer.weights, strict=True):
-                group[name] = variable.numpy()
-    loaded, saved = backbone_of(built(weights=path)).weights, backbone_of(resnet).weights
-    for one, other in zip(loaded, saved, strict=True):
-        np.testing.assert_array_equal(one.numpy(), other.numpy())
-
-
 def test_a_restored_network_does_not_read_the_weights_file() -> None:
     config = ModelConfig(weights="/absent.h5", hidden_units=8)
     model.build(config, image_size=32, findings=3, pretrained=False)
-
-
-def refusal(**settings: Any) -> str:
-    with pytest.raises(ConfigError) as caught:
-        built(**settings)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def test_a_weights_file_with_another_sha256_is_refused(weights_file: str) -> None:
-    sentence = refusal(weights=weights_file, weights_sha256="0" * 64)
-    assert f"{weights_file} has SHA-256" in sentence
-
-
-def test_a_weights_file_that_is_missing_or_a_folder_is_refused(tmp_path: pathlib.Path) -> None:
-    for path in (tmp_path / "absent.weights.h5", tmp_path):
-        assert f"model.weights {path} is not a file" in refusal(weights=str(path))
-
-
-@pytest.mark.parametrize("suffix", [".weights.h5", ".h5"])
-def test_a_weights_file_of_another_network_or_of_nothing_is_refused(
-    suffix: str, tmp_path: pathlib.Path
-) -> None:
-    noise = tmp_path / f"noise{suffix}"
-    noise.write_bytes(b"not HDF5 at all")
-    assert "does not fit ResNet-50" in refusal(weights=str(noise))
-    other = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
-    path = str(tmp_path / "other.weights.h5")
-    other.save_weights(path)
-    renamed = tmp_path / f"renamed{suffix}"
-    renamed.write_bytes(pathlib.Path(path).read_bytes())
-    assert "does not fit ResNet-50" in refusal(weights=str(renamed))
 
 
 def test_imagenet_without_network_says_what_to_do(
