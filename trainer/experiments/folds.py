@@ -129,7 +129,8 @@ def _read(folder: str) -> Manifest:
     except (DataError, ValueError, KeyError, TypeError):
         pass
     raise DataError(
-        f"{path} is damaged or of another version: delete {folder} and give --folds again"
+        f"{path} is damaged or of another version: bring it back from a copy, or give --folds "
+        "with a new --output"
     )
 
 
