@@ -128,7 +128,7 @@ def describe_end(note: Mapping[str, Any], config: Config) -> str:
     steps = f"{note['steps']} steps"
     if note.get("stale_epochs") and note["stale_epochs"] >= config.train.patience_epochs > 0:
         steps += f" (train.patience_epochs={config.train.patience_epochs} ended it)"
-    best = f"{note['best_validation_mean_auc']:.4f} at step {note.get('best_step')}"
+    step, auc = note.get("best_step"), f"{note['best_validation_mean_auc']:.4f}"
     if config.train.monitor == "loss":
-        return f"training is complete: {steps}, best validation loss with a mean AUC of {best}"
-    return f"training is complete: {steps}, best validation mean AUC {best}"
+        return f"training is complete: {steps}, best validation loss at step {step}, mean AUC {auc}"
+    return f"training is complete: {steps}, best validation mean AUC {auc} at step {step}"

@@ -94,7 +94,7 @@ class LossConfig:
     margin: float = setting(0.05, FIXED, ge=0.0, le=0.9)
     """Scores of negatives below this cost nothing in asymmetric."""
     label_smoothing: float = setting(0.0, FIXED, ge=0.0, le=0.49)
-    """Aim at this instead of 0, and at one less this instead of 1."""
+    """Aim at this instead of 0, and at one less this instead of 1; half of what Keras calls so."""
 
 
 @dataclasses.dataclass

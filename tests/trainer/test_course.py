@@ -156,7 +156,7 @@ def test_the_end_says_what_ended_it() -> None:
 
 def test_the_end_of_a_run_that_watched_the_loss_says_so() -> None:
     assert course.describe_end(NOTE, config(monitor="loss")) == (
-        "training is complete: 14 steps, best validation loss with a mean AUC of 0.7000 at step 7"
+        "training is complete: 14 steps, best validation loss at step 7, mean AUC 0.7000"
     )
 
 

@@ -135,8 +135,9 @@ def _lines(found: Mapping[str, Any]) -> str:
     rows = []
     for entry in [*found["runs"], *found["groups"]]:
         over = entry.get("spread", {"mean": {}, "findings": {}})
+        over = {"mean": over["mean"], **over["findings"]}
+        run = entry["run"] if "run" in entry else " ".join(entry["runs"])
         for name, each in {"mean": entry["mean"], **entry["findings"]}.items():
-            spread = over["mean"] if name == "mean" else over["findings"].get(name, {})
-            run = entry["run"] if "run" in entry else " ".join(entry["runs"])
-            rows.append({"run": cells.harmless(run), "finding": name, **each, "spread": spread})
+            about = {"run": cells.harmless(run), "finding": name}
+            rows.append(about | each | {"spread": over.get(name, {})})
     return pd.json_normalize(rows).to_csv(index=False, lineterminator="\n")

@@ -122,6 +122,7 @@ def test_a_damaged_manifest_of_folds_is_named(folder: str) -> None:
             folds.manifest_of(folder, 0)
 
 
+@pytest.mark.slow
 def test_a_run_on_a_fold_validates_on_it_alone(
     data_set: Any, folder: str, tmp_path: pathlib.Path, command_line: Callable[..., list[str]]
 ) -> None:

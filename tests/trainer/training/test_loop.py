@@ -457,7 +457,7 @@ def test_what_is_monitored_chooses_the_network_lowers_the_rate_and_ends_the_run_
     restored = harness.tiny(seed=5).network
     assert checkpoints.restore_best(f"{tmp_path}/whole", restored) == best[:2]
     # Killed in a step, or, where the number is below zero, while it scores.
-    for dies in (4, -7, 10, -14, 20, -21, -28, 30, -35, 10**6):
+    for dies in (10, -21, -28, 30, 10**6):
         run_again, again = harness.start(tmp_path / "cut")
 
         def evaluate(at: int, dies: int = dies) -> Validation:
