@@ -118,7 +118,7 @@ def test_a_damaged_manifest_of_folds_is_named(folder: str) -> None:
     texts.append(json.dumps(whole | {"parameters": {}}))
     for text in texts:
         path.write_text(text, "latin-1")
-        with pytest.raises(DataError, match=r"folds\.json is damaged .*: delete .* give --folds"):
+        with pytest.raises(DataError, match=r"folds\.json is damaged .*: bring it back .* --folds"):
             folds.manifest_of(folder, 0)
 
 
