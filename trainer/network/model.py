@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from trainer.network import batch_norm, download, weights
+from trainer.network import batch_norm, published, weights
 from trainer.recipe import ModelConfig
 
 # Of the first block of each stage that halves the side, the convolutions that can do that.
@@ -206,15 +206,11 @@ def _log_odds(prevalence: Sequence[float]) -> Callable[..., npt.NDArray[np.float
 
 def _backbone(config: ModelConfig, image_size: int, pretrained: bool) -> keras.Model:
     from_web = pretrained and config.weights == "imagenet"
-
-    def build() -> keras.Model:
-        return keras.applications.ResNet50(
-            include_top=False,
-            weights="imagenet" if from_web else None,
-            input_shape=(image_size, image_size, 3),
-        )
-
-    backbone = download.insist(build) if from_web else build()
+    backbone = keras.applications.ResNet50(
+        include_top=False,
+        weights=published.cached() if from_web else None,
+        input_shape=(image_size, image_size, 3),
+    )
     if config.variant == "v1.5":
         backbone = _v1_5(backbone)
     if pretrained and config.weights not in ("imagenet", "none"):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The file of ImageNet's weights that Keras publishes: its name, its MD5, a copy for clusters."""
+"""The file of ImageNet's weights that Keras publishes: its name, its MD5, copies of it."""
 
+import contextlib
 import hashlib
+import os
 import tempfile
 
 import keras
@@ -31,6 +33,32 @@ def check(path: str, data: bytes) -> None:
         )
 
 
+def cached() -> str:
+    """Returns the path of Keras's file on this machine, which is downloaded once.
+
+    It lies where Keras keeps it, in ~/.keras/models, or below /tmp where the home cannot be written
+    to. Keras itself would look in KERAS_HOME, which `keras_home` leads nowhere.
+
+    Raises:
+        ConfigError, UnavailableError, JobError: see `download.insist`.
+    """
+    home = os.path.expanduser("~/.keras")
+    with contextlib.suppress(OSError):
+        os.makedirs(home, exist_ok=True)
+    return _downloaded(home)
+
+
+def _downloaded(folder: str) -> str:
+    def get() -> str:
+        url = f"{FOLDER}{NAME}"
+        path = keras.utils.get_file(
+            NAME, url, file_hash=MD5, cache_dir=folder, cache_subdir="models"
+        )
+        return str(path)
+
+    return download.insist(get)
+
+
 def fetch(folder: str) -> str:
     """Puts Keras's file into a folder, unless it is there.
 
@@ -51,12 +79,7 @@ def fetch(folder: str) -> str:
         check(path, data)
     else:
         with tempfile.TemporaryDirectory() as scratch:
-            local = download.insist(
-                lambda: keras.utils.get_file(
-                    NAME, f"{FOLDER}{NAME}", file_hash=MD5, cache_dir=scratch
-                )
-            )
-            data = storage.read_bytes(local)
+            data = storage.read_bytes(_downloaded(scratch))
         storage.make_folder(folder)
         storage.write_bytes(path, data)
     digest = hashlib.sha256(data).hexdigest()

@@ -9,6 +9,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from preprocessing.contract.files import patience
@@ -90,3 +91,36 @@ def test_a_data_set_has_no_part_in_it(capsys: pytest.CaptureFixture[str]) -> Non
     argv = ["cxr14-train", "--mode=fetch_weights", "--output=/o", "--data=/d"]
     assert task.main(argv) == 64
     assert "--data does not go with --mode=fetch_weights" in capsys.readouterr().err
+
+
+# Keras, which writes the file, and NumPy 2.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_run_downloads_it_once_and_starts_from_it(
+    server: http.server.ThreadingHTTPServer,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the command line does, for which Keras has no home."""
+    import h5py
+    import keras
+    from keras.src.legacy.saving import legacy_h5_format
+
+    from trainer.network import keras_home, model
+    from trainer.recipe import ModelConfig
+
+    plain = keras.applications.ResNet50(
+        include_top=False, weights=None, input_shape=(32, 32, 3), name="resnet50"
+    )
+    path = tmp_path / "web" / published.NAME
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, plain)
+    monkeypatch.setattr(published, "MD5", hashlib.md5(path.read_bytes()).hexdigest())
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KERAS_HOME", "")
+    keras_home.ignore()
+    for _ in range(2):
+        made = model.build(ModelConfig(), image_size=32, findings=3)
+        for ours, theirs in zip(made.backbone.weights, plain.weights, strict=True):
+            np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+        path.unlink(missing_ok=True)
+    assert (tmp_path / "home" / ".keras" / "models" / published.NAME).is_file()
