@@ -41,8 +41,8 @@ class RuntimeConfig:
     deterministic: bool = setting(False, FREE)
     """Bit-identical repeats at some cost in speed; a CPU always repeats bit by bit."""
     xla: bool = setting(False, FREE)
-    """Compile the step with XLA; on one device (a TPU compiles it anyway). It draws other
-    crops of fixed size, and drops other units, with the same seed."""
+    """Compile the step with XLA; on one device (a TPU compiles it anyway). With the
+    same seed, XLA draws other crops of fixed size and drops other units."""
     communication: str = setting("auto", FREE, choices=("auto", "ring", "nccl"))
     """How the processes of multi_worker add up gradients."""
     formation_seconds: int = setting(900, FREE, ge=1, le=86_400, unit="seconds")
@@ -97,8 +97,8 @@ class TrainConfig:
     keep_best: int = setting(1, FREE, ge=1, le=1000, unit="networks")
     """Best networks kept."""
     monitor: str = setting("auc", FIXED, choices=("auc", "loss"))
-    """What of the validation split says which network is best, when plateau lowers the rate and
-    when patience is over: the mean AUC or the mean binary cross-entropy."""
+    """Validation figure that chooses the best network, lowers plateau's rate and ends by patience:
+    the mean AUC or the mean binary cross-entropy."""
     patience_epochs: int = setting(0, FREE, ge=0, le=100_000, unit="epochs")
     """Stop after so many epochs without a better validation AUC or loss; 0 for never."""
     teacher: str = setting("", FIXED, path=())

@@ -59,7 +59,7 @@ class ModelConfig:
     dropout: float = setting(0.3, FIXED, ge=0.0, le=0.99)
     """Share of hidden units dropped in training."""
     batch_norm_momentum: float = setting(0.99, FIXED, ge=0.0, le=0.9999)
-    """Memory of the batch statistics; runs of a few hundred steps need 0.9."""
+    """Momentum of the moving batch statistics; runs of a few hundred steps need 0.9."""
     batch_norm: str = setting(
         "synchronized", FIXED, choices=("synchronized", "per_replica", "frozen")
     )
@@ -94,7 +94,8 @@ class LossConfig:
     margin: float = setting(0.05, FIXED, ge=0.0, le=0.9)
     """Scores of negatives below this cost nothing in asymmetric."""
     label_smoothing: float = setting(0.0, FIXED, ge=0.0, le=0.49)
-    """Aim at this instead of 0, and at one less this instead of 1; half of what Keras calls so."""
+    """Targets become this instead of 0, and 1 minus this instead of 1; half of what Keras calls
+    label smoothing."""
 
 
 @dataclasses.dataclass

@@ -153,7 +153,8 @@ def _scored(run: Run, splits: tuple[str, ...]) -> tuple[int, table.Predictions]:
     with _watched(run), _in_float32():
         network = run.build(pretrained=False)
         step, auc = checkpoints.restore_best(run.output, network.network)
-        logging.info(f"best network: step {step}, validation mean AUC {auc:.4f}")
+        by = run.config.train.monitor.replace("auc", "AUC")
+        logging.info(f"best network by validation {by}: step {step}, mean AUC {auc:.4f}")
         views = run.config.evaluation.views
         logging.info(f"scores are the mean over evaluation.views={views}")
         scorer = run.scorer(network.network, views=views)
