@@ -13,6 +13,7 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.settings import settings
 from trainer.predictions import table
 from trainer.predictions.table import Predictions
+from trainer.report import series
 from trainer.runfolder import identity, notes
 
 _FILES = (".csv", ".npz", ".parquet")
@@ -33,12 +34,14 @@ class Finished:
         predictions: of all its splits.
         settings: that decide the predictions, by name, with `data`, which names the data set; empty
             if they are not known.
+        averaged: how many runs the scores are the mean of, where the folder is that of a series.
     """
 
     name: str
     path: str
     predictions: Predictions
     settings: dict[str, Any]
+    averaged: int = 1
 
     @property
     def recipe(self) -> str:
@@ -64,6 +67,7 @@ def read(paths: Sequence[str]) -> list[Finished]:
             path=path,
             predictions=table.read(path if path.endswith(_FILES) else _checked(path)),
             settings={} if path.endswith(_FILES) else _settings(path),
+            averaged=_averaged(path.removesuffix(f"/{notes.PREDICTIONS}")),
         )
         for name, path in zip(names, paths, strict=True)
     ]
@@ -75,6 +79,18 @@ def varied(runs: Sequence[Finished]) -> list[dict[str, Any]]:
     names = sorted({name for each in known for name in each})
     differ = [name for name in names if any(each[name] != known[0][name] for each in known)]
     return [{name: run.settings[name] for name in differ} if run.settings else {} for run in runs]
+
+
+def series_of(path: str) -> dict[str, Any]:
+    """Returns what the report in a folder says of the series that it is on; empty for none."""
+    context = notes.read_note(path, notes.REPORT).get("context")
+    facts = context.get(series.KEY) if isinstance(context, dict) else None
+    return facts if isinstance(facts, dict) else {}
+
+
+def _averaged(path: str) -> int:
+    runs = {} if path.endswith(_FILES) else series_of(path).get("runs")
+    return max(1, len(runs)) if isinstance(runs, dict) else 1
 
 
 def _checked(path: str) -> str:

@@ -27,11 +27,15 @@ from trainer.experiments.finished import Finished
 from trainer.flags import ParsedFlags
 from trainer.predictions import averaged, metadata, table
 from trainer.predictions.table import Predictions
-from trainer.report import series as facts_of_series
 from trainer.runfolder import notes
 
-# Replaced by tests that train a smaller network.
-PROGRAM = (sys.executable, "-m", "trainer.task")
+# With this process's own path, so that modules are those that it has itself: `-m` would look for
+# them in the current folder first, where a user may have a folder `trainer` too. Replaced by tests
+# that train a smaller network.
+PROGRAM = (
+    *(sys.executable, "-c"),
+    f"import sys; sys.path[:] = {sys.path!a}; from trainer import task; task.console()",
+)
 # Flags of the series, which its runs get with values of their own or not at all.
 _OWN = ("data", "output", "seeds", "folds", "config.seed")
 # The platform's folders are of one run; what several put there would be a mixture.
@@ -93,12 +97,10 @@ def check_folder(output: str, by: str) -> None:
     """
     if notes.is_begun(output):
         there = ""
-    else:
-        context = notes.read_note(output, notes.REPORT).get("context")
-        facts = context.get(facts_of_series.KEY) if isinstance(context, dict) else None
-        if not isinstance(facts, dict):
-            return
+    elif facts := finished.series_of(output):
         there = str(facts.get("by"))
+    else:
+        return
     if there != by:
         what = f"a series by {there}" if there else "a run"
         raise UsageError(

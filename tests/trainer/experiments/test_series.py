@@ -57,6 +57,20 @@ def calls(file: pathlib.Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+@pytest.mark.parametrize(("given", "code"), [("--help", 0), ("--mode=none", 64)])
+def test_a_run_is_of_this_program_whatever_the_current_folder_holds(
+    given: str, code: int, tmp_path: pathlib.Path
+) -> None:
+    for name in ("trainer", "preprocessing", "absl"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit(3)\n")
+        (tmp_path / name / "task.py").touch()
+    done = subprocess.run([*series.PROGRAM, given], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    said = done.stdout or done.stderr
+    assert said.startswith("cxr14-train: ") and "none" in said
+
+
 def test_one_report_covers_all_seeds(
     run: Callable[..., str],
     data_set: Any,
