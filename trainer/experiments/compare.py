@@ -2,7 +2,9 @@
 """Compares runs that have come to their end, as a table and as files; imports no TensorFlow."""
 
 import json
+import math
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,10 +15,13 @@ from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import number, words
+from trainer.evaluation.intervals import MINIMUM_USABLE_SHARE
 from trainer.experiments import finished, spread
 
 JSON, CSV = "comparison.json", "comparison.csv"
 _ALPHA = 0.05
+# Columns of a terminal that lines keep to; findings that a sentence names.
+_WIDTH, _SHOWN = 120, 3
 
 
 def run(paths: Sequence[str], output: str, *, resamples: int, seed: int) -> str:
@@ -50,15 +55,20 @@ def write(output: str, found: Mapping[str, Any]) -> None:
 
 def text(found: Mapping[str, Any]) -> str:
     """Returns the tables and how to read them."""
-    first = found["runs"][0]["run"]
-    shown = [_runs(found).text()]
+    short = _short([each["run"] for each in found["runs"]])
+    shown = [_runs(found, short, 2).text()]
+    if max(map(len, shown[0].splitlines())) > _WIDTH:
+        shown = [_runs(found, short, 1).text()]
     several = any(len(group["runs"]) > 1 for group in found["groups"])
     if several:
-        shown.append(_groups(found).text())
+        shown.append(_groups(found, short).text())
+    if any(each["settings"] for each in found["runs"]):
+        shown.append("\n".join(_settings(found, short)))
     lines = [
         f"AUCs are exact, of {found['images']:,} {found['split']} images. 95% intervals and p come "
         f"from the same {found['resamples']:,} resamples of patients for all runs, so each "
-        f"difference to {first} is paired; * p after Holm below {_ALPHA:g}."
+        f"difference to {short[found['runs'][0]['run']]} is paired; * p after Holm below "
+        f"{_ALPHA:g}."
     ]
     if several:
         lines.append(
@@ -66,41 +76,123 @@ def text(found: Mapping[str, Any]) -> str:
             "in every resample too. Their interval and p cover the luck of the patients; SD and "
             "range show that of the seeds."
         )
+    lines += [*_seeds(found), *_averaged(found, short), *_left(found)]
     return "\n\n".join([*shown, "\n".join(lines)])
 
 
-def _runs(found: Mapping[str, Any]) -> Table:
-    return Table(
-        "",
-        [
-            *("Run", Column("Differs in", "text"), "Test mean AUC", "Difference", "p"),
-            Column("Largest differences", "text"),
-        ],
-        [
-            [each["run"], _settings(each["settings"]), *_cells(each["mean"]), _largest(each)]
-            for each in found["runs"]
-        ],
-    )
+def _short(names: Sequence[str]) -> dict[str, str]:
+    """Returns names without the folders that all of them have in common.
+
+    >>> _short(["/r/a/seed-0", "/r/b/seed-0", "c"])
+    {'/r/a/seed-0': 'a/seed-0', '/r/b/seed-0': 'b/seed-0', 'c': 'c'}
+    """
+    folders = [name.split("/")[:-1] for name in names if "/" in name]
+    shared = len(os.path.commonprefix(folders))
+    short = {name: "/".join(name.split("/")[shared * ("/" in name) :]) for name in names}
+    return short if len({*short.values()}) == len(names) else {name: name for name in names}
 
 
-def _groups(found: Mapping[str, Any]) -> Table:
+def _runs(found: Mapping[str, Any], short: Mapping[str, str], count: int) -> Table:
+    columns = ("Run", "Test mean AUC", "Difference", "p", Column("Largest differences", "text"))
+    rows = [
+        [short[each["run"]], *_cells(each["mean"]), _largest(each, count)] for each in found["runs"]
+    ]
+    return Table("", columns, rows)
+
+
+def _groups(found: Mapping[str, Any], short: Mapping[str, str]) -> Table:
     rows: list[list[Cell | str]] = []
     for group in found["groups"]:
         over, others = group["spread"]["mean"], len(group["runs"]) - 1
         ends = "" if over["low"] is None else f"{number(over['low'])} to {number(over['high'])}"
         rows.append(
             [
-                group["runs"][0] + (f" and {others} more" if others else ""),
-                _settings(group["settings"]),
-                ", ".join(map(str, group["seeds"])),
+                short[group["runs"][0]] + (f" and {others} more" if others else ""),
                 *_cells(group["mean"])[:1],
                 numeric(over["sd"], ".4f") if over["sd"] is not None else "",
                 ends,
                 *_cells(group["mean"])[1:],
             ]
         )
-    first = ("Group", Column("Differs in", "text"), "Seeds", "Mean AUC", "SD", "Range")
-    return Table("", [*first, "Difference", "p"], rows)
+    return Table("", ["Group", "Mean AUC", "SD", "Range", "Difference", "p"], rows)
+
+
+def _settings(found: Mapping[str, Any], short: Mapping[str, str]) -> list[str]:
+    """Returns a line for each group: its runs, and its settings that are not the first's."""
+    lines, first = (
+        ["Settings that differ (first in full, then only what is unlike the first):"],
+        None,
+    )
+    for group in found["groups"]:
+        own = {k: v for k, v in group["settings"].items() if not first or first[k] != v}
+        first = first or group["settings"]
+        if any("seed" in each["settings"] for each in found["runs"]):
+            own["seed"] = ", ".join(map(str, group["seeds"]))
+        said = "; ".join(f"{name}={value}" for name, value in own.items())
+        known = group["seeds"] != [None]
+        line = f"{', '.join(short[run] for run in group['runs'])}: {said if known else 'not known'}"
+        lines.append(
+            textwrap.fill(
+                line,
+                _WIDTH,
+                initial_indent="  ",
+                subsequent_indent="    ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
+    return lines
+
+
+def _seeds(found: Mapping[str, Any]) -> list[str]:
+    """Warns where a difference of groups may be one of their seeds."""
+    counts = {len(group["runs"]) for group in found["groups"]}
+    if len(found["groups"]) == 1 or (len(counts) == 1 and counts != {1}):
+        return []
+    return [
+        "A difference of this size may be the luck of the seed, which p does not cover: compare "
+        "equal numbers of seeds, two or more, of each recipe."
+    ]
+
+
+def _averaged(found: Mapping[str, Any], short: Mapping[str, str]) -> list[str]:
+    return [
+        f"{short[each['run']]} has scores averaged over {each['averaged']} runs: an ensemble, not "
+        "the mean of the runs' AUCs; for that, name its runs in --runs."
+        for each in found["runs"]
+        if each["averaged"] > 1
+    ]
+
+
+def _left(found: Mapping[str, Any]) -> list[str]:
+    """Says how many resamples are behind figures that are not defined in all of them.
+
+    They are the same for all runs, whose labels are.
+    """
+    total, first = found["resamples"], found["runs"][0]
+    areas = {name: each["auc"] for name, each in first["findings"].items()}
+    dropped = {name: each["dropped_resamples"] for name, each in areas.items()}
+    lost = [name for name, each in areas.items() if each["value"] is None]
+    fewest = sorted(
+        (name for name in areas if dropped[name] and name not in lost), key=lambda x: -dropped[x]
+    )
+    lines = []
+    if fewest:
+        left = [f"{total - first['mean']['auc']['dropped_resamples']:,} are left for the mean"]
+        left += [f"{total - dropped[name]:,} for {words(name)}" for name in fewest[:_SHOWN]]
+        if others := len(fewest) - len(left) + 1:
+            left.append(f"as many or more for {others} others")
+        lines.append(
+            f"Of the {total:,} resamples, those in which a finding has no positive or no negative, "
+            "or has all of either from one patient alone, are left out of its figures and the "
+            f"mean's: {', '.join(left)}; an interval and p need "
+            f"{math.ceil(total * MINIMUM_USABLE_SHARE):,}."
+        )
+    if lost:
+        lines.append(
+            f"The mean leaves out {', '.join(map(words, lost))}, without a positive or a negative."
+        )
+    return lines
 
 
 def _cells(entry: Mapping[str, Any]) -> list[Cell | str]:
@@ -112,11 +204,7 @@ def _cells(entry: Mapping[str, Any]) -> list[Cell | str]:
     return [interval(entry["auc"]), interval(entry["difference"], "+.3f"), shown]
 
 
-def _settings(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in values.items())
-
-
-def _largest(entry: Mapping[str, Any], count: int = 2) -> str:
+def _largest(entry: Mapping[str, Any], count: int) -> str:
     gaps = {
         name: each
         for name, each in entry["findings"].items()

@@ -46,7 +46,8 @@ class Several:
             count = getattr(self, name)
             if count and (mode != "all" or count < 2 or self.fold is not None):
                 raise UsageError(
-                    f"--{name}={count} cannot be: give 2 or more, with --mode=all and no --fold"
+                    f"--{name}={count} is not allowed: give 2 or more, with --mode=all and no "
+                    "--fold; or leave it out, for one run"
                 )
 
 
@@ -57,7 +58,8 @@ def define(values: flags.FlagValues) -> None:
         [],
         "Runs to compare with the first of them, or predictions files, with commas between them; "
         "with --mode=compare, which writes comparison.json and comparison.csv into --output, if "
-        "that is given.",
+        "that is given. Its intervals and p come from config.evaluation.bootstrap_resamples "
+        "resamples of patients, 1,000 unless set.",
         flag_values=values,
     )
     flags.DEFINE_integer(

@@ -98,7 +98,7 @@ def compare(runs: Sequence[Finished], *, resamples: int, seed: int) -> dict[str,
         "resamples": resamples,
         "resamples_seed": seed,
         "runs": [
-            {"run": run.name, "path": run.path, "settings": settings}
+            {"run": run.name, "path": run.path, "averaged": run.averaged, "settings": settings}
             | each.entry(areas[0], tested.findings)
             for run, settings, each in zip(runs, differ, areas, strict=True)
         ],

@@ -16,7 +16,7 @@ def test_a_command_line_is_kept_as_it_was_given() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (["--seeds=1"], "give 2 or more"),
+        (["--seeds=1"], "--seeds=1 is not allowed: give 2 or more, .* or leave it out"),
         (["--seeds=3", "--mode=train"], "with --mode=all"),
         (["--seeds=2", "--folds=2"], "cannot be combined"),
         (["--folds=3", "--fold=1"], "and no --fold"),
