@@ -109,7 +109,8 @@ def history(
     """Kills one run three times and stops it once, beside a run that nobody interrupts."""
     folder = tmp_path_factory.mktemp("resume")
     settings = {**PIECES, "train__epochs": EPOCHS, "train__checkpoint_every_steps": EVERY}
-    settings |= {"train__steps_per_call": 1, "train__teacher": teacher(preprocessed, folder)}
+    settings |= {"train__steps_per_call": 1, "train__keep_checkpoints": 2}
+    settings |= {"train__teacher": teacher(preprocessed, folder)}
     per_epoch = manifests.read(preprocessed).splits["train"].examples // 4
     # TensorFlow's reader of checkpoints takes such a path for a pattern.
     cut, whole = folder / "cut [1]", folder / "whole"
@@ -123,7 +124,10 @@ def history(
         assert process.returncode == -signal.SIGKILL, text
         reached.append(newest_step(cut))
     process = start_trainer(flags)
-    interrupt(process, cut, past=newest_step(cut) + 1, how=signal.SIGTERM)
+    # Early in an epoch: at its end scoring is compiled, and after the frozen phase another step,
+    # which may leave no time to save.
+    begun = per_epoch * (newest_step(cut) // per_epoch + 1) + 1
+    interrupt(process, cut, past=begun, how=signal.SIGTERM)
     text, _ = process.communicate(timeout=400)
     stopped = (process.returncode, text.strip().splitlines()[-1])
     process = start_trainer(flags)

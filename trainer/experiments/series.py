@@ -48,7 +48,8 @@ class EndedError(JobError):
 
     def __init__(self, output: str, code: int) -> None:
         super().__init__(
-            f"{output} ended with exit code {code}, for the reason above; the same command goes on"
+            f"{output} ended with exit code {code}, for the reason above: when that is put "
+            "right, the same command goes on"
         )
         self.exit_code = code
 
