@@ -9,7 +9,6 @@ from absl import flags
 
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths
-from preprocessing.contract.manifest import SPLITS
 from preprocessing.contract.process import log
 from preprocessing.contract.settings import declaration, presets, settings
 from trainer.config import Config
@@ -53,6 +52,8 @@ that has a checkpoint.
 
 {settings}"""
 PATH_FLAGS = tuple(_PATHS)
+# As the manifest's, which would bring the format of records, and that takes time.
+SPLITS = ("train", "validation", "test")
 # Of configs/, with the files that --config=preset:NAME names.
 PRESETS = "training"
 # Flags and settings that may hold several paths, with commas between them.

@@ -124,7 +124,7 @@ def test_heat_maps_of_findings_and_the_mean_of_models(
         json.loads((tmp_path / f"{name}.run.json").read_text())["model"] for name in ("one", "mean")
     )
     first, second = both["mean_of"]
-    assert first == {name: alone[name] for name in ("run", "step", "content")}
+    assert first == {name: alone[name] for name in ("run", "step", "content", "views")}
     assert second["run"] == alone["run"] and second["content"] != alone["content"]
     one, mean = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("one", "mean"))
     assert not list(mean.filter(like="flag:")) and list(one.filter(like="flag:"))
