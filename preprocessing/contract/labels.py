@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Turns the text of a label file into one number a finding: 1 present, 0 absent, -1 unknown."""
+"""Names splits, and turns labels as text into numbers: 1 present, 0 absent, -1 unknown."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,8 @@ from preprocessing.contract.errors import DataError
 
 PRESENT, ABSENT, UNKNOWN = 1, 0, -1
 NO_FINDING = "No Finding"
+# Of a data set, in this order.
+SPLITS = ("train", "validation", "test")
 
 
 def encode(text: str, findings: Sequence[str]) -> tuple[int, ...]:

@@ -14,10 +14,10 @@ import dacite
 
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
+from preprocessing.contract.labels import SPLITS as SPLITS
 from preprocessing.contract.schema import SCHEMA_VERSION
 
 NAME = "manifest.json"
-SPLITS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -116,7 +116,7 @@ def _warnings(
     age = text_files.age_warning(fields.get("age", ""), table.age_column)
     sex = _sex_warning(fields.get("sex", ""), table.sex_column)
     silent = [
-        f"{storage.basename(path)} has no line for it: what stands there is unknown"
+        f"{storage.basename(path)} has no line for it: what it would say is unknown"
         for path in line.alone
     ]
     return [(row.id, text) for text in (view.warning, age, sex, *silent) if text]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Makes phantoms of public data sets: the headers, names and nesting of the real files, no data.
 
-Each is read by the command that stands at the head of its settings.
+Each is read by the command at the head of its settings.
 
 Where the headers are from:
 - CheXpert: github.com/mlmed/torchxrayvision, tests/gen_chexpert.py.

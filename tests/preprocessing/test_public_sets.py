@@ -80,7 +80,7 @@ def test_chexpert_plus_is_joined_with_its_json_lines(tmp_path: pathlib.Path) -> 
     (warning,) = read.warnings
     assert warning == (
         "train/patient00012/study1/view1_frontal.png",
-        "impression_fixed.json has no line for it: what stands there is unknown",
+        "impression_fixed.json has no line for it: what it would say is unknown",
     )
 
 

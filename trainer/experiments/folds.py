@@ -109,7 +109,7 @@ def manifest_of(folder: str, fold: int | None) -> Manifest:
     whole = _read(folder)
     count = whole.parameters[_KEY]["count"]
     if fold >= count:
-        raise UsageError(f"--fold={fold} cannot be: {folder} has the folds 0 to {count - 1}")
+        raise UsageError(f"--fold={fold} is not there: {folder} has the folds 0 to {count - 1}")
     parts = [whole.splits[f"fold-{number}"] for number in range(count)]
     train = [part for number, part in enumerate(parts) if number != fold]
     splits = {"train": _joined(train), "validation": parts[fold], "test": whole.splits["test"]}

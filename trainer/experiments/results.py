@@ -113,7 +113,7 @@ def put(path: str, row: Row, *, wait_s: float = WAIT_S) -> None:
         wait_s: seconds for which others may be in the way.
 
     Raises:
-        DataError: the file is no such table.
+        DataError: the file is another table.
         StoppedError: others were in the way all the time.
         UsageError: nothing can be written there.
     """
@@ -154,7 +154,7 @@ def replaced(path: str, data: bytes, row: Row) -> bytes:
     """Returns a table with a line more; columns of other versions of this program are kept.
 
     Raises:
-        DataError: the file is no such table.
+        DataError: the file is another table.
     """
     try:
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)

@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 
@@ -19,7 +18,7 @@ from preprocessing.contract import lock
 from preprocessing.contract.errors import JobError, StoppedError, UsageError
 from preprocessing.contract.files import storage
 from preprocessing.contract.manifest import Manifest
-from preprocessing.contract.process import log
+from preprocessing.contract.process import log, processes
 from preprocessing.contract.process.stopping import StopRequests, tidied
 from trainer import report_stage
 from trainer.experiments import compare, finished, folds, spread
@@ -29,13 +28,8 @@ from trainer.predictions import averaged, metadata, table
 from trainer.predictions.table import Predictions
 from trainer.runfolder import notes
 
-# With this process's own path, so that modules are those that it has itself: `-m` would look for
-# them in the current folder first, where a user may have a folder `trainer` too. Replaced by tests
-# that train a smaller network.
-PROGRAM = (
-    *(sys.executable, "-c"),
-    f"import sys; sys.path[:] = {sys.path!a}; from trainer import task; task.console()",
-)
+# Replaced by tests that train a smaller network.
+PROGRAM = processes.python("from trainer import task; task.console()")
 # Flags of the series, which its runs get with values of their own or not at all.
 _OWN = ("data", "output", "seeds", "folds", "config.seed")
 # The platform's folders are of one run; what several put there would be a mixture.

@@ -37,7 +37,7 @@ def of(facts: Facts, ids: Texts, patients: Texts, naming_of_patients: tuple[str,
         naming_of_patients: of these patients, as `naming` returns it; empty if it is not known.
 
     Returns:
-        `NONE`, or a text in which figures or the reason stand.
+        `NONE`, or a text with the figures or the reason.
     """
     films, people_ = set[str](), set[str]()
     for folder in facts.folder.split(", "):
@@ -54,6 +54,6 @@ def of(facts: Facts, ids: Texts, patients: Texts, naming_of_patients: tuple[str,
     if not (same | of_known).any():
         return NONE
     return (
-        f"{same.sum():,} films of the test bear the names of films that the model was trained or "
+        f"{same.sum():,} films of the test have the names of films that the model was trained or "
         f"chosen on, and {(same | of_known).sum():,} are of such patients: the figures flatter it"
     )

@@ -95,8 +95,8 @@ def _problem(missing: list[str], wanted: int, deeper: list[str], in_part: bool) 
         return ""
     if deeper:
         return (
-            f"it has {len(deeper)} convolutions that ResNet-50 has not, as {_some(deeper)}: give "
-            "another file, or set model.partial_weights=true to leave these out"
+            f"it has {len(deeper)} convolutions that ResNet-50 does not have, as {_some(deeper)}: "
+            "give another file, or set model.partial_weights=true to leave these out"
         )
     return (
         f"{lacks}{_some(missing)}: give another file, or set model.partial_weights=true to start "

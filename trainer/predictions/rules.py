@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from preprocessing.contract import patients as people
+from preprocessing.contract.labels import SPLITS as SPLITS
 from trainer.predictions.formats import at, first
 
-SPLITS = ("train", "validation", "test")
 _SHOWN = 3
 Texts = npt.NDArray[np.str_]
 

@@ -26,8 +26,8 @@ def parts(report: Mapping[str, Any]) -> list[Part]:
     return [
         *([Words(folds, "plain")] if by == "fold" else []),
         Words(
-            f"The test scores of this report are the mean of {count} networks, trained alike but "
-            f"for the {by}. Below is how well each does alone, over the {count} of them. The "
+            f"The test scores of this report are the mean of {count} networks that differ only in "
+            f"the {by}. Below is how well each does alone, over the {count} of them. The "
             "intervals elsewhere cover the luck of the tested patients; this shows that of the "
             f"{by}.",
             "plain",

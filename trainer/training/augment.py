@@ -24,7 +24,7 @@ def augment(
     data: DataConfig,
     augmentation: AugmentationConfig,
 ) -> tf.Tensor:
-    """Cuts a part out of each picture, mirrors half of them, and turns and tones them if told to.
+    """Cuts a part out of each picture, mirrors half of them, and turns and tones them if asked.
 
     By default the part is a square of the evaluation's size, anywhere. All else of the geometry is
     one resampling; then come contrast, about the mean of what was cut out, brightness and rounding.

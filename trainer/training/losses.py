@@ -16,7 +16,7 @@ A teacher's score t adds the cross-entropy with t for its label, neither weighte
 smoothed, so that its minimum is at p = t (Hinton et al., 2015, at temperature 1). Where label and
 score are both known, the loss is (1 - share) * hard + share * soft; a known label without a score
 is learned alone; a score without a known label is learned alone, with full weight whatever the
-share, and counts as known. Where there is neither, there is no loss.
+share, and counts as known. Where neither is known, the loss is 0.
 
 All is computed in float32 from log p = -softplus(-z), which no logit takes to log 0.
 """

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.pictures.picture_files import ImageError
+from preprocessing.contract.process import processes
 
 TIMEOUT_S = 60.0
 
@@ -77,14 +78,12 @@ class _Child:
         if self._process and self._owner == os.getpid() and self._process.poll() is None:
             return self._process
         self.stop()
-        path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
         self._owner = os.getpid()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "preprocessing.contract.dicom.decoder"],
+            processes.python("from preprocessing.contract.dicom import decoder; decoder.serve()"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
         )
         try:
             assert self._process.stdout is not None
@@ -142,7 +141,7 @@ def _receive(file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
     return header, data
 
 
-def _serve() -> None:
+def serve() -> None:
     """Answers requests until the parent closes the pipe."""
     import gdcm  # type: ignore[import-untyped, unused-ignore] # noqa: F401
 
@@ -188,7 +187,3 @@ def _answer(request: dict[str, Any], frame: bytes) -> tuple[dict[str, Any], byte
     except Exception:  # of no narrower type
         return {}, b""
     return {"dtype": pixels.dtype.str, "shape": pixels.shape}, pixels.tobytes()
-
-
-if __name__ == "__main__":
-    _serve()

@@ -1,9 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""Tells a process from a later one that got the same number, and finds what it has started."""
+"""Starts Python on this process's modules; tells processes apart; finds what one has started."""
 
 import contextlib
 import os
 import signal
+import sys
+
+
+def python(program: str) -> tuple[str, ...]:
+    """Returns the command that runs a program on the modules that this process has itself.
+
+    `python -m` would look for them in the current folder first, where a user may have a folder
+    `trainer` or `preprocessing` too.
+    """
+    path = [folder or os.getcwd() for folder in sys.path]
+    return sys.executable, "-c", f"import sys; sys.path[:] = {path!a}; {program}"
 
 
 def birth(pid: int) -> str:

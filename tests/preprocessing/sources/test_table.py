@@ -248,7 +248,7 @@ def test_rows_without_a_line_in_another_file_are_counted_named_and_unknown(
     assert [row.id for row in index.rows] == ["a.png", "b.png", "c.png"]
     assert [row.targets for row in index.rows] == [(1, 0), (-1, -1), (0, 1)]
     assert index.warnings == [
-        ("b.png", "labels.csv has no line for it: what stands there is unknown")
+        ("b.png", "labels.csv has no line for it: what it would say is unknown")
     ]
     assert index.counters == {"rows_without_partner": 1, "label_lines_without_row": 1}
     with pytest.raises(DataError, match="labels.csv has no column 'Edema'.*give --labels also"):

@@ -100,7 +100,7 @@ def test_what_a_killed_division_left_does_not_count(
 def test_folds_that_cannot_be_are_one_sentence(
     data_set: Any, folder: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(UsageError, match=r"--fold=3 cannot be: .* has the folds 0 to 2"):
+    with pytest.raises(UsageError, match=r"--fold=3 is not there: .* has the folds 0 to 2"):
         folds.manifest_of(folder, 3)
     with pytest.raises(DataError, match="has no patient: give fewer --folds"):
         folds.make(data_set.folder, data_set.manifest, str(tmp_path / "many"), 40)

@@ -104,7 +104,7 @@ def test_one_report_covers_all_seeds(
     assert facts["mean"]["mean"] == pytest.approx(np.mean(list(facts["runs"].values())))
     assert report["splits"]["test"]["mean_auc"]["value"] > facts["mean"]["high"]
     page = (tmp_path / "out/report/report.md").read_text()
-    assert "the mean of 3 networks, trained alike but for the seed" in page
+    assert "the mean of 3 networks that differ only in the seed" in page
     assert (tmp_path / "out/comparison.json").exists()
     # 4. The same command does it again, and its report is the same.
     before = (tmp_path / "out/report/report.json").stat().st_mtime_ns

@@ -7,12 +7,12 @@ the same command goes on where it was stopped.
 
 import signal
 import subprocess
-import sys
 import urllib.parse
 from collections.abc import Sequence
 from importlib import metadata
 
 from preprocessing.contract.errors import JobError, UsageError
+from preprocessing.contract.process import processes
 from trainer.launch import platform
 from trainer.launch.platform import SUCCEEDED, Status
 from trainer.launch.vertex import jobs
@@ -26,7 +26,7 @@ _ADVICE = (
 # What the program says is about the job; standard output is for the job's name.
 _STDERR = 2
 # Replaced by tests that need no Beam.
-PROGRAM = (sys.executable, "-m", "preprocessing.task")
+PROGRAM = processes.python("from preprocessing import task; sys.exit(task.main())")
 
 
 class EndedError(JobError):
