@@ -9,12 +9,15 @@ from absl import flags
 
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import given_paths
+from preprocessing.contract.labels import SPLITS
 from preprocessing.contract.process import log
 from preprocessing.contract.settings import declaration, presets, settings
 from trainer.config import Config
 from trainer.experiments import options
 from trainer.experiments.options import Several
 from trainer.predictions import listed
+from trainer.report import asked
+from trainer.report.asked import Asked
 
 MODES = (
     *("train", "evaluate", "report", "export", "all"),
@@ -52,8 +55,6 @@ that has a checkpoint.
 
 {settings}"""
 PATH_FLAGS = tuple(_PATHS)
-# As the manifest's, which would bring the format of records, and that takes time.
-SPLITS = ("train", "validation", "test")
 # Of configs/, with the files that --config=preset:NAME names.
 PRESETS = "training"
 # Flags and settings that may hold several paths, with commas between them.
@@ -79,6 +80,8 @@ class ParsedFlags:
         files: of settings, as given to --config.
         split: which alone to score; empty for validation and test.
         several: what is asked for beside one run.
+        asked: what is fixed for the report before its figures are seen.
+        require: what the report must say.
     """
 
     mode: str
@@ -95,6 +98,8 @@ class ParsedFlags:
     files: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     split: str = ""
     several: Several = Several()
+    asked: Asked = Asked()
+    require: tuple[str, ...] = ()
 
 
 def define(environ: Mapping[str, str]) -> flags.FlagValues:
@@ -112,6 +117,7 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
         flag_values=values,
     )
     options.define(values)
+    asked.define(values)
     flags.DEFINE_float(
         "device_memory_gb",
         None,
@@ -172,6 +178,8 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
         device_memory_gb=values.device_memory_gb,
         onnx=values.onnx,
         several=options.given(values, argv),
+        asked=asked.given(values),
+        require=tuple(values.require),
         files=tuple(settings.files_apart(argv[1:])[0]),
         split=values.split,
         **paths,
@@ -230,6 +238,7 @@ def _help(values: flags.FlagValues) -> str:
             "mode",
             *PATH_FLAGS,
             *options.NAMES,
+            *asked.NAMES,
             "device_memory_gb",
             "split",
             "onnx",

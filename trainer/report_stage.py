@@ -80,6 +80,7 @@ def _report(parsed: ParsedFlags, path: str, *, context: dict[str, Any]) -> repor
         context=context,
         resamples=parsed.config.evaluation.bootstrap_resamples,
         seed=parsed.config.seed,
+        asked=parsed.asked,
     )
     log.show(f"\n{report.table(made)}\n")
     log.show(f"report: {storage.join(parsed.output, 'report', 'report.html')}")

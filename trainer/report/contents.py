@@ -21,6 +21,14 @@ from trainer.report.sections import (
 )
 from trainer.report.source import Source
 
+# What readers ask of a report, in this order.
+QUESTIONS: Mapping[str, str] = {
+    "good": "Is it good?",
+    "whom": "For whom?",
+    "trust": "Can I trust the numbers?",
+    "change": "What would it change?",
+}
+
 
 class Room(Protocol):
     """A module of `trainer.report.sections`, as the report uses it."""
@@ -38,28 +46,32 @@ class Section(NamedTuple):
     Attributes:
         title: in the table of contents, in few words.
         module: that makes its text.
+        question: of `QUESTIONS`, which it helps to answer.
         heading: of the section, where it says more.
     """
 
     title: str
     module: Room
+    question: str
     heading: str = ""
 
 
 # A report holds section X as report["X"].
 SECTIONS: Mapping[str, Section] = {
-    "discrimination": Section("Discrimination", discrimination, "Discrimination in detail"),
-    "comparison": Section("Comparison of models", comparison, "Comparison with another model"),
-    "operating_points": Section("Operating points", operating_points),
-    "calibration": Section("Calibration", calibration),
-    "subgroups": Section("Subgroups", subgroups),
-    "baselines": Section("Context", baselines, "What needs no image"),
-    "published": Section("Published results", published, "Beside published results"),
-    "radiologists": Section("Radiologists' labels", radiologists),
-    "localisation": Section("Localisation", localisation),
-    "gallery": Section("Cases", gallery, "Gallery"),
-    "confusion": Section("Confusion", confusion, "Confusion between findings"),
-    "card": Section("Model card", card, "Model card and data sheet"),
+    "discrimination": Section("Discrimination", discrimination, "good", "Discrimination in detail"),
+    "comparison": Section(
+        "Comparison of models", comparison, "good", "Comparison with another model"
+    ),
+    "operating_points": Section("Operating points", operating_points, "change"),
+    "calibration": Section("Calibration", calibration, "trust"),
+    "subgroups": Section("Subgroups", subgroups, "whom"),
+    "baselines": Section("Context", baselines, "trust", "What needs no image"),
+    "published": Section("Published results", published, "good", "Beside published results"),
+    "radiologists": Section("Radiologists' labels", radiologists, "trust"),
+    "localisation": Section("Localisation", localisation, "trust"),
+    "gallery": Section("Cases", gallery, "trust", "Gallery"),
+    "confusion": Section("Confusion", confusion, "good", "Confusion between findings"),
+    "card": Section("Model card", card, "whom", "Model card and data sheet"),
 }
 
 

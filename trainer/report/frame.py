@@ -63,7 +63,7 @@ def cautions(report: Mapping[str, Any]) -> list[str]:
 
 
 def _section(name: str, report: dict[str, Any]) -> Shown:
-    title, module, heading = SECTIONS[name]
+    title, module, _, heading = SECTIONS[name]
     return Shown(name, title, heading or title, module.parts(report[name], report))
 
 

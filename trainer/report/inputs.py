@@ -10,6 +10,7 @@ from typing import Any
 from preprocessing.contract.files import storage
 from trainer.predictions import averaged, given_file, listed, metadata
 from trainer.predictions.table import fingerprint
+from trainer.report.asked import Asked
 from trainer.report.source import Source
 
 # What evaluation may leave beside its predictions.
@@ -54,7 +55,9 @@ class Inputs:
                 found[name.partition(".")[0]] = _hashed([path], sha256)
         return found
 
-    def source(self, *, context: Mapping[str, Any], resamples: int, seed: int) -> Source:
+    def source(
+        self, *, context: Mapping[str, Any], resamples: int, seed: int, asked: Asked
+    ) -> Source:
         """Reads the files.
 
         Raises:
@@ -71,6 +74,7 @@ class Inputs:
             compared_name=_called(listed.paths(self.compare)) if self.compare else "",
             radiologists=self.radiologists,
             beside="" if self._is_mean else self._folder,
+            asked=asked,
         )
 
     @property

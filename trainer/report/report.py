@@ -22,6 +22,7 @@ from preprocessing.contract.tables import Table, numeric
 from trainer.evaluation import intervals
 from trainer.predictions.table import Predictions
 from trainer.report import contents, document, findings, html, matplotlib_home, official_split
+from trainer.report.asked import USUAL, Asked
 from trainer.report.inputs import Inputs
 from trainer.report.source import Source
 from trainer.report.splits import numbers_of
@@ -67,7 +68,7 @@ def build(source: Source) -> Report:
     }
     report: Report = {
         "schema_version": SCHEMA_VERSION,
-        "request": _request(facts, source.resamples, source.seed, {}),
+        "request": _request(facts, source.resamples, source.seed, source.asked, {}),
         "predictions": _about(source.predictions),
         "interval": {"level": intervals.LEVEL, "method": "percentile, bootstrap of patients"},
         "findings": list(source.predictions.findings),
@@ -117,7 +118,13 @@ def write(output_folder: str, report: Report) -> None:
 
 
 def from_files(
-    inputs: Inputs, *, output: str, context: Mapping[str, Any], resamples: int = 1000, seed: int = 0
+    inputs: Inputs,
+    *,
+    output: str,
+    context: Mapping[str, Any],
+    resamples: int = 1000,
+    seed: int = 0,
+    asked: Asked = USUAL,
 ) -> Report:
     """Reads the files and writes the report on them, unless it is there already.
 
@@ -127,6 +134,7 @@ def from_files(
         context: as `Source` takes it.
         resamples: of patients, behind every interval, 1 or more.
         seed: of the resamples.
+        asked: what was fixed before any figure was seen.
 
     Returns:
         The content of report.json. An existing report of the same files (by SHA-256), the same
@@ -137,11 +145,11 @@ def from_files(
         UsageError: `resamples` is below 1.
     """
     hashes = inputs.hashes()
-    request = _request(plain(dict(context)), resamples, seed, hashes)
+    request = _request(plain(dict(context)), resamples, seed, asked, hashes)
     existing = _existing(output)
     if existing is not None and (SCHEMA_VERSION, request) == _made_from(existing):
         return existing
-    report = build(inputs.source(context=context, resamples=resamples, seed=seed))
+    report = build(inputs.source(context=context, resamples=resamples, seed=seed, asked=asked))
     report["predictions"] |= hashes["predictions"]
     report["request"] = request
     write(output, report)
@@ -155,11 +163,12 @@ def _about(predictions: Predictions) -> dict[str, Any]:
 
 
 def _request(
-    facts: Mapping[str, Any], resamples: int, seed: int, files: Mapping[str, Any]
+    facts: Mapping[str, Any], resamples: int, seed: int, asked: Asked, files: Mapping[str, Any]
 ) -> dict[str, Any]:
     return {
         "bootstrap_resamples": resamples,
         "seed": seed,
+        **asked.as_json(),
         "context_sha256": _hash(facts),
         "files": dict(files),
     }

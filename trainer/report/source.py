@@ -9,6 +9,7 @@ from typing import Any
 from trainer.evaluation import intervals
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.table import Predictions
+from trainer.report.asked import Asked
 
 # Key of a context, where the test is an external one of a finished model, of facts of that model:
 # `model`, `step`, `thresholds` (finding -> rule -> threshold on raw scores), `calibration`, more.
@@ -37,6 +38,7 @@ class Source:
         radiologists: path of a file of radiologists' labels; empty for none.
         beside: the folder that the predictions lie in, where evaluation may have left heat maps
             and pictures; empty for none.
+        asked: what the command line fixed before any figure was seen.
     """
 
     predictions: Predictions
@@ -48,6 +50,7 @@ class Source:
     compared_name: str = ""
     radiologists: str = ""
     beside: str = ""
+    asked: Asked = Asked()
 
     @functools.cached_property
     def splits(self) -> tuple[str, ...]:

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""What the command line fixes for a report before any figure is seen."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+
+from preprocessing.contract.errors import UsageError
+
+NAMES = ("margin", "threshold_range", "require")
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """Choices that would flatter if they followed the figures.
+
+    Attributes:
+        margin: how far a compared AUC may be off and still count as no worse; None for no test.
+        threshold_range: lowest and highest threshold probability of the decision curves, each
+            inside 0 to 1.
+    """
+
+    margin: float | None = None
+    threshold_range: tuple[float, float] = (0.01, 0.5)
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns what a report holds of them."""
+        return {"margin": self.margin, "threshold_range": list(self.threshold_range)}
+
+
+# Of a command line that says nothing.
+USUAL = Asked()
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the flags."""
+    flags.DEFINE_float(
+        "margin",
+        None,
+        "How far below the AUC here that of a compared model may be and still count as no worse, "
+        "fixed before the figures are seen, such as 0.01; with --compare.",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "threshold_range",
+        ["0.01", "0.5"],
+        "Lowest and highest threshold probability of the decision curves: at which risk somebody "
+        "would act, fixed before the figures are seen.",
+        flag_values=values,
+    )
+    flags.DEFINE_multi_string(
+        "require",
+        [],
+        "What the report must say, such as 'splits.test.mean_auc.low>=0.80' or "
+        "'calibration.findings.*.test.slope in 0.8..1.2': paths of report.json. May be given "
+        "several times.",
+        flag_values=values,
+    )
+
+
+def given(values: flags.FlagValues) -> Asked:
+    """Returns what was given.
+
+    Raises:
+        UsageError: a margin or a range that cannot be.
+    """
+    margin = values.margin
+    if margin is not None and not 0 < margin < 1:
+        raise UsageError(f"--margin={margin} is not allowed: give a difference of AUC from 0 to 1")
+    return Asked(margin, _range(values.threshold_range))
+
+
+def _range(texts: Sequence[str]) -> tuple[float, float]:
+    try:
+        low, high = (float(text) for text in texts)
+    except ValueError:
+        low = high = math.nan
+    if not 0 < low < high < 1:
+        raise UsageError(
+            f"--threshold_range={','.join(texts)} is not allowed: give two probabilities inside 0 "
+            "to 1, the lower first, such as 0.01,0.5"
+        )
+    return low, high
