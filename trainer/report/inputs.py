@@ -10,7 +10,7 @@ from typing import Any
 from preprocessing.contract.files import storage
 from trainer.predictions import averaged, given_file, listed, metadata
 from trainer.predictions.table import fingerprint
-from trainer.report.asked import Asked
+from trainer.report.asked import USUAL, Asked
 from trainer.report.source import Source
 
 # What evaluation may leave beside its predictions.
@@ -56,7 +56,7 @@ class Inputs:
         return found
 
     def source(
-        self, *, context: Mapping[str, Any], resamples: int, seed: int, asked: Asked
+        self, *, context: Mapping[str, Any], resamples: int, seed: int, asked: Asked = USUAL
     ) -> Source:
         """Reads the files.
 
