@@ -72,7 +72,9 @@ class ModelConfig:
     def normalized(self) -> str:
         """What `normalization` comes to."""
         by_variant = {"v1": "caffe", "v1.5": "torch"}
-        return by_variant[self.variant] if self.normalization == "auto" else self.normalization
+        # What a later version noted may be none of these.
+        auto = by_variant.get(self.variant, "unknown")
+        return auto if self.normalization == "auto" else self.normalization
 
 
 @dataclasses.dataclass

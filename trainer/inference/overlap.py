@@ -15,6 +15,9 @@ from trainer.serving.facts import Facts
 from trainer.serving.names import EXTRA
 
 NONE = "none"
+_NAMED_OTHERWISE = (
+    "patients could not be compared, because the model's data do not name them as these films do"
+)
 
 
 def naming(manifest: Manifest) -> tuple[str, ...]:
@@ -39,7 +42,7 @@ def of(facts: Facts, ids: Texts, patients: Texts, naming_of_patients: tuple[str,
     Returns:
         `NONE`, or a text with the figures or the reason.
     """
-    films, people_ = set[str](), set[str]()
+    films, people_, comparable = set[str](), set[str](), True
     for folder in facts.folder.split(", "):
         path = storage.join(folder.rpartition("/")[0] or ".", metadata_of_shards.PATH)
         if not storage.exists(path):
@@ -49,11 +52,14 @@ def of(facts: Facts, ids: Texts, patients: Texts, naming_of_patients: tuple[str,
         films |= set(image_stems(known.ids[made]).tolist())
         if naming(manifests.read(storage.join(folder, EXTRA))) == naming_of_patients:
             people_ |= set(people.values(known.patients[made]).tolist())
+        else:
+            comparable = False
     same = pd.Index(image_stems(ids)).isin(films)
     of_known = pd.Index(people.values(patients)).isin(people_)
     if not (same | of_known).any():
-        return NONE
-    return (
+        return NONE if comparable else f"{NONE} by the names of films; {_NAMED_OTHERWISE}"
+    said = (
         f"{same.sum():,} films of the test have the names of films that the model was trained or "
         f"chosen on, and {(same | of_known).sum():,} are of such patients: the figures flatter it"
     )
+    return said if comparable else f"{said}; other {_NAMED_OTHERWISE}"

@@ -20,6 +20,9 @@ def test_films_and_patients_of_training_are_warned_of(finished_run: Any, data_se
     ids, patients = np.array(["x.png"]), np.array(["train-0"])
     said = overlap.of(model, ids, patients, labels.naming)
     assert said.startswith("0 films ") and "and 1 are of such patients" in said
-    assert overlap.of(model, ids, patients, ("csv", "Path", "", "")) == overlap.NONE
+    said = overlap.of(model, ids, patients, ("csv", "Path", "", ""))
+    assert said.startswith("none by the names of films; patients could not be compared")
+    leaked = overlap.of(model, labels.ids, labels.patients, ())
+    assert leaked == overlap.of(model, labels.ids, labels.patients, ("csv", "Path", "", ""))
     elsewhere = dataclasses.replace(model, folder="/nowhere/saved_model")
     assert overlap.of(elsewhere, ids, patients, ()).startswith("unknown: /nowhere/predictions/")
