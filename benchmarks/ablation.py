@@ -47,6 +47,7 @@ TRAINED: Mapping[str, Mapping[str, object]] = {
     "base": {},
     "no augmentation": {
         "augmentation.min_area": 0,
+        "augmentation.max_ratio": 1.0,
         "augmentation.rotation": 0,
         "augmentation.brightness": 0,
         "augmentation.contrast": 0,

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import ablation
 from preprocessing.contract.settings import settings
 from tests.cluster import small_backbone as small
-from trainer import task
+from trainer import flags, task
 from trainer.config import Config
 from trainer.predictions import table
 from trainer.predictions.table import Predictions
@@ -86,3 +87,10 @@ def test_the_recipe_of_the_jobs_is_the_published_one_on_a_gpu() -> None:
     assert jobs.runtime != published.runtime
     jobs.runtime = published.runtime
     assert jobs == published
+
+
+@pytest.mark.parametrize("name", [*ablation.TRAINED, *ablation.EVALUATED])
+def test_every_change_of_the_ablation_is_a_valid_setting(name: str) -> None:
+    given = {**ablation.BASE, **ablation.TRAINED.get(name, {}), **ablation.EVALUATED.get(name, {})}
+    overrides = [f"--config.{key}={value}" for key, value in given.items()]
+    flags.parse(["cxr14-train", "--mode=train", "--data=shards", "--output=run", *overrides], {})
