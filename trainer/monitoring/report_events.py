@@ -114,9 +114,9 @@ def _scalars(report: Mapping[str, Any]) -> Iterator[Summary.Value]:
 
 
 def _texts(text: str) -> Iterator[Summary.Value]:
-    """Every section of report.md as a text of its own, in order."""
+    """Every question and every section of report.md as a text of its own, in order."""
     about = text_metadata.create_summary_metadata("", "")
-    parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    parts = re.split(r"^(?=###? )", text, flags=re.MULTILINE)
     for number, part in enumerate(part for part in parts if part.strip()):
         title = part.strip().partition("\n")[0].lstrip("# ")
         # TensorBoard takes a slash for the end of a group of tags.

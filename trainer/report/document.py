@@ -18,10 +18,12 @@ def render(report: dict[str, Any], figures: Iterable[str] = ()) -> str:
     """
     lines = [f"# {frame.title(report)}", _summary(report)]
     lines.append(parts.markdown("Before you quote a number", [Notes(frame.cautions(report))]))
-    for name, _, heading, below in frame.content(report):
-        lines.append(parts.markdown(heading, below))
-        if name == "curves":
-            lines += [f"![{_title(path)}]({path})" for path in figures]
+    for chapter in frame.chapters(report):
+        lines += [f"## {escape(chapter.title)}", escape(chapter.answer)]
+        for each in chapter.shown:
+            lines.append(parts.markdown(each.heading, each.parts, "###"))
+            if each.name == "curves":
+                lines += [f"![{_title(path)}]({path})" for path in figures]
     return "\n\n".join(part.strip("\n") for part in lines) + "\n"
 
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from preprocessing.contract.tables import Column, Table
 from preprocessing.contract.wording import sentence
 from trainer.report import findings, series
-from trainer.report.contents import SECTIONS, missing, present
+from trainer.report.answers import answers
+from trainer.report.contents import QUESTIONS, SECTIONS, missing, present
 from trainer.report.parts import Fold, Notes, Part, Words, facts_table
 from trainer.report.source import EXTERNAL
 
@@ -22,26 +23,54 @@ class Shown(NamedTuple):
         title: in the table of contents.
         heading: above it.
         parts: below that.
+        question: of `QUESTIONS`, which it helps to answer.
     """
 
     name: str
     title: str
     heading: str
     parts: Sequence[Part]
+    question: str
 
 
-def content(report: dict[str, Any]) -> list[Shown]:
-    """Returns everything below the headline that the report holds.
+class Chapter(NamedTuple):
+    """A question of a reader.
+
+    Attributes:
+        name: of `QUESTIONS`, in anchors.
+        title: the question.
+        answer: to it, in short.
+        shown: what helps to answer it, perhaps nothing.
+    """
+
+    name: str
+    title: str
+    answer: str
+    shown: Sequence[Shown]
+
+
+def chapters(report: dict[str, Any]) -> list[Chapter]:
+    """Returns everything below the headline that the report holds, by the questions of readers.
 
     Args:
         report: what `trainer.report.report.build` returned.
     """
+    made, said = content(report), answers(report)
+    return [
+        Chapter(name, title, said[name], [each for each in made if each.question == name])
+        for name, title in QUESTIONS.items()
+    ]
+
+
+def content(report: dict[str, Any]) -> list[Shown]:
+    """Returns the same in one list, in the order in which it is read."""
     made = [*(_section(name, report) for name in present(report)), *_of_the_frame(report)]
     by_name = {each.name: each for each in made if each.parts}
     first = ["findings", "series", "certainty", "curves", "discrimination", "validation", "counts"]
-    last = ["absent", "limits", "provenance"]
+    last = ["limits", "absent", "provenance"]
     rest = [name for name in by_name if name not in (*first, *last)]
-    return [by_name[name] for name in (*first, *rest, *last) if name in by_name]
+    order = [by_name[name] for name in (*first, *rest, *last) if name in by_name]
+    return sorted(order, key=lambda each: list(QUESTIONS).index(each.question))
 
 
 def title(report: Mapping[str, Any]) -> str:
@@ -63,37 +92,37 @@ def cautions(report: Mapping[str, Any]) -> list[str]:
 
 
 def _section(name: str, report: dict[str, Any]) -> Shown:
-    title, module, _, heading = SECTIONS[name]
-    return Shown(name, title, heading or title, module.parts(report[name], report))
+    title, module, question, heading = SECTIONS[name]
+    return Shown(name, title, heading or title, module.parts(report[name], report), question)
 
 
 def _of_the_frame(report: Mapping[str, Any]) -> list[Shown]:
     notes = notes_of(report)
     heading, curves = findings.curves(report)
     areas: list[Part] = [findings.table(report), Words(f"{notes['auc']} {notes['mean']}")]
+    certain, common = [findings.certainty(report, notes)], [findings.counts(report)]
+    both = findings.validation(report, notes)
     limits = [notes.get("phantom") or notes["labels"]]
     limits += [notes[topic] for topic in ("interval", "validation", "use") if topic in notes]
     absent = [[SECTIONS[name].title, sentence(report[name]["reason"])] for name in missing(report)]
     columns: list[Column | str] = ["Section", Column("Why", "text")]
     why = [Table("Sections that are not here", columns, absent, css="absent", hide_caption=True)]
-    return [
-        Shown("findings", "Findings", "Findings", areas),
-        Shown("series", "Runs alone", "The runs alone", series.parts(report)),
-        Shown(
-            "certainty", "Certainty", "How certain each AUC is", [findings.certainty(report, notes)]
-        ),
-        Shown("curves", "Curves", heading, curves),
-        Shown(
-            "validation",
-            "Validation and test",
-            "Validation against test",
-            findings.validation(report, notes),
-        ),
-        Shown("counts", "Prevalence", "How common each finding is", [findings.counts(report)]),
-        Shown("absent", "Not in this report", "Not in this report", why if absent else []),
-        Shown("limits", "Limits", "What these numbers do not say", [Notes(limits)]),
-        Shown("provenance", "Provenance", "Provenance", _provenance(report)),
-    ]
+    made: dict[str, list[tuple[str, str, str, Sequence[Part]]]] = {
+        "good": [
+            ("findings", "Findings", "Findings", areas),
+            ("series", "Runs alone", "The runs alone", series.parts(report)),
+            ("certainty", "Certainty", "How certain each AUC is", certain),
+            ("curves", "Curves", heading, curves),
+        ],
+        "whom": [("counts", "Prevalence", "How common each finding is", common)],
+        "trust": [
+            ("validation", "Validation and test", "Validation against test", both),
+            ("limits", "Limits", "What these numbers do not say", [Notes(limits)]),
+            ("absent", "Not in this report", "Not in this report", why if absent else []),
+            ("provenance", "Provenance", "Provenance", _provenance(report)),
+        ],
+    }
+    return [Shown(*each, question) for question, rooms in made.items() for each in rooms]
 
 
 def notes_of(report: Mapping[str, Any]) -> dict[str, str]:

@@ -167,18 +167,22 @@ def facts_table(title: str, facts: Mapping[str, Any]) -> Table:
     return Table(title, columns, flatten(facts), css="provenance", hide_caption=True)
 
 
-def markdown(title: str, parts: Iterable[Part]) -> str:
-    """Returns a section of report.md."""
-    return "\n\n".join([f"## {escape(title)}", *_markdown(parts, "###")])
+def markdown(title: str, parts: Iterable[Part], level: str = "##") -> str:
+    """Returns a section of Markdown below a heading of a level."""
+    return "\n\n".join([f"{level} {escape(title)}", *_markdown(parts, f"{level}#")])
 
 
-def html(name: str, title: str, parts: Iterable[Part]) -> Markup:
-    """Returns a section of the page; the id of its heading is h-NAME."""
+def html(name: str, title: str, parts: Iterable[Part], *, opened: bool = False) -> Markup:
+    """Returns a section of the page, folded below its heading.
+
+    Its text has the id h-NAME, not its heading: browsers unfold what a link leads into.
+    """
     anchors = (f"h-{name}-{number}" for number in itertools.count(1))
     content = Markup("\n").join(_html(parts, anchors))
     return Markup(
-        '<section aria-labelledby="h-{0}">\n<h2 id="h-{0}">{1}</h2>\n{2}\n</section>'
-    ).format(name, title, content)
+        '<details class="part"{3}>\n<summary><h3 id="t-{0}">{1}</h3></summary>\n'
+        '<section id="h-{0}" aria-labelledby="t-{0}">\n{2}\n</section>\n</details>'
+    ).format(name, title, content, Markup(" open" * opened))
 
 
 def _markdown(parts: Iterable[Part], level: str) -> Iterator[str]:
@@ -219,14 +223,14 @@ def _html(parts: Iterable[Part], anchors: Iterator[str], outer: str = "") -> Ite
             case Heading():
                 anchor = next(anchors)
                 label = f"{outer} {anchor}".strip()
-                yield Markup('<h3 id="{}">{}</h3>').format(anchor, part.title)
+                yield Markup('<h4 id="{}">{}</h4>').format(anchor, part.title)
             case Fold():
                 yield _folded(part, anchors)
             case Group():
                 yield _block(part.css, _html(part.parts, anchors))
             case Drawn():
                 if part.title:
-                    yield Markup('<h3 id="{}">{}</h3>').format(next(anchors), part.title)
+                    yield Markup('<h4 id="{}">{}</h4>').format(next(anchors), part.title)
                 yield Markup(part.html)
 
 

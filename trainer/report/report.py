@@ -98,9 +98,10 @@ def write(output_folder: str, report: Report) -> None:
 
     folder = storage.join(output_folder, "report")
     plots = {f"{_PLOTS}/{name}": data for name, data in plot_files(report).items()}
+    record = _json(report)
     figures = sorted(path for path in plots if path.endswith(".svg"))
     pages = {
-        "report.html": html.render(report),
+        "report.html": html.render(report, hashlib.sha256(record.encode()).hexdigest()),
         "report.md": document.render(report, figures),
         "aucs.csv": _aucs(report).csv(),
     }
@@ -114,7 +115,7 @@ def write(output_folder: str, report: Report) -> None:
             storage.delete(path)
     for name, data in content.items():
         storage.write_bytes(storage.join(folder, name), data)
-    storage.write_text(storage.join(folder, "report.json"), _json(report))
+    storage.write_text(storage.join(folder, "report.json"), record)
 
 
 def from_files(

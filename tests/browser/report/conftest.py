@@ -123,12 +123,21 @@ def report_file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture
 def show(browser: Any, report_file: pathlib.Path) -> Iterator[Open]:
-    """Opens the page; whatever it asks for beside itself, or says of errors, fails the test."""
+    """Opens the page, and its sections unless `folded`.
+
+    Whatever it asks for beside itself, or says of errors, fails the test.
+    """
     asked: list[str] = []
     errors: list[str] = []
     contexts = []
 
-    def opened(size: tuple[int, int] = DESKTOP, scheme: str = "light", **options: Any) -> Any:
+    def opened(
+        size: tuple[int, int] = DESKTOP,
+        scheme: str = "light",
+        *,
+        folded: bool = False,
+        **options: Any,
+    ) -> Any:
         viewport = {"width": size[0], "height": size[1]}
         context = browser.new_context(viewport=viewport, color_scheme=scheme, **options)
         contexts.append(context)
@@ -138,6 +147,8 @@ def show(browser: Any, report_file: pathlib.Path) -> Iterator[Open]:
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: said.type == "error" and errors.append(said.text))
         page.goto(report_file.as_uri())
+        if not folded:
+            page.get_by_role("button", name="Open all sections").click()
         return page
 
     yield opened

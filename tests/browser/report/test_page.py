@@ -5,6 +5,7 @@ Tests that look leave a picture of the page in their temporary folder.
 """
 
 import pathlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -54,18 +55,19 @@ def test_axe_finds_nothing(show: Open, look: str, tmp_path: pathlib.Path) -> Non
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="no axe-core: install the extra dev"
     )
-    page = show(*LOOKS[look])
-    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
-    page.screenshot(path=tmp_path / f"{look}.png", full_page=True)
-    found = axe.Axe().run(page).response["violations"]
-    assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
+    page = show(*LOOKS[look], folded=True)
+    for state in ("folded", "open"):
+        page.screenshot(path=tmp_path / f"{look}_{state}.png", full_page=True)
+        found = axe.Axe().run(page).response["violations"]
+        assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
+        page.get_by_role("button", name="Open all sections").click()
+        # What is folded is hidden from axe.
+        page.locator("nav.contents details").evaluate("part => { part.open = true; }")
+        assert page.locator("details:not([open])").count() == 0
 
 
 def test_page_never_scrolls_sideways(show: Open) -> None:
     page = show(PHONE)
-    page.evaluate(
-        "document.querySelectorAll('main details').forEach(part => { part.open = true; })"
-    )
     for width in (320, *PHONE[:1], 768, 1024, *DESKTOP[:1]):
         page.set_viewport_size({"width": width, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -76,27 +78,32 @@ def test_page_never_scrolls_sideways(show: Open) -> None:
 
 
 def test_page_is_complete_without_script(show: Open) -> None:
-    page = show(java_script_enabled=False)
+    page = show(folded=True, java_script_enabled=False)
+    page.locator("summary", has_text="ROC and precision-recall curves").click()
     assert page.locator(".duo").count() == 2
     for part in page.locator(".duo").all():
         assert part.is_visible()
-    assert not page.get_by_role("button").first.is_visible()
+    assert page.get_by_role("button").count() == 0
     assert page.locator("nav.contents a").first.is_visible()
     page.locator("nav.contents a[href='#h-provenance']").click()
     assert page.url.endswith("#h-provenance")
-    page.locator("summary", has_text="Predictions").click()
+    # The link has unfolded the section.
+    page.locator("#h-provenance summary", has_text="Predictions").click()
     assert page.get_by_text("sha256").first.is_visible()
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_contents_lead_to_sections_and_say_where_one_is(show: Open, size: str) -> None:
-    page = show(SIZES[size][0])
+    page = show(SIZES[size][0], folded=True)
     summary = page.locator("nav.contents summary")
     if size == "phone":
         assert not page.locator("nav.contents a").first.is_visible()
         summary.click()
+    section = page.locator("#h-calibration")
+    assert not section.is_visible()
     page.locator("nav.contents a[href='#h-calibration']").click()
-    heading = page.locator("#h-calibration")
+    assert section.is_visible()
+    heading = page.locator("#t-calibration")
     page.wait_for_function(
         "() => document.querySelector('nav [aria-current]')?.hash === '#h-calibration'"
     )
@@ -108,7 +115,7 @@ def test_contents_lead_to_sections_and_say_where_one_is(show: Open, size: str) -
 
 
 def test_paper_shows_everything_and_no_controls(show: Open, tmp_path: pathlib.Path) -> None:
-    page = show(scheme="dark")
+    page = show(scheme="dark", folded=True)
     page.emulate_media(media="print", color_scheme="dark")
     assert not page.locator(".chip").first.is_visible()
     assert not page.locator("nav.contents").is_visible()
@@ -124,3 +131,61 @@ def test_paper_shows_everything_and_no_controls(show: Open, tmp_path: pathlib.Pa
     page.pdf(path=tmp_path / "report.pdf", format="A4")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.locator("main details:not([open])").count() > 0
+
+
+def test_sections_open_and_close_by_key_and_all_at_once(show: Open) -> None:
+    page = show(folded=True)
+    sections = page.locator("main details.part")
+    count = sections.count()
+    opened = page.locator("main details.part[open]")
+    assert opened.count() == 1 and count > 15
+    page.locator("#t-subgroups").locator("xpath=..").press("Enter")
+    assert page.locator("#h-subgroups").is_visible() and opened.count() == 2
+    page.get_by_role("button", name="Open all sections").click()
+    assert page.locator("main details:not([open])").count() == 0
+    page.get_by_role("button", name="Close all sections").click()
+    assert opened.count() == 0
+
+
+def test_text_in_a_folded_section_is_found(show: Open) -> None:
+    page = show(folded=True)
+    assert not page.locator("#h-provenance").is_visible()
+    # As a search in the page does, such a link looks for a text, and unfolds what it is in.
+    page.goto(f"{page.url}#:~:text=Not%20known%20to%20this%20report")
+    page.locator("#h-provenance").wait_for(state="visible")
+    assert page.locator("main details.part[open]").count() == 2
+
+
+def test_screen_readers_pass_from_heading_to_heading_of_folded_sections(show: Open) -> None:
+    page = show(folded=True)
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    headings = [
+        (node["name"]["value"], value["value"]["value"])
+        for node in tree
+        if not node["ignored"] and node["role"]["value"] == "heading"
+        for value in node["properties"]
+        if value["name"] == "level"
+    ]
+    assert ("Is it good?", 2) in headings and ("Calibration", 3) in headings
+    assert len([level for _, level in headings if level == 3]) == page.locator(".part").count()
+
+
+@pytest.mark.parametrize("paper", ("A4", "Letter"))
+def test_summary_is_one_page_and_comes_first(
+    show: Open, paper: str, tmp_path: pathlib.Path
+) -> None:
+    page = show(folded=True)
+
+    margin = dict.fromkeys(("top", "right", "bottom", "left"), "1cm")
+
+    def pages() -> int:
+        return len(re.findall(rb"/Type\s*/Page\b", page.pdf(format=paper, margin=margin)))
+
+    page.evaluate("window.print = () => {}")
+    page.get_by_role("button", name="Print the summary").click()
+    page.pdf(path=tmp_path / f"{paper}.pdf", format=paper, margin=margin)
+    assert pages() == 1
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    everything = pages()
+    page.add_style_tag(content=".sheet { display: none !important; }")
+    assert everything == 1 + pages() > 5

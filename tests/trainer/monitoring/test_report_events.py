@@ -17,7 +17,10 @@ from preprocessing.contract.errors import DataError
 from trainer.monitoring import report_events
 
 PLOTS = ("forest.png", "roc_test.png")
-TEXT = "# AUC report\n\n- **Test**: 0.75\n\n## AUC by finding\n\n| a | b |\n\n## Card & more\n\nx\n"
+TEXT = (
+    "# AUC report\n\n- **Test**: 0.75\n\n## Is it good?\n\nyes\n\n"
+    "### AUC by finding\n\n| a | b |\n\n### Card & more\n\n#### y\n\nx\n"
+)
 
 
 def area(value: float | None) -> dict[str, Any]:
@@ -81,10 +84,11 @@ def test_tensorboard_shows_figures_pictures_and_words(tmp_path: pathlib.Path) ->
     }
     assert list(texts) == [
         "report/00_AUC_report",
-        "report/01_AUC_by_finding",
-        "report/02_Card_more",
+        "report/01_Is_it_good",
+        "report/02_AUC_by_finding",
+        "report/03_Card_more",
     ]
-    assert texts["report/02_Card_more"] == "## Card & more\n\nx"
+    assert texts["report/03_Card_more"] == "### Card & more\n\n#### y\n\nx"
     assert set(log.PluginTagToContent("images")) == {"report/forest", "report/roc_test"}
     for name in PLOTS:
         tag = f"report/{name.removesuffix('.png')}"

@@ -29,7 +29,7 @@ def test_a_section_is_there_or_says_why_not(make: Make) -> None:
         assert len(report[name]["reason"].split()) > 5, name
     text = document.render(report)
     for each in frame.content(report):
-        assert each.parts is None or f"\n## {escape(each.heading)}\n" in text
+        assert each.parts is None or f"\n### {escape(each.heading)}\n" in text
         assert each.name not in there or report[each.name]["notes"], each.name
 
 

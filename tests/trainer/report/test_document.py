@@ -8,7 +8,8 @@ import numpy as np
 from preprocessing.contract.wording import escape, sentence
 from trainer.predictions.table import Predictions
 from trainer.report import document
-from trainer.report.contents import SECTIONS, missing, present
+from trainer.report.answers import answers
+from trainer.report.contents import QUESTIONS, SECTIONS, missing, present
 from trainer.report.report import build
 from trainer.report.source import Source
 
@@ -42,7 +43,7 @@ def rows_of(text: str, title: str) -> list[list[str]]:
 
 def test_finding_table_holds_every_finding_and_the_mean() -> None:
     report = make()
-    rows = rows_of(document.render(report), "## Findings")
+    rows = rows_of(document.render(report), "### Findings")
     few = "(under 100 positives)"
     assert [row[0] for row in rows[2:]] == [f"Mass {few}", f"Pleural Thickening {few}", "Mean"]
     assert all(len(row) == 5 for row in rows)
@@ -52,7 +53,7 @@ def test_finding_table_holds_every_finding_and_the_mean() -> None:
 
 def test_every_table_keeps_its_width_with_hostile_names() -> None:
     text = document.render(make(("a|b", "<script>alert(1)</script>", "new\nline `x`")))
-    for title in ("## Findings", "## How common each finding is", "### Training run"):
+    for title in ("### Findings", "### How common each finding is", "#### Training run"):
         assert len({len(row) for row in rows_of(text, title)}) == 1
     assert "<script>" not in text and "<i>" not in text and "new line" in text
 
@@ -69,17 +70,21 @@ def test_notes_and_provenance_are_there() -> None:
     text = document.render(report)
     for note in report["notes"]:  # type: ignore[attr-defined]
         assert escape(note["text"]) in text
-    assert ["config.rate", "0.001"] in rows_of(text, "### Training run")
+    assert ["config.rate", "0.001"] in rows_of(text, "#### Training run")
 
 
 def test_sections_come_in_order_or_say_why_they_are_not_there() -> None:
     report = make()
     text = document.render(report)
-    headings = [line for line in text.splitlines() if line.startswith("## ")]
-    assert len(set(headings)) == len(headings)
+    headings = [line for line in text.splitlines() if re.match("###? ", line)]
+    assert len(set(headings)) == len(headings) and "#######" not in text
+    asked = [line.removeprefix("## ") for line in headings if line.startswith("## ")]
+    assert asked == ["Before you quote a number", *QUESTIONS.values()]
+    for question, answer in zip(QUESTIONS.values(), answers(report).values(), strict=True):
+        assert f"## {question}\n\n{escape(answer)}\n\n### " in text
     assert set(present(report)) | set(missing(report)) == set(SECTIONS)
     assert {"comparison", "radiologists"} <= set(missing(report))
-    absent = text[text.index("## Not in this report") :]
+    absent = text[text.index("### Not in this report") :]
     for name in missing(report):
         reason = report[name]["reason"]  # type: ignore[index]
         assert f"| {SECTIONS[name].title} | {escape(sentence(reason))} |" in absent

@@ -8,7 +8,7 @@ from preprocessing.contract.tables import Table
 from preprocessing.contract.wording import sentence
 from trainer.predictions.table import Predictions
 from trainer.report import frame
-from trainer.report.contents import missing, present
+from trainer.report.contents import SECTIONS, missing, present
 from trainer.report.parts import Fold, Notes
 from trainer.report.report import build
 from trainer.report.source import Source
@@ -22,12 +22,16 @@ def by_name(report: dict[str, object]) -> dict[str, frame.Shown]:
 
 def test_parts_are_read_in_one_order_and_none_is_lost(make: Make) -> None:
     report = build(Source(make(), resamples=10))
-    names = [each.name for each in frame.content(report)]
-    assert names[:6] == [
-        *("findings", "certainty", "curves", "discrimination", "validation", "counts"),
-    ]
-    assert names[-3:] == ["absent", "limits", "provenance"]
+    chapters = {chapter.name: chapter for chapter in frame.chapters(report)}
+    by_question = {name: [each.name for each in one.shown] for name, one in chapters.items()}
+    assert by_question["good"][:4] == ["findings", "certainty", "curves", "discrimination"]
+    assert by_question["trust"][0] == "validation"
+    assert by_question["trust"][-3:] == ["limits", "absent", "provenance"]
+    names = [name for shown in by_question.values() for name in shown]
+    assert names == [each.name for each in frame.content(report)]
     assert set(present(report)) <= set(names) and len(set(names)) == len(names)
+    for name in present(report):
+        assert name in by_question[SECTIONS[name].question]
     alone = build(Source(make(splits=("validation",)), resamples=10))
     assert "validation" not in by_name(alone)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """report.html stands alone, shows the report's numbers, and lets no text become markup."""
 
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -11,7 +12,8 @@ import pytest
 from preprocessing.contract.wording import sentence
 from trainer.predictions.table import Predictions
 from trainer.report import html
-from trainer.report.contents import SECTIONS, missing, present
+from trainer.report.answers import answers
+from trainer.report.contents import QUESTIONS, SECTIONS, missing, present
 from trainer.report.report import build
 from trainer.report.source import Source
 
@@ -140,6 +142,8 @@ def test_page_is_made_for_screen_readers() -> None:
         assert drawing.get("aria-hidden") == "true" or (
             drawing["role"] == "img" and drawing["aria-label"]
         )
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and all(b - a <= 1 for a, b in itertools.pairwise(levels))
     assert all(chip["aria-pressed"] == "true" for chip in page.of("button", "chip"))
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -164,6 +168,7 @@ def test_contents_lead_to_every_section_that_is_there() -> None:
     report = make()
     page = Page(html.render(report))
     links = [str(each["href"]) for each in page.of("a")]
+    assert {f"#q-{name}" for name in QUESTIONS} <= set(links)
     ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
     assert {link[1:] for link in links} <= ids
     for name in SECTIONS:
@@ -208,3 +213,25 @@ def test_the_page_of_a_phantom_calls_it_one() -> None:
     text = html.render(make(context={"manifest": {"phantom": "drawn by a program"}}))
     assert "The images and labels are a phantom&#39;s, drawn by a program" in text
     assert "mined from radiology reports" not in text
+
+
+def test_only_the_findings_are_unfolded_at_first() -> None:
+    sections = Page(html.render(make())).of("details", "part")
+    assert len(sections) > 10
+    assert ["open" in each for each in sections] == [True, *[False] * (len(sections) - 1)]
+
+
+def test_one_page_sums_up_and_says_what_it_is_of() -> None:
+    context = {"manifest": {"identity": "d" * 64}, "training": {"identity": "m" * 64}}
+    report = make(context=context)
+    report["predictions"] |= {"file": "predictions.csv", "sha256": "p" * 64}  # type: ignore[operator]
+    words = Page(html.render(report, "r" * 64)).text["aside"]
+    for part in ("predictions.csv, SHA-256 " + "p" * 64, "d" * 64, "m" * 64, "r" * 64):
+        assert part in words
+    for answer in answers(report).values():
+        assert answer in words
+    mean = report["splits"]["test"]["mean_auc"]  # type: ignore[index]
+    assert f"{mean['value']:.3f} [{mean['low']:.3f}, {mean['high']:.3f}]" in words
+    assert "Pleural Thickening" in words and "Not a medical device" in words
+    alone = Page(html.render(make(context={"training": "lost"}))).text["aside"]
+    assert alone.rpartition("Predictions")[2].count("not known") == 4

@@ -21,10 +21,13 @@ SECTION = [
 
 def test_no_two_regions_have_one_name() -> None:
     text = parts.html("x", "A & B", SECTION)
-    assert text.startswith('<section aria-labelledby="h-x">\n<h2 id="h-x">A &amp; B</h2>')
+    assert text.startswith('<details class="part">\n<summary><h3 id="t-x">A &amp; B</h3></summary>')
+    # A link to it leads inside, or no browser would unfold it.
+    assert '</summary>\n<section id="h-x" aria-labelledby="t-x">' in text
     names = re.findall(r'role="region" aria-labelledby="([^"]+)"', text)
     assert names == ["h-x-1", "h-x-2", "h-x-3", "h-x-3 h-x-4"]
     assert set(" ".join(names).split()) <= set(re.findall(r' id="([^"]+)"', text))
+    assert '<details class="part" open>' in parts.html("x", "A & B", SECTION, opened=True)
     assert text.count("<details open>") == 1 and '<caption id="h-x-2">' in text
 
 
@@ -32,6 +35,7 @@ def test_markdown_has_the_same_parts_but_the_drawings() -> None:
     text = parts.markdown("A_B", SECTION)
     heads = [line for line in text.splitlines() if line.startswith("#")]
     assert heads == ["## A\\_B", "### First", "### Folded", "#### Inner"]
+    assert "\n#### First" in parts.markdown("A_B", SECTION, "###")
     assert text.count("| Mass | 0.812 |") == 4 and "svg" not in text
     assert "- one &lt;i&gt;\n- two" in text and "- three" in text and "\n\nbeside" in text
 

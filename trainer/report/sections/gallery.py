@@ -36,7 +36,7 @@ _GALLERY = Markup(
     "checked> Show heat maps</label></p>\n{}\n</div>"
 )
 _FOLD = Markup("<details{}>\n<summary>{}</summary>\n{}\n</details>")
-_HEADING = Markup('<h3>{}<span class="hidden"> of {}</span></h3>\n')
+_HEADING = Markup('<h4>{}<span class="hidden"> of {}</span></h4>\n')
 _ASIDE = Markup('<p class="aside">{}</p>\n')
 _CASES = Markup('<ul class="cases">\n{}\n</ul>')
 _CASE = Markup("<li><figure>{}<figcaption><b>{}</b> {}<br>Labels: {}</figcaption></figure></li>")

@@ -1,5 +1,5 @@
 "use strict";
-// Sorting of tables, the table of contents, and everything open in print.
+// Sorting of tables, the table of contents, folding, and everything open in print.
 (function () {
   function key(cell) {
     const text = cell.dataset.value === undefined ? cell.textContent.trim() : cell.dataset.value;
@@ -55,8 +55,8 @@
     function mark() {
       let found = null;
       for (const link of links) {
-        const heading = document.getElementById(link.hash.slice(1));
-        if (heading && heading.getBoundingClientRect().top < 160) { found = link; }
+        const target = document.getElementById(link.hash.slice(1));
+        if ((target.closest(".part") || target).getBoundingClientRect().top < 160) { found = link; }
       }
       if (found === current) { return; }
       if (current) { current.removeAttribute("aria-current"); }
@@ -77,7 +77,18 @@
 
   document.documentElement.classList.add("scripted");
   contents();
-  document.querySelectorAll("table.sortable").forEach(sortable);
+  document.querySelectorAll("main table.sortable").forEach(sortable);
+  for (const button of document.querySelectorAll("[data-open]")) {
+    const open = button.dataset.open === "true";
+    button.addEventListener("click", function () {
+      // Closed sections keep what was open inside them.
+      for (const part of document.querySelectorAll(open ? "main details" : ".part")) { part.open = open; }
+    });
+  }
+  document.querySelector("[data-sheet]").addEventListener("click", function () {
+    document.documentElement.classList.add("sheet-only");
+    window.print();
+  });
   let closed = [];
   window.addEventListener("beforeprint", function () {
     // Printing may be announced twice; what was closed before the first is what counts.
@@ -87,5 +98,6 @@
   window.addEventListener("afterprint", function () {
     for (const part of closed) { part.open = false; }
     closed = [];
+    document.documentElement.classList.remove("sheet-only");
   });
 })();

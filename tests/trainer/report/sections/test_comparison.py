@@ -118,7 +118,7 @@ def test_page_draws_and_says_every_difference_from_the_json_alone(make: Make) ->
     section = json.loads(json.dumps(comparison.build(source_of(first, worse(first)))))
     made: list[Part] = comparison.parts(section, {})
     text = parts.html("comparison", "Title", made)
-    assert text.index('<h3 id="h-comparison-1">Test split') < text.index("Validation split")
+    assert text.index('<h4 id="h-comparison-1">Test split') < text.index("Validation split")
     assert text.count("<table") == text.count("<caption") == 4
     drawn = [part.html for part in made if isinstance(part, parts.Drawn)]
     assert len(drawn) == 2
