@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.evaluation import delong
+from trainer.evaluation import clustered, delong
 from trainer.evaluation.auc import Floats, aurocs
 from trainer.evaluation.delong import PairedTest
 from trainer.evaluation.intervals import Interval
@@ -36,6 +36,7 @@ class Difference:
         p_value: two-sided, from the spread over the same resamples; None without an interval.
         p_holm: the same, corrected for the number of findings tested; None for the mean.
         delong: the paired test that takes images as independent; None without an AUC.
+        clustered: the paired test that takes patients as independent; None likewise.
     """
 
     first: float | None
@@ -44,6 +45,7 @@ class Difference:
     p_value: float | None = None
     p_holm: float | None = None
     delong: PairedTest | None = None
+    clustered: PairedTest | None = None
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,21 @@ def compare(labels: Floats, first: Floats, second: Floats, draws: Resamples) -> 
     pulls = np.array(
         [delong.deviations(of, right) - delong.deviations(of, left) for of, left, right in columns]
     )
-    return of_areas(areas, spread, pulls)
+    by_patient = np.array(
+        [
+            clustered.deviations(of, right, draws.patient_of)
+            - clustered.deviations(of, left, draws.patient_of)
+            for of, left, right in columns
+        ]
+    )
+    return of_areas(areas, spread, pulls, by_patient)
 
 
 def of_areas(
     areas: npt.NDArray[np.float64],
     spread: npt.NDArray[np.float64],
     pulls: npt.NDArray[np.float64] | None = None,
+    by_patient: npt.NDArray[np.float64] | None = None,
 ) -> Comparison:
     """Returns how AUCs differ that are known already, as means over runs that differ in the seed.
 
@@ -83,6 +93,7 @@ def of_areas(
         areas: float64 [2, L], the AUCs of both.
         spread: float64 [L, B], the differences in every resample.
         pulls: float64 [L, n], what each image adds to the differences, for the test of DeLong.
+        by_patient: float64 [L, k], the same of patients, for the test of Obuchowski.
     """
     gaps = areas[1] - areas[0]
     found = Summary.of(gaps, spread)
@@ -95,10 +106,11 @@ def of_areas(
         p = None
         if interval.low is not None:
             p = p_value(interval.value, spread[which].mean(axis=0))
-        test = None
-        if pulls is not None:
-            test = delong.paired_test(interval.value, pulls[which].mean(axis=0))
-        return Difference(one, other, interval, p, delong=test)
+        tests = [
+            None if each is None else delong.paired_test(interval.value, each[which].mean(axis=0))
+            for each in (pulls, by_patient)
+        ]
+        return Difference(one, other, interval, p, delong=tests[0], clustered=tests[1])
 
     single = [difference(each, np.array([at])) for at, each in enumerate(found.findings)]
     corrected = holm([each.p_value for each in single])

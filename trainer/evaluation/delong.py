@@ -107,12 +107,23 @@ def mean_interval(labels: Floats, scores: Floats) -> Interval:
         labels: [n, L].
         scores: [n, L].
     """
-    defined = ~np.isnan(points := aurocs(labels, scores))
+    columns = zip(labels.T, scores.T, strict=True)
+    return mean_of(aurocs(labels, scores), np.array([deviations(*pair) for pair in columns]))
+
+
+def mean_of(points: npt.NDArray[np.float64], pulls: npt.NDArray[np.float64]) -> Interval:
+    """Returns the mean of AUCs that are defined, with its interval.
+
+    Args:
+        points: float64 [L], the AUCs; NaN where not defined.
+        pulls: float64 [L, k], their deviations: those of k images, or others whose sums of products
+            are the variances and covariances of the AUCs.
+    """
+    defined = ~np.isnan(points)
     if not defined.any():
         return NOTHING
-    columns = zip(labels.T[defined], scores.T[defined], strict=True)
-    pulls = np.mean([deviations(*pair) for pair in columns], axis=0)
-    return on_logit_scale(float(points[defined].mean()), float((pulls**2).sum()))
+    variance = float((pulls[defined].mean(axis=0) ** 2).sum())
+    return on_logit_scale(float(points[defined].mean()), variance)
 
 
 def on_logit_scale(area: float, variance: float) -> Interval:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """How well scores tell images with a finding from images without it, with every kind of interval.
 
-The interval to quote is that of resampled patients. Beside it are the two that treat images as
-independent, to show what that assumption would have claimed.
+The interval to quote is that of resampled patients, or in closed form the clustered one. Beside
+them are the two that treat images as independent, to show what that assumption would have claimed.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.evaluation import delong, one_per_patient
+from trainer.evaluation import clustered, delong, one_per_patient
 from trainer.evaluation.auc import Floats, auroc, aurocs
 from trainer.evaluation.intervals import Interval, percentile
 from trainer.evaluation.ranking import average_precision
@@ -25,6 +25,7 @@ class Discrimination:
 
     Attributes:
         auc: exact AUCs with intervals by resampling patients.
+        auc_clustered: the same AUCs with intervals in closed form for clustered images.
         auc_image_level: the same AUCs with intervals by resampling images.
         auc_delong: the same AUCs with intervals after DeLong.
         auc_one_per_patient: AUCs with one image of each patient, resampling patients; no micro.
@@ -32,6 +33,7 @@ class Discrimination:
     """
 
     auc: Summary
+    auc_clustered: Summary
     auc_image_level: Summary
     auc_delong: Summary
     auc_one_per_patient: Summary
@@ -63,7 +65,8 @@ def measure(
         delong.interval(labels.ravel(), scores.ravel()),
     )
     single = one_per_patient.summary(labels, scores, patients, draws, seed=seed)
-    return Discrimination(by_patient, by_image, closed, single, precision)
+    in_clusters = clustered.summary(labels, scores, draws.patient_of)
+    return Discrimination(by_patient, in_clusters, by_image, closed, single, precision)
 
 
 def areas(labels: Floats, scores: Floats, draws: Resamples) -> tuple[Summary, Summary]:

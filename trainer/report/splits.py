@@ -34,11 +34,12 @@ def numbers_of(rows: Predictions, draws: intervals.Resamples, *, seed: int) -> d
         pooled (`micro_...`). An area is an interval as `intervals.as_json` gives it:
 
         - `auc`: of all images, resampling patients; the interval to quote.
+        - `auc_clustered`: the same AUC, with the interval in closed form for clustered images.
         - `auc_image_level`, `auc_delong`: the same AUC with intervals that take images as
           independent, by resampling them and after DeLong.
         - `auc_one_per_patient`: with one random image of each patient, resampling patients.
         - `average_precision`: of all images, resampling patients.
-        - `width_ratios`: how many times as wide the interval of `auc` is as the other two.
+        - `width_ratios`: how many times as wide the interval of `auc` is as the other three.
 
         What is not defined is None.
     """
@@ -109,9 +110,8 @@ def _finding(rows: Predictions, position: int, measured: Discrimination) -> dict
 
 
 def _ratios(areas: Mapping[str, intervals.Interval]) -> dict[str, float | None]:
-    return {
-        kind: width_ratio(areas["auc"], areas[f"auc_{kind}"]) for kind in ("image_level", "delong")
-    }
+    kinds = ("clustered", "image_level", "delong")
+    return {kind: width_ratio(areas["auc"], areas[f"auc_{kind}"]) for kind in kinds}
 
 
 def _roc(labels: Floats, scores: Floats) -> dict[str, Any] | None:

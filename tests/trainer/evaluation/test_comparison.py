@@ -73,6 +73,8 @@ def test_a_better_model_is_found_and_turning_the_models_turns_the_sign() -> None
         assert other.difference.high == pytest.approx(-one.difference.low)
         assert other.p_value == pytest.approx(one.p_value)
         assert other.delong.z == pytest.approx(-one.delong.z)
+        assert other.clustered.z == pytest.approx(-one.clustered.z)
+        assert one.clustered.p_value < 0.001
     raw = [one.p_value for one in found.findings]
     assert [one.p_holm for one in found.findings] == holm(raw) != raw
     assert found.mean.p_holm is None
@@ -80,7 +82,7 @@ def test_a_better_model_is_found_and_turning_the_models_turns_the_sign() -> None
 
 def test_p_values_are_even_when_nothing_differs() -> None:
     """Where both models are equally good, one in twenty tests is below 0.05; DeLong's are more."""
-    ours, theirs = [], []
+    ours, closed, theirs = [], [], []
     for seed in range(300):
         labels, first, second, patients = made(seed)
         found = compare(
@@ -90,10 +92,12 @@ def test_p_values_are_even_when_nothing_differs() -> None:
             resample(patients, labels, resamples=200, seed=seed),
         ).findings[0]
         ours.append(found.p_value)
+        closed.append(found.clustered.p_value)
         theirs.append(found.delong.p_value)
-    assert 0.02 <= (np.array(ours) < 0.05).mean() <= 0.09
+    for chances in (ours, closed):
+        assert 0.02 <= (np.array(chances) < 0.05).mean() <= 0.09
+        assert stats.kstest(chances, "uniform").pvalue > 0.001
     assert (np.array(theirs) < 0.05).mean() > 0.12
-    assert stats.kstest(ours, "uniform").pvalue > 0.001
 
 
 def test_equal_scores_differ_by_nothing() -> None:
@@ -102,6 +106,7 @@ def test_equal_scores_differ_by_nothing() -> None:
     for found in (*compare(labels, first, np.exp(first), draws).findings,):
         assert found.difference == Interval(0.0, 0.0, 0.0, 0)
         assert (found.p_value, found.p_holm, found.delong.p_value) == (1.0, 1.0, 1.0)
+        assert found.clustered.p_value == 1.0
 
 
 def test_a_finding_without_positives_is_named_by_none() -> None:
@@ -111,6 +116,7 @@ def test_a_finding_without_positives_is_named_by_none() -> None:
     found = compare(labels, first, second, draws)
     empty = found.findings[1]
     assert (empty.first, empty.second, empty.p_value, empty.p_holm, empty.delong) == (None,) * 5
+    assert empty.clustered is None
     assert empty.difference.value is None
     # One finding was tested, so that nothing is to be corrected.
     assert found.findings[0].p_holm == found.findings[0].p_value
@@ -127,6 +133,7 @@ def test_one_patient_has_a_difference_but_no_test() -> None:
     for one in (*found.findings, found.mean):
         assert one.difference.value is not None
         assert (one.difference.low, one.p_value, one.p_holm) == (None, None, None)
+        assert one.clustered.p_value is None and one.delong.p_value is not None
 
 
 def test_holm_equals_the_textbook() -> None:

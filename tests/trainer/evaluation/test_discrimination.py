@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Three kinds of intervals: each is what it says, and only that of patients covers clusters."""
+"""Four kinds of intervals: each is what it says, and only those of patients cover clusters."""
 
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from trainer.evaluation import clustered as in_clusters
 from trainer.evaluation import delong
 from trainer.evaluation.discrimination import areas, measure, width_ratio
 from trainer.evaluation.intervals import Interval, percentile
@@ -34,12 +35,14 @@ TRUE_AUC = stats.norm.cdf(0.9 / np.sqrt(2))
 
 def test_intervals_of_patients_cover_clusters_and_those_of_images_do_not() -> None:
     """400 data sets, one in four with images; benchmarks/coverage.py counts many more."""
-    covered: dict[str, list[bool]] = {"patients": [], "images": [], "delong": []}
+    kinds = ("patients", "clustered", "images", "delong")
+    covered: dict[str, list[bool]] = {kind: [] for kind in kinds}
     for seed in range(400):
         labels, scores, patients = clustered(seed)
         pair = labels[:, 0], scores[:, 0]
         found = {
             "patients": drawn(patients, labels, scores, seed),
+            "clustered": in_clusters.interval(*pair, patients),
             "delong": delong.interval(*pair),
         }
         if seed % 4 == 0:
@@ -47,7 +50,7 @@ def test_intervals_of_patients_cover_clusters_and_those_of_images_do_not() -> No
         for name, interval in found.items():
             covered[name].append(interval.low <= TRUE_AUC <= interval.high)
     shares = {name: np.mean(flags) for name, flags in covered.items()}
-    assert 0.93 <= shares["patients"] <= 0.97, shares
+    assert 0.93 <= shares["patients"] <= 0.97 and 0.93 <= shares["clustered"] <= 0.97, shares
     assert shares["images"] < 0.85 and shares["delong"] < 0.85, shares
 
 
@@ -58,10 +61,10 @@ def drawn(units: np.ndarray, labels: np.ndarray, scores: np.ndarray, seed: int) 
 
 
 def test_spread_over_patients_equals_the_closed_form_for_clusters() -> None:
-    """Obuchowski, Biometrics 1997; 53:567-578: add DeLong's components within a patient first."""
     labels, scores, patients = clustered(1, patients=600)
     pulls = delong.deviations(labels[:, 0], scores[:, 0])
-    expected = np.sqrt((np.bincount(patients, pulls) ** 2).sum())
+    together = in_clusters.deviations(labels[:, 0], scores[:, 0], patients)
+    expected = np.sqrt((together**2).sum())
     draws = resample(patients, labels, resamples=2000, seed=0).aucs(labels[:, 0], scores[:, 0])
     assert draws.std() == pytest.approx(expected, rel=0.06)
     alone = resample(np.arange(len(patients)), labels, resamples=2000, seed=0)
@@ -92,6 +95,7 @@ def test_every_figure_equals_scikit_learn() -> None:
     known = ~np.isnan(labels)
     for summary, reference in (
         (found.auc, roc_auc_score),
+        (found.auc_clustered, roc_auc_score),
         (found.auc_image_level, roc_auc_score),
         (found.auc_delong, roc_auc_score),
         (found.average_precision, average_precision_score),
@@ -154,9 +158,10 @@ def test_one_patient_one_image_and_nothing_known_have_no_intervals() -> None:
         patients = np.zeros(len(part), dtype=int)
         draws = resample(patients, part, resamples=10, seed=0)
         found = measure(part, scores[rows], patients, draws, seed=0)
-        for interval in (*found.auc.findings, found.auc.mean, found.auc.micro):
-            assert interval.low is None and interval.high is None
-            assert (interval.value is not None) <= (value == "kept")
+        for summary in (found.auc, found.auc_clustered):
+            for interval in (*summary.findings, summary.mean, summary.micro):
+                assert interval.low is None and interval.high is None
+                assert (interval.value is not None) <= (value == "kept")
         if value == "kept":
             assert found.auc.findings[0].value is not None
 

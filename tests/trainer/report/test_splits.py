@@ -46,19 +46,20 @@ def test_numbers_equal_an_independent_computation(make: Make, split: str) -> Non
         if (split, name) == ("test", "Hernia"):
             assert found["auc"]["value"] is found["average_precision"]["value"] is None
             assert found["roc"] is found["precision_recall"] is None
-            assert found["width_ratios"] == {"image_level": None, "delong": None}
+            assert found["width_ratios"] == dict.fromkeys(("clustered", "image_level", "delong"))
             continue
         known = ~np.isnan(labels)
         areas.append(by_pairs(labels, rows.scores[:, column]))
         precisions.append(average_precision_score(labels[known], rows.scores[known, column]))
-        for kind in ("auc", "auc_image_level", "auc_delong"):
+        for kind in ("auc", "auc_clustered", "auc_image_level", "auc_delong"):
             assert found[kind]["value"] == pytest.approx(areas[-1], abs=1e-12)
             assert found[kind]["low"] < found[kind]["value"] < found[kind]["high"]
         assert found["average_precision"]["value"] == pytest.approx(precisions[-1], abs=1e-12)
         assert found["auc_one_per_patient"]["value"] not in (None, found["auc"]["value"])
-        widths = [found[kind]["high"] - found[kind]["low"] for kind in ("auc", "auc_delong")]
-        assert found["width_ratios"]["delong"] == pytest.approx(widths[0] / widths[1])
-    for kind in ("auc", "auc_image_level", "auc_delong"):
+        for kind, ratio in found["width_ratios"].items():
+            ours, other = (found[key]["high"] - found[key]["low"] for key in ("auc", f"auc_{kind}"))
+            assert ratio == pytest.approx(ours / other)
+    for kind in ("auc", "auc_clustered", "auc_image_level", "auc_delong"):
         assert entry[f"mean_{kind}"]["value"] == pytest.approx(np.mean(areas), abs=1e-12)
         pooled = by_pairs(rows.labels.ravel(), rows.scores.ravel())
         assert entry[f"micro_{kind}"]["value"] == pytest.approx(pooled, abs=1e-12)
@@ -73,6 +74,7 @@ def test_intervals_are_those_of_the_shared_draws(make: Make) -> None:
     expected = measure(rows.labels, rows.scores, rows.patients, draws, seed=3)
     for key, summary in (
         ("auc", expected.auc),
+        ("auc_clustered", expected.auc_clustered),
         ("auc_image_level", expected.auc_image_level),
         ("auc_delong", expected.auc_delong),
         ("auc_one_per_patient", expected.auc_one_per_patient),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The section on how sure the areas are: three kinds of intervals, average precision, one image.
+"""The section on how sure the areas are: four kinds of intervals, average precision, one image.
 
 The figures are those of `report["splits"]`; this section says what they mean.
 """
@@ -18,6 +18,7 @@ from trainer.report.statements import FEW_POSITIVES
 
 _KINDS = {
     "auc": "patients resampled",
+    "auc_clustered": "clustered",
     "auc_image_level": "images resampled",
     "auc_delong": "DeLong",
 }
@@ -45,7 +46,7 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
     entry, notes = report["splits"][split], section["notes"]
     return [
         *(Words(line, "plain") for line in observed(entry, split)),
-        Heading("Three intervals of the same AUC"),
+        Heading("Four intervals of the same AUC"),
         _intervals(entry, split, report["few_positives_below"]),
         Notes(notes[:4], "columns"),
         Heading("Average precision, and one image of each patient"),
@@ -63,16 +64,25 @@ def observed(entry: Mapping[str, Any], split: str) -> list[str]:
     """
     images = entry["n"] / entry["patients"]
     lines = []
-    ratios = [
-        ratio
-        for finding in entry["findings"].values()
-        if (ratio := finding["width_ratios"]["image_level"]) is not None
-    ]
+    ratios, closed = (
+        [
+            ratio
+            for finding in entry["findings"].values()
+            if (ratio := finding["width_ratios"][kind]) is not None
+        ]
+        for kind in ("image_level", "clustered")
+    )
     if ratios:
         lines.append(
             f"On the {split} split a patient has {images:.1f} images on average. The intervals "
             f"from resampled patients are {min(ratios):.2f} to {max(ratios):.2f} times as wide as "
             f"those from resampled images, {median(ratios):.2f} times in the median finding."
+        )
+    if closed:
+        lines.append(
+            "The clustered intervals, which need no resampling, take patients as independent too: "
+            f"those from resampled patients are {min(closed):.2f} to {max(closed):.2f} times as "
+            "wide."
         )
     single, every = entry["mean_auc_one_per_patient"]["value"], entry["mean_auc"]["value"]
     if entry["n"] > entry["patients"] and single is not None and every is not None:
@@ -87,7 +97,8 @@ def observed(entry: Mapping[str, Any], split: str) -> list[str]:
 def _notes(resamples: int) -> list[str]:
     """What the figures mean, and what they do not."""
     return [
-        "The interval to quote is the one from resampled patients. The other two take every "
+        "The interval to quote is the one from resampled patients, or the clustered one where a "
+        "closed form is asked for; both take patients as independent. The other two take every "
         "image as if it came from a patient of its own. Images of one patient resemble each "
         "other and so say less than as many images of different patients: intervals that "
         "ignore this are too short wherever patients have several images. They are here "
@@ -97,8 +108,10 @@ def _notes(resamples: int) -> list[str]:
         "findings in every resample. The interval spans the middle 95% of the resampled "
         "values, and is stretched to the value itself where that lies outside. With a perfect "
         "score, or very few positives, resampling sees too little of what could have been.",
-        "DeLong: the variance in closed form (DeLong, DeLong and Clarke-Pearson, Biometrics "
-        "1988), with the interval on the logit scale, which keeps it between 0 and 1.",
+        "Clustered: the variance in closed form for patients with several images (Obuchowski, "
+        "Biometrics 1997). DeLong: the same, were every image of a patient of its own (DeLong, "
+        "DeLong and Clarke-Pearson, Biometrics 1988). Both intervals are made on the logit scale, "
+        "which keeps them between 0 and 1.",
         "Micro AUC pools all pairs of an image and a finding into one ranking. It rewards "
         "scores that know which findings are common, so it commonly lies above the mean AUC of "
         "the same scores and must not be compared with one.",
@@ -121,16 +134,21 @@ def _intervals(entry: Mapping[str, Any], split: str, few: int) -> Table:
     kinds = [Column(f"{title[0].upper()}{title[1:]}") for title in _KINDS.values()]
 
     def row(areas: Mapping[str, Any]) -> list[Cell]:
+        ratios = areas["width_ratios"]
         return [
             numeric(areas["auc"]["value"]),
             *(Cell(ends(areas[key]), value=areas[key]["low"]) for key in _KINDS),
-            *(numeric(areas["width_ratios"][key], ".2f") for key in ("image_level", "delong")),
+            *(numeric(ratios[key], ".2f") for key in ("clustered", "image_level", "delong")),
         ]
 
     return Table(
-        f"95% intervals on the {split} split. The last two columns: how many times as wide the "
-        "interval from resampled patients is as that of resampled images and that of DeLong.",
-        ["Finding", Column("AUC", css="strong"), *kinds, "Times images", "Times DeLong"],
+        f"95% intervals on the {split} split. The last three columns: how many times as wide "
+        "the interval from resampled patients is as each of the others.",
+        [
+            *("Finding", Column("AUC", css="strong")),
+            *kinds,
+            *("Times clustered", "Times images", "Times DeLong"),
+        ],
         [
             [finding_cell(name, finding, few), *row(finding)]
             for name, finding in entry["findings"].items()

@@ -51,7 +51,10 @@ def test_figures_are_those_of_the_shared_draws_whatever_the_order_of_rows(make: 
         assert entry["difference"]["value"] == found.difference.value
         assert entry["difference"]["low"] == found.difference.low
         assert (entry["p_value"], entry["p_holm"]) == (found.p_value, found.p_holm)
-        assert entry["delong"] is None or entry["delong"]["z"] == found.delong.z
+        for kind, test in (("delong", found.delong), ("clustered", found.clustered)):
+            assert (entry[kind] is None) == (test is None) == (name == "Hernia")
+            if test is not None:
+                assert entry[kind]["z"] == test.z and entry[kind]["p_value"] == test.p_value
     assert section["splits"]["test"]["mean"]["difference"]["value"] < 0
     assert json.loads(json.dumps(section, allow_nan=False)) == section
 

@@ -36,16 +36,26 @@ def test_section_is_strict_json_and_says_what_the_figures_mean(report: dict[str,
     assert json.loads(json.dumps(section, allow_nan=False)) == section
     assert section["available"] is True and section["resamples"] == 40
     words = " ".join(section["notes"])
-    for term in ("resampled patients", "DeLong", "prevalence", "One image of each patient", "100"):
+    for term in (
+        "resampled patients",
+        "the clustered one",
+        "Obuchowski",
+        "DeLong",
+        "prevalence",
+        "One image of each patient",
+        "100",
+    ):
         assert term in words
 
 
 def test_observations_are_those_of_the_figures(report: dict[str, Any]) -> None:
     entry = report["splits"]["test"]
-    width, single = discrimination.observed(entry, "test")
+    width, closed, single = discrimination.observed(entry, "test")
     ratios = [entry["findings"][name]["width_ratios"]["image_level"] for name in ("Mass", "Edema")]
     assert f"{min(ratios):.2f} to {max(ratios):.2f} times as wide" in width
     assert "3.0 images on average" in width
+    ratios = [entry["findings"][name]["width_ratios"]["clustered"] for name in ("Mass", "Edema")]
+    assert f"{min(ratios):.2f} to {max(ratios):.2f} times as wide" in closed
     gap = entry["mean_auc_one_per_patient"]["value"] - entry["mean_auc"]["value"]
     assert f"{abs(gap):.3f} {'above' if gap >= 0 else 'below'} that of all images" in single
 
@@ -62,11 +72,11 @@ def test_both_forms_hold_every_finding_in_two_tables(report: dict[str, Any]) -> 
     text, page = parts.markdown("Title", made), parts.html("discrimination", "Title", made)
     assert text.startswith("## ") and text.count("\n### ") == 2
     mass = report["splits"]["test"]["findings"]["Mass"]
-    for kind in ("auc", "auc_image_level", "auc_delong"):
+    for kind in ("auc", "auc_clustered", "auc_image_level", "auc_delong"):
         assert f"[{mass[kind]['low']:.3f}, {mass[kind]['high']:.3f}]" in page
         assert f"| \\[{mass[kind]['low']:.3f}, {mass[kind]['high']:.3f}\\] |" in text
     assert text.count("\n| Mass |") == 2 and text.count("| Hernia (under 100 positives) |") == 2
-    assert f"| Hernia (under 100 positives) |{' not defined |' * 6}" in text
+    assert f"| Hernia (under 100 positives) |{' not defined |' * 8}" in text
 
 
 def test_page_flags_rare_findings_and_says_what_is_not_defined(report: dict[str, Any]) -> None:
