@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from preprocessing.contract.tables import Column, Table
 from preprocessing.contract.wording import sentence
-from trainer.report import findings, series
+from trainer.report import findings, recompute, series
 from trainer.report.answers import answers
 from trainer.report.contents import QUESTIONS, SECTIONS, missing, present
 from trainer.report.parts import Fold, Notes, Part, Words, facts_table
@@ -149,4 +149,4 @@ def _provenance(report: Mapping[str, Any]) -> list[Part]:
     facts |= {"Further facts": other} if other else {}
     unknown: list[Part] = [Words("Not known to this report:", "known"), Notes(report["unknown"])]
     folds = [Fold(title, [facts_table(title, each)]) for title, each in facts.items()]
-    return [*(unknown if report["unknown"] else []), *folds]
+    return [*(unknown if report["unknown"] else []), *recompute.parts(report), *folds]

@@ -2,8 +2,8 @@
 """The report as data, and the files that it becomes.
 
 `report.json` holds everything (templates/report.schema.json says what); the pages `report.md` and
-`report.html`, the table `aucs.csv` and the figures in `plots/` show nothing that is not in it. It
-is written last: where it lies, the report is complete.
+`report.html`, the table `aucs.csv` and the figures in `plots/` show nothing that is not in it, and
+`verify.R` and `verify.py` recompute it. It is written last: where it lies, the report is complete.
 """
 
 import dataclasses
@@ -24,6 +24,7 @@ from trainer.predictions.table import Predictions
 from trainer.report import contents, document, findings, html, matplotlib_home, official_split
 from trainer.report.asked import USUAL, Asked
 from trainer.report.inputs import Inputs
+from trainer.report.recompute import PROGRAMS, programs
 from trainer.report.source import Source
 from trainer.report.splits import numbers_of
 from trainer.report.statements import (
@@ -36,7 +37,7 @@ from trainer.report.statements import (
 __all__ = ["SCHEMA_VERSION", "build", "from_files", "table", "write"]
 
 SCHEMA_VERSION = 2
-_FILES = ("report.html", "report.md", "aucs.csv", "report.json")
+_FILES = ("report.html", "report.md", "aucs.csv", *PROGRAMS, "report.json")
 _PLOTS = "plots"
 
 Report = dict[str, Any]
@@ -86,7 +87,7 @@ def build(source: Source) -> Report:
 
 
 def write(output_folder: str, report: Report) -> None:
-    """Writes report.html, report.md, aucs.csv, figures and, last, report.json into `report/`.
+    """Writes pages, aucs.csv, figures, programs and, last, report.json into `report/`.
 
     Args:
         output_folder: the output folder of the run, local or gs://.
@@ -104,6 +105,7 @@ def write(output_folder: str, report: Report) -> None:
         "report.html": html.render(report, hashlib.sha256(record.encode()).hexdigest()),
         "report.md": document.render(report, figures),
         "aucs.csv": _aucs(report).csv(),
+        **programs(),
     }
     content = plots | {name: text.encode() for name, text in pages.items()}
     storage.make_folder(storage.join(folder, _PLOTS))
@@ -228,11 +230,13 @@ def table(report: Report) -> str:
 def _aucs(report: Report) -> Table:
     ends = {"auc": "value", "auc_low": "low", "auc_high": "high"}
     columns = ["split", "finding", "n", "positives", "patients", *ends, "dropped_resamples"]
+    columns += ["auc_delong_low", "auc_delong_high"]
     rows = []
     for split, entry in report["splits"].items():
         named = [(name, each, each["auc"]) for name, each in entry["findings"].items()]
         for name, counts, area in [*named, ("mean", entry, entry["mean_auc"])]:
             figures = [counts["n"], counts.get("positives"), counts["patients"]]
             figures += [area[key] for key in (*ends.values(), "dropped_resamples")]
+            figures += [counts.get("auc_delong", {}).get(key) for key in ("low", "high")]
             rows.append([split, name, *(numeric(figure, "") for figure in figures)])
     return Table("AUC of each finding", columns, rows)
