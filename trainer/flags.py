@@ -16,8 +16,9 @@ from trainer.config import Config
 from trainer.experiments import options
 from trainer.experiments.options import Several
 from trainer.predictions import listed
-from trainer.report import asked
+from trainer.report import asked, requirements
 from trainer.report.asked import Asked
+from trainer.report.requirements import Requirement
 
 MODES = (
     *("train", "evaluate", "report", "export", "all"),
@@ -46,8 +47,9 @@ _HELP = """cxr14-train: train, evaluate, report and export
 
 {flags}
 
-Paths are local or gs://; ~ is your home. Every flag is given once, but --config more
-than once: each file is read over the ones before it, and --config.NAME over all.
+Paths are local or gs://; ~ is your home. Every flag is given once, but --require and
+--config more than once: each file is read over the ones before it, and --config.NAME
+over all.
 
 Settings and their defaults as in a YAML file; --config.section.name=value sets one.
 In brackets: what is allowed, and whether it may change between starts of a run, once
@@ -59,7 +61,7 @@ PATH_FLAGS = tuple(_PATHS)
 PRESETS = "training"
 # Flags and settings that may hold several paths, with commas between them.
 SEVERAL = ("predictions", "compare", "train.teacher")
-_REPORT_FLAGS = ("metadata", "compare", "radiologists")
+_REPORT_FLAGS = ("metadata", "compare", "radiologists", requirements.NAME)
 # Settings that hold a path, and the words that they may hold instead.
 PATH_SETTINGS = {
     name: declared.path
@@ -99,7 +101,7 @@ class ParsedFlags:
     split: str = ""
     several: Several = Several()
     asked: Asked = Asked()
-    require: tuple[str, ...] = ()
+    require: tuple[Requirement, ...] = ()
 
 
 def define(environ: Mapping[str, str]) -> flags.FlagValues:
@@ -118,6 +120,7 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
     )
     options.define(values)
     asked.define(values)
+    requirements.define(values)
     flags.DEFINE_float(
         "device_memory_gb",
         None,
@@ -179,7 +182,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
         onnx=values.onnx,
         several=options.given(values, argv),
         asked=asked.given(values),
-        require=tuple(values.require),
+        require=tuple(map(requirements.parse, values.require)),
         files=tuple(settings.files_apart(argv[1:])[0]),
         split=values.split,
         **paths,
@@ -239,6 +242,7 @@ def _help(values: flags.FlagValues) -> str:
             *PATH_FLAGS,
             *options.NAMES,
             *asked.NAMES,
+            requirements.NAME,
             "device_memory_gb",
             "split",
             "onnx",

@@ -23,6 +23,8 @@ from trainer.distribution import cluster
 from trainer.experiments import compare, folds, results, series
 from trainer.flags import ParsedFlags
 from trainer.monitoring import tuning
+from trainer.report import requirements
+from trainer.report.report import Report
 from trainer.runfolder import notes
 from trainer.runfolder.completion import Completion
 from trainer.serving import model_folder
@@ -38,7 +40,7 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
         finish: called with 0 before anything that the stages hold is let go of.
 
     Raises:
-        JobError: what the user can fix, or a request to start again.
+        JobError: what the user can fix, a request to start again, or a report that falls short.
     """
     says = {"dry_run": _dry_run, "verify_export": _verify_export, "compare": _compare}
     if say := (says | {"fetch_weights": _fetch_weights}).get(parsed.mode):
@@ -49,7 +51,8 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
         tensorflow_notes.show()
     if parsed.mode == "report":
         with lock.lease(parsed.output, stops.end):
-            _report(parsed)
+            own = _report(parsed)
+        requirements.check(own, parsed.require)
         return
     starts.check_platform(os.environ)
     manifest = folds.manifest_of(parsed.data, parsed.several.fold)
@@ -57,16 +60,18 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
         parsed = _with_settings_of_run(parsed)
     stages = _Stages(parsed, manifest, stops)
     if parsed.several.seeds or parsed.several.folds:
-        series.run(parsed, manifest, stops, is_chief=stages.is_chief)
-        finish(0)
-        return
-    with stages.lease():
-        _run(parsed, manifest, stages)
-    stages.end()
+        made = series.run(parsed, manifest, stops, is_chief=stages.is_chief)
+    else:
+        with stages.lease():
+            made = _run(parsed, manifest, stages)
+        stages.end()
+    # Behind all else: what falls short is whole, and no other process waits for this one.
+    requirements.check(made, parsed.require)
     finish(0)
 
 
-def _run(parsed: ParsedFlags, manifest: Manifest, stages: "_Stages") -> None:
+def _run(parsed: ParsedFlags, manifest: Manifest, stages: "_Stages") -> Report | None:
+    made = None
     notes.check(parsed.output, parsed.config, manifest)
     if parsed.mode in ("train", "all"):
         series.check_folder(parsed.output, "")
@@ -74,12 +79,13 @@ def _run(parsed: ParsedFlags, manifest: Manifest, stages: "_Stages") -> None:
     if parsed.mode in ("evaluate", "all"):
         stages.evaluate()
     if parsed.mode == "all" and stages.is_chief:
-        report_stage.on_run(parsed, manifest)
+        made = report_stage.on_run(parsed, manifest)
         _show_report(parsed.output)
     if parsed.mode in ("export", "all") and stages.is_chief:
         stages.export()
-    if parsed.mode == "all" and stages.is_chief:
+    if made is not None:
         results.note(parsed.output, parsed.files)
+    return made
 
 
 def _with_settings_of_run(parsed: ParsedFlags) -> ParsedFlags:
@@ -110,10 +116,8 @@ def _verify_export(parsed: ParsedFlags) -> str:
 
 
 def _compare(parsed: ParsedFlags) -> str:
-    resamples = parsed.config.evaluation.bootstrap_resamples
-    return compare.run(
-        parsed.several.runs, parsed.output, resamples=resamples, seed=parsed.config.seed
-    )
+    resamples, seed = parsed.config.evaluation.bootstrap_resamples, parsed.config.seed
+    return compare.run(parsed.several.runs, parsed.output, resamples=resamples, seed=seed)
 
 
 def _fetch_weights(parsed: ParsedFlags) -> str:
@@ -123,14 +127,13 @@ def _fetch_weights(parsed: ParsedFlags) -> str:
     return published.fetch(parsed.output)
 
 
-def _report(parsed: ParsedFlags) -> None:
+def _report(parsed: ParsedFlags) -> Report:
     if parsed.predictions:
-        report_stage.on_file(parsed)
-    else:
-        several = parsed.several
-        manifest = folds.manifest_of(parsed.data, several.fold) if parsed.data else None
-        report_stage.on_run(parsed, manifest)
-        results.note(parsed.output, parsed.files)
+        return report_stage.on_file(parsed)
+    manifest = folds.manifest_of(parsed.data, parsed.several.fold) if parsed.data else None
+    made = report_stage.on_run(parsed, manifest)
+    results.note(parsed.output, parsed.files)
+    return made
 
 
 def _show_report(output: str) -> None:

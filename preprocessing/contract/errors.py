@@ -10,7 +10,7 @@ class JobError(Exception):
     """An error that the user can fix; its text says what is wrong, where, and what to do.
 
     Attributes:
-        exit_code: the exit status of the process (BSD sysexits numbers).
+        exit_code: the exit status of the process (BSD sysexits numbers, but for one).
     """
 
     exit_code = 70
@@ -20,6 +20,15 @@ class UsageError(JobError):
     """The command line is wrong (exit 64, EX_USAGE)."""
 
     exit_code = 64
+
+
+class RequirementError(JobError):
+    """What was made falls short of what is required of it (exit 3).
+
+    It is no fault, for which sysexits has no number, and Python and shells use 1 and 2.
+    """
+
+    exit_code = 3
 
 
 class DataError(JobError):

@@ -31,7 +31,8 @@ def main() -> None:
             time.sleep(after)
 
     modes._Stages.train = train
-    modes._Stages.export = modes.report_stage.on_run = modes._show_report = lambda *_: None
+    modes._Stages.export = modes._show_report = lambda *_: None
+    modes.report_stage.on_run = lambda *_: {"splits": {"test": {"n": 4}}}
     task.console()
 
 

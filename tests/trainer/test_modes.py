@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from cxr14_workers import STOPPED, Job, Place, Ports, on_loopback
 
+from preprocessing.contract.errors import RequirementError
 from preprocessing.contract.files import storage
 from trainer import flags
 from trainer.runfolder import notes
@@ -51,9 +52,9 @@ def start(
 ) -> Callable[..., Job]:
     """Starts both: the chief writes everything after S seconds, and waits T more."""
 
-    def start(before: float = 0, after: float = 0, mode: str = "train") -> Job:
+    def start(before: float = 0, after: float = 0, mode: str = "train", *more: str) -> Job:
         argv = command_line(data_set.folder, f"{tmp_path}/run")[1:]
-        given = [*argv, f"--mode={mode}", "--config.runtime.formation_seconds=120"]
+        given = [*argv, f"--mode={mode}", "--config.runtime.formation_seconds=120", *more]
         return Job(
             [str(before), str(after), *given],
             folder=tmp_path,
@@ -102,14 +103,19 @@ def test_a_chief_that_has_written_everything_needs_nobody(start: Callable[..., J
 def test_a_worker_that_is_ahead_of_its_chief_does_not_score_again_what_is_scored(
     start: Callable[..., Job], tmp_path: pathlib.Path, data_set: Any, command_line: Any
 ) -> None:
-    """As when a run is given more epochs, and none of them brings a better network."""
+    """As when a run is given more epochs, and none of them brings a better network.
+
+    Nor does it end as its chief does, whose report falls short.
+    """
     output = f"{tmp_path}/run"
     config = flags.parse(command_line(data_set.folder, output)).config
     note = notes.predictions_note(config, data_set.manifest, 1)
     notes.write_note(output, notes.PREDICTIONS_NOTE, note)
     storage.write_text(f"{output}/{notes.PREDICTIONS}", "of the first epochs")
-    job = start(before=3, mode="all")
-    assert job.wait(120) == [0, 0], job.text()
+    job = start(3, 0, "all", "--require=splits.test.n>4", "--require=splits.test.n>=4")
+    assert job.wait(120) == [RequirementError.exit_code, 0], job.text()
+    assert "short of 1 of 2 requirements: splits.test.n>4, but splits.test.n is 4" in job.text(0)
+    assert "requirement" not in job.text(1)
     assert "predictions are complete" in job.text(0)  # the chief alone gives information
     assert not any("best network" in job.text(at) for at in (0, 1))
 

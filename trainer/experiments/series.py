@@ -26,12 +26,14 @@ from trainer.experiments.finished import Finished
 from trainer.flags import ParsedFlags
 from trainer.predictions import averaged, metadata, table
 from trainer.predictions.table import Predictions
+from trainer.report import requirements
+from trainer.report.report import Report
 from trainer.runfolder import notes
 
 # Replaced by tests that train a smaller network.
 PROGRAM = processes.python("from trainer import task; task.console()")
 # Flags of the series, which its runs get with values of their own or not at all.
-_OWN = ("data", "output", "seeds", "folds", "config.seed")
+_OWN = ("data", "output", "seeds", "folds", "config.seed", requirements.NAME)
 # The platform's folders are of one run; what several put there would be a mixture.
 _OF_ONE_RUN = ("AIP_MODEL_DIR", "AIP_TENSORBOARD_LOG_DIR")
 _LOOK_S, _TIDY_S, _WAIT_S = 0.2, 1.5, 2.0
@@ -48,7 +50,9 @@ class EndedError(JobError):
         self.exit_code = code
 
 
-def run(parsed: ParsedFlags, manifest: Manifest, stops: StopRequests, *, is_chief: bool) -> None:
+def run(
+    parsed: ParsedFlags, manifest: Manifest, stops: StopRequests, *, is_chief: bool
+) -> Report | None:
     """Trains all runs of a series that are not whole yet, one after another, and reports on them.
 
     Args:
@@ -56,6 +60,9 @@ def run(parsed: ParsedFlags, manifest: Manifest, stops: StopRequests, *, is_chie
         manifest: of the data set.
         stops: what listens to requests to stop, which the run that is at work gets too.
         is_chief: whether this process is the one that writes; the others only train.
+
+    Returns:
+        The report over them; None where another process writes it.
 
     Raises:
         EndedError: a run ended without success.
@@ -77,7 +84,8 @@ def run(parsed: ParsedFlags, manifest: Manifest, stops: StopRequests, *, is_chie
         outputs.append(output)
     if is_chief:
         with lock.lease(parsed.output, stops.end):
-            _report(parsed, manifest, outputs)
+            return _report(parsed, manifest, outputs)
+    return None
 
 
 def check_folder(output: str, by: str) -> None:
@@ -177,7 +185,7 @@ def _end(program: "subprocess.Popen[bytes]") -> None:
     program.kill()
 
 
-def _report(parsed: ParsedFlags, manifest: Manifest, outputs: Sequence[str]) -> None:
+def _report(parsed: ParsedFlags, manifest: Manifest, outputs: Sequence[str]) -> Report:
     """Writes the comparison of the runs, their predictions as one file, and the report on it."""
     resamples, seed = parsed.config.evaluation.bootstrap_resamples, parsed.config.seed
     runs = finished.read(outputs)
@@ -193,7 +201,7 @@ def _report(parsed: ParsedFlags, manifest: Manifest, outputs: Sequence[str]) -> 
     facts = parsed.metadata or (beside if storage.exists(beside) else "")
     alone = {each["run"]: each["mean"]["auc"]["value"] for each in found["runs"]}
     by = "fold" if parsed.several.folds else "seed"
-    report_stage.on_series(
+    return report_stage.on_series(
         dataclasses.replace(parsed, metadata=facts),
         manifest,
         {"by": by, "runs": alone, **found["groups"][0]["spread"]},

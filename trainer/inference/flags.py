@@ -13,6 +13,8 @@ from preprocessing.contract.files import given_paths
 from preprocessing.contract.manifest import SPLITS
 from preprocessing.contract.process import log
 from preprocessing.contract.settings import command_line
+from trainer.report import requirements
+from trainer.report.requirements import Requirement
 
 FORMATS = (".csv", ".parquet", ".jsonl")
 # Where Vertex AI tells a container which folder, on gs://, the model is in.
@@ -65,6 +67,7 @@ class Options:
         data_splits: which of a data set count, where one is given.
         rule: by which findings are flagged; "" for the first that the model has.
         heatmap_findings: of which heat maps are made; empty for those that are flagged.
+        require: what the report must say.
         help: the text to print instead of running; empty to run.
     """
 
@@ -85,6 +88,7 @@ class Options:
     serve: bool
     host: str
     port: int
+    require: tuple[Requirement, ...] = ()
     help: str = ""
 
     @property
@@ -118,6 +122,7 @@ def define() -> flags.FlagValues:
     flags.DEFINE_integer(
         "port", 8000, "Port to serve on; 0 for any that is free.", 0, 65535, **more
     )
+    requirements.define(values)
     log.define_flag(values)
     flags.DEFINE_bool("help", False, "Print this text.", short_name="h", **more)
     return values
@@ -148,6 +153,7 @@ def parse(argv: Sequence[str]) -> Options:
         **chosen,
         heatmap_findings=tuple(values.heatmap_findings),
         data_splits=tuple(dict.fromkeys(values.data_split)),
+        require=tuple(map(requirements.parse, values.require)),
         help=text,
     )
     if not text:
@@ -173,8 +179,9 @@ def _check(options: Options, *, both: bool) -> None:
             raise UsageError(f"--{name} goes with --output=FILE, which is missing")
     if options.labels and options.output.lower().endswith(".jsonl"):
         raise UsageError("--labels needs --output to end in .csv or .parquet, which a report reads")
-    if options.report and not options.labels:
-        raise UsageError("--report goes with --labels=FILE, which is missing")
+    for name in ("report", requirements.NAME):
+        if getattr(options, name) and not options.labels:
+            raise UsageError(f"--{name} goes with --labels=FILE, which is missing")
     given = [*options.inputs, options.labels, options.pseudonym_key_file]
     if options.output and os.path.realpath(options.output) in map(os.path.realpath, given):
         raise UsageError(f"--output={options.output} is a file that is read: name another")

@@ -47,6 +47,7 @@ def run(options: Options, stops: StopRequests) -> None:
     if options.labels:
         from trainer.inference import external, film_labels
         from trainer.report import report as reports
+        from trainer.report import requirements
         from trainer.report.source import EXTERNAL
 
         film_labels.read(options.labels, facts, options.data_splits)
@@ -74,6 +75,7 @@ def run(options: Options, stops: StopRequests) -> None:
         for kind, left in external.told(made["context"][EXTERNAL]).items():
             log.show(f"{kind}: {left}")
         log.show(f"report: {storage.join(folder, 'report', 'report.html')}")
+        requirements.check(made, options.require)
 
 
 def _write(options: Options, found: Found, maker: Maker, parts: Parts) -> None:

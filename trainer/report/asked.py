@@ -10,7 +10,7 @@ from absl import flags
 
 from preprocessing.contract.errors import UsageError
 
-NAMES = ("margin", "threshold_range", "require")
+NAMES = ("margin", "threshold_range")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +49,6 @@ def define(values: flags.FlagValues) -> None:
         ["0.01", "0.5"],
         "Lowest and highest threshold probability of the decision curves: at which risk somebody "
         "would act, fixed before the figures are seen.",
-        flag_values=values,
-    )
-    flags.DEFINE_multi_string(
-        "require",
-        [],
-        "What the report must say, such as 'splits.test.mean_auc.low>=0.80' or "
-        "'calibration.findings.*.test.slope in 0.8..1.2': paths of report.json. May be given "
-        "several times.",
         flag_values=values,
     )
 

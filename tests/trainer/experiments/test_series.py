@@ -110,6 +110,9 @@ def test_one_report_covers_all_seeds(
     before = (tmp_path / "out/report/report.json").stat().st_mtime_ns
     assert task.main(given) == 0
     assert (tmp_path / "out/report/report.json").stat().st_mtime_ns == before
+    # 5. What is required is required of that report, and not of each run.
+    assert task.main([*given, "--require=splits.test.n<1"]) == 3
+    assert all("require" not in each for each in calls(stand_in))
 
 
 def test_one_report_covers_all_folds(

@@ -92,6 +92,8 @@ def test_one_command_tests_a_model_on_another_data_set(
         joined["label:Edema"].to_numpy(np.float32), known.labels[:, known.findings.index("Edema")]
     )
     assert report["subgroups"]["available"]
+    assert task.main([*argv, "--require=splits.test.findings.*.auc>1"]) == 3
+    assert "splits.test.findings.Edema.auc is " in capsys.readouterr().err
 
 
 def test_the_report_of_a_phantom_says_so(

@@ -18,6 +18,7 @@ from trainer.inference import flags
         ("--model=m a.png --labels=l.csv", "--labels goes with --output"),
         ("--model=m a.png --labels=l.csv --output=a.jsonl", "--labels needs"),
         ("--model=m a.png --report=r --output=a.csv", "--report goes with --labels"),
+        ("--model=m a.png --require=findings.0==A --output=a.csv", "--require goes with --labels"),
         ("--model=m a.png --heatmap_findings=Mass", "--heatmap_findings goes with"),
         ("--model=m films --heatmaps=films/maps", "inside INPUT"),
         ("--model=m list.csv --output=x/../list.csv", "is a file that is read"),

@@ -13,6 +13,7 @@ after too many (`trainer.training.starts`).
 from preprocessing.contract.errors import (
     ConfigError,
     DataError,
+    RequirementError,
     StoppedError,
     UsageError,
 )
@@ -24,9 +25,10 @@ from trainer.launch.kubernetes import work as works
 from trainer.launch.kubernetes.work import Work
 from trainer.launch.manifests import Spec
 
-# Wrong input stays wrong: a run that ends with one of these is not tried again. 75 (stopped, or a
-# peer was) is free; everything else, such as 74 (disk full, no memory), counts as a restart.
-HOPELESS = sorted(error.exit_code for error in (UsageError, DataError, ConfigError))
+# Wrong input stays wrong, a report as it is: what ends with one of these is not tried again. 75
+# (stopped, or a peer was) is free; all else, such as 74 (disk full, no memory), counts as restart.
+_HOPELESS = (RequirementError, UsageError, DataError, ConfigError)
+HOPELESS = sorted(error.exit_code for error in _HOPELESS)
 
 JOBSET = "jobset.x-k8s.io/v1alpha2"
 _WORKER = "worker"

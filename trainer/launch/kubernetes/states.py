@@ -26,6 +26,7 @@ from trainer.launch.platform import (
 
 QUEUE = "kueue.x-k8s.io/queue-name"
 _CODES = {
+    3: "done, but the report falls short of --require: read the log",
     64: "wrong usage: change args",
     65: "unusable data: read the log, fix the data",
     74: "full disk, no memory, or a store that stayed away: it may pass",
