@@ -7,9 +7,7 @@ says how figures are written.
     table = Table(
         caption="AUC of each finding, with its 95% interval.",
         columns=["Finding", "Positives", Column("AUC", css="strong")],
-        rows=[
-            [Cell("Hernia", flag="under 100 positives"), numeric(86, ","), interval(area)],
-        ],
+        rows=[[Cell("Hernia", flag="under 100 positives"), numeric(86, ","), interval(area)]],
         foot=[["Mean", "", interval(mean)]],
         sortable=True,
     )
@@ -45,6 +43,7 @@ class Cell:
         value: what the column is sorted by and CSV holds; None: the text.
         unseen: text beside a drawing for those who cannot see it.
         css: classes of the cell alone.
+        links: lines of the text that HTML makes links, and the anchors on the page they lead to.
     """
 
     text: str = ""
@@ -53,6 +52,7 @@ class Cell:
     value: Number | str | None = None
     unseen: str = ""
     css: str = ""
+    links: Sequence[tuple[str, str]] = ()
 
     def plain(self, flag: str = "") -> str:
         """Returns the cell on one line, its flag put into `flag` as into a format."""
@@ -244,9 +244,9 @@ def _shown(
     row: Sequence[Cell], columns: Sequence[Column], *, sortable: bool = False
 ) -> Iterator[Markup]:
     for cell, column in zip(row, columns, strict=True):
-        content = Markup("<br>").join(cell.text.split("\n"))
-        if isinstance(cell.text, Markup):
-            content = cell.text
+        links = {line: _element("a", line, href=f"#{anchor}") for line, anchor in cell.links}
+        lines = [links.get(line, line) for line in cell.text.split("\n")]
+        content = cell.text if isinstance(cell.text, Markup) else Markup("<br>").join(lines)
         if cell.below:
             content += Markup("<br>") + _element("small", cell.below)
         if cell.flag:

@@ -10,6 +10,7 @@ from trainer.report import findings, recompute, series
 from trainer.report.answers import answers
 from trainer.report.contents import QUESTIONS, SECTIONS, missing, present
 from trainer.report.parts import Fold, Notes, Part, Words, facts_table
+from trainer.report.sections import checklist
 from trainer.report.source import EXTERNAL
 
 _CAVEATS = ("few_positives", "undefined", "unknown_labels", "dropped_resamples", "no_interval")
@@ -65,9 +66,12 @@ def chapters(report: dict[str, Any]) -> list[Chapter]:
 def content(report: dict[str, Any]) -> list[Shown]:
     """Returns the same in one list, in the order in which it is read."""
     made = [*(_section(name, report) for name in present(report)), *_of_the_frame(report)]
+    titles = {each.name: each.title for each in made if each.parts}
+    items = checklist.parts(report["checklist"], titles)
+    made.append(Shown("checklist", "Checklists", "Reporting checklists", items, "trust"))
     by_name = {each.name: each for each in made if each.parts}
     first = ["findings", "series", "certainty", "curves", "discrimination", "validation", "counts"]
-    last = ["limits", "absent", "provenance"]
+    last = ["limits", "checklist", "absent", "provenance"]
     rest = [name for name in by_name if name not in (*first, *last)]
     order = [by_name[name] for name in (*first, *rest, *last) if name in by_name]
     return sorted(order, key=lambda each: list(QUESTIONS).index(each.question))

@@ -25,6 +25,7 @@ from trainer.report import contents, document, findings, html, matplotlib_home, 
 from trainer.report.asked import USUAL, Asked
 from trainer.report.inputs import Inputs
 from trainer.report.recompute import PROGRAMS, programs
+from trainer.report.sections import checklist
 from trainer.report.source import Source
 from trainer.report.splits import numbers_of
 from trainer.report.statements import (
@@ -83,6 +84,8 @@ def build(source: Source) -> Report:
     report["notes"] = notes_on(report)
     for name, section in contents.SECTIONS.items():
         report[name] = plain(section.module.build(source))
+    # Last, since it looks at all that the report holds.
+    report["checklist"] = checklist.build(report)
     return report
 
 

@@ -107,3 +107,10 @@ def test_no_cell_of_csv_runs_and_lines_of_a_cell_stay_apart() -> None:
     made = Table("c", ["a", "b"], [["=1+1", "x\ny"], ["-a", numeric(-1.5)]])
     assert made.csv() == "a,b\n'=1+1,x; y\n'-a,-1.5\n"
     assert "<td>x<br>y</td>" in made.html()
+
+
+def test_lines_of_a_cell_lead_to_anchors_in_html_alone() -> None:
+    cell = Cell("In part\nA & B: x", links=[("A & B: x", "h-a")])
+    table = Table("Links", ["Item", "Answer"], [["1", cell]])
+    assert 'In part<br><a href="#h-a">A &amp; B: x</a>' in table.html()
+    assert "| 1 | In part; A &amp; B: x |" in table.markdown()

@@ -26,7 +26,7 @@ def test_parts_are_read_in_one_order_and_none_is_lost(make: Make) -> None:
     by_question = {name: [each.name for each in one.shown] for name, one in chapters.items()}
     assert by_question["good"][:4] == ["findings", "certainty", "curves", "discrimination"]
     assert by_question["trust"][0] == "validation"
-    assert by_question["trust"][-3:] == ["limits", "absent", "provenance"]
+    assert by_question["trust"][-4:] == ["limits", "checklist", "absent", "provenance"]
     names = [name for shown in by_question.values() for name in shown]
     assert names == [each.name for each in frame.content(report)]
     assert set(present(report)) <= set(names) and len(set(names)) == len(names)
