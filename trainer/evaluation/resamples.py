@@ -10,6 +10,7 @@ time.
 """
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -36,6 +37,10 @@ class Resamples:
 
     counts: npt.NDArray[np.uint16]
     patient_of: npt.NDArray[np.intp]
+    # Areas by what they are of: several sections of a report ask for the same ones.
+    _made: dict[bytes, npt.NDArray[np.float64]] = dataclasses.field(
+        default_factory=dict, repr=False
+    )
 
     @property
     def number(self) -> int:
@@ -48,7 +53,13 @@ class Resamples:
         Args:
             mask: bool [n], or the positions of the images, int [m]; a position may occur twice.
         """
-        return Resamples(self.counts, self.patient_of[mask])
+        return Resamples(self.counts, self.patient_of[mask], self._made)
+
+    def owners(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+        """Returns of how many patients the images of a mask, bool [n, ...], are: int [...]."""
+        columns = mask.reshape(len(mask), math.prod(mask.shape[1:])).T
+        found = [len(np.unique(self.patient_of[column])) for column in columns]
+        return np.array(found, dtype=np.intp).reshape(mask.shape[1:])
 
     def several(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Returns whether images are of two patients or more, without whom there is no interval.
@@ -61,9 +72,7 @@ class Resamples:
         Returns:
             bool [...].
         """
-        columns = mask.reshape(len(mask), math.prod(mask.shape[1:])).T
-        found = [len(np.unique(self.patient_of[column])) > 1 for column in columns]
-        return np.array(found, dtype=bool).reshape(mask.shape[1:])
+        return np.asarray(self.owners(mask) > 1)
 
     def aucs(self, labels: Floats, scores: Floats) -> npt.NDArray[np.float64]:
         """Returns the exact AUC in every resample, as `areas`."""
@@ -81,14 +90,24 @@ class Resamples:
         Returns:
             Two of float64 [B]. NaN where a resample holds no positive or no negative, and
             everywhere where the positives or the negatives are all of one patient: drawing patients
-            then says nothing of what others would have given.
+            then says nothing of what others would have given. Read-only: they are given again.
         """
+        key = hashlib.blake2b()
+        for part in (self.patient_of, labels, scores):
+            key.update(f"{part.dtype}{part.shape}".encode() + part.tobytes())
+        if key.digest() not in self._made:
+            self._made[key.digest()] = self._areas(labels, scores)
+            self._made[key.digest()].flags.writeable = False
+        auc, precision = self._made[key.digest()]
+        return auc, precision
+
+    def _areas(self, labels: Floats, scores: Floats) -> npt.NDArray[np.float64]:
         ranking = Ranking.of(labels, scores, self.patient_of)
         result = np.full((2, self.number), np.nan)
         if self.several(labels == 1) and self.several(labels == 0):
             for part, counts in self._chunks(len(labels)):
                 result[:, part] = ranking.areas(counts)
-        return result[0], result[1]
+        return result
 
     def sums(self, values: Floats | npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """Returns, in every resample, the sum over images of count times value.

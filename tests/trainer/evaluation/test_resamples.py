@@ -143,7 +143,8 @@ def test_size_of_the_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     pair = labels[:, 0], scores[:, 0]
     whole, sums = draws.areas(*pair), draws.sums(scores)
     monkeypatch.setattr(resamples, "_CHUNK_BYTES", 4 * len(patients) * 7)
-    np.testing.assert_array_equal(draws.areas(*pair), whole)
+    again = Resamples(draws.counts, draws.patient_of)
+    np.testing.assert_array_equal(again.areas(*pair), whole)
     np.testing.assert_allclose(draws.sums(scores), sums, rtol=0, atol=1e-10)
 
 
@@ -242,3 +243,20 @@ def test_several_patients_are_told_from_one() -> None:
     assert draws.several(labels == 1).tolist() == [True, False]
     assert draws.several(labels == 0).tolist() == [True, True]
     assert draws.several(labels[:, 0] == 0) and not draws.several(labels[:, 0] > 1)
+
+
+def test_areas_are_made_once_and_only_for_the_same_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, scores, patients = make()
+    draws = resample(patients, labels, resamples=5, seed=0)
+    column, n = (labels[:, 0], scores[:, 0]), len(patients)
+    first, made = draws.areas(*column), []
+    monkeypatch.setattr(Resamples, "_areas", lambda *given: made.append(given) or np.zeros((2, 5)))
+    again = draws.select(np.ones(n, dtype=bool)).areas(labels[:, 0].copy(), scores[:, 0])
+    assert not made
+    np.testing.assert_array_equal(again, first)
+    with pytest.raises(ValueError, match="read-only"):
+        again[0][0] = 1
+    draws.areas(column[0], column[1][::-1])
+    draws.select(np.arange(n - 1)).areas(column[0][:-1], column[1][:-1])
+    draws.select(np.arange(n)[::-1]).areas(*column)
+    assert len(made) == 3

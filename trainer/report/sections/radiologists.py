@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from preprocessing.contract import patients as people
 from preprocessing.contract.tables import Column, Table, interval, numeric
@@ -50,22 +51,10 @@ def build(source: Source) -> dict[str, Any]:
     Args:
         source: `radiologists` must name a file that holds images of the headline split.
     """
-    if not source.radiologists:
-        return unavailable(
-            "No radiologists' labels were handed in: name "
-            "google2019_nih-chest-xray-labels.csv with --radiologists."
-        )
-    readings = radiologists.read(source.radiologists)
-    rows = source.rows(source.headline)
-    joined = proven_rows(
-        (readings.ids, readings.patients), (rows.ids, rows.patients), "radiologists' labels"
-    )
-    if not (joined >= 0).any():
-        return unavailable(
-            f"None of the {len(readings.ids):,} images that radiologists labelled is among the "
-            f"{len(rows.ids):,} {source.headline} images by its name: give predictions whose "
-            "ids are the names of the images."
-        )
+    found = readings_of(source)
+    if isinstance(found, str):
+        return unavailable(found)
+    (readings, joined), rows = found, source.rows(source.headline)
     entries = [_entry(source, rows, readings, joined, at) for at in range(len(REFERENCES))]
     section = {
         "available": True,
@@ -79,6 +68,27 @@ def build(source: Source) -> dict[str, Any]:
     return section | {"notes": [*_counted(section), *_FIXED]}
 
 
+def readings_of(source: Source) -> tuple[Readings, npt.NDArray[np.intp]] | str:
+    """Returns radiologists' labels and the row of each headline image, -1 for none; or why not."""
+    if not source.radiologists:
+        return (
+            "No radiologists' labels were handed in: name "
+            "google2019_nih-chest-xray-labels.csv with --radiologists."
+        )
+    readings = radiologists.read(source.radiologists)
+    rows = source.rows(source.headline)
+    joined = proven_rows(
+        (readings.ids, readings.patients), (rows.ids, rows.patients), "radiologists' labels"
+    )
+    if not (joined >= 0).any():
+        return (
+            f"None of the {len(readings.ids):,} images that radiologists labelled is among the "
+            f"{len(rows.ids):,} {source.headline} images by its name: give predictions whose "
+            "ids are the names of the images."
+        )
+    return readings, joined
+
+
 def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
     """Returns the AUCs against both kinds of labels, drawn too, and how far the labels agree."""
     shown: list[Part] = [Notes(section["notes"])]
@@ -90,7 +100,7 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
 
 
 _AREAS = {"auc_radiologists": "radiologists", "auc_mined": "mined"}
-_CELLS = {
+CELLS = {
     "both": "Both",
     "only_mined": "Mined only",
     "only_radiologists": "Radiologists only",
@@ -141,11 +151,11 @@ def _agreement(entries: Sequence[Mapping[str, Any]]) -> Table:
     return Table(
         "How many images are positive by both, by one or by neither, and what follows if the "
         "radiologists are right, with 95% intervals.",
-        [_LOOKED_FOR, *_CELLS.values(), *_RATIOS.values()],
+        [_LOOKED_FOR, *CELLS.values(), *_RATIOS.values()],
         [
             [
                 entry["name"],
-                *(numeric(entry["agreement"][key], ",") for key in _CELLS),
+                *(numeric(entry["agreement"][key], ",") for key in CELLS),
                 *(interval(entry["agreement"][key]) for key in _RATIOS),
             ]
             for entry in entries

@@ -84,7 +84,7 @@ def test_only_images_of_the_split_count(section: dict[str, Any]) -> None:
     assert "The other 45 images of the file are not in this split" in section["notes"][0]
     for entry in section["references"]:
         assert entry["images"] == 105
-        assert sum(entry["agreement"][key] for key in radiologists._CELLS) == 105
+        assert sum(entry["agreement"][key] for key in radiologists.CELLS) == 105
         disagree = [entry["agreement"][key] for key in ("only_mined", "only_radiologists")]
         assert sum(disagree) == 21
 
