@@ -67,7 +67,9 @@ def summary(labels: Floats, scores: Floats, patient_of: npt.NDArray[np.intp]) ->
 
     The findings share the patients. The deviations of a patient are therefore averaged over the
     findings before they are squared, as `delong.mean_interval` does with those of an image; pooled,
-    the pairs of all findings of a patient are one cluster.
+    the pairs of all findings of a patient are one cluster. The intervals are symmetric on the logit
+    scale: of 2,000 simulated data sets of 120 patients (benchmarks/coverage.py) such intervals held
+    the AUC in 94.7%, intervals symmetric on the scale of the AUC in 93.7%.
 
     Args:
         labels: [n, L]; 1, 0 or NaN for unknown.

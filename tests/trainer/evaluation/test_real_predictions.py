@@ -5,9 +5,11 @@ import os
 import pathlib
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from trainer.evaluation import clustered
 from trainer.evaluation.auc import auroc, aurocs
 from trainer.evaluation.comparison import compare
 from trainer.evaluation.delong import deviations, paired_test
@@ -22,6 +24,9 @@ REFERENCE = {
     0: (2.36103138554841e-05, 4.23386453489101, 2.29709346482122e-05),
     13: (0.000838575734209016, 2.98286877943479, 0.0028556039620621),
 }
+# Of column 13, what the program of Obuchowski 1997 returns on R 4.2.2 (`doAUCcluster` of package
+# mitoticFigureCounts): both variances, the variance of the difference, and its p.
+CLUSTERED = (0.00183783427988412, 0.0010146042064833, 0.000621969487011642, 0.00708650801453259)
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -65,6 +70,42 @@ def test_delong_gives_what_another_program_gives(folder: pathlib.Path, column: i
     assert ((pulls[0] ** 2).sum(), found.z, found.p_value) == pytest.approx(
         REFERENCE[column], rel=1e-11
     )
+
+
+def test_clustered_gives_what_the_program_of_its_author_gives(folder: pathlib.Path) -> None:
+    labels, first, patients = scores_of(folder, 0)
+    _, second, _ = scores_of(folder, 1)
+    numbers = np.unique(patients, return_inverse=True)[1]
+    pairs = [(labels[:, 13], scores[:, 13]) for scores in (first, second)]
+    pulls, values = (
+        [clustered.deviations(*pair, numbers) for pair in pairs],
+        [auroc(*pair) for pair in pairs],
+    )
+    found = paired_test(values[1] - values[0], pulls[1] - pulls[0])
+    assert found.standard_error is not None
+    variances = [(pull**2).sum() for pull in pulls]
+    ours = (*variances, found.standard_error**2, found.p_value)
+    assert ours == pytest.approx(CLUSTERED, rel=1e-11)
+
+
+def test_clustered_variances_equal_the_sums_over_patients(folder: pathlib.Path) -> None:
+    """Of every finding, from counts in sorted scores and one patient at a time."""
+    labels, scores, patients = scores_of(folder, 0)
+    numbers = np.unique(patients, return_inverse=True)[1]
+    for label, score in zip(labels.T, scores.T, strict=True):
+        sums, parts = [], 0.0
+        for kind in (1, 0):
+            mine, other = label == kind, np.sort(score[label != kind])
+            below = [np.searchsorted(other, score[mine], side) for side in ("left", "right")]
+            placed = (below[0] + below[1]) / 2 / len(other)
+            sums.append(pd.Series(placed - placed.mean()).groupby(patients[mine]).sum())
+            owners = len(sums[-1])
+            parts += owners / (owners - 1) * (sums[-1] ** 2).sum() / mine.sum() ** 2
+        # A negative pulls down where a positive pulls up.
+        joint = -(sums[0] * sums[1]).dropna().sum() / (label == 1).sum() / (label == 0).sum()
+        expected = parts + 2 * 2_797 / 2_796 * joint
+        ours = (clustered.deviations(label, score, numbers) ** 2).sum()
+        assert ours == pytest.approx(expected, rel=1e-11)
 
 
 def test_resampled_areas_equal_scikit_learn_on_the_drawn_patients(folder: pathlib.Path) -> None:
