@@ -11,6 +11,7 @@ from trainer.report.sections import (
     card,
     comparison,
     confusion,
+    decision,
     discrimination,
     gallery,
     label_noise,
@@ -64,6 +65,7 @@ SECTIONS: Mapping[str, Section] = {
         "Comparison of models", comparison, "good", "Comparison with another model"
     ),
     "operating_points": Section("Operating points", operating_points, "change"),
+    "decision": Section("Decision curves", decision, "change"),
     "calibration": Section("Calibration", calibration, "trust"),
     "subgroups": Section("Subgroups", subgroups, "whom"),
     "baselines": Section("Context", baselines, "trust", "What needs no image"),

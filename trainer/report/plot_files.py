@@ -14,7 +14,7 @@ import matplotlib.style
 from matplotlib.figure import Figure
 
 from preprocessing.contract.wording import estimate
-from trainer.report.figures import curves, reliability
+from trainer.report.figures import curves, decision, reliability
 from trainer.report.figures.charts import Chart
 from trainer.report.figures.plots import domain
 from trainer.report.source import headline
@@ -51,8 +51,9 @@ _STYLE = {
 def plot_files(report: Mapping[str, Any]) -> dict[str, bytes]:
     """Returns the files of figures, name -> content; a figure that has nothing to show is left out.
 
-    `forest` is of the headline split, `roc_SPLIT` and `precision_recall_SPLIT` of each split,
-    `reliability_SPLIT` of each split with calibration; each once as .svg and once as .png.
+    `forest` and `decision_SPLIT` are of the headline split, `roc_SPLIT` and
+    `precision_recall_SPLIT` of each split, `reliability_SPLIT` of each split with calibration; each
+    once as .svg and once as .png.
 
     Args:
         report: what `trainer.report.report.build` returned.
@@ -61,6 +62,8 @@ def plot_files(report: Mapping[str, Any]) -> dict[str, bytes]:
     for split in report["splits"]:
         charts[f"roc_{split}"] = curves.roc(report, split)
         charts[f"precision_recall_{split}"] = curves.precision_recall(report, split)
+    split = headline(report["splits"])
+    charts[f"decision_{split}"] = decision.chart(report, split)
     section = report.get("calibration", {"available": False})
     for split in section["splits"] if section["available"] else []:
         charts[f"reliability_{split}"] = reliability.chart(section, split)
@@ -113,6 +116,9 @@ def _chart(chart: Chart) -> Figure:
             clip_on=False,
         )
         words = [f"{name} {text}" for name, text in line.words[:1]]
+        if line.band:
+            band = {"color": _COLOURS[colour], "alpha": 0.12, "linewidth": 0}
+            axes.fill_between(*line.band, **band)
         labels.append("\n".join([line.name.replace("_", " "), *words]))
     axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.03, 1.02))
     return figure

@@ -21,7 +21,15 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.tables import Table, numeric
 from trainer.evaluation import intervals
 from trainer.predictions.table import Predictions
-from trainer.report import contents, document, findings, html, matplotlib_home, official_split
+from trainer.report import (
+    contents,
+    decisions,
+    document,
+    findings,
+    html,
+    matplotlib_home,
+    official_split,
+)
 from trainer.report.asked import USUAL, Asked
 from trainer.report.inputs import Inputs
 from trainer.report.recompute import PROGRAMS, programs
@@ -68,6 +76,8 @@ def build(source: Source) -> Report:
         name: numbers_of(source.rows(name), source.draws(name), seed=source.seed)
         for name in source.splits
     }
+    for name, curve in decisions.curves(source).items():
+        splits[source.headline]["findings"][name]["decision_curve"] = curve
     report: Report = {
         "schema_version": SCHEMA_VERSION,
         "request": _request(facts, source.resamples, source.seed, source.asked, {}),

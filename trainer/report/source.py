@@ -6,7 +6,7 @@ import functools
 from collections.abc import Container, Mapping
 from typing import Any
 
-from trainer.evaluation import intervals
+from trainer.evaluation import intervals, recalibration_effect
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.table import Predictions
 from trainer.report.asked import Asked
@@ -69,6 +69,22 @@ class Source:
         return intervals.resample(
             rows.patients, rows.labels, resamples=self.resamples, seed=self.seed
         )
+
+    @functools.cached_property
+    def calibrations(self) -> Mapping[str, Mapping[str, Any]]:
+        """What was fitted on validation to calibrate each finding's scores, by its name.
+
+        As `recalibration_effect.fitted` returns it. Empty without a validation split, and of an
+        external test, to which nothing is fitted.
+        """
+        if EXTERNAL in self.context or "validation" not in self.splits:
+            return {}
+        rows = self.rows("validation")
+        columns = zip(rows.findings, rows.labels.T, rows.scores.T, strict=True)
+        return {
+            name: recalibration_effect.fitted(labels, scores, rows.patients, seed=self.seed)
+            for name, labels, scores in columns
+        }
 
     @property
     def headline(self) -> str:

@@ -39,7 +39,7 @@ def test_every_figure_is_there_in_both_forms(
         for kind in ("roc", "precision_recall", "reliability")
         for split in ("validation", "test")
     }
-    assert figures == expected | {"forest"}
+    assert figures == expected | {"forest", "decision_test"}
     assert set(files) == {f"{name}.{form}" for name in figures for form in ("svg", "png")}
     for name, content in files.items():
         if name.endswith(".png"):

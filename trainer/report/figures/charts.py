@@ -45,6 +45,8 @@ class Line:
         low: lower ends of whiskers at the points; empty for none.
         high: upper ends likewise.
         marks: whether the points are marked.
+        band: places and their lower and upper ends, of an area that is shown while the line is
+            read; None for none.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Line:
     low: Sequence[float] = ()
     high: Sequence[float] = ()
     marks: bool = False
+    band: tuple[Sequence[float], Sequence[float], Sequence[float]] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +168,11 @@ def _axes(chart: Chart) -> list[str]:
 def _line(chart: Chart, line: Line, number: int) -> str:
     places = [chart.place(x, y) for x, y in zip(line.x, line.y, strict=True)]
     parts = [f'<g class="line {escape(line.kind)}" data-line="{number}">']
+    if line.band:
+        across, lower, upper = line.band
+        edge = [*zip(across, lower, strict=True), *reversed([*zip(across, upper, strict=True)])]
+        around = "L".join(_text(chart.place(x, y)) for x, y in edge)
+        parts.append(f'<path class="band" d="M{around}Z"/>')
     for x, low, high in zip(line.x, line.low, line.high, strict=False):
         start, end = chart.place(x, low), chart.place(x, high)
         parts.append(f'<path class="whisker" d="M{_text(start)}L{_text(end)}"/>')

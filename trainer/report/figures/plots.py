@@ -176,22 +176,44 @@ def small_roc(rocs: Mapping[str, Mapping[str, Any] | None], label: str) -> Marku
     return small_lines(curves, label)
 
 
-def small_lines(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], label: str) -> Markup:
-    """Lines in a unit square with its diagonal, without axis text, for small multiples.
+def small_lines(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    label: str,
+    *,
+    bands: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]] | None = None,
+    dots: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    reference: tuple[float, float] = (0.0, 1.0),
+) -> Markup:
+    """Lines in a unit square without axis text, for small multiples; what leaves it is cut off.
 
     Args:
-        lines: class that gives the colour -> x and y of the points, in [0, 1].
+        lines: class that gives the colour -> x and y of the points.
         label: what a screen reader says.
+        bands: likewise, of areas below the lines: x, lower and upper ends.
+        dots: likewise, of points that no line joins.
+        reference: heights of a dashed line at the left and at the right; the diagonal by default.
     """
+    left, right = (f"{(1 - height) * _SMALL:g}" for height in reference)
     parts = [
         f'<svg class="small" role="img" viewBox="-1 -1 {_SMALL + 2} {_SMALL + 2}" '
         f'aria-label="{escape(label)}"><path class="frame" d="M0 0H{_SMALL}V{_SMALL}H0Z"/>'
-        f'<path class="chance" d="M0 {_SMALL}L{_SMALL} 0"/>'
+        f'<path class="chance" d="M0 {left}L{_SMALL} {right}"/>'
     ]
+    for kind, (across, low, high) in (bands or {}).items():
+        edge = _small_path([*across, *reversed(across)], [*low, *reversed(high)])
+        parts.append(f'<path class="band {escape(kind)}" d="{edge}Z"/>')
     for kind, points in lines.items():
-        places = (f"{x * _SMALL:.1f} {(1 - y) * _SMALL:.1f}" for x, y in zip(*points, strict=True))
-        parts.append(f'<path class="curve {escape(kind)}" d="M{"L".join(places)}"/>')
+        parts.append(f'<path class="curve {escape(kind)}" d="{_small_path(*points)}"/>')
+    for kind, points in (dots or {}).items():
+        for x, y in zip(*points, strict=True):
+            place = f'cx="{x * _SMALL:.1f}" cy="{(1 - y) * _SMALL:.1f}"'
+            parts.append(f'<circle class="mark {escape(kind)}" {place} r="1.8"/>')
     return Markup("".join([*parts, "</svg>"]))
+
+
+def _small_path(across: Sequence[float], up: Sequence[float]) -> str:
+    places = zip(across, up, strict=True)
+    return "M" + "L".join(f"{x * _SMALL:.1f} {(1 - y) * _SMALL:.1f}" for x, y in places)
 
 
 def shade(value: float | None, most: float) -> str:

@@ -94,13 +94,7 @@ def _post_hoc(source: Source) -> dict[str, Any]:
             "fitted on the images that it is judged by it would flatter. Hand in both splits."
         )
         return unavailable(reason)
-    rows = source.rows("validation")
-    findings = {
-        name: recalibration_effect.fitted(
-            rows.labels[:, position], rows.scores[:, position], rows.patients, seed=source.seed
-        )
-        for position, name in enumerate(rows.findings)
-    }
+    findings = {name: dict(entry) for name, entry in source.calibrations.items()}
     result: dict[str, Any] = {"available": True, "methods": list(METHODS), "findings": findings}
     result["export"] = {
         name: entry["parameters"][entry["chosen"]] for name, entry in findings.items()
