@@ -7,6 +7,7 @@ val.prob.ci.2 draw of large data, where loess is slow. It has few parameters, fo
 and its resamples come from sums over images, as those of the line in `calibration`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,17 @@ from trainer.evaluation import intervals
 from trainer.evaluation.auc import Floats
 from trainer.evaluation.calibration import known
 from trainer.evaluation.logistic import Numbers, logits, newton, sigmoid
+from trainer.evaluation.recalibration import apply
 
 # Fewer images with the finding, or without it, are too few for a flexible curve (ibid.).
 ENOUGH = 200
 POINTS = 50
 # Where five knots lie (Harrell, Regression Modeling Strategies, 2nd edition 2015, table 2.3).
 _KNOTS = (0.05, 0.275, 0.5, 0.725, 0.95)
-# The curve runs from the fifth lowest to the fifth highest score, as in Harrell's rms::calibrate:
-# at the very ends it would be that of single images.
-_END = 5
+# The curve ends at the fifth highest score, as in Harrell's rms::calibrate: beyond, single images
+# decide. The lowest scores lie far apart in log odds, where few images decide, and not at all in
+# probability, which the axis shows.
+_LOWEST, _LAST = 0.01, 5
 # Nearly equal columns, of hardly any different scores.
 _WORST_CONDITION = 1e10
 # Of the curvature, over columns of mean square 1: below it a coefficient has a standard error of
@@ -43,7 +46,7 @@ def curve(labels: Floats, scores: Floats, draws: intervals.Resamples) -> dict[st
         draws: resamples of these images.
 
     Returns:
-        Lists of `POINTS`: `scores`, evenly spaced, the share `observed` there, and the ends `low`
+        Lists of `POINTS`: `scores`, evenly spaced (1% of all lie below them), the share `observed` there, and the ends `low`
         and `high` of its pointwise 95% interval from resampled patients. None with fewer than
         `ENOUGH` images of either label, with positives or negatives of one patient only, or where
         no curve fits best.
@@ -66,8 +69,7 @@ def curve(labels: Floats, scores: Floats, draws: intervals.Resamples) -> dict[st
     drawn = _resampled(columns, truth, best, draws.select(which))
     if drawn is None:
         return None
-    ordered = np.sort(chance)
-    places = np.linspace(ordered[_END - 1], ordered[-_END], POINTS)
+    places = np.linspace(np.quantile(chance, _LOWEST), np.sort(chance)[-_LAST], POINTS)
     basis = np.linalg.solve(turn.T, spline(logits(places), knots).T).T
     shares = sigmoid(basis @ best)
     pairs = zip(shares.tolist(), sigmoid(basis @ drawn.T), strict=True)
@@ -78,6 +80,19 @@ def curve(labels: Floats, scores: Floats, draws: intervals.Resamples) -> dict[st
         "low": [end.low for end in ends],
         "high": [end.high for end in ends],
     }
+
+
+def mapped(found: dict[str, Any] | None, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns the smooth curve of calibrated scores.
+
+    Log odds that a line maps have the same spline columns, so that the curve that fits best is the
+    same one: only its scores move.
+
+    Args:
+        found: what `curve` returned.
+        parameters: of a map along a line of log odds, as `recalibration.fit` returns it.
+    """
+    return found and {**found, "scores": apply(parameters, np.array(found["scores"])).tolist()}
 
 
 def spline(values: Numbers, knots: Numbers) -> Numbers:

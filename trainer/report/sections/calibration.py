@@ -2,7 +2,8 @@
 """The section on calibration: whether scores are probabilities, and what makes them so.
 
 In report.json `findings.NAME.SPLIT` holds the figures of the scores as they are (intervals but for
-the ECE) and the bins of the `reliability` diagram; `findings.NAME.shift` is test minus validation.
+the ECE) and the bins of the `reliability` diagram, with the smooth curve of the headline split;
+`findings.NAME.shift` is test minus validation.
 `recalibration.findings.NAME` holds the `parameters` of every method, the one `chosen`, and what
 each does on `test`; `recalibration.export.NAME` is the map to store, for `recalibration.apply`.
 """
@@ -13,7 +14,7 @@ from typing import Any
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import number, words
 from trainer.evaluation import calibration_intervals as described
-from trainer.evaluation import recalibration_effect
+from trainer.evaluation import recalibration_effect, smooth_calibration
 from trainer.evaluation.calibration import BINS
 from trainer.evaluation.recalibration import METHODS
 from trainer.report import controls
@@ -38,6 +39,8 @@ _METHODS = {
 }
 _FORM = ".4f"
 _NOTHING = {"value": None, "low": None, "high": None}
+_SMOOTH_POINTS = (0, 12, 24, 36, 49)
+_SMOOTH_AREA = {"value": "observed", "low": "low", "high": "high"}
 
 
 def build(source: Source) -> dict[str, Any]:
@@ -57,7 +60,11 @@ def build(source: Source) -> dict[str, Any]:
         entry["shift"] = (
             described.shift(splits["validation"][name], splits["test"][name]) if both else None
         )
-    post_hoc = _post_hoc(source)
+    smooth = _smooth(source)
+    for name, entry in findings.items():
+        if (bins := entry[source.headline]["reliability"]) is not None:
+            bins["smooth"] = smooth[name]
+    post_hoc = _post_hoc(source, smooth)
     section: dict[str, Any] = {
         "available": True,
         "split": source.headline,
@@ -78,7 +85,16 @@ def _of_split(source: Source, split: str) -> dict[str, described.Described]:
     }
 
 
-def _post_hoc(source: Source) -> dict[str, Any]:
+def _smooth(source: Source) -> dict[str, dict[str, Any] | None]:
+    """The smooth curve of each finding on the headline split, None where it has none."""
+    rows, draws = source.rows(source.headline), source.draws(source.headline)
+    columns = zip(rows.findings, rows.labels.T, rows.scores.T, strict=True)
+    return {
+        name: smooth_calibration.curve(labels, scores, draws) for name, labels, scores in columns
+    }
+
+
+def _post_hoc(source: Source, smooth: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
     """What is fitted on validation; what it does on test, where there is one."""
     if own := source.context.get(EXTERNAL):
         calibrated = (
@@ -106,6 +122,9 @@ def _post_hoc(source: Source) -> dict[str, Any]:
         labels, scores = test.labels[:, position], test.scores[:, position]
         entry["test"] = recalibration_effect.effect(entry, labels, scores, source.draws("test"))
         entry["reliability"] = recalibration_effect.after(result["export"][name], labels, scores)
+        if entry["reliability"] is not None:
+            mapped = smooth_calibration.mapped(smooth[name], result["export"][name])
+            entry["reliability"]["smooth"] = mapped
     effects = {name: entry["test"] for name, entry in findings.items()}
     return {**result, "judged": True, "mean": recalibration_effect.mean_effect(effects)}
 
@@ -136,8 +155,9 @@ def _reliability(section: Mapping[str, Any]) -> list[Part]:
     chart = controls.figure(
         charts.markup(reliability.chart(section, split)),
         f"{split.capitalize()} split, scores as they are, at most {section['bins']} bins of equal "
-        "numbers of images; whiskers are 95% intervals. On the dashed line scores are "
-        "probabilities; above it the finding is more common than the scores say.",
+        "numbers of images; whiskers are 95% intervals, as is the band of the smooth curve of a "
+        "finding that is read. On the dashed line scores are probabilities; above it the finding "
+        "is more common than the scores say.",
     )
     colours = [(split, "as it is"), ("validation", "as calibrated on validation")]
     small = [(name, *reliability.small(name, split, before[name], after[name])) for name in before]
@@ -145,10 +165,33 @@ def _reliability(section: Mapping[str, Any]) -> list[Part]:
         controls.explorer(list(before), chart, title="Reliability"),
         controls.key(
             colours if any(after.values()) else colours[:1],
-            "; each square runs from 0 to the score below its name, both ways",
+            "; a smooth curve with its 95% band where there are images enough, and the bins as "
+            "dots. Each square runs from 0 to the score below its name, both ways.",
         ),
         controls.multiples((name, number(limit, "g"), drawn) for name, limit, drawn in small),
+        *_smooth_figures(section, split),
     ]
+
+
+def _smooth_figures(section: Mapping[str, Any], split: str) -> list[Part]:
+    """Some points of each smooth curve, evenly spaced along its scores."""
+    rows: list[list[Cell | str]] = []
+    for name, entry in section["findings"].items():
+        if found := (entry[split]["reliability"] or {}).get("smooth"):
+            row: list[Cell | str] = [words(name)]
+            for at in _SMOOTH_POINTS:
+                area = {key: found[of][at] for key, of in _SMOOTH_AREA.items()}
+                row += [numeric(found["scores"][at]), interval(area)]
+            rows.append(row)
+    columns: list[Column | str] = ["Finding"]
+    for at in range(1, len(_SMOOTH_POINTS) + 1):
+        group = f"Point {at}"
+        columns += [Column(title, group=group, of=group) for title in ("Score", "Share")]
+    caption = (
+        f"Share of {split} images with the finding by the smooth curve, with 95% intervals, at "
+        "evenly spaced scores from the first percentile to the fifth highest."
+    )
+    return [Fold("The smooth curves in figures", [Table(caption, columns, rows)])] if rows else []
 
 
 def _figures(section: Mapping[str, Any], split: str) -> Table:

@@ -4,6 +4,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from trainer.evaluation.smooth_calibration import ENOUGH
+
 _FIXED = (
     "Calibrated scores can be read as probabilities: of images scored 0.2 a fifth has the finding. "
     "A good AUC does not need that, and calibrated scores need not have a good AUC.",
@@ -16,6 +18,9 @@ _FIXED = (
     "images. Even perfectly calibrated scores have one by chance, which is printed beside it; only "
     "what lies above that is evidence. It has no interval, because resampling adds to such a "
     "distance and the interval would lie too high.",
+    "The smooth curves are logistic regressions of the label on a restricted cubic spline of the "
+    "score's log odds (Van Calster and others, Journal of Clinical Epidemiology 2016), whose bands "
+    "come from drawing patients again and hold for one score at a time.",
 )
 
 _METHODS = {
@@ -41,7 +46,8 @@ def notes_on(section: Mapping[str, Any]) -> list[str]:
     """Returns the notes of a section that is complete but for them."""
     split = section["split"]
     entries = {name: entry[split] for name, entry in section["findings"].items()}
-    notes = [*_off(entries, split), *_shift(section), *_post_hoc(section["recalibration"])]
+    notes = [*_off(entries, split), *_bent(entries, split), *_shift(section)]
+    notes += _post_hoc(section["recalibration"])
     notes += _FIXED
     for name, entry in section["findings"].items():
         if entry[split]["reason"]:
@@ -73,6 +79,32 @@ def _off(entries: Mapping[str, Any], split: str) -> list[str]:
     if not parts:
         return []
     return [f"On {split}, by more than resampling explains, scores are {'; '.join(parts)}."]
+
+
+def _bent(entries: Mapping[str, Any], split: str) -> list[str]:
+    """Where the bands of the smooth curves leave the line of perfect calibration."""
+    curves = {name: (entry["reliability"] or {}).get("smooth") for name, entry in entries.items()}
+    off = [name for name, found in curves.items() if found and not _holds(found)]
+    none = [name for name, found in curves.items() if not found]
+    notes = []
+    if len(none) < len(curves):
+        named = "all findings" if len(off) == len(curves) > 1 else ", ".join(off) or "no finding"
+        notes.append(
+            f"By the smooth curves on {split}, the 95% band leaves the line of perfect calibration "
+            f"somewhere for {named}."
+        )
+    if none:
+        notes.append(
+            f"Without a smooth curve: {', '.join(none)}. A curve takes {ENOUGH} images with the "
+            f"finding and {ENOUGH} without it, of several patients, and scores that do not part "
+            "them."
+        )
+    return notes
+
+
+def _holds(found: Mapping[str, Any]) -> bool:
+    points = zip(found["scores"], found["low"], found["high"], strict=True)
+    return all(low <= score <= high for score, low, high in points)
 
 
 def _shift(section: Mapping[str, Any]) -> list[str]:
