@@ -46,10 +46,10 @@ def curve(labels: Floats, scores: Floats, draws: intervals.Resamples) -> dict[st
         draws: resamples of these images.
 
     Returns:
-        Lists of `POINTS`: `scores`, evenly spaced (1% of all lie below them), the share `observed` there, and the ends `low`
-        and `high` of its pointwise 95% interval from resampled patients. None with fewer than
-        `ENOUGH` images of either label, with positives or negatives of one patient only, or where
-        no curve fits best.
+        Lists of `POINTS`: `scores`, evenly spaced (1% of all lie below them), the share `observed`
+        there, and the ends `low` and `high` of its pointwise 95% interval from resampled patients.
+        None with fewer than `ENOUGH` images of either label, with positives or negatives of one
+        patient only, or where no curve fits best.
     """
     which, (truth, chance) = ~np.isnan(labels), known(labels, scores)
     if min((truth == 1).sum(), (truth == 0).sum()) < ENOUGH:
