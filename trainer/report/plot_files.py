@@ -117,8 +117,7 @@ def _chart(chart: Chart) -> Figure:
         )
         words = [f"{name} {text}" for name, text in line.words[:1]]
         if line.band:
-            band = {"color": _COLOURS[colour], "alpha": 0.12, "linewidth": 0}
-            axes.fill_between(*line.band, **band)
+            axes.fill_between(*line.band, color=_COLOURS[colour], alpha=0.12, linewidth=0)
         labels.append("\n".join([line.name.replace("_", " "), *words]))
     axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.03, 1.02))
     return figure
