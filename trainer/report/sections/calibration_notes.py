@@ -46,7 +46,7 @@ def notes_on(section: Mapping[str, Any]) -> list[str]:
     """Returns the notes of a section that is complete but for them."""
     split = section["split"]
     entries = {name: entry[split] for name, entry in section["findings"].items()}
-    notes = [*_off(entries, split), *_bent(entries, split), *_shift(section)]
+    notes = [*_off(entries, split), *_shift(section), *_bent(entries, split)]
     notes += _post_hoc(section["recalibration"])
     notes += _FIXED
     for name, entry in section["findings"].items():

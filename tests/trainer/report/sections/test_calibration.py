@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from trainer.evaluation import smooth_calibration
 from trainer.evaluation.recalibration import METHODS, apply, fit
 from trainer.predictions.table import Predictions
 from trainer.report import parts
@@ -130,6 +131,32 @@ def test_markdown_holds_every_finding_and_method(section: dict[str, Any]) -> Non
     for method in METHODS:
         assert f"{section['recalibration']['findings']['Mass']['test'][method]['ece']:.4f}" in text
     assert "None" not in text and "nan" not in text
+
+
+def test_smooth_curves_are_of_the_headline_split_and_move_with_calibration(make: Make) -> None:
+    predictions = make(rows=900)
+    lowered = dataclasses.replace(predictions, scores=predictions.scores**2)
+    section = built(lowered)
+    entry, post_hoc = section["findings"]["Mass"], section["recalibration"]
+    assert "smooth" not in entry["validation"]["reliability"]
+    assert section["findings"]["Hernia"]["test"]["reliability"]["smooth"] is None
+    before = entry["test"]["reliability"]["smooth"]
+    after = post_hoc["findings"]["Mass"]["reliability"]["smooth"]
+    assert after["observed"] == before["observed"] and after["high"] == before["high"]
+    moved = apply(post_hoc["export"]["Mass"], np.array(before["scores"]))
+    assert after["scores"] == moved.tolist() != before["scores"]
+    # What is fitted to calibrated scores is this curve.
+    test = lowered.select("test")
+    chance = apply(post_hoc["export"]["Mass"], test.scores[:, 0])
+    draws = Source(predictions=lowered, resamples=5).draws("test")
+    again = smooth_calibration.curve(test.labels[:, 0], chance, draws)
+    assert again is not None
+    assert np.interp(again["scores"], after["scores"], after["observed"]) == pytest.approx(
+        again["observed"], abs=2e-3
+    )
+    text, page = markdown(section), rendered(section)
+    assert f"{before['observed'][24]:.3f} \\[{before['low'][24]:.3f}" in text
+    assert '<path class="band test"' in page and '<path class="band validation"' in page
 
 
 def test_page_repeats_the_figures(section: dict[str, Any]) -> None:

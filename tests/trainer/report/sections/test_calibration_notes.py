@@ -11,7 +11,7 @@ from trainer.report.sections.calibration_notes import notes_on
 def section(*, moved: dict[str, str], worse: list[str], clipped: int = 0) -> dict[str, Any]:
     nothing = {"value": None, "low": None, "high": None}
     figures = {"in_the_large": nothing, "slope": nothing}
-    entry = {"test": {"reason": None, "clipped": clipped, **figures}}
+    entry = {"test": {"reason": None, "clipped": clipped, "reliability": None, **figures}}
     return {
         "split": "test",
         "findings": {
@@ -64,6 +64,19 @@ def test_scores_that_are_off_are_named(figure: str, low: float, high: float, wor
     assert notes_on(found)[0].endswith(f"scores are {words} for Mass.")
     mass["test"][figure] = {"low": -0.1, "high": 1.1}
     assert "by more than resampling explains, scores are" not in notes_on(found)[0]
+
+
+def test_smooth_curves_that_leave_the_diagonal_are_named() -> None:
+    found = section(moved={}, worse=[])
+    curve = {"scores": [0.1, 0.2], "observed": [0.1, 0.3], "low": [0.05, 0.1], "high": [0.2, 0.4]}
+    for name, low in {"Mass": [0.05, 0.25], "Edema": [0.05, 0.1]}.items():
+        test = found["findings"][name]["test"] | {"reliability": {"smooth": curve | {"low": low}}}
+        found["findings"][name] = found["findings"][name] | {"test": test}
+    notes = "\n".join(notes_on(found))
+    assert "the line of perfect calibration somewhere for Mass." in notes
+    assert "Without a smooth curve" not in notes
+    found["findings"]["Edema"]["test"]["reliability"] = None
+    assert "Without a smooth curve: Edema. A curve takes 200 images" in "\n".join(notes_on(found))
 
 
 def test_what_is_stored_is_counted() -> None:
