@@ -55,10 +55,7 @@ def net_benefit(true: Numbers, false: Numbers, images: Numbers, odds: Numbers) -
 
 
 def curve(
-    labels: Floats,
-    scores: Floats,
-    thresholds: npt.ArrayLike,
-    draws: intervals.Resamples,
+    labels: Floats, scores: Floats, thresholds: npt.ArrayLike, draws: intervals.Resamples
 ) -> dict[str, Any] | None:
     """Returns the decision curve of one finding.
 
@@ -90,8 +87,9 @@ def curve(
     drawn, drawn_everything = _worth(draws.select(which).sums(counted), odds)
     if not (draws.several(labels == 1) and draws.several(labels == 0)):
         drawn[:] = np.nan
-    avoided = _along((model - everything)[0] / odds * PER, (drawn - drawn_everything) / odds * PER)
-    found = _along(model[0], drawn)
+    found = intervals.along(model[0], drawn)
+    gain, drawn_gain = model[0] - everything[0], drawn - drawn_everything
+    avoided = intervals.along(gain / odds * PER, drawn_gain / odds * PER)
     return {
         "threshold": at.tolist(),
         "net_benefit": found["value"],
@@ -114,13 +112,6 @@ def _worth(counts: Numbers, odds: Numbers) -> tuple[Numbers, Numbers]:
             net_benefit(true, false, images, odds),
             net_benefit(positives, negatives, images, odds),
         )
-
-
-def _along(values: Numbers, drawn: Numbers) -> dict[str, list[float | None]]:
-    """Values [k] with the ends of their intervals, from [B, k]."""
-    pairs = zip(values.tolist(), drawn.T, strict=True)
-    ends = [intervals.percentile(value, column) for value, column in pairs]
-    return {key: [getattr(end, key) for end in ends] for key in ("value", "low", "high")}
 
 
 def _ranges(thresholds: list[float], *lows: list[float | None]) -> list[list[float]]:

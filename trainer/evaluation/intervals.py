@@ -20,6 +20,7 @@ __all__ = [
     "NOTHING",
     "Interval",
     "Resamples",
+    "along",
     "as_json",
     "entry",
     "percentile",
@@ -94,3 +95,15 @@ def as_json(interval: Interval) -> dict[str, Any]:
 def entry(value: float | None, draws: npt.NDArray[np.float64]) -> dict[str, Any]:
     """Returns a figure with its `percentile` interval as the report holds it."""
     return asdict(percentile(value, draws))
+
+
+def along(values: npt.NDArray[np.float64], draws: npt.NDArray[np.float64]) -> dict[str, list[Any]]:
+    """Returns `value`, `low` and `high` of figures along a list, each with its own interval.
+
+    Args:
+        values: float64 [k].
+        draws: float64 [B, k].
+    """
+    pairs = zip(values.tolist(), draws.T, strict=True)
+    ends = [percentile(value, column) for value, column in pairs]
+    return {key: [getattr(end, key) for end in ends] for key in ("value", "low", "high")}

@@ -71,15 +71,8 @@ def curve(labels: Floats, scores: Floats, draws: intervals.Resamples) -> dict[st
         return None
     places = np.linspace(np.quantile(chance, _LOWEST), np.sort(chance)[-_LAST], POINTS)
     basis = np.linalg.solve(turn.T, spline(logits(places), knots).T).T
-    shares = sigmoid(basis @ best)
-    pairs = zip(shares.tolist(), sigmoid(basis @ drawn.T), strict=True)
-    ends = [intervals.percentile(share, column) for share, column in pairs]
-    return {
-        "scores": places.tolist(),
-        "observed": shares.tolist(),
-        "low": [end.low for end in ends],
-        "high": [end.high for end in ends],
-    }
+    found = intervals.along(sigmoid(basis @ best), sigmoid(drawn @ basis.T))
+    return {"scores": places.tolist(), "observed": found.pop("value"), **found}
 
 
 def mapped(found: dict[str, Any] | None, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
