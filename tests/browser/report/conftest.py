@@ -123,7 +123,7 @@ def report_file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture
 def show(browser: Any, report_file: pathlib.Path) -> Iterator[Open]:
-    """Opens the page, and its sections unless `folded`.
+    """Opens the page, `at` a part of it, and its sections unless `folded`.
 
     Whatever it asks for beside itself, or says of errors, fails the test.
     """
@@ -136,6 +136,7 @@ def show(browser: Any, report_file: pathlib.Path) -> Iterator[Open]:
         scheme: str = "light",
         *,
         folded: bool = False,
+        at: str = "",
         **options: Any,
     ) -> Any:
         viewport = {"width": size[0], "height": size[1]}
@@ -146,7 +147,7 @@ def show(browser: Any, report_file: pathlib.Path) -> Iterator[Open]:
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: said.type == "error" and errors.append(said.text))
-        page.goto(report_file.as_uri())
+        page.goto(f"{report_file.as_uri()}{at}")
         if not folded:
             page.get_by_role("button", name="Open all sections").click()
         return page
