@@ -134,21 +134,16 @@ def _intervals(entry: Mapping[str, Any], split: str, few: int) -> Table:
     kinds = [Column(f"{title[0].upper()}{title[1:]}") for title in _KINDS.values()]
 
     def row(areas: Mapping[str, Any]) -> list[Cell]:
-        ratios = areas["width_ratios"]
         return [
             numeric(areas["auc"]["value"]),
             *(Cell(ends(areas[key]), value=areas[key]["low"]) for key in _KINDS),
-            *(numeric(ratios[key], ".2f") for key in ("clustered", "image_level", "delong")),
+            *(numeric(areas["width_ratios"][key], ".2f") for key in ("image_level", "delong")),
         ]
 
     return Table(
-        f"95% intervals on the {split} split. The last three columns: how many times as wide "
-        "the interval from resampled patients is as each of the others.",
-        [
-            *("Finding", Column("AUC", css="strong")),
-            *kinds,
-            *("Times clustered", "Times images", "Times DeLong"),
-        ],
+        f"95% intervals on the {split} split. The last two columns: how many times as wide the "
+        "interval from resampled patients is as that of resampled images and that of DeLong.",
+        ["Finding", Column("AUC", css="strong"), *kinds, "Times images", "Times DeLong"],
         [
             [finding_cell(name, finding, few), *row(finding)]
             for name, finding in entry["findings"].items()
