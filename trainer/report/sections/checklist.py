@@ -22,6 +22,7 @@ from typing import Any
 from preprocessing.contract.tables import Cell, Column, Table, numeric
 from preprocessing.contract.wording import sentence
 from trainer.report.parts import Fold, Notes, Part, Words
+from trainer.report.source import EXTERNAL
 
 ANSWERS = {
     "answered": "Answered",
@@ -50,6 +51,7 @@ SOURCES = {
     ),
 }
 _RUN = "report on the run, with --output=RUN, instead of on a file of predictions"
+_OWN = "the report of the model's own run can say it; this one is of an external test"
 # What to do where a path that begins so holds nothing and its section gives no reason.
 _HAND_IN = {
     "context.manifest": "report on the run with its data set: --output=RUN and --data=DATA",
@@ -67,7 +69,8 @@ _HAND_IN = {
     "splits.test": "give predictions that hold a test split too",
     "splits": "give more patients and labels: these do not define the figure",
 }
-_PLACES = {"context": "provenance", "request": "provenance", "splits": "findings"}
+# Of these, what somebody can do for an external test too.
+_ALSO_EXTERNAL = ("card.splits", "splits")
 _FORM = (
     "What no program can know, once for all lists, to be copied and filled in. Behind each are the "
     "items that ask for it."
@@ -129,8 +132,7 @@ def _answer(report: Mapping[str, Any], rule: Mapping[str, str]) -> dict[str, Any
 
 def _place(text: str) -> dict[str, str]:
     path, _, at = text.partition("@")
-    first = path.partition(".")[0]
-    return {"path": path, "at": at or _PLACES.get(first, first)}
+    return {"path": path, "at": at or path.partition(".")[0]}
 
 
 def _below(node: Any, step: str) -> Iterable[Any]:
@@ -150,9 +152,10 @@ def _holds(node: Any, steps: Sequence[str]) -> bool:
 
 def _reason(report: Mapping[str, Any], path: str) -> str:
     """What to hand in where nothing lies at a path, or why its section has no figures."""
+    external = EXTERNAL in report["context"]
     for start, text in _HAND_IN.items():
         if path.startswith(start):
-            return text
+            return _OWN if external and start not in _ALSO_EXTERNAL else text
     node: Any = report
     said = ""
     for step in path.split("."):

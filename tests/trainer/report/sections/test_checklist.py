@@ -13,6 +13,7 @@ import pytest
 
 from preprocessing.contract.settings import settings
 from preprocessing.contract.tables import Table
+from preprocessing.contract.wording import sentence
 from trainer.config import Config
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.table import Predictions
@@ -175,15 +176,25 @@ def test_no_answer_outlives_what_it_rests_on(of_a_run: dict[str, Any]) -> None:
                 del poorer[first]
             answers = items({"checklist": checklist.build(poorer)})[key]
             assert found not in answers["found"]
-            assert answers["answer"] != "answered" or "|" in str(key), (key, found)
+            assert answers["answer"] != "answered", (key, found)
 
 
 def test_the_level_of_splits_is_not_claimed_of_one_split(make: Make) -> None:
     report = build(Source(make(("test",)), resamples=5))
     assert items(report)["claim2020", "21"]["found"] == []
     assert items(report)["claim2024", "32"]["answer"] == "not_here"
-    assert "section" not in items(report)["claim2020", "36"]["missing"]
     assert items(report)["claim2020", "36"]["missing"] == [report["operating_points"]["reason"]]
+
+
+def test_an_external_test_is_one_and_points_to_the_report_of_the_run(
+    alone: dict[str, Any],
+) -> None:
+    alone["context"] = {"external_test": {"model": "ab", "step": 3}}
+    found = items({"checklist": checklist.build(alone)})
+    assert found["claim2024", "33"]["answer"] == "answered"
+    for at in ("9", "20", "23"):
+        assert found["claim2020", at]["missing"] == [sentence(checklist._OWN)]
+    assert "--metadata" in found["tripod_ai", "16"]["missing"][0]
 
 
 def test_zero_is_an_answer_and_false_is_none() -> None:
