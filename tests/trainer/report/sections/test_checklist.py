@@ -17,7 +17,7 @@ from preprocessing.contract.wording import sentence
 from trainer.config import Config
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.table import Predictions
-from trainer.report import document, frame, html
+from trainer.report import document, frame, html, schema_paths
 from trainer.report.parts import Fold, Notes, markdown
 from trainer.report.report import build
 from trainer.report.sections import checklist
@@ -112,6 +112,15 @@ def test_every_rule_is_used_and_says_what_is_left(alone: dict[str, Any]) -> None
     for key, item in items(alone).items():
         open_ = item["missing"] or item["people"]
         assert (item["answer"] == "answered") == (not open_), key
+
+
+def test_rules_seek_what_a_report_may_hold() -> None:
+    sought = [row["found"] for row in checklist._rows("checklist_answers") if row["found"]]
+    for path in re.split(r"[;|]", ";".join(sought)):
+        try:
+            schema_paths.check(path.partition("@")[0].split("."))
+        except ValueError as error:
+            assert "never holds" not in str(error)  # more than one figure is no fault
 
 
 @pytest.mark.parametrize("which", ["of_a_run", "alone"])
