@@ -2,6 +2,7 @@
 """Checks a path into report.json against its schema, before there is a report."""
 
 import difflib
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -17,8 +18,7 @@ def check(path: Sequence[str]) -> None:
     Raises:
         ValueError: no report could hold it; the text says which part is wrong and what it could be.
     """
-    file = resources.files(__package__).joinpath("templates", "report.schema.json")
-    schema = json.loads(file.read_text("utf-8"))
+    schema = _schema()
     below = _below(schema, [schema])
     for number, part in enumerate(path):
         nodes = below.get(part) or below.get("*") or below.get("0" * part.isdecimal())
@@ -30,6 +30,12 @@ def check(path: Sequence[str]) -> None:
         below = _below(schema, nodes)
     if below and "value" not in below and {} not in below.get("*", []):
         raise ValueError(f"{'.'.join(path)} is not one figure: add a dot and {' or '.join(below)}")
+
+
+@functools.cache
+def _schema() -> Any:
+    file = resources.files(__package__).joinpath("templates", "report.schema.json")
+    return json.loads(file.read_text("utf-8"))
 
 
 def _below(schema: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

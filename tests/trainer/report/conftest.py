@@ -33,7 +33,7 @@ def made_predictions(
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make() -> Callable[..., Predictions]:
     return made_predictions
 
