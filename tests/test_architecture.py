@@ -51,6 +51,7 @@ TESTED_ELSEWHERE = {
     "preprocessing.commands": "test_task.py",
     "preprocessing.sources.row": "shards/test_shards.py",
     "trainer.recipe": "test_config.py",
+    "trainer.report.sections.comparison_words": "report/sections/test_comparison.py",
     "trainer.report.series": "experiments/test_series.py",
     "trainer.run": "test_stages.py",
     "trainer.checkpoints.progress": "checkpoints/test_checkpoints.py",

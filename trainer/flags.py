@@ -4,6 +4,7 @@
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from absl import flags
 
@@ -40,7 +41,7 @@ _PATHS = {
     "with --mode=report.",
     "metadata": "Data_Entry CSV of the images, for the report's subgroups and baselines.",
     "compare": "Predictions file of another model on the same images, for the report; of several, "
-    "with commas between them, the mean.",
+    "with commas between them, the mean. May be given several times, once for each model.",
     "radiologists": "CSV of radiologists' labels of some of the images, for the report.",
 }
 _HELP = """cxr14-train: train, evaluate, report and export
@@ -75,6 +76,7 @@ class ParsedFlags:
     """A checked command line: the flags by name, and what is made of them.
 
     Attributes:
+        compare: each other model's predictions, see `listed.paths`.
         config: the settings, defaults and file and overrides merged.
         help: the text to print instead of running; empty to run.
         device_memory_gb: of a GPU, for a dry run; None for this machine's or usual ones.
@@ -91,7 +93,7 @@ class ParsedFlags:
     output: str
     predictions: str
     metadata: str
-    compare: str
+    compare: tuple[str, ...]
     radiologists: str
     config: Config
     help: str = ""
@@ -111,13 +113,7 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
     """
     values = flags.FlagValues()
     base = environ.get("AIP_MODEL_DIR", "").rstrip("/").rpartition("/")[0]
-    flags.DEFINE_enum(
-        "mode",
-        "all",
-        MODES,
-        _MODE,
-        flag_values=values,
-    )
+    flags.DEFINE_enum("mode", "all", MODES, _MODE, flag_values=values)
     options.define(values)
     asked.define(values)
     requirements.define(values)
@@ -144,6 +140,9 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
         flag_values=values,
     )
     for name, text in _PATHS.items():
+        if name == "compare":
+            flags.DEFINE_multi_string(name, [], text, flag_values=values)
+            continue
         flags.DEFINE_string(name, base if name == "output" else "", text, flag_values=values)
     log.define_flag(values)
     presets.define_flag(values)
@@ -216,6 +215,8 @@ def _check(parsed: ParsedFlags) -> None:
     for name in _REPORT_FLAGS:
         if getattr(parsed, name) and parsed.mode not in ("report", "all"):
             raise UsageError(f"--{name} goes with --mode=report or all, not --mode={parsed.mode}")
+    parsed.asked.check(compares=bool(parsed.compare) or parsed.mode == "compare")
+    listed.check_once(parsed.compare, "--compare")
     if parsed.data and parsed.mode in ("compare", "fetch_weights"):
         raise UsageError(f"--data does not go with --mode={parsed.mode}, which reads no data set")
     if not parsed.data and parsed.mode not in _WITHOUT_DATA:
@@ -228,7 +229,9 @@ def _check_path_settings(config: Config) -> None:
             declaration.assign(config, name, _checked(name, name, value))
 
 
-def _checked(name: str, shown: str, value: str) -> str:
+def _checked(name: str, shown: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return tuple(_checked(name, shown, each) for each in value if each)
     if name not in SEVERAL:
         return given_paths.checked(shown, value)
     return ",".join(given_paths.checked(shown, path) for path in listed.paths(value, shown))

@@ -88,6 +88,29 @@ def test_a_report_needs_no_data() -> None:
     assert (parsed.mode, parsed.predictions, parsed.data) == ("report", "p.csv", "")
 
 
+def test_several_models_are_compared_each_by_a_flag_of_its_own(tmp_path: pathlib.Path) -> None:
+    argv = ["cxr14-train", "--mode=report", "--output=/run", "--compare=a.csv"]
+    parsed = flags.parse([*argv, "--compare=b.csv,c.csv", "--compare="], {})
+    assert parsed.compare == ("a.csv", "b.csv,c.csv")
+    assert flags.parse(argv[:3], {}).compare == ()
+    for again in ("a.csv", "./a.csv", f"{tmp_path}/../{tmp_path.name}/a.csv"):
+        given = [f"--compare={tmp_path}/a.csv", f"--compare={again}"]
+        with pytest.raises(UsageError, match="is given twice: give each model once"):
+            flags.parse([*argv, *given], {})
+    with pytest.raises(UsageError, match="--compare=c.csv,b.csv is given twice"):
+        flags.parse([*argv, "--compare=c.csv,b.csv", "--compare=b.csv,c.csv"], {})
+
+
+def test_a_margin_is_asked_of_another_model() -> None:
+    margin, report = "--margin=0.01", ["cxr14-train", "--mode=report", "--output=/run"]
+    assert flags.parse([*report, margin, "--compare=a.csv"], {}).asked.margin == 0.01
+    compare = ["cxr14-train", "--mode=compare", "--runs=/a,/b", margin]
+    assert flags.parse(compare, {}).asked.margin == 0.01
+    for argv in (report, BASE):
+        with pytest.raises(UsageError, match="--margin=0.01 goes with --compare=FILE"):
+            flags.parse([*argv, margin], {})
+
+
 def test_a_split_is_scored_alone_by_evaluate_only() -> None:
     assert flags.parse([*BASE, "--mode=evaluate", "--split=train"], {}).split == "train"
     with pytest.raises(UsageError, match="--split goes with --mode=evaluate, not --mode=train"):
@@ -124,7 +147,9 @@ def test_the_home_folder_is_expanded_everywhere(monkeypatch: pytest.MonkeyPatch)
     settings = [f"--config.{name}=~/x" for name in flags.PATH_SETTINGS]
     given = [f"--{name}=~/x" for name in flags.PATH_FLAGS]
     parsed = flags.parse(["cxr14-train", "--mode=report", *given, *settings], {})
-    assert {getattr(parsed, name) for name in flags.PATH_FLAGS} == {"/home/me/x"}
+    paths = {name: getattr(parsed, name) for name in flags.PATH_FLAGS}
+    assert paths.pop("compare") == ("/home/me/x",)
+    assert set(paths.values()) == {"/home/me/x"}
     assert (parsed.config.data.cache, parsed.config.model.weights) == ("/home/me/x",) * 2
 
 
@@ -135,7 +160,8 @@ def test_each_of_several_paths_is_checked(name: str, monkeypatch: pytest.MonkeyP
     argv = ["cxr14-train", "--mode=report", "--output=/x"]
     parsed = flags.parse([*argv, f"{setting}~/a.csv,gs://b/c.csv,~/d.csv"], {})
     found = parsed.config.train.teacher if "." in name else getattr(parsed, name)
-    assert found == "/home/me/a.csv,gs://b/c.csv,/home/me/d.csv"
+    paths = "/home/me/a.csv,gs://b/c.csv,/home/me/d.csv"
+    assert found == ((paths,) if name == "compare" else paths)
     for slip in ("a.csv,gs:/b/c.csv", "a.csv, b.csv", "a.csv,", "a.csv,a.csv"):
         with pytest.raises(UsageError, match=f"{name}="):
             flags.parse([*argv, f"{setting}{slip}"], {})

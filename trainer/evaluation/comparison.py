@@ -6,7 +6,8 @@ falls out of the difference. The p-value takes the difference as normal with the
 over the resamples (as the bootstrap test of pROC does: Robin et al., BMC Bioinformatics 2011;
 12:77). Counting the resamples beyond no difference would need no normality, but a thousand of them
 cannot tell p-values as small as fourteen findings ask for. The p-values of the findings are
-corrected after Holm (Scandinavian Journal of Statistics 1979; 6:65-70).
+corrected after Holm (Scandinavian Journal of Statistics 1979; 6:65-70); where several models are
+compared with one, those of all findings of all models together, and those of their means.
 """
 
 import dataclasses
@@ -20,7 +21,8 @@ import numpy.typing as npt
 from trainer.evaluation import clustered, delong
 from trainer.evaluation.auc import Floats, aurocs
 from trainer.evaluation.delong import PairedTest
-from trainer.evaluation.intervals import Interval
+from trainer.evaluation.intervals import Interval, standard_error
+from trainer.evaluation.margins import UNTESTED, Within
 from trainer.evaluation.resamples import Resamples
 from trainer.evaluation.summary import Summary
 
@@ -34,18 +36,24 @@ class Difference:
         second: of the second.
         difference: second minus first, resampling patients.
         p_value: two-sided, from the spread over the same resamples; None without an interval.
-        p_holm: the same, corrected for the number of findings tested; None for the mean.
+        standard_error: of the difference: its standard deviation over the resamples.
+        p_holm: the same p, corrected for the number of findings tested, of all models compared; of
+            a mean, for the number of models; None for the mean of a model that is the only one.
         delong: the paired test that takes images as independent; None without an AUC.
         clustered: the paired test that takes patients as independent; None likewise.
+        within: whether the second is no worse, or both are equivalent, by a margin; None without
+            one.
     """
 
     first: float | None
     second: float | None
     difference: Interval
     p_value: float | None = None
+    standard_error: float | None = None
     p_holm: float | None = None
     delong: PairedTest | None = None
     clustered: PairedTest | None = None
+    within: Within | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,50 @@ class Comparison:
 
     findings: tuple[Difference, ...]
     mean: Difference
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The AUCs of one model on n images.
+
+    Attributes:
+        areas: float64 [L].
+        drawn: float64 [L, B], in every resample.
+        pulls: float64 [L, n], what each image adds to them, see `delong.deviations`.
+        by_patient: float64 [L, k], the same of patients, see `clustered.deviations`.
+    """
+
+    areas: npt.NDArray[np.float64]
+    drawn: npt.NDArray[np.float64]
+    pulls: npt.NDArray[np.float64]
+    by_patient: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, labels: Floats, scores: Floats, draws: Resamples) -> "Scored":
+        """Scores one model.
+
+        Args:
+            labels: [n, L]; 1, 0 or NaN for unknown.
+            scores: [n, L].
+            draws: of the patients, for these images.
+        """
+        columns = list(zip(labels.T, scores.T, strict=True))
+        return cls(
+            aurocs(labels, scores),
+            np.array([draws.aucs(*pair) for pair in columns]),
+            np.array([delong.deviations(*pair) for pair in columns]),
+            np.array([clustered.deviations(*pair, draws.patient_of) for pair in columns]),
+        )
+
+    def against(self, first: "Scored", margin: float | None = None) -> Comparison:
+        """Returns how the AUCs of this model differ from those of a first on the same images."""
+        return of_areas(
+            np.array([first.areas, self.areas]),
+            self.drawn - first.drawn,
+            self.pulls - first.pulls,
+            self.by_patient - first.by_patient,
+            margin,
+        )
 
 
 def compare(labels: Floats, first: Floats, second: Floats, draws: Resamples) -> Comparison:
@@ -65,20 +117,8 @@ def compare(labels: Floats, first: Floats, second: Floats, draws: Resamples) -> 
         second: [n, L], scores of the other on the same images.
         draws: of the patients, for these images.
     """
-    areas = np.array([aurocs(labels, scores) for scores in (first, second)])
-    columns = list(zip(labels.T, first.T, second.T, strict=True))
-    spread = np.array([draws.aucs(of, right) - draws.aucs(of, left) for of, left, right in columns])
-    pulls = np.array(
-        [delong.deviations(of, right) - delong.deviations(of, left) for of, left, right in columns]
-    )
-    by_patient = np.array(
-        [
-            clustered.deviations(of, right, draws.patient_of)
-            - clustered.deviations(of, left, draws.patient_of)
-            for of, left, right in columns
-        ]
-    )
-    return of_areas(areas, spread, pulls, by_patient)
+    one, other = (Scored.of(labels, scores, draws) for scores in (first, second))
+    return other.against(one)
 
 
 def of_areas(
@@ -86,6 +126,7 @@ def of_areas(
     spread: npt.NDArray[np.float64],
     pulls: npt.NDArray[np.float64] | None = None,
     by_patient: npt.NDArray[np.float64] | None = None,
+    margin: float | None = None,
 ) -> Comparison:
     """Returns how AUCs differ that are known already, as means over runs that differ in the seed.
 
@@ -94,6 +135,7 @@ def of_areas(
         spread: float64 [L, B], the differences in every resample.
         pulls: float64 [L, n], what each image adds to the differences, for the test of DeLong.
         by_patient: float64 [L, k], the same of patients, for the test of Obuchowski.
+        margin: by which the second may be worse, for `Within`; None for no such test.
     """
     gaps = areas[1] - areas[0]
     found = Summary.of(gaps, spread)
@@ -101,23 +143,52 @@ def of_areas(
     def difference(interval: Interval, which: npt.NDArray[Any]) -> Difference:
         """Of one finding, or of the mean over several."""
         if interval.value is None:
-            return Difference(None, None, interval)
+            return Difference(None, None, interval, within=None if margin is None else UNTESTED)
+        drawn = spread[which].mean(axis=0)
         one, other = areas[:, which].mean(axis=1).tolist()
-        p = None
+        p = error = None
         if interval.low is not None:
-            p = p_value(interval.value, spread[which].mean(axis=0))
+            p, error = p_value(interval.value, drawn), standard_error(drawn)
         tests = [
             None if each is None else delong.paired_test(interval.value, each[which].mean(axis=0))
             for each in (pulls, by_patient)
         ]
-        return Difference(one, other, interval, p, delong=tests[0], clustered=tests[1])
+        within = None if margin is None else Within.of(interval, drawn, margin)
+        return Difference(
+            one, other, interval, p, error, delong=tests[0], clustered=tests[1], within=within
+        )
 
     single = [difference(each, np.array([at])) for at, each in enumerate(found.findings)]
-    corrected = holm([each.p_value for each in single])
-    findings = [
-        dataclasses.replace(each, p_holm=p) for each, p in zip(single, corrected, strict=True)
+    made = Comparison(tuple(single), difference(found.mean, ~np.isnan(gaps)))
+    return corrected([made])[0]
+
+
+def corrected(several: Sequence[Comparison]) -> list[Comparison]:
+    """Corrects the p-values of several models that are compared with one.
+
+    Args:
+        several: of each model. The findings of all of them are one family of tests, their means
+            another, which needs no correction where there is one model.
+    """
+    findings = iter(_corrected([each for one in several for each in one.findings]))
+    means = [one.mean for one in several]
+    return [
+        Comparison(tuple(next(findings) for _ in one.findings), mean)
+        for one, mean in zip(several, _corrected(means) if len(means) > 1 else means, strict=True)
     ]
-    return Comparison(tuple(findings), difference(found.mean, ~np.isnan(gaps)))
+
+
+def _corrected(family: Sequence[Difference]) -> list[Difference]:
+    ps = holm([each.p_value for each in family])
+    claims = [each.within for each in family]
+    worse = holm([None if one is None else one.no_worse.p_value for one in claims])
+    equal = holm([None if one is None else one.equivalent.p_value for one in claims])
+    return [
+        dataclasses.replace(
+            each, p_holm=p, within=None if each.within is None else each.within.corrected(*claimed)
+        )
+        for each, p, *claimed in zip(family, ps, worse, equal, strict=True)
+    ]
 
 
 def p_value(value: float, draws: npt.NDArray[np.float64]) -> float | None:
@@ -133,8 +204,8 @@ def p_value(value: float, draws: npt.NDArray[np.float64]) -> float | None:
     >>> round(p_value(1.96, np.array([-1.0, 0.0, 1.0])), 3)
     0.05
     """
-    usable = draws[~np.isnan(draws)]
-    return delong.two_sided(value, float(usable.std(ddof=1))) if len(usable) > 1 else None
+    error = standard_error(draws)
+    return None if error is None else delong.two_sided(value, error)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -25,6 +25,7 @@ __all__ = [
     "entry",
     "percentile",
     "resample",
+    "standard_error",
 ]
 
 LEVEL = 0.95
@@ -52,16 +53,19 @@ class Interval:
 NOTHING = Interval(None, None, None)
 
 
-def percentile(value: float | None, draws: npt.NDArray[np.float64]) -> Interval:
-    """Returns the 95% percentile interval of a figure.
+def percentile(
+    value: float | None, draws: npt.NDArray[np.float64], level: float = LEVEL
+) -> Interval:
+    """Returns the percentile interval of a figure, of 95% unless another level is given.
 
-    The middle 95% of the resamples need not hold the figure itself: few images, many ties or a
+    The middle part of the resamples need not hold the figure itself: few images, many ties or a
     figure at the end of its range can leave it just outside. The nearer end is then moved out to
     the figure, so that an interval always holds it; that can only make the interval longer.
 
     Args:
         value: the figure of all images; None or NaN where it is not defined.
         draws: float64 [B], the figure in every resample; NaN where it is not defined there.
+        level: of the interval, inside 0 to 1.
 
     Returns:
         No ends where the figure is not defined or fewer than half of the resamples can be used.
@@ -78,9 +82,21 @@ def percentile(value: float | None, draws: npt.NDArray[np.float64]) -> Interval:
     point = float(value)
     if not len(usable) or len(usable) < MINIMUM_USABLE_SHARE * len(draws):
         return Interval(point, None, None, dropped)
-    tail = (1 - LEVEL) / 2
+    tail = (1 - level) / 2
     low, high = np.quantile(usable, [tail, 1 - tail]).tolist()
     return Interval(point, min(low, point), max(high, point), dropped)
+
+
+def standard_error(draws: npt.NDArray[np.float64]) -> float | None:
+    """Returns the standard deviation of a figure over the resamples in which it is defined.
+
+    None with fewer than two of them.
+    """
+    usable = draws[~np.isnan(draws)]
+    if len(usable) < 2:
+        return None
+    # Rounding gives equal figures a spread of their own.
+    return float(usable.std(ddof=1)) if np.ptp(usable) else 0.0
 
 
 def as_json(interval: Interval) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import number, words
 from trainer.evaluation.intervals import MINIMUM_USABLE_SHARE
 from trainer.experiments import finished, spread
+from trainer.predictions import listed
 
 JSON, CSV = "comparison.json", "comparison.csv"
 _ALPHA = 0.05
@@ -38,7 +39,7 @@ def run(paths: Sequence[str], output: str, *, resamples: int, seed: int) -> str:
         DataError: a run is missing, not finished, or of other test images.
     """
     places = [storage.join(path) for path in paths]
-    real = [path if storage.scheme_of(path) else os.path.realpath(path) for path in places]
+    real = [listed.real(path) for path in places]
     if twice := [path for path, at in zip(places, real, strict=True) if real.count(at) > 1]:
         raise UsageError(f"--runs names {twice[-1]} twice: name each run once")
     found = spread.compare(finished.read(places), resamples=resamples, seed=seed)

@@ -2,6 +2,7 @@
 """Takes apart what names one predictions file, or several with commas between them."""
 
 import os
+from collections.abc import Sequence
 
 from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
@@ -28,11 +29,24 @@ def paths(text: str, name: str = "predictions") -> list[str]:
     found = text.split(",")
     if "" in found:
         raise UsageError(f"{name}={text} has a comma with no path beside it: remove the comma")
-    files = [path if storage.scheme_of(path) else os.path.realpath(path) for path in found]
+    files = [real(path) for path in found]
     for path, file in zip(found, files, strict=True):
         if files.count(file) > 1:
             raise UsageError(f"{name}={text} names {path} twice: its scores would count double")
     return found
+
+
+def check_once(given: Sequence[str], name: str) -> None:
+    """Raises UsageError where two texts, each of which `paths` reads, name the same files."""
+    files = [set(map(real, paths(text, name))) for text in given]
+    for text, each in zip(given, files, strict=True):
+        if files.count(each) > 1:
+            raise UsageError(f"{name}={text} is given twice: give each model once")
+
+
+def real(path: str) -> str:
+    """Returns what a path is compared by: of a local file, what links and dots lead to."""
+    return path if storage.scheme_of(path) else os.path.realpath(path)
 
 
 def names(given: list[str]) -> list[str]:

@@ -41,7 +41,7 @@ def _good(report: Mapping[str, Any]) -> Iterator[str]:
         ends = [f"{words(name)} {estimate(areas[name])}" for name in (best, worst)]
         yield f"Best: {ends[0]}; worst: {ends[1]}."
     if report["comparison"]["available"]:
-        yield comparison.summary(report["comparison"], [*report["comparison"]["splits"]][-1])
+        yield from comparison.sentences(report["comparison"], [*report["comparison"]["splits"]][-1])
     published = report["published"]
     if published["available"] and published["mean_auc"] is not None:
         means = [each["mean_auc"] for each in published["results"]]

@@ -26,6 +26,14 @@ class Asked:
     margin: float | None = None
     threshold_range: tuple[float, float] = (0.01, 0.5)
 
+    def check(self, *, compares: bool) -> None:
+        """Raises UsageError where a margin is given and no model is compared."""
+        if self.margin is not None and not compares:
+            raise UsageError(
+                f"--margin={self.margin} goes with --compare=FILE, which names the model that it "
+                "is asked of, or with --mode=compare: add one, or leave it out"
+            )
+
     def as_json(self) -> dict[str, Any]:
         """Returns what a report holds of them."""
         return {"margin": self.margin, "threshold_range": list(self.threshold_range)}

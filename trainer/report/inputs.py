@@ -4,9 +4,10 @@
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from preprocessing.contract.errors import UsageError
 from preprocessing.contract.files import storage
 from trainer.predictions import averaged, given_file, listed, metadata
 from trainer.predictions.table import fingerprint
@@ -25,29 +26,34 @@ class Inputs:
         predictions: of the model, .csv, .npz or .parquet; of several models, with commas between
             them, the mean of their scores.
         metadata: what is known of the images; empty takes the file beside the predictions, if any.
-        compare: predictions of another model on the same images, or of several, likewise.
+        compare: predictions of other models on the same images, each likewise.
         radiologists: labels by radiologists.
     """
 
     predictions: str
     metadata: str = ""
-    compare: str = ""
+    compare: tuple[str, ...] = ()
     radiologists: str = ""
 
-    def hashes(self) -> dict[str, dict[str, Any]]:
+    def hashes(self) -> dict[str, Any]:
         """Returns name and SHA-256 of every file that the report depends on.
 
         A mean has a SHA-256 of the lines of those of its files, which are listed too, as `mean_of`.
 
         Raises:
             DataError: a file that was named is not there.
+            UsageError: two models to compare with have the same files.
         """
-        found = {"predictions": _hashed(listed.paths(self.predictions), fingerprint)}
-        for name in ("metadata", "compare", "radiologists"):
-            if path := getattr(self, name):
-                sha256 = functools.partial(given_file.sha256, what=f"file for --{name}")
-                paths = listed.paths(path) if name == "compare" else [path]
-                found[name] = _hashed(paths, sha256)
+        found: dict[str, Any] = {
+            "predictions": _hashed(listed.paths(self.predictions), fingerprint)
+        }
+        if self.metadata:
+            found["metadata"] = _hashed([self.metadata], _sha256_for("metadata"))
+        if self.compare:
+            found["compare"], *further = self._hashes_compared()
+            found |= {"compare_further": further} if further else {}
+        if self.radiologists:
+            found["radiologists"] = _hashed([self.radiologists], _sha256_for("radiologists"))
         for name in _BESIDE:
             path = self._beside(name)
             if path and not (name == metadata.NAME and self.metadata):
@@ -70,12 +76,29 @@ class Inputs:
             seed=seed,
             context=context,
             metadata=metadata.read(path) if path else None,
-            compared=averaged.read(self.compare) if self.compare else None,
-            compared_name=_called(listed.paths(self.compare)) if self.compare else "",
+            compared={
+                name: averaged.read(text)
+                for name, text in zip(_apart(self.compare), self.compare, strict=True)
+            },
             radiologists=self.radiologists,
             beside="" if self._is_mean else self._folder,
             asked=asked,
         )
+
+    def _hashes_compared(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        seen: dict[tuple[str, ...], str] = {}
+        for name, text in zip(_apart(self.compare), self.compare, strict=True):
+            entry = _hashed(listed.paths(text), _sha256_for("compare"))
+            files = tuple(sorted(one["sha256"] for one in entry.get("mean_of", [entry])))
+            if files in seen:
+                raise UsageError(
+                    f"--compare={text} and --compare={seen[files]} are the same predictions (by "
+                    "SHA-256): give each model once"
+                )
+            seen[files] = text
+            found.append(entry | {"file": name})
+        return found
 
     @property
     def _folder(self) -> str:
@@ -96,6 +119,21 @@ class Inputs:
 def _called(paths: list[str]) -> str:
     names = listed.names(paths)
     return names[0] if len(names) == 1 else f"mean of {len(names)} files"
+
+
+def _apart(given: Sequence[str]) -> list[str]:
+    """Returns what to call models, told apart by their folders where their files' names are one."""
+    models = [listed.paths(text) for text in given]
+    found = [_called(paths) for paths in models]
+    if len(set(found)) == len(found):
+        return found
+    names = iter(listed.names([path for paths in models for path in paths]))
+    each = [[next(names) for _ in paths] for paths in models]
+    return ["mean of " * (len(one) > 1) + ", ".join(one) for one in each]
+
+
+def _sha256_for(flag: str) -> Callable[[str], str]:
+    return functools.partial(given_file.sha256, what=f"file for --{flag}")
 
 
 def _hashed(paths: list[str], sha256: Callable[[str], str]) -> dict[str, Any]:

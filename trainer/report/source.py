@@ -33,8 +33,7 @@ class Source:
         context: facts of the run (`manifest`, `training`, `config`), as in report.json; or of an
             external test (`EXTERNAL`).
         metadata: age, sex, view and more of images, those of the train split too if known.
-        compared: predictions of another model on the same images.
-        compared_name: file name of those.
+        compared: predictions of other models on the same images, by the names of their files.
         radiologists: path of a file of radiologists' labels; empty for none.
         beside: the folder that the predictions lie in, where evaluation may have left heat maps
             and pictures; empty for none.
@@ -46,8 +45,7 @@ class Source:
     seed: int = 0
     context: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     metadata: Metadata | None = None
-    compared: Predictions | None = None
-    compared_name: str = ""
+    compared: Mapping[str, Predictions] = dataclasses.field(default_factory=dict)
     radiologists: str = ""
     beside: str = ""
     asked: Asked = Asked()

@@ -36,7 +36,8 @@ def parse(argv: Sequence[str], *, values: flags.FlagValues, known_only: bool = F
     """
     argv = with_files(argv, values)
     for name in values:
-        if not name.startswith("config."):  # of two overrides the later one counts
+        # Of two overrides the later one counts; a flag of several values takes them all.
+        if not name.startswith("config.") and not isinstance(values[name], flags.MultiFlag):
             _refuse_two_values(values[name])
     try:
         left: list[str] = values(argv, known_only=known_only)

@@ -111,8 +111,7 @@ def report_file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         rows,
         resamples=50,
         metadata=metadata(rows),
-        compared=other_model(rows),
-        compared_name="other.npz",
+        compared={"other.npz": other_model(rows)},
         beside=str(folder),
     )
     report = reporting.build(source)

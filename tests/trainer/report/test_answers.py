@@ -38,7 +38,7 @@ def metadata(rows: Predictions) -> Metadata:
 
 def test_every_question_is_answered_with_the_figures_of_the_report(make: Make) -> None:
     rows = make()
-    report = build(Source(rows, resamples=20, metadata=metadata(rows), compared=make()))
+    report = build(Source(rows, resamples=20, metadata=metadata(rows), compared={"b.csv": make()}))
     said = answers(report)
     assert list(said) == list(QUESTIONS)
     test = report["splits"]["test"]
@@ -47,7 +47,7 @@ def test_every_question_is_answered_with_the_figures_of_the_report(make: Make) -
     assert said["good"].startswith(
         f"Mean AUC {estimate(test['mean_auc'])} over 2 findings, on 240 test images of 80 patients."
         f" Best: {ends[0]} {estimate(areas[ends[0]])}; worst: {ends[1]} {estimate(areas[ends[1]])}."
-        " The mean AUC of the compared predictions is 0.000 above"
+        " The mean AUC of b.csv is 0.000 above"
     )
     assert said["whom"].startswith(
         "Tested on 240 images of 80 patients. Shares of the images: women 25%, "

@@ -15,7 +15,8 @@ _COMMAND = ["cxr14-train", "--mode=report", "--predictions=p.csv", "--output=out
 
 
 def test_what_is_given_is_taken() -> None:
-    parsed = flags.parse([*_COMMAND, "--margin=0.01", "--threshold_range=0.02,0.3"], {})
+    given = ["--compare=b.csv", "--margin=0.01", "--threshold_range=0.02,0.3"]
+    parsed = flags.parse([*_COMMAND, *given], {})
     assert parsed.asked == Asked(0.01, (0.02, 0.3))
     assert flags.parse(_COMMAND, {}).asked == USUAL
 

@@ -9,7 +9,7 @@ from importlib import resources
 import jsonschema
 import pytest
 
-from preprocessing.contract.errors import DataError
+from preprocessing.contract.errors import DataError, UsageError
 from preprocessing.contract.files import storage
 from trainer.predictions import metadata, table
 from trainer.report import frame
@@ -30,7 +30,7 @@ def test_hashes_name_every_file_that_counts(predictions_file: str, tmp_path: pat
     }
     named = tmp_path / "named.csv"
     named.write_text(METADATA.replace(",F", ",M"))
-    both = Inputs(predictions_file, metadata=str(named), compare=predictions_file).hashes()
+    both = Inputs(predictions_file, metadata=str(named), compare=(predictions_file,)).hashes()
     assert list(both) == ["predictions", "metadata", "compare"]
     assert both["metadata"]["file"] == "named.csv"
     assert both["compare"]["sha256"] == both["predictions"]["sha256"]
@@ -49,7 +49,7 @@ def test_a_report_on_a_mean_says_of_which_files_and_takes_nothing_of_one_model(
         for name in (metadata.NAME, "gallery.npz", "localisation.npz"):
             (folder / name).write_text(METADATA)
     mean = ",".join(both)
-    inputs = Inputs(mean, compare=mean)
+    inputs = Inputs(mean, compare=(mean,))
     report = from_files(inputs, output=str(tmp_path / "out"), context={}, resamples=2)
     files = report["request"]["files"]
     assert list(files) == ["predictions", "compare", "metadata"]
@@ -75,11 +75,36 @@ def test_a_report_on_a_mean_says_of_which_files_and_takes_nothing_of_one_model(
     assert again["predictions"]["sha256"] != report["predictions"]["sha256"]
 
 
+def test_models_of_equal_names_are_told_apart_and_the_same_one_is_refused(
+    predictions_file: str, tmp_path: pathlib.Path
+) -> None:
+    rows = table.read(predictions_file)
+    paths = []
+    for power in (2, 3, 4, 2):
+        paths.append(f"{tmp_path}/{len(paths)}/p.csv")
+        pathlib.Path(paths[-1]).parent.mkdir()
+        table.write(paths[-1], dataclasses.replace(rows, scores=rows.scores**power))
+    several = Inputs(predictions_file, compare=(paths[0], paths[1]))
+    files = several.hashes()
+    assert files["compare"] == {"file": "0/p.csv", "sha256": storage.sha256_of(paths[0])}
+    assert [one["file"] for one in files["compare_further"]] == ["1/p.csv"]
+    assert list(several.source(context={}, resamples=2, seed=0).compared) == ["0/p.csv", "1/p.csv"]
+    means = Inputs(predictions_file, compare=(f"{paths[0]},{paths[1]}", f"{paths[0]},{paths[2]}"))
+    assert list(means.source(context={}, resamples=2, seed=0).compared) == [
+        *("mean of 0/p.csv, 1/p.csv", "mean of 0/p.csv, 2/p.csv")
+    ]
+    with pytest.raises(UsageError, match=f"--compare={paths[3]} and --compare={paths[0]} are the"):
+        Inputs(predictions_file, compare=(paths[0], paths[1], paths[3])).hashes()
+    with pytest.raises(UsageError, match="are the same predictions"):
+        Inputs(predictions_file, compare=(",".join(paths[:2]), f"{paths[1]},{paths[3]}")).hashes()
+
+
 @pytest.mark.parametrize("name", ["metadata", "compare", "radiologists"])
 def test_a_file_that_is_not_there_is_named_with_its_flag(
     predictions_file: str, tmp_path: pathlib.Path, name: str
 ) -> None:
-    inputs = Inputs(predictions_file, **{name: f"{tmp_path}/none.csv"})
+    path = f"{tmp_path}/none.csv"
+    inputs = Inputs(predictions_file, **{name: (path,) if name == "compare" else path})
     with pytest.raises(DataError, match=f"none.csv: there is no such file for --{name}"):
         inputs.hashes()
 

@@ -21,6 +21,7 @@ from trainer.predictions.metadata import Metadata
 from trainer.predictions.placement import Placement
 from trainer.predictions.table import Predictions, write
 from trainer.report import contents
+from trainer.report.asked import Asked
 from trainer.report.inputs import Inputs
 from trainer.report.report import build, from_files
 from trainer.report.sections import published
@@ -60,7 +61,8 @@ def everything(make: Make, tmp_path: pathlib.Path) -> dict[str, Any]:
     rows = dataclasses.replace(make(), findings=("Mass", "Nodule", "Pneumothorax"))
     test = rows.select("test")
     write(f"{tmp_path}/predictions.csv", rows)
-    write(f"{tmp_path}/other.csv", dataclasses.replace(rows, scores=rows.scores**2))
+    for name, power in {"other": 2, "third": 3}.items():
+        write(f"{tmp_path}/{name}.csv", dataclasses.replace(rows, scores=rows.scores**power))
     metadata.write(f"{tmp_path}/{metadata.NAME}", made_metadata(rows))
     heat_map_files.write_boxed(f"{tmp_path}/{heat_map_files.LOCALISATION}", made_boxed(test))
     heat_map_files.write_gallery(f"{tmp_path}/{heat_map_files.GALLERY}", made_gallery(test))
@@ -69,10 +71,12 @@ def everything(make: Make, tmp_path: pathlib.Path) -> dict[str, Any]:
         seen = ("YES" if at % 3 else "NO", "NO", "YES" if test.labels[at, 0] else "NO")
         lines.append(f"{test.ids[at]},No Finding,{test.patients[at]},{','.join(seen)}")
     (tmp_path / "google.csv").write_text("\n".join(lines))
-    compare, radiologists = f"{tmp_path}/other.csv", f"{tmp_path}/google.csv"
+    compare = (f"{tmp_path}/other.csv", f"{tmp_path}/third.csv")
+    radiologists = f"{tmp_path}/google.csv"
     inputs = Inputs(f"{tmp_path}/predictions.csv", compare=compare, radiologists=radiologists)
     context = {"training": {"steps": 7, "loss": float("nan")}, "config": {"seed": 3}, "more": 1}
-    from_files(inputs, output=f"{tmp_path}/out", context=context, resamples=20)
+    asked = Asked(margin=0.02)
+    from_files(inputs, output=f"{tmp_path}/out", context=context, resamples=20, asked=asked)
     found: dict[str, Any] = json.loads((tmp_path / "out/report/report.json").read_text("utf-8"))
     return found
 
@@ -137,7 +141,7 @@ def made_gallery(rows: Predictions) -> Gallery:
 def test_a_report_with_all_files_fits(problems: Problems, everything: dict[str, Any]) -> None:
     # The names of these images cannot be those of the official list.
     assert contents.missing(everything) == ["published"]
-    assert len(everything["request"]["files"]) == 6
+    assert len(everything["request"]["files"]) == 7
     assert problems(everything) == []
 
 
@@ -155,7 +159,7 @@ def test_reports_of_predictions_alone_fit(
     report = build(Source(predictions, resamples=5))
     assert report["splits"][splits[-1]]["undefined_findings"] == ["Hernia"]
     assert problems(report) == []
-    report = build(Source(predictions, resamples=5, compared=predictions, compared_name="b.csv"))
+    report = build(Source(predictions, resamples=5, compared={"b.csv": predictions}))
     assert report["comparison"]["available"]
     assert problems(report) == []
 
@@ -164,7 +168,9 @@ def test_reports_of_predictions_alone_fit(
 def test_reports_without_a_single_figure_fit(problems: Problems, make: Make, label: float) -> None:
     rows = make(rows=6)
     rows = dataclasses.replace(rows, labels=np.full_like(rows.labels, label))
-    report = build(Source(rows, resamples=5, compared=rows, metadata=made_metadata(rows)))
+    report = build(
+        Source(rows, resamples=5, compared={"b.csv": rows}, metadata=made_metadata(rows))
+    )
     assert report["splits"]["test"]["mean_auc"]["value"] is None
     assert problems(report) == []
 

@@ -118,12 +118,16 @@ def _fit(parsed: ParsedFlags, manifest: Manifest) -> Finding:
 
 def _files(job: Job, parsed: ParsedFlags) -> Iterator[Finding]:
     """Looks for the other files that are named; what is in them is known when they are read."""
-    given = {f"--{name}": getattr(parsed, name) for name in flags.PATH_FLAGS[2:]}
+    given = [
+        (f"--{name}", value)
+        for name in flags.PATH_FLAGS[2:]
+        for value in (parsed.compare if name == "compare" else [getattr(parsed, name)])
+    ]
     if parsed.mode in ("train", "all"):
-        given["train.teacher"] = parsed.config.train.teacher
+        given.append(("train.teacher", parsed.config.train.teacher))
     named = [
         (name, path)
-        for name, value in given.items()
+        for name, value in given
         for path in (listed.paths(value) if name.strip("-") in flags.SEVERAL else [value])
     ]
     if parsed.mode == "report" and not parsed.predictions:

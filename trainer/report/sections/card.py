@@ -137,7 +137,7 @@ def _evaluation(source: Source) -> dict[str, Any]:
         "intervals": f"95%, {source.resamples:,} resamples of patients, seed {source.seed}",
         "views of a picture whose scores are averaged": card_facts.views(source),
         "thresholds": thresholds,
-        "compared with": source.compared_name,
+        "compared with": ", ".join(source.compared),
     }
 
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError
-from trainer.evaluation.comparison import compare
+from trainer.evaluation.comparison import compare, holm
 from trainer.predictions.table import Predictions
 from trainer.report import parts
 from trainer.report.parts import Part
 from trainer.report.sections import comparison
+from trainer.report.sections.comparison_words import summaries
 from trainer.report.source import Source
 
 Make = Callable[..., Predictions]
@@ -26,8 +27,9 @@ def worse(whole: Predictions, noise: float = 0.8) -> Predictions:
     return dataclasses.replace(whole, scores=(scores / (1 + noise)).astype(np.float32))
 
 
-def source_of(first: Predictions, second: Predictions) -> Source:
-    return Source(predictions=first, compared=second, compared_name="b.csv", resamples=40, seed=2)
+def source_of(first: Predictions, second: Predictions, **more: Predictions) -> Source:
+    others = {f"{name}.csv": each for name, each in {"b": second, **more}.items()}
+    return Source(predictions=first, compared=others, resamples=40, seed=2)
 
 
 def test_figures_are_those_of_the_shared_draws_whatever_the_order_of_rows(make: Make) -> None:
@@ -85,7 +87,7 @@ def test_summary_names_the_findings_that_differ(make: Make) -> None:
     first = make()
     source = dataclasses.replace(source_of(first, worse(first, noise=20.0)), resamples=200)
     section = comparison.build(source)
-    text = comparison.summary(section, "test")
+    [text] = summaries([section], "test")
     clear = [
         name
         for name, entry in section["splits"]["test"]["findings"].items()
@@ -94,14 +96,14 @@ def test_summary_names_the_findings_that_differ(make: Make) -> None:
     assert clear and f"differ: {', '.join(clear)}." in text.replace("differs", "differ")
     assert "After correction for 2 tests" in text and "below that of this report" in text
     same = comparison.build(source_of(first, first))
-    assert "no single finding differs" in comparison.summary(same, "test")
+    assert "no single finding differs" in summaries([same], "test")[0]
 
 
 def test_nothing_to_compare_is_said(make: Make) -> None:
     first = make()
     unknown = dataclasses.replace(first, labels=np.full_like(first.labels, np.nan))
     section = comparison.build(source_of(unknown, unknown))
-    assert "nothing can be compared" in comparison.summary(section, "test")
+    assert "nothing can be compared" in summaries([section], "test")[0]
     assert "not defined" in parts.markdown("Title", comparison.parts(section, {}))
 
 
@@ -122,7 +124,7 @@ def test_page_draws_and_says_every_difference_from_the_json_alone(make: Make) ->
     made: list[Part] = comparison.parts(section, {})
     text = parts.html("comparison", "Title", made)
     assert text.index('<h4 id="h-comparison-1">Test split') < text.index("Validation split")
-    assert text.count("<table") == text.count("<caption") == 4
+    assert text.count("<table") == text.count("<caption") == 6
     drawn = [part.html for part in made if isinstance(part, parts.Drawn)]
     assert len(drawn) == 2
     for each, split in zip(drawn, ("test", "validation"), strict=True):
@@ -137,3 +139,38 @@ def test_page_draws_and_says_every_difference_from_the_json_alone(make: Make) ->
             + 1
         )
     assert 'id="h-comparison"' in text and "b.csv" in text and "style=" not in text
+
+
+def test_several_models_are_corrected_together_and_their_scores_averaged(make: Make) -> None:
+    first = make()
+    third = worse(first, noise=20.0)
+    # A model without the validation split is one of two there and of three on test.
+    source = source_of(first, worse(first), c=third.select("test"))
+    section = comparison.build(source)
+    assert [one["other"] for one in section["further"]] == ["c.csv"]
+    assert section["further"][0]["splits_of_one_file"] == ["validation"]
+    rows, draws = source.rows("test"), source.draws("test")
+    others = [worse(first).select("test").scores, third.select("test").scores]
+    alone = [compare(rows.labels, rows.scores, scores, draws) for scores in others]
+    family = holm([each.p_value for one in alone for each in one.findings])
+    models = [section, *section["further"]]
+    shown = [model["splits"]["test"] for model in models]
+    assert [each["p_holm"] for one in shown for each in one["findings"].values()] == family
+    means = [one["mean"] for one in shown]
+    assert [one["p_holm"] for one in means] == holm([one.mean.p_value for one in alone])
+    assert section["splits"]["validation"]["mean"]["p_holm"] is None
+    assert [section["mean_of_all"][split]["models"] for split in ("test", "validation")] == [3, 2]
+    together = np.mean([rows.scores, *others], axis=0, dtype=np.float64)
+    averaged = compare(rows.labels, rows.scores, together, draws).mean
+    mean = section["mean_of_all"]["test"]["mean"]
+    assert (mean["second"], mean["p_value"]) == (averaged.second, averaged.p_value)
+    assert mean["difference"]["low"] == averaged.difference.low
+    one, other = summaries(models, "test")
+    assert "of b.csv" in one and "of c.csv" in other
+    tested = sum(p is not None for p in family)
+    assert f"After correction for {tested} tests of all models" in one
+    text = parts.markdown("Title", comparison.parts(section, {}))
+    assert "Mean of the scores of all 3" in text and "Mean of the scores of all 2" in text
+    assert "By finding on the test split: c.csv" in text
+    page = parts.html("comparison", "Title", comparison.parts(section, {}))
+    assert len(set(re.findall(r'id="([^"]+)"', page))) == page.count(' id="')
