@@ -13,11 +13,13 @@ from preprocessing.contract.wording import words
 from trainer.evaluation.decision_curves import grid
 from trainer.report import controls, decisions
 from trainer.report.figures import charts, decision
-from trainer.report.parts import Fold, Notes, Part, Words
+from trainer.report.parts import Fold, Heading, Notes, Part, Words
 from trainer.report.source import EXTERNAL, Source
 
 # Thresholds that are shown as figures, where the grid holds them.
 _ROUND = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9)
+# Without the sign of a zero.
+_FORM = "z.4f"
 _PROBABILITIES = (
     "A decision curve takes scores for probabilities. Where they are too high or too low (see "
     "Calibration), images are called at another risk than the threshold says: a useful model can "
@@ -82,9 +84,10 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
     return [
         *(Words(text, "plain") for text in lead),
         *_drawn(report, split),
+        Heading("At a few thresholds"),
         _benefits(section, report),
         more,
-        Notes([words(text) for text in fixed], "columns"),
+        Notes(fixed, "columns"),
     ]
 
 
@@ -113,10 +116,10 @@ def _better(entry: Mapping[str, Any]) -> str:
     if curve is None or curve["low"][0] is None:
         return "no interval"
     ranges = [
-        f"from {_percent(low)} to {_percent(high)}" if low < high else f"at {_percent(low)} alone"
+        f"{_percent(low)} to {_percent(high)}" if low < high else f"{_percent(low)} alone"
         for low, high in curve["better"]
     ]
-    return " and ".join(ranges) or "nowhere"
+    return ", ".join(ranges) or "nowhere"
 
 
 def _drawn(report: Mapping[str, Any], split: str) -> list[Part]:
@@ -154,8 +157,8 @@ def _benefits(section: Mapping[str, Any], report: Mapping[str, Any]) -> Table:
         cells: list[Cell | str] = [words(name), _better(entry)]
         curve = entry["decision_curve"]
         for threshold in section["shown"]:
-            cells.append(interval(_area(curve, curve, "net_benefit", threshold), ".4f"))
-            cells.append(numeric(_area(curve, curve, "treat_all", threshold)["value"], ".4f"))
+            cells.append(interval(_area(curve, curve, "net_benefit", threshold), _FORM))
+            cells.append(numeric(_area(curve, curve, "treat_all", threshold)["value"], _FORM))
         rows.append(cells)
     return Table(
         "Net benefit at a few thresholds, by the model with its 95% interval, and if all images "
@@ -171,7 +174,7 @@ def _avoided(section: Mapping[str, Any], report: Mapping[str, Any]) -> Table:
         curve = entry["decision_curve"]
         part = curve and curve["net_interventions_avoided"]
         areas = [_area(curve, part, "value", threshold) for threshold in section["shown"]]
-        rows.append([words(name), *(interval(area, ".1f") for area in areas)])
+        rows.append([words(name), *(interval(area, "z.1f") for area in areas)])
     return Table(
         "Net interventions avoided of 100 images, against working up all, with 95% intervals.",
         ["Finding", *(f"at {_percent(threshold)}" for threshold in section["shown"])],
