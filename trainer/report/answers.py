@@ -106,6 +106,12 @@ def _trust(report: Mapping[str, Any]) -> Iterator[str]:
             "Mean AUC minus that of the best model that sees facts of the patient and no image: "
             f"{estimate(difference['mean_auc'], '+.3f')}."
         )
+    noise = report["label_noise"]
+    if noise["available"] and noise["averaged"]:
+        yield (
+            f"Were {noise['shares'][-1]:.0%} of the positive labels wrong at random, the mean AUC "
+            f"against the truth would be {estimate(noise['mean']['assumed'][-1]['auc'])}."
+        )
     mean = report["calibration"]["mean"][split]
     if mean["ece"] is not None:
         floor = mean["ece_floor"]
@@ -114,9 +120,10 @@ def _trust(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _change(report: Mapping[str, Any]) -> Iterator[str]:
+    yield from _worth(report)
     points = report["operating_points"]
     if not points["available"]:
-        yield f"Not known. {sentence(points['reason'])}"
+        yield f"What its thresholds do is not known. {sentence(points['reason'])}"
         return
     rule, title = next(iter(points["rules"].items()))
     found = points["mean"][rule][points["applied_to"]]
@@ -131,3 +138,17 @@ def _change(report: Mapping[str, Any]) -> Iterator[str]:
             f"and {found['ppv']['value']:.0%} of the called ones have it."
         )
     yield "No threshold here is a recommendation for use."
+
+
+def _worth(report: Mapping[str, Any]) -> Iterator[str]:
+    """For how many findings acting by the model is better than what needs none."""
+    entries = report["splits"][report["decision"]["split"]]["findings"].values()
+    curves = [entry["decision_curve"] for entry in entries if entry["decision_curve"]]
+    if not any(curve["low"][0] is not None for curve in curves):
+        return
+    low, high = report["request"]["threshold_range"]
+    yield (
+        f"For {sum(bool(curve['better']) for curve in curves)} of {len(entries)} findings, acting "
+        f"by the model is better than working up every image and than working up none, by more "
+        f"than resampling explains, at some risk from {low:.3g} to {high:.3g}."
+    )

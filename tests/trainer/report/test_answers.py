@@ -60,6 +60,15 @@ def test_every_question_is_answered_with_the_figures_of_the_report(make: Make) -
     assert "The widest gap in mean AUC is by " in said["whom"]
     assert "2 of 3 findings rest on fewer than 100 positives" in said["trust"]
     difference = report["baselines"]["difference"]["mean_auc"]
+    noise = report["label_noise"]["mean"]["assumed"][-1]["auc"]
+    assert f"the mean AUC against the truth would be {estimate(noise)}." in said["trust"]
+    better = [
+        entry["decision_curve"]["better"]
+        for entry in test["findings"].values()
+        if entry["decision_curve"]
+    ]
+    assert said["change"].startswith(f"For {sum(map(bool, better))} of 3 findings, acting by ")
+    assert " at some risk from 0.01 to 0.5. At thresholds " in said["change"]
     assert estimate(difference, "+.3f") in said["trust"] and "(ECE)" in said["trust"]
     found = report["operating_points"]["mean"]["youden"]["test"]
     assert f"sensitivity {estimate(found['sensitivity'])} and specificity" in said["change"]
@@ -70,7 +79,8 @@ def test_what_is_not_known_has_its_reason(make: Make) -> None:
     report = build(Source(make(splits=("test",)), resamples=5))
     said = answers(report)
     assert "not known. No metadata were given" in said["whom"]
-    assert said["change"].startswith("Not known. ") and "validation" in said["change"]
+    assert "What its thresholds do is not known. " in said["change"]
+    assert "validation" in said["change"].partition("not known. ")[2]
     for name in ("comparison", "published"):
         assert report[name]["reason"] not in said["good"]
 
