@@ -22,7 +22,10 @@ from trainer.evaluation.logistic import (
 )
 
 BINS = 15
-MEASURES = ("brier", "brier_skill", "log_loss", "in_the_large", "intercept", "slope")
+MEASURES = (
+    *("brier", "brier_skill", "log_loss", "observed_expected"),
+    *("in_the_large", "intercept", "slope"),
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Calibration:
         brier_skill: 1 - brier / (brier of giving every image the prevalence): 1 is perfect, 0 is no
             better than the prevalence.
         log_loss: mean of minus the log of the probability given to what is so, natural logarithm.
+        observed_expected: images with the finding over the sum of scores (Debray et al., BMJ 2017;
+            356:i6460); 1 is perfect, above 1 the finding is more common than the scores say.
         in_the_large: intercept of a logistic line of slope 1 through the scores' logits; 0 is
             perfect, above 0 the finding is more common than the scores say.
         intercept: of the logistic line with a free slope.
@@ -70,6 +75,7 @@ class Calibration:
     brier: float
     brier_skill: float
     log_loss: float
+    observed_expected: float
     in_the_large: float
     intercept: float
     slope: float
@@ -105,6 +111,7 @@ def measure(labels: Floats, scores: Floats, *, bins: int = BINS) -> Calibration 
         brier=brier,
         brier_skill=1 - brier / reference if reference else nothing,
         log_loss=float(log_losses(truth, chance).mean()),
+        observed_expected=float(truth.sum() / chance.sum()) if chance.any() else nothing,
         in_the_large=nothing if large is None else large,
         intercept=nothing if line is None else line.intercept,
         slope=nothing if line is None else line.slope,
@@ -183,7 +190,7 @@ def resampled(
     with np.errstate(invalid="ignore", divide="ignore"):
         total = counts.sum(axis=1, keepdims=True)
         prevalence = positives.sum(axis=1) / total[:, 0]
-        brier, log_loss = (simple / total).T
+        brier, log_loss, expected = (simple / total).T
         intercept, slope = _stepped_line(two, found, float(logits(chance).mean()))
         compared = {
             "brier_skill": 1 - brier / (prevalence * (1 - prevalence)),
@@ -195,14 +202,15 @@ def resampled(
         absent = (prevalence == 0) | (prevalence == 1)
         for each in compared.values():
             each[absent | ~np.isfinite(each)] = np.nan
-        return {"brier": brier, "log_loss": log_loss, **compared}, positives / counts
+        simply = {"brier": brier, "log_loss": log_loss, "observed_expected": prevalence / expected}
+        return {**simply, **compared}, positives / counts
 
 
 def _parts(truth: Numbers, chance: Numbers, found: Calibration) -> list[Numbers]:
     """What each image adds to the sums of a resample, float64 [n, .] each.
 
-    Images in each bin, positives in each bin, squared error and log loss, and the gradient and
-    curvature of the likelihood at either line: of the intercept (2), of the free line (5).
+    Images in each bin, positives in each bin, squared error, log loss and score, and the gradient
+    and curvature of the likelihood at either line: of the intercept (2), of the free line (5).
     """
     values = logits(chance)
     # Centred, so that the sums of a step lose no digits to each other.
@@ -215,7 +223,7 @@ def _parts(truth: Numbers, chance: Numbers, found: Calibration) -> list[Numbers]
     return [
         members,
         members * truth[:, None],
-        np.stack([(chance - truth) ** 2, log_losses(truth, chance)], axis=1),
+        np.stack([(chance - truth) ** 2, log_losses(truth, chance), chance], axis=1),
         np.stack([truth - large, large * (1 - large)], axis=1),
         np.stack([rest, rest * moved, weight, weight * moved, weight * moved**2], axis=1),
     ]

@@ -14,21 +14,21 @@ import pandas as pd
 from preprocessing.contract import patients as people
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
+from preprocessing.contract.manifest import Manifest
 from trainer.inference import film_labels, overlap
 from trainer.inference.film_labels import Labels, Texts
 from trainer.predictions import given_file, metadata, table
 from trainer.predictions.formats import frame_of, numbers, texts
 from trainer.report import report as reports
 from trainer.report.inputs import Inputs
-from trainer.report.source import EXTERNAL
+from trainer.report.source import ANOTHER, COUNTS, EXTERNAL
 from trainer.serving.facts import Facts
 
-_SHOWN = 5
+_SHOWN, _IDENTITY = 5, 12
 LEFT_OUT = ("films without labels", "labels without a scored film")
 _UNLABELLED = "findings of the model without labels"
 _UNUSED = "columns of the labels that were not used"
 _OVERLAP = "overlap with what the model was made with"
-_TESTED = "data set of the test"
 
 
 def report(
@@ -68,10 +68,11 @@ def report(
     if labels.metadata is not None:
         metadata.write(storage.join(output_folder, metadata.NAME), labels.metadata)
     shared = {_OVERLAP: overlap.of(facts, made.ids, made.patients, labels.naming)}
+    context = _context(facts, labels) | origin(facts, labels_path, labels) | shared | left_out
     return reports.from_files(
         Inputs(path, labels_path if labels.is_data_entry else ""),
         output=output_folder,
-        context={EXTERNAL: _context(facts, labels) | shared | left_out, **_of_data(labels)},
+        context={EXTERNAL: context, **_of_data(labels)},
         resamples=resamples,
         seed=seed,
     )
@@ -138,13 +139,66 @@ def _context(facts: Facts, labels: Labels) -> dict[str, Any]:
         "models that were averaged": facts.models,
         _UNLABELLED: ", ".join(name for name in facts.findings if name not in labels.findings),
         _UNUSED: sorted(labels.ignored),
-        _TESTED: labels.manifest.identity if labels.manifest else "",
         "views that were averaged": facts.views,
         **{
             key: {name: value[name] for name in labels.findings if value}
             for key, value in own.items()
         },
     }
+
+
+def origin(facts: Facts, labels_path: str, labels: Labels) -> dict[str, Any]:
+    """Returns identities of both data sets, `ANOTHER`, `COUNTS` and, in a sentence, `statement`.
+
+    Args:
+        facts: of the model, or of a mean.
+        labels_path: of a file, or of the folder of a data set.
+        labels: read from there.
+    """
+    tested, made = labels.manifest, {one.identity: one for one in facts.manifests}
+    files = _label_files(tested) if tested else {storage.sha256_of(labels_path)}
+    same = [one for one in made.values() if _label_files(one) & files]
+    # One label file can be of several hospitals, of which a data set takes some rows.
+    alike = tested is None or tested.parameters.get("table") in [
+        one.parameters.get("table") for one in same
+    ]
+    name = storage.basename(labels_path.rstrip("/"))
+    name += f", manifest {tested.identity[:_IDENTITY]}" if tested else ""
+    model = ", ".join(identity[:_IDENTITY] for identity in made)
+    if (same and alike) or (tested and tested.identity in made):
+        verdict = "no"
+        text = f"No external test: the films are of the model's own data set ({name})."
+    elif tested and made and not same:
+        verdict = "yes"
+        text = f"External test: the films are of another data set ({name}) than the model was made "
+        text += f"with (manifest {model}), and nothing was chosen on them."
+    else:
+        verdict = "not known"
+        text = (
+            f"External test: no manifest says whether the films ({name}) are of another data set "
+        )
+        text += f"than the model was made with ({f'manifest {model}' if made else 'not known'})."
+    return {
+        "data set of the test": tested.identity if tested else "",
+        "data sets of the model": [*made],
+        ANOTHER: verdict,
+        COUNTS: {split: _counts([*made.values()], split) for split in ("validation", "test")},
+        "statement": text,
+    }
+
+
+def _counts(made: Sequence[Manifest], split: str) -> dict[str, list[int]]:
+    """Positives and known labels of each finding, of all data sets of the models together."""
+    parts = [one.splits[split] for one in made if split in one.splits]
+    names = dict.fromkeys(name for part in parts for name in part.known)
+    return {
+        name: [sum(p.positives.get(name, 0) for p in parts), sum(p.known[name] for p in parts)]
+        for name in names
+    }
+
+
+def _label_files(manifest: Manifest) -> set[str]:
+    return {sha for name, sha in manifest.sources.items() if name.startswith("labels")}
 
 
 def _joined(ids: Texts, known: Texts) -> npt.NDArray[np.intp]:

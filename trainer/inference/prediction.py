@@ -72,6 +72,7 @@ def run(options: Options, stops: StopRequests) -> None:
             options.output, options.labels, facts, folder, splits=options.data_splits
         )
         log.show(f"\n{reports.table(made)}\n")
+        log.show(made["context"][EXTERNAL]["statement"])
         for kind, left in external.told(made["context"][EXTERNAL]).items():
             log.show(f"{kind}: {left}")
         log.show(f"report: {storage.join(folder, 'report', 'report.html')}")

@@ -11,7 +11,7 @@ from trainer.report.answers import answers
 from trainer.report.contents import QUESTIONS, SECTIONS, missing, present
 from trainer.report.parts import Fold, Notes, Part, Words, facts_table
 from trainer.report.sections import checklist
-from trainer.report.source import EXTERNAL
+from trainer.report.source import EXTERNAL, called
 
 _CAVEATS = ("few_positives", "undefined", "unknown_labels", "dropped_resamples", "no_interval")
 
@@ -79,7 +79,8 @@ def content(report: dict[str, Any]) -> list[Shown]:
 
 def title(report: Mapping[str, Any]) -> str:
     """Returns what the report calls itself."""
-    return "AUC report: external test" if EXTERNAL in report["context"] else "AUC report"
+    test = called(report["context"])
+    return f"AUC report: {test[0].lower()}{test[1:]}" if test else "AUC report"
 
 
 def cautions(report: Mapping[str, Any]) -> list[str]:
@@ -136,7 +137,8 @@ def notes_of(report: Mapping[str, Any]) -> dict[str, str]:
 
 def _provenance(report: Mapping[str, Any]) -> list[Part]:
     """What is not known, and the facts by what they are of."""
-    titles = {"manifest": "Data set", "training": "Training run", EXTERNAL: "External test"}
+    titles = {"manifest": "Data set", "training": "Training run"}
+    titles[EXTERNAL] = called(report["context"])
     facts: dict[str, Mapping[str, Any]] = {
         "Predictions": report["predictions"],
         "This report": {"schema_version": report["schema_version"], **report["request"]},

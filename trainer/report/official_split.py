@@ -17,9 +17,14 @@ import numpy as np
 
 from preprocessing.contract import patients as people
 from trainer.predictions.table import Predictions
+from trainer.report.source import Source
 
 _NAME = re.compile(r"\d{8}_\d{3}")
 _NO_COMPARISON = "The test AUCs cannot be compared with published results."
+_ELSEWHERE = (
+    "The test split is the complete official test list of ChestX-ray14, but the model was made "
+    "with another data set, and those of published results with the rest of this one."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +89,14 @@ def identity(
         "statement": problem or _statement(certainty, found, manifest),
         **found,
     }
+
+
+def of(source: Source) -> dict[str, Any]:
+    """Returns the `identity` of a report's test split, for a model of other data not comparable."""
+    found = identity(source.predictions, source.context.get("manifest"))
+    if found["comparable"] and source.elsewhere:
+        found |= {"comparable": False, "statement": f"{_ELSEWHERE} {_NO_COMPARISON}"}
+    return found
 
 
 def _found(

@@ -87,7 +87,7 @@ def build(source: Source) -> Report:
         "few_positives_below": FEW_POSITIVES,
         "splits": splits,
         "validation_minus_test": validation_minus_test(splits),
-        "split_identity": official_split.identity(source.predictions, facts.get("manifest")),
+        "split_identity": official_split.of(source),
         "unknown": unknown_facts(splits, facts),
         "context": facts,
     }

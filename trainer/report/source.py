@@ -14,7 +14,18 @@ from trainer.report.asked import Asked
 # Key of a context, where the test is an external one of a finished model, of facts of that model:
 # `model`, `step`, `thresholds` (finding -> rule -> threshold on raw scores), `calibration`, more.
 EXTERNAL = "external_test"
+# Of these: whether films are of another data set than the model's own, "yes", "no", "not known".
+ANOTHER = "films of another data set"
+# And: split -> finding -> [positives, images with a known label] of the model's own data.
+COUNTS = "positives and known labels of the model's own data"
 SPLIT_ORDER = ("test", "validation", "train")
+
+
+def called(context: Mapping[str, Any]) -> str:
+    """Returns what the test of a finished model is called; empty for a report of a run itself."""
+    names = {"no": "Test of a finished model", "yes": "External test on another data set"}
+    facts = context.get(EXTERNAL)
+    return "" if facts is None else names.get(facts.get(ANOTHER), "External test")
 
 
 def headline(splits: Container[str]) -> str:
@@ -83,6 +94,11 @@ class Source:
             name: recalibration_effect.fitted(labels, scores, rows.patients, seed=self.seed)
             for name, labels, scores in columns
         }
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether manifests say that the films are of another data set than the model's."""
+        return bool(self.context.get(EXTERNAL, {}).get(ANOTHER) == "yes")
 
     @property
     def headline(self) -> str:

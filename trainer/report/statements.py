@@ -66,7 +66,7 @@ def notes_on(report: Mapping[str, Any]) -> list[dict[str, str]]:
     }
     if external:
         notes["labels"] = (
-            "How the labels of this external test were made is not known to this report, and so "
+            "How the labels of this test were made is not known to this report, and so "
             "not what agreement with them is worth."
         )
         del notes["validation"]
@@ -76,15 +76,16 @@ def notes_on(report: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _external(facts: Mapping[str, Any]) -> str:
-    """Says what an external test is, and what is not known of it."""
+    """Says what the test of a finished model is, and what is not known of it."""
     run = str(facts["model"])[:12] or "unknown"
     several = facts["models that were averaged"]
     model = f"a finished model (run {run}, step {facts['step']:,})"
     if several > 1:
         model = f"the mean of {several} finished models ({run})"
     text = (
-        f"External test: {model} on films handed in with labels. {_brought(facts)}; nothing was "
-        "chosen on these films. Films or patients among them that the model was made with, as far "
+        f"{facts.get('statement', 'External test: the films were handed in.')} It is of {model}. "
+        f"{_brought(facts)}; nothing was chosen in this test. Films or patients among them that "
+        "the model was made with, as far "
         f"as names tell: {facts.get('overlap with what the model was made with', 'not known')}."
     )
     kinds = (

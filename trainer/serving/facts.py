@@ -10,6 +10,7 @@ from typing import Any
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.files import storage
+from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.settings import settings
 from trainer.config import Config
 from trainer.runfolder import notes
@@ -42,6 +43,7 @@ class Facts:
         models: how many models these facts are of: more than 1 for a mean.
         views: over which it averages scores, as `evaluation.views`; heat maps and the distance from
             training look at the centre alone.
+        manifests: of the data sets that the models were made with; empty if not known.
     """
 
     folder: str
@@ -59,6 +61,7 @@ class Facts:
     content: str = ""
     models: int = 1
     views: str = "one"
+    manifests: tuple[Manifest, ...] = ()
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -98,7 +101,7 @@ def read(folder: str) -> Facts:
     return found
 
 
-def _facts(folder: str, manifest: manifests.Manifest, config: Config) -> Facts:
+def _facts(folder: str, manifest: Manifest, config: Config) -> Facts:
     extra, note = storage.join(folder, EXTRA), _json(folder, model_folder.NOTE)
     return Facts(
         folder=folder,
@@ -114,6 +117,7 @@ def _facts(folder: str, manifest: manifests.Manifest, config: Config) -> Facts:
         step=int(note.get("step") or 0),
         words=dict(manifest.parameters.get("words") or {}),
         views=config.evaluation.views,
+        manifests=(manifest,),
         content=_content(folder, THRESHOLDS, CALIBRATION, FAMILIARITY, GOLDEN),
     )
 

@@ -54,6 +54,7 @@ def facts_of(models: Sequence[Facts]) -> Facts:
         content="",
         models=len(models),
         views=", ".join(dict.fromkeys(one.views for one in models)),
+        manifests=tuple(manifest for one in models for manifest in one.manifests),
     )
 
 

@@ -115,7 +115,7 @@ def report_file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         beside=str(folder),
     )
     report = reporting.build(source)
-    assert set(missing(report)) == {"published", "radiologists"}
+    assert set(missing(report)) == {"published", "radiologists", "external"}
     reporting.write(str(folder), report)
     return folder / "report" / "report.html"
 

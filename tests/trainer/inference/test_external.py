@@ -2,6 +2,7 @@
 """An external test judges the model's own thresholds and calibration, and says that it is one."""
 
 import dataclasses
+import hashlib
 import json
 import pathlib
 from importlib import resources
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError
+from preprocessing.contract.manifest import Manifest, Split
 from trainer.evaluation import recalibration
 from trainer.inference import external, film_labels
 from trainer.predictions import table
+from trainer.report.source import ANOTHER, COUNTS, called
 from trainer.serving import mean
 from trainer.serving.facts import Facts
 
@@ -169,3 +172,78 @@ def test_films_of_one_name_in_two_folders_are_not_confused() -> None:
     ids = np.array(["a/1.png", "b/1.png", "c/2.png"])
     assert external._joined(ids, np.array(["a/1", "2"])).tolist() == [0, -1, 1]
     assert external._joined(ids, np.array(["x/2", "y/2"])).tolist() == [-1, -1, -1]
+
+
+def manifest(labels: str, writer: str = "a", **table: Any) -> Manifest:
+    """A data set by the hash of its label file; `writer` sets equal ones apart."""
+    split = Split(50, 20, {"Mass": 10}, {"Mass": 40}, {"Mass": 0.25}, [])
+    splits = dict.fromkeys(("train", "validation", "test"), split)
+    counted: tuple[Any, ...] = (splits, False, {}, {}, {"table": table}, {"labels": labels}, writer)
+    return Manifest(1, ["Mass"], 40, "png", *counted)
+
+
+def told_of(facts: Facts, tested: Manifest | None, path: str = "a/hospital") -> dict[str, Any]:
+    ids = np.array(["x"])
+    known = (ids, None, ("Mass",), np.zeros((1, 1), np.float32), (), False)
+    return external.origin(facts, path, film_labels.Labels(*known, manifest=tested))
+
+
+def test_manifests_say_whether_films_are_of_another_data_set(tmp_path: pathlib.Path) -> None:
+    own = manifest("11")
+    facts = dataclasses.replace(FACTS, manifests=(own,))
+    found = told_of(facts, manifest("22"))
+    assert found[ANOTHER] == "yes" and found["data sets of the model"] == [own.identity]
+    assert found["statement"].startswith("External test: the films are of another data set (hospi")
+    assert own.identity[:12] in found["statement"] and "nothing was chosen" in found["statement"]
+    assert found[COUNTS] == dict.fromkeys(("validation", "test"), {"Mass": [10, 40]})
+    # The same again, or stored at another size: not external. Other rows of one file may be.
+    for tested in (own, manifest("11", "b")):
+        found = told_of(facts, tested)
+        assert found[ANOTHER] == "no" and found["statement"].startswith("No external test")
+        assert called({"external_test": found}) == "Test of a finished model"
+    assert told_of(facts, manifest("11", only_values=["B"]))[ANOTHER] == "not known"
+    assert told_of(FACTS, own)[ANOTHER] == "not known" and told_of(FACTS, own)[COUNTS]["test"] == {}
+    # A file of labels is known only if the model's own data were made of it.
+    path = tmp_path / "labels.csv"
+    path.write_text("id,Mass\nx,1\n")
+    assert told_of(facts, None, str(path))[ANOTHER] == "not known"
+    made = manifest(hashlib.sha256(path.read_bytes()).hexdigest())
+    several = dataclasses.replace(FACTS, manifests=(own, made))
+    assert told_of(several, None, str(path))[ANOTHER] == "no"
+    assert told_of(several, None, str(path))[COUNTS]["test"] == {"Mass": [20, 80]}
+
+
+def test_a_report_on_the_models_own_data_calls_itself_no_external_test(
+    scored: dict[str, Any], tmp_path: pathlib.Path
+) -> None:
+    path = write_labels(tmp_path, scored["labels"])
+    own = manifest(hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest())
+    facts = dataclasses.replace(FACTS, manifests=(own,))
+    made = external.report(scored["path"], path, facts, f"{tmp_path}/out", resamples=20)
+    assert not made["external"]["available"]
+    text = (tmp_path / "out/report/report.md").read_text()
+    assert text.startswith("# AUC report: test of a finished model")
+    assert "No external test: the films are" in text
+    # But for the name and the reason of the section that is not here.
+    lines = [line for line in text.splitlines() if not line.startswith("| External test |")]
+    assert "external test" not in " ".join(lines).lower().replace("no external test", "")
+
+
+def test_labels_of_the_test_change_nothing_that_the_model_brings(
+    scored: dict[str, Any], tmp_path: pathlib.Path
+) -> None:
+    found = []
+    for name, labels in (("a", scored["labels"]), ("b", 1 - scored["labels"])):
+        folder = tmp_path / name
+        folder.mkdir()
+        path = write_labels(folder, labels)
+        made = external.report(scored["path"], path, FACTS, f"{folder}/out", resamples=20)
+        rules = {
+            finding: {rule: one["threshold"] for rule, one in entry["rules"].items()}
+            for finding, entry in made["operating_points"]["findings"].items()
+        }
+        scores = table.read(f"{folder}/out/predictions.csv").scores
+        found.append((rules, made["context"]["external_test"]["calibration"], scores))
+    (first, second) = found
+    assert first[:2] == second[:2] and first[0]["Mass"]["youden"] == 0.5
+    np.testing.assert_array_equal(first[2], second[2])

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from trainer.predictions.table import Predictions
+from trainer.report import official_split
 from trainer.report.official_split import (
     OFFICIAL,
     OfficialList,
     identity,
     list_sha256,
+    of,
     patients_in_two_splits,
 )
+from trainer.report.source import ANOTHER, EXTERNAL, Source
 
 NAMES = ["00000001_000.png", "00000001_001.png", "00000002_000.png", "00000007_003.png"]
 SHORT = OfficialList(
@@ -121,3 +124,14 @@ def test_the_published_list_has_this_hash(nih: Path) -> None:
     assert identity(predictions(names))["comparable"] is True
     anonymous = predictions([str(at) for at in range(len(names))], [name[:8] for name in names])
     assert identity(anonymous)["certainty"] == "probable"
+
+
+def test_the_official_list_is_comparable_only_for_models_of_the_same_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(official_split.identity, "__defaults__", (None, SHORT))
+    for another, comparable in (("yes", False), ("not known", True), ("no", True)):
+        context = {EXTERNAL: {ANOTHER: another}}
+        found = of(Source(predictions(NAMES), context=context))
+        assert found["certainty"] == "proven" and found["comparable"] is comparable
+        assert ("made with another data set" in found["statement"]) is not comparable

@@ -20,8 +20,9 @@ from trainer.evaluation.recalibration import METHODS
 from trainer.report import controls
 from trainer.report.figures import charts, reliability
 from trainer.report.parts import Fold, Heading, Notes, Part, Words, flagged, unavailable
+from trainer.report.sections import external
 from trainer.report.sections.calibration_notes import notes_on
-from trainer.report.source import EXTERNAL, Source
+from trainer.report.source import ANOTHER, EXTERNAL, Source
 
 _FIGURES = {
     "brier": "Brier",
@@ -103,7 +104,9 @@ def _post_hoc(source: Source, smooth: Mapping[str, dict[str, Any] | None]) -> di
             if own.get("calibration")
             else "The model brings no calibration, so that these are its scores as they are"
         )
-        return unavailable(f"{calibrated}. Nothing was fitted to this external test.")
+        more = "; a recalibration on some of its patients is in the section on the external test"
+        more *= own.get(ANOTHER) != "no"
+        return unavailable(f"{calibrated}. Nothing here was fitted on this test{more}.")
     if "validation" not in source.splits:
         reason = (
             "Post-hoc calibration was not fitted: the predictions hold no validation split, and "
@@ -133,7 +136,9 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
     """Returns the table of each split, the reliability diagrams and what calibration changes."""
     first, *others = reversed(section["splits"])
     title, post_hoc = "Scores as they are, {} split", section["recalibration"]
-    shown: list[Part] = [Notes([words(note) for note in section["notes"]])]
+    tested = report.get("external", {}).get("available")
+    shown = external.in_the_large(section) if tested else []
+    shown.append(Notes([words(note) for note in section["notes"]]))
     shown += [Heading(title.format(first)), _figures(section, first)]
     shown += [Fold(title.format(split), [_figures(section, split)]) for split in others]
     shown += _reliability(section)

@@ -15,7 +15,7 @@ from trainer.report import official_split
 from trainer.report.parts import Fold, Notes, Part, facts_table
 from trainer.report.sections import card_facts
 from trainer.report.sections import card_words as words
-from trainer.report.source import EXTERNAL, Source
+from trainer.report.source import EXTERNAL, Source, called
 
 _ADULT = 18
 _NAME = "ChestX-ray14"
@@ -36,7 +36,7 @@ def build(source: Source) -> dict[str, Any]:
     Args:
         source: nothing is stated that is neither in it nor true of every such model.
     """
-    identity = official_split.identity(source.predictions, source.context.get("manifest"))
+    identity = official_split.of(source)
     manifest, training = (card_facts.facts_of(source, name) for name in ("manifest", "training"))
     of_chestxray14 = _is_chestxray14(identity, manifest)
     leak = identity["patients_in_two_splits"]
@@ -69,7 +69,7 @@ def _groups(
     return [
         _group("Intended use", words.INTENDED),
         _group("Out of scope", words.OUT_OF_SCOPE),
-        _group("External test", rows=card_facts.external(source)),
+        _group(called(source.context), rows=card_facts.external(source)),
         _group("Model", rows=card_facts.model(source, training)),
         _group("Data", rows=card_facts.data(manifest, of_chestxray14)),
         _group(
@@ -131,7 +131,7 @@ def _evaluation(source: Source) -> dict[str, Any]:
     thresholds = "chosen on validation, never on test, where both splits are here"
     if EXTERNAL in source.context:
         own = source.context[EXTERNAL].get("thresholds")
-        thresholds = "the model's own, chosen before this external test" if own else "none"
+        thresholds = "the model's own, chosen before this test" if own else "none"
     return {
         "figures": "AUC, average precision, sensitivity, specificity and more, each in its section",
         "intervals": f"95%, {source.resamples:,} resamples of patients, seed {source.seed}",

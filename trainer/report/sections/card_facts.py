@@ -33,6 +33,7 @@ def external(source: Source) -> Facts:
     if not own:
         return {}
     return {
+        "in one sentence": own.get("statement"),
         "model (identity of its run)": own.get("model"),
         "step": own.get("step"),
         "models that were averaged": own.get("models that were averaged"),

@@ -12,7 +12,7 @@ FLATTERS = (
 GIVEN = (
     "An image is called where the model's score before calibration is at least the threshold. The "
     "thresholds are the model's own: they were chosen on the validation split of the data that it "
-    "was made with and are applied to this external test as they are: no label of it took part."
+    "was made with and are applied to this test as they are: no label of it took part."
 )
 FIXED = (
     "Sensitivity: the share of images with the finding that are called. Specificity: the share of "

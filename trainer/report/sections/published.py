@@ -25,7 +25,7 @@ def build(source: Source) -> dict[str, Any]:
     Args:
         source: the ids of its test images decide.
     """
-    identity = official_split.identity(source.predictions, source.context.get("manifest"))
+    identity = official_split.of(source)
     if not identity["comparable"]:
         return unavailable(identity["statement"])
     test = source.rows("test")
