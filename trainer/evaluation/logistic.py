@@ -123,13 +123,13 @@ def newton(
     for _ in range(_STEPS):
         # 1. The slope of the log likelihood here, and how it bends.
         chance = sigmoid(values)
-        gradient = design.T @ (positives - images * chance) - penalty * current
-        bent = (design * (images * chance * (1 - chance))[:, None]).T @ design
+        rest = (positives - images * chance)[:, None]
+        gradient = _product(design, rest)[:, 0] - penalty * current
+        bent = _product(design * (images * chance * (1 - chance))[:, None], design)
         curvature = bent + np.diag(penalty * np.ones(len(current)))
         # 2. To the top of that parabola; by least squares, as the curvature can be singular.
         step = np.linalg.lstsq(curvature, gradient, rcond=None)[0]
-        # 3. `gradient @ step` is twice what the parabola still promises: below the noise of the
-        #    sum this step is the last one.
+        # 3. `gradient @ step` is twice what the parabola still promises: in noise it is the last.
         last = gradient @ step <= (noise := _TOLERANCE * (1 + reached))
         # 4. Far away the parabola may point beyond the maximum and downhill: halve until it climbs.
         while (tried := at(current + step))[0] > reached + noise:
@@ -138,6 +138,12 @@ def newton(
         if last:
             break
     return current
+
+
+def _product(first: Numbers, second: Numbers) -> Numbers:
+    # For a product of two long columns BLAS would wake all its threads, at 20 times the cost.
+    one = first.shape[1] == second.shape[1] == 1
+    return (first * second).sum(axis=0, keepdims=True) if one else first.T @ second
 
 
 def _loss(
