@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from trainer.evaluation.intervals import Interval, as_json, percentile
+from trainer.evaluation.intervals import Interval, along, as_json, percentile
 
 SHARES = st.floats(0, 1) | st.just(float("nan"))
 
@@ -62,3 +62,17 @@ def test_json_names_every_part() -> None:
         "high": 0.6,
         "dropped_resamples": 7,
     }
+
+
+def test_figures_along_a_list_have_each_their_own_interval() -> None:
+    draws = np.random.default_rng(1).random((100, 3))
+    draws[:, 2] = np.nan
+    found = along(np.array([0.5, 0.25, 0.75]), draws)
+    for at, value in enumerate((0.5, 0.25, 0.75)):
+        expected = percentile(value, draws[:, at])
+        assert (found["value"][at], found["low"][at], found["high"][at]) == (
+            expected.value,
+            expected.low,
+            expected.high,
+        )
+    assert found["low"][2] is None

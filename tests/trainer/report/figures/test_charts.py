@@ -32,6 +32,17 @@ def test_points_lie_where_the_axes_say() -> None:
     assert reference == [charts.LEFT, bottom, right, charts.TOP]
 
 
+def test_a_band_goes_along_its_lower_ends_and_back_along_the_upper_ones() -> None:
+    one = Line("Mass", [1.0], [0.0], band=([0.0, 2.0], [-1.0, 0.0], [0.0, 1.0]))
+    drawing = ElementTree.fromstring(charts.drawing(chart(one)))
+    bottom, right = charts.TOP + charts.HEIGHT, charts.LEFT + charts.WIDTH
+    middle = charts.TOP + charts.HEIGHT / 2
+    around = numbers(drawing.find("g/path[@class='band']"))
+    assert around == [charts.LEFT, bottom, right, middle, right, charts.TOP, charts.LEFT, middle]
+    without = ElementTree.fromstring(charts.drawing(chart(Line("Mass", [1.0], [0.0]))))
+    assert without.find("g/path[@class='band']") is None
+
+
 def test_whiskers_and_marks_stand_at_their_points() -> None:
     one = Line("Mass", [1.0], [0.0], low=[-0.5], high=[0.5], kind="test")
     group = ElementTree.fromstring(charts.drawing(chart(one))).find("g")

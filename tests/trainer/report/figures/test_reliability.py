@@ -30,3 +30,18 @@ def test_a_small_diagram_ends_at_a_round_number_above_its_bins(section: dict[str
     limit, drawing = reliability.small("Mass", "test", bins, None)
     assert limit == 0.2 and drawing.count('class="curve test"') == 1
     assert reliability.small("Mass", "test", None, bins) == (None, "")
+
+
+def test_a_smooth_curve_has_its_band_and_the_bins_become_dots(section: dict[str, Any]) -> None:
+    smooth = {"scores": [0.01, 0.1, 0.3], "observed": [0.02, 0.1, 0.2], "low": [0.01, 0.05, 0.1]}
+    smooth["high"] = [0.03, 0.15, 0.9]
+    bins = {"scores": [0.01, 0.12], "observed": [0.02, 0.15], "smooth": smooth}
+    _, drawing = reliability.small("Mass", "test", bins, None)
+    assert drawing.count("<circle") == 2 and drawing.count('class="band test"') == 1
+    assert '<path class="curve test" d="M5.0 90.0L50.0 50.0L150.0 0.0"/>' in drawing
+    section["findings"]["Mass"]["test"]["reliability"]["smooth"] = smooth
+    chart = reliability.chart(section, "test")
+    assert chart.lines[0].band is not None
+    # Nothing of it lies outside the plane.
+    across, low, high = chart.lines[0].band
+    assert max(*across, *low, *high) <= chart.y.high and across[0] == 0.01
