@@ -99,6 +99,8 @@ def test_contents_lead_to_sections_and_say_where_one_is(show: Open, size: str) -
     if size == "phone":
         assert not page.locator("nav.contents a").first.is_visible()
         summary.click()
+    widths = "links => Math.min(...links.map(link => link.clientWidth))"
+    assert page.locator("nav.contents a").evaluate_all(widths) > 120
     section = page.locator("#h-calibration")
     assert not section.is_visible()
     page.locator("nav.contents a[href='#h-calibration']").click()
@@ -149,8 +151,8 @@ def test_sections_open_and_close_by_key_and_all_at_once(show: Open) -> None:
 
 def test_text_in_a_folded_section_is_found(show: Open) -> None:
     # As a search in the page does, such a link looks for a text, and unfolds what it is in.
-    page = show(folded=True, at="#:~:text=Not%20known%20to%20this%20report")
-    page.locator("#h-provenance").wait_for(state="visible")
+    page = show(folded=True, at="#:~:text=Sections%20that%20are%20not%20here")
+    page.locator("#h-absent").wait_for(state="visible")
     assert page.locator("main details.part[open]").count() == 2
 
 
