@@ -2,6 +2,7 @@
 """Divides images into the groups that a report compares: by sex, age, view, follow-up, detector."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,7 +26,7 @@ class Division:
     """All images divided by one fact; every image is in exactly one group.
 
     Attributes:
-        name: of the fact: `sex`, `age`, `view`, `follow_up` or `detector`.
+        name: of the fact: `sex`, `age`, `view`, `follow_up` or `detector`, or of several.
         groups: name as a report shows it -> its images, bool [n]; those groups that have images,
             in a fixed order, the unknown ones last.
     """
@@ -99,6 +100,18 @@ def by_size(name: str, width: Integers, height: Integers) -> Division:
         f"{sizes[position][0]} x {sizes[position][1]}": number_of == position for position in common
     }
     return _division(name, named | {OTHER: known & ~np.isin(number_of, common)})
+
+
+def crossed(divided: Sequence[Division]) -> Division:
+    """Divides by several facts at once; images that lack one of them are unknown."""
+    every = itertools.product(*(each.known for each in divided))
+    named = {
+        ", ".join(names): np.all(
+            [each.groups[name] for each, name in zip(divided, names, strict=True)], axis=0
+        )
+        for names in every
+    }
+    return _division(" x ".join(each.name for each in divided), named)
 
 
 def divisions(

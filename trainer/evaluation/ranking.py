@@ -2,6 +2,7 @@
 """One finding sorted by score once, from which the exact areas of every resample follow."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -88,29 +89,33 @@ class Ranking:
         Returns:
             float64 [2, b], AUC first; NaN where a resample holds no positive or no negative.
         """
-        resamples = counts.shape[1]
         if not len(self.positives) or not len(self.negatives):
-            return np.full((2, resamples), np.nan)
-        # 1. Positives at each distinct score, and negatives in each slot, summed up: [., b].
+            return np.full((2, counts.shape[1]), np.nan)
+        hits, running, aucs = self._counted(counts)
+        # At each positive's score as the threshold: positives found, and all images called.
+        found = np.cumsum(hits[::-1], axis=0, dtype=np.int64)[::-1]
+        # Where nothing is called there is no precision, and no positive at that score either.
+        called = np.maximum(found + running[-1] - running[:-1:2], 1)
+        with np.errstate(invalid="ignore"):
+            precisions = (hits * (found / called)).sum(axis=0) / found[0]
+        return np.array([aucs, np.where(np.isnan(aucs), np.nan, precisions)])
+
+    def aucs(self, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        """Returns the AUC of each resample alone, float64 [1, b], in less time than `areas`."""
+        if not len(self.positives) or not len(self.negatives):
+            return np.full((1, counts.shape[1]), np.nan)
+        return self._counted(counts)[2][np.newaxis]
+
+    def _counted(
+        self, counts: npt.NDArray[np.int32]
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Positives at each distinct score, negatives up to each slot, both [., b], and AUCs."""
         hits = np.add.reduceat(counts[self.positives], self.positive_starts, axis=0)
-        running = np.zeros((2 * len(self.positive_starts) + 1, resamples), dtype=np.int64)
+        running = np.zeros((2 * len(self.positive_starts) + 1, counts.shape[1]), dtype=np.int64)
         running[self.slots] = np.add.reduceat(counts[self.negatives], self.negative_starts, axis=0)
         np.cumsum(running, axis=0, out=running)
-        # 2. A positive beats all negatives below it and half of those tied with it: the even slots
-        #    end with the first, the odd ones with both.
+        # A positive beats all negatives below it and half of those tied with it: the even slots
+        # end with the first, the odd ones with both.
         twice_u = (hits * (running[:-1:2] + running[1::2])).sum(axis=0)
-        # 3. At each positive's score as the threshold: positives found, and all images called.
-        found = np.cumsum(hits[::-1], axis=0, dtype=np.int64)[::-1]
-        positives, negatives = found[0], running[-1]
-        # Where nothing is called there is no precision, and no positive at that score either.
-        called = np.maximum(found + negatives - running[:-1:2], 1)
         with np.errstate(invalid="ignore"):
-            areas = np.array(
-                [
-                    twice_u / (2 * positives * negatives),
-                    (hits * (found / called)).sum(axis=0) / positives,
-                ],
-                dtype=np.float64,
-            )
-        areas[:, positives * negatives == 0] = np.nan
-        return areas
+            return hits, running, twice_u / (2 * hits.sum(axis=0, dtype=np.int64) * running[-1])

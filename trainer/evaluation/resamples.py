@@ -12,7 +12,7 @@ time.
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,9 @@ from trainer.evaluation.ranking import Ranking
 
 # Counts of one chunk of resamples at every image: small enough to stay in a processor's cache.
 _CHUNK_BYTES = 2 * 2**20
+
+_Areas = npt.NDArray[np.float64]
+_Measure = Callable[[Ranking, npt.NDArray[np.int32]], _Areas]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,9 +41,7 @@ class Resamples:
     counts: npt.NDArray[np.uint16]
     patient_of: npt.NDArray[np.intp]
     # Areas by what they are of: several sections of a report ask for the same ones.
-    _made: dict[bytes, npt.NDArray[np.float64]] = dataclasses.field(
-        default_factory=dict, repr=False
-    )
+    _made: dict[bytes, _Areas] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def number(self) -> int:
@@ -76,7 +77,8 @@ class Resamples:
 
     def aucs(self, labels: Floats, scores: Floats) -> npt.NDArray[np.float64]:
         """Returns the exact AUC in every resample, as `areas`."""
-        return self.areas(labels, scores)[0]
+        auc: npt.NDArray[np.float64] = self._known(labels, scores, Ranking.aucs)[0]
+        return auc
 
     def areas(
         self, labels: Floats, scores: Floats
@@ -92,22 +94,28 @@ class Resamples:
             everywhere where the positives or the negatives are all of one patient: drawing patients
             then says nothing of what others would have given. Read-only: they are given again.
         """
+        auc, precision = self._known(labels, scores, Ranking.areas)
+        return auc, precision
+
+    def _known(self, labels: Floats, scores: Floats, measure: _Measure) -> _Areas:
+        """What was made of these images before, or else is made now: a row an area."""
         key = hashlib.blake2b()
         for part in (self.patient_of, labels, scores):
             key.update(f"{part.dtype}{part.shape}".encode() + part.tobytes())
-        if key.digest() not in self._made:
-            self._made[key.digest()] = self._areas(labels, scores)
-            self._made[key.digest()].flags.writeable = False
-        auc, precision = self._made[key.digest()]
-        return auc, precision
+        made = self._made.get(key.digest())
+        if made is None or (len(made) == 1 and measure is Ranking.areas):
+            made = self._made[key.digest()] = self._areas(labels, scores, measure)
+            made.flags.writeable = False
+        return made
 
-    def _areas(self, labels: Floats, scores: Floats) -> npt.NDArray[np.float64]:
-        ranking = Ranking.of(labels, scores, self.patient_of)
-        result = np.full((2, self.number), np.nan)
-        if self.several(labels == 1) and self.several(labels == 0):
-            for part, counts in self._chunks(len(labels)):
-                result[:, part] = ranking.areas(counts)
-        return result
+    def _areas(self, labels: Floats, scores: Floats, measure: _Measure) -> _Areas:
+        if not (self.several(labels == 1) and self.several(labels == 0)):
+            return np.full((2, self.number), np.nan)
+        known = np.flatnonzero(~np.isnan(labels))
+        own, patient_of = np.unique(self.patient_of[known], return_inverse=True)
+        ranking = Ranking.of(labels[known], scores[known], patient_of)
+        parts = [measure(ranking, counts) for _, counts in self._chunks(len(known), own)]
+        return np.concatenate(parts, axis=1)
 
     def sums(self, values: Floats | npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """Returns, in every resample, the sum over images of count times value.
@@ -120,21 +128,23 @@ class Resamples:
         """
         columns = np.asarray(values, dtype=np.float64)
         flat = columns[:, np.newaxis] if columns.ndim == 1 else columns
-        patients = len(self.counts)
-        table = np.empty((patients, flat.shape[1]))
+        own, patient_of = np.unique(self.patient_of, return_inverse=True)
+        table = np.empty((len(own), flat.shape[1]))
         for position, column in enumerate(flat.T):
-            table[:, position] = np.bincount(self.patient_of, column, patients)
+            table[:, position] = np.bincount(patient_of, column, len(own))
         result = np.empty((self.number, flat.shape[1]))
-        for part, counts in self._chunks(patients):
+        for part, counts in self._chunks(len(own), own):
             result[part] = counts.T.astype(np.float64) @ table
         return result.reshape(self.number, *columns.shape[1:])
 
-    def _chunks(self, rows: int) -> Iterator[tuple[slice, npt.NDArray[np.int32]]]:
-        """The counts of a few resamples at a time, int32 [patients, b], and which they are."""
+    def _chunks(
+        self, rows: int, own: npt.NDArray[np.intp]
+    ) -> Iterator[tuple[slice, npt.NDArray[np.int32]]]:
+        """The counts of some patients in a few resamples at a time, int32 [own, b], and which."""
         width = max(1, min(self.number, _CHUNK_BYTES // (4 * max(1, rows))))
         for start in range(0, self.number, width):
             part = slice(start, min(start + width, self.number))
-            yield part, np.ascontiguousarray(self.counts[:, part], dtype=np.int32)
+            yield part, self.counts[own, part].astype(np.int32)
 
 
 def resample(patients: npt.NDArray[Any], labels: Floats, *, resamples: int, seed: int) -> Resamples:

@@ -33,7 +33,7 @@ class Figures:
         patients: how many they are of.
         positives: images known to have each finding, int [L].
         negatives: images known to be without it, int [L].
-        enough: for which findings there are `FEWEST` images with and without them, of two or more
+        enough: for which findings there are `FEWEST` images with and without them, of enough
             patients each, bool [L]; figures of the others would be luck.
         points: measure -> float64 [L]; NaN where it is not defined or the group is too small.
         draws: measure -> float64 [L, B], the same in every resample.
@@ -85,6 +85,8 @@ def measure(
     draws: Resamples,
     thresholds: Sequence[float | None],
     members: npt.NDArray[np.bool_],
+    *,
+    fewest_patients: int = 2,
 ) -> Figures:
     """Measures one group.
 
@@ -94,17 +96,16 @@ def measure(
         draws: resamples of the patients of all n images.
         thresholds: one a finding, chosen on other images than these; None where there is none.
         members: the images of the group, bool [n].
+        fewest_patients: of whom there must be images with a finding and images without it.
 
     Returns:
         The AUC, the true positive rate and the false positive rate at the thresholds.
     """
     truth, marks, own = labels[members], scores[members], draws.select(members)
-    positives, negatives = (truth == 1).sum(axis=0), (truth == 0).sum(axis=0)
-    enough = np.all(
-        [(truth == kind).sum(axis=0) >= FEWEST for kind in (1, 0)]
-        + [own.several(truth == kind) for kind in (1, 0)],
-        axis=0,
-    )
+    kinds = truth == 1, truth == 0
+    positives, negatives = (on.sum(axis=0) for on in kinds)
+    few = [(on.sum(axis=0) < FEWEST) | (own.owners(on) < fewest_patients) for on in kinds]
+    enough = ~(few[0] | few[1])
     points = {"auc": np.where(enough, aurocs(truth, marks), np.nan)}
     drawn = {"auc": np.full((len(enough), draws.number), np.nan)}
     for finding in np.flatnonzero(enough):

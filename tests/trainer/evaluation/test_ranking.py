@@ -18,7 +18,9 @@ def test_areas_equal_those_of_repeated_images(seed: int, count: int, levels: int
     scores = generator.integers(0, levels, count) / levels
     patients = generator.integers(0, 6, count)
     counts = generator.integers(0, 4, (6, 3)).astype(np.int32)
-    aucs, precisions = Ranking.of(labels, scores, patients).areas(counts)
+    ranking = Ranking.of(labels, scores, patients)
+    aucs, precisions = ranking.areas(counts)
+    np.testing.assert_array_equal(ranking.aucs(counts), [aucs])
     for column in range(3):
         images = np.repeat(np.arange(count), counts[patients, column])
         images = images[~np.isnan(labels[images])]

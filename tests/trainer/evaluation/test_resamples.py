@@ -256,6 +256,7 @@ def test_areas_are_made_once_and_only_for_the_same_images(monkeypatch: pytest.Mo
     np.testing.assert_array_equal(again, first)
     with pytest.raises(ValueError, match="read-only"):
         again[0][0] = 1
+    assert np.array_equal(draws.aucs(*column), first[0]) and not made
     draws.areas(column[0], column[1][::-1])
     draws.select(np.arange(n - 1)).areas(column[0][:-1], column[1][:-1])
     draws.select(np.arange(n)[::-1]).areas(*column)

@@ -89,7 +89,7 @@ def made_metadata(rows: Predictions) -> Metadata:
         "sex": np.array(["F", "M"])[generator.integers(0, 2, n)],
         "view": np.array(["AP", "PA"])[generator.integers(0, 2, n)],
         "age": generator.integers(5, 90, n),
-        "follow_up": generator.integers(0, 30, n),
+        "follow_up": np.arange(n) % 3,
     }
     for name, unknown in {"sex": "", "view": "", "age": -1, "follow_up": -1}.items():
         facts[name][0] = unknown

@@ -9,6 +9,7 @@ import numpy as np
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import number, words
 from trainer.evaluation import grouping
+from trainer.evaluation import intersections as crossing
 from trainer.evaluation.group_comparison import compare
 from trainer.evaluation.subgroups import FEWEST
 from trainer.predictions import metadata
@@ -25,7 +26,7 @@ from trainer.report.parts import (
     forest,
     unavailable,
 )
-from trainer.report.sections import subgroup_notes
+from trainer.report.sections import intersections, subgroup_notes
 from trainer.report.source import Source
 
 TITLES = {
@@ -35,6 +36,7 @@ TITLES = {
     "follow_up": "Follow-up number",
     "detector": "Detector, by the size of the original image",
 }
+_CROSSED = ("sex", "age", "view")
 RULE = "youden"
 _MEASURES = {"auc": "AUC", "tpr": "True positive rate", "fpr": "False positive rate"}
 _NO_METADATA = (
@@ -112,6 +114,8 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
         findings += [Words(too_few)] if too_few else []
         shown += [Heading(title), _means(division, section), averaged]
         shown.append(Fold(f"Each finding by {title[0].lower()}{title[1:]}", findings))
+    if section["intersections"]:
+        shown += intersections.parts(section["intersections"], _measures(section))
     return shown
 
 
@@ -210,14 +214,16 @@ def _compared(source: Source, facts: dict[str, Any]) -> tuple[dict[str, Any], di
         f"The predictions hold no {lacking} split, and a threshold must be chosen on other images "
         "than those it is judged by"
     )
-    compared = compare(
-        rows.labels,
-        rule_thresholds.scores(source),
-        source.draws(source.headline),
-        thresholds=thresholds,
-        divisions=grouping.divisions(**facts),
-        findings=rows.findings,
-    )
+    data = (rows.labels, rule_thresholds.scores(source), source.draws(source.headline))
+    divisions = grouping.divisions(**facts)
+    compared = compare(*data, thresholds=thresholds, divisions=divisions, findings=rows.findings)
+    crossed = [each for each in divisions if each.name in _CROSSED and len(each.known) > 1]
+    compared["intersections"] = None
+    if len(crossed) > 1:
+        division = grouping.crossed(crossed)
+        compared["intersections"] = crossing.compare(
+            *data, thresholds=thresholds, division=division
+        )
     return compared, {
         "rule": RULE,
         "chosen_on": chosen_on or None,

@@ -240,3 +240,16 @@ def test_a_full_test_split_has_every_group(nih: pathlib.Path) -> None:
     assert by_name["age"][0]["name"] == "under 18 years" and by_name["age"][0]["images"] == 1_070
     assert section["joined"]["images"] == 25_596
     assert sum(section["joined"]["differing_labels"].values()) == 0
+
+
+def test_sex_age_and_view_are_crossed_where_two_of_them_are_known(
+    make: Make, section: dict[str, Any]
+) -> None:
+    crossed = section["intersections"]
+    assert crossed["formed"] == len(crossed["groups"]) + len(crossed["too_small"]) > 10
+    assert "Sex, age and view together" in rendered(section)
+    rows = make(rows=1200)
+    alone = built(rows, facts_of(rows, age=np.full(2400, 50), view=np.full(2400, "PA")))
+    assert alone["intersections"] is None and "together" not in rendered(alone)
+    large = built(rows, facts_of(rows, age=np.full(2400, 50)))
+    assert large["intersections"]["formed"] == 4 == len(large["intersections"]["groups"])

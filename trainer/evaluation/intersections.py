@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Compares groups at the crossing of several facts with all the others, and corrects for how many.
+
+The others of a group are not pooled: pairs of images of two groups would count whether the groups
+can be told apart. Each is measured within itself, and their mean is weighted by images.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trainer.evaluation.auc import Floats
+from trainer.evaluation.comparison import holm, p_value
+from trainer.evaluation.group_comparison import SHARE_OF_FINDINGS
+from trainer.evaluation.grouping import Division
+from trainer.evaluation.intervals import Resamples
+from trainer.evaluation.subgroups import MEASURES, Figures, measure
+
+# A p-value rests on the spread over resampled patients: of a few, that is luck.
+FEWEST_PATIENTS = 10
+
+
+def compare(
+    labels: Floats,
+    scores: Floats,
+    draws: Resamples,
+    *,
+    thresholds: Sequence[float | None],
+    division: Division,
+) -> dict[str, Any]:
+    """Returns how each group that is large enough differs from the others.
+
+    Args:
+        labels: [n, L]; 1, 0 or NaN for unknown.
+        scores: [n, L].
+        draws: resamples of the patients of the n images.
+        thresholds: one a finding, chosen on other images; None where there is none.
+        division: of the n images.
+
+    Returns:
+        `groups`: with means over the findings that the group and others have figures of, the
+        same minus the others', and p-values corrected after Holm for all `tests`. `too_small`:
+        groups with figures of fewer than half of the findings, or alone in theirs.
+    """
+    figures = functools.partial(
+        measure, labels, scores, draws, thresholds, fewest_patients=FEWEST_PATIENTS
+    )
+    measured = {name: figures(division.groups[name]) for name in division.known}
+    needed = math.ceil(SHARE_OF_FINDINGS * labels.shape[1])
+    large = {name: own for name, own in measured.items() if own.enough.sum() >= needed}
+    groups = [_against_others(name, large) for name in large if len(large) > 1]
+    groups = [group for group in groups if group["findings"]]
+    corrected = holm([group["p_holm"][key] for group in groups for key in MEASURES])
+    for place, group in enumerate(groups):
+        own = corrected[len(MEASURES) * place : len(MEASURES) * (place + 1)]
+        group["p_holm"] = dict(zip(MEASURES, own, strict=True))
+    shown = [group["name"] for group in groups]
+    return {
+        "formed": len(measured),
+        "tests": sum(p is not None for p in corrected),
+        "groups": groups,
+        "too_small": [
+            {"name": name, "images": each.images, "patients": each.patients}
+            for name, each in measured.items()
+            if name not in shown
+        ],
+    }
+
+
+def _against_others(name: str, large: Mapping[str, Figures]) -> dict[str, Any]:
+    """The entry of one group, its p-values not yet corrected."""
+    own = large[name]
+    gap = own.minus(_mean([each for other, each in large.items() if other != name]))
+    at = {key: np.flatnonzero(~np.isnan(gap.points[key])).tolist() for key in MEASURES}
+    means = gap.means(at)
+    chances = {
+        key: p_value(means[key]["value"], gap.draws[key][at[key]].mean(axis=0))
+        for key in MEASURES
+        if means[key]["low"] is not None
+    }
+    return {
+        "name": name,
+        "images": own.images,
+        "patients": own.patients,
+        "findings": len(at["auc"]),
+        "mean": own.means(at),
+        "minus_others": means,
+        "p_holm": {key: chances.get(key) for key in MEASURES},
+    }
+
+
+def _mean(groups: Sequence[Figures]) -> Figures:
+    """Means weighted by images, over the groups that have the figure."""
+
+    def mean(kind: str, key: str) -> Any:
+        each = np.array([getattr(group, kind)[key] for group in groups])
+        weights = np.array([group.images for group in groups]).reshape(-1, *[1] * (each.ndim - 1))
+        with np.errstate(invalid="ignore"):
+            return np.nansum(weights * each, axis=0) / (weights * ~np.isnan(each)).sum(axis=0)
+
+    points, draws = ({key: mean(kind, key) for key in MEASURES} for kind in ("points", "draws"))
+    return dataclasses.replace(groups[0], points=points, draws=draws)
