@@ -51,7 +51,7 @@ SOURCES = {
     ),
 }
 _RUN = "report on the run, with --output=RUN, instead of on a file of predictions"
-_OWN = "the report of the model's own run can say it; this one is of an external test"
+_OWN = "the report of the model's own run can say it; this one is of films that were handed in"
 # What to do where a path that begins so holds nothing and its section gives no reason.
 _HAND_IN = {
     "context.manifest": "report on the run with its data set: --output=RUN and --data=DATA",
