@@ -57,8 +57,6 @@ _HAND_IN = {
     "context.manifest": "report on the run with its data set: --output=RUN and --data=DATA",
     "context.config": _RUN,
     "context.training": _RUN,
-    "context.external_test": "test the model on labelled films of another place, with "
-    "cxr14-predict --labels",
     "card.splits.train": "give predictions that hold the train split too, and metadata of its "
     "images with --metadata",
     "card.splits": "give metadata of the images of every split with --metadata",

@@ -195,15 +195,18 @@ def test_the_level_of_splits_is_not_claimed_of_one_split(make: Make) -> None:
     assert items(report)["claim2020", "36"]["missing"] == [report["operating_points"]["reason"]]
 
 
-def test_an_external_test_is_one_and_points_to_the_report_of_the_run(
-    alone: dict[str, Any],
-) -> None:
-    alone["context"] = {"external_test": {"model": "ab", "step": 3}}
-    found = items({"checklist": checklist.build(alone)})
-    assert found["claim2024", "33"]["answer"] == "answered"
+def test_an_external_test_is_one_and_points_to_the_report_of_the_run(make: Make) -> None:
+    facts = {"model": "ab", "step": 3, "models that were averaged": 1, "thresholds": {}}
+    kinds = ("films without labels", "labels without a scored film")
+    left = dict.fromkeys((*kinds, "findings of the model without labels"), "0")
+    context = {"external_test": facts | left | {"calibration": {}}}
+    report = build(Source(make(("test",)), 5, context=context))
+    found = items(report)
+    assert found["claim2024", "33"]["found"] == [{"path": "external.available", "at": "external"}]
     for at in ("9", "20", "23"):
         assert found["claim2020", at]["missing"] == [sentence(checklist._OWN)]
-    assert "--metadata" in found["tripod_ai", "16"]["missing"][0]
+    assert found["claim2020", "32"]["answer"] == "answered"
+    assert "--metadata" in found["tripod_ai", "20b"]["missing"][0]
 
 
 def test_zero_is_an_answer_and_false_is_none() -> None:
