@@ -116,8 +116,8 @@ def _verify_export(parsed: ParsedFlags) -> str:
 
 
 def _compare(parsed: ParsedFlags) -> str:
-    resamples, seed = parsed.config.evaluation.bootstrap_resamples, parsed.config.seed
-    return compare.run(parsed.several.runs, parsed.output, resamples=resamples, seed=seed)
+    draws = parsed.config.evaluation.bootstrap_resamples, parsed.config.seed
+    return compare.run(parsed.several.runs, parsed.output, *draws, parsed.asked.margin)
 
 
 def _fetch_weights(parsed: ParsedFlags) -> str:

@@ -14,6 +14,7 @@ difference as normal with its spread over the resamples; a claim needs both.
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -94,6 +95,18 @@ class Within:
 
 
 UNTESTED = Within(Claim(NO_WORSE), Claim(EQUIVALENT), NOTHING)
+
+
+def as_json(within: Within | None) -> dict[str, Any] | None:
+    """Returns both claims as files hold them; None without a margin."""
+    if within is None:
+        return None
+    ninety = {"low": within.interval.low, "high": within.interval.high}
+    no_worse, equivalent = (
+        {"p_value": claim.p_value, "p_holm": claim.p_holm, "shown": claim.shown}
+        for claim in (within.no_worse, within.equivalent)
+    )
+    return {"no_worse": no_worse, "equivalent": ninety | equivalent}
 
 
 def _chance(distance: float, error: float) -> float:

@@ -17,7 +17,9 @@ from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import number, words
 from trainer.evaluation.intervals import MINIMUM_USABLE_SHARE
 from trainer.experiments import finished, spread
+from trainer.experiments.spread import SPLIT
 from trainer.predictions import listed
+from trainer.report.sections import comparison_margin
 
 JSON, CSV = "comparison.json", "comparison.csv"
 _ALPHA = 0.05
@@ -25,7 +27,9 @@ _ALPHA = 0.05
 _WIDTH, _SHOWN = 120, 3
 
 
-def run(paths: Sequence[str], output: str, *, resamples: int, seed: int) -> str:
+def run(
+    paths: Sequence[str], output: str, resamples: int, seed: int, margin: float | None = None
+) -> str:
     """Compares runs and returns what a terminal shows.
 
     Args:
@@ -33,6 +37,7 @@ def run(paths: Sequence[str], output: str, *, resamples: int, seed: int) -> str:
         output: where to write both files; empty for nowhere.
         resamples: of patients, behind every interval.
         seed: of the resamples.
+        margin: by which a run may be worse than the first, fixed beforehand; None for no test.
 
     Raises:
         UsageError: a run is named twice.
@@ -42,7 +47,9 @@ def run(paths: Sequence[str], output: str, *, resamples: int, seed: int) -> str:
     real = [listed.real(path) for path in places]
     if twice := [path for path, at in zip(places, real, strict=True) if real.count(at) > 1]:
         raise UsageError(f"--runs names {twice[-1]} twice: name each run once")
-    found = spread.compare(finished.read(places), resamples=resamples, seed=seed)
+    runs = finished.read(places)
+    found = spread.compare(runs, resamples=resamples, seed=seed, margin=margin)
+    found |= {} if margin is None else {"margin": margin}
     if output:
         write(output, found)
     return text(found)
@@ -77,7 +84,7 @@ def text(found: Mapping[str, Any]) -> str:
             "in every resample too. Their interval and p cover the luck of the patients; SD and "
             "range show that of the seeds."
         )
-    lines += [*_seeds(found), *_averaged(found, short), *_left(found)]
+    lines += [*_by_margin(found, short), *_seeds(found), *_averaged(found, short), *_left(found)]
     return "\n\n".join([*shown, "\n".join(lines)])
 
 
@@ -143,6 +150,21 @@ def _settings(found: Mapping[str, Any], short: Mapping[str, str]) -> list[str]:
             )
         )
     return lines
+
+
+def _by_margin(found: Mapping[str, Any], short: Mapping[str, str]) -> list[str]:
+    """Says of each run, and of each group of several, what follows from a margin."""
+    if (margin := found.get("margin")) is None:
+        return []
+    others = {short[each["run"]]: each for each in found["runs"][1:]}
+    for group in found["groups"][1:]:
+        if len(group["runs"]) > 1:
+            others[f"the group of {short[group['runs'][0]]}"] = group
+    lines = [
+        comparison_margin.sentence({"other": name, "splits": {SPLIT: each}}, SPLIT, margin)
+        for name, each in others.items()
+    ]
+    return [*lines, "Each is tested by itself, one-sided: no worse at 2.5%, equivalent at 5%."]
 
 
 def _seeds(found: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract.errors import DataError
-from trainer.evaluation import comparison
+from trainer.evaluation import comparison, margins
 from trainer.evaluation.auc import aurocs
 from trainer.evaluation.intervals import Resamples, as_json, resample
 from trainer.evaluation.summary import Summary
@@ -46,11 +46,16 @@ class Areas:
             np.mean([each.drawn for each in several], axis=0),
         )
 
-    def entry(self, first: "Areas", findings: Sequence[str]) -> dict[str, Any]:
-        """Returns the mean AUC and that of each finding, and what they differ by from others."""
+    def entry(
+        self, first: "Areas", findings: Sequence[str], margin: float | None = None
+    ) -> dict[str, Any]:
+        """Returns the mean AUC and that of each finding, and what they differ by from others.
+
+        With a margin, also whether they are no worse by it: `within`.
+        """
         own = Summary.of(self.points, self.drawn)
         areas = np.array([first.points, self.points])
-        found = comparison.of_areas(areas, self.drawn - first.drawn)
+        found = comparison.of_areas(areas, self.drawn - first.drawn, margin=margin)
         mean, *each = [
             {"auc": as_json(area)}
             | (
@@ -62,6 +67,7 @@ class Areas:
                     "p_holm": gap.p_holm,
                 }
             )
+            | ({} if self is first or margin is None else {"within": margins.as_json(gap.within)})
             for area, gap in zip(
                 (own.mean, *own.findings), (found.mean, *found.findings), strict=True
             )
@@ -69,13 +75,16 @@ class Areas:
         return {"mean": mean, "findings": dict(zip(findings, each, strict=True))}
 
 
-def compare(runs: Sequence[Finished], *, resamples: int, seed: int) -> dict[str, Any]:
+def compare(
+    runs: Sequence[Finished], *, resamples: int, seed: int, margin: float | None = None
+) -> dict[str, Any]:
     """Returns the figures of each run, of each group of seeds, and the differences to the first.
 
     Args:
         runs: at least one; the first is what the others are compared with.
         resamples: of patients, behind every interval.
         seed: of the resamples.
+        margin: by which a run may be worse than the first, fixed beforehand; None for no test.
 
     Returns:
         Plain values, ready for JSON: `runs`, each with `mean` and `findings`; `groups` likewise,
@@ -87,19 +96,16 @@ def compare(runs: Sequence[Finished], *, resamples: int, seed: int) -> dict[str,
     tested = runs[0].predictions.select(SPLIT)
     draws = resample(tested.patients, tested.labels, resamples=resamples, seed=seed)
     areas = [_areas(run, runs[0], draws) for run in runs]
-    # In the order of the first run of each.
-    recipes = list(dict.fromkeys(run.recipe for run in runs))
+    recipes = list(dict.fromkeys(run.recipe for run in runs))  # in the order of their first runs
     members = [[at for at, run in enumerate(runs) if run.recipe == each] for each in recipes]
     means = [Areas.mean([areas[at] for at in each]) for each in members]
     differ = varied(runs)
-    return {
-        "split": SPLIT,
-        "images": len(tested.ids),
-        "resamples": resamples,
+    about = {"split": SPLIT, "images": len(tested.ids), "resamples": resamples}
+    return about | {
         "resamples_seed": seed,
         "runs": [
             {"run": run.name, "path": run.path, "averaged": run.averaged, "settings": settings}
-            | each.entry(areas[0], tested.findings)
+            | each.entry(areas[0], tested.findings, margin)
             for run, settings, each in zip(runs, differ, areas, strict=True)
         ],
         "groups": [
@@ -107,7 +113,7 @@ def compare(runs: Sequence[Finished], *, resamples: int, seed: int) -> dict[str,
                 "runs": [runs[at].name for at in each],
                 "seeds": [runs[at].settings.get("seed") for at in each],
                 "settings": {k: v for k, v in differ[each[0]].items() if k != "seed"},
-                **mean.entry(means[0], tested.findings),
+                **mean.entry(means[0], tested.findings, margin),
                 "spread": _spread([areas[at] for at in each], tested.findings),
             }
             for each, mean in zip(members, means, strict=True)

@@ -64,6 +64,25 @@ def shown(paths: list[str], **replaced: Any) -> str:
     return compare.text(spread.compare(runs, resamples=60, seed=0))
 
 
+def test_a_margin_is_answered_for_each_run(
+    run: Callable[..., str], tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [run("a", 1.5), run("b", 1.6, seed=0), run("c", 0.2, seed=1, loss__name="focal")]
+    given = ["--mode=compare", f"--runs={','.join(paths)}", f"--output={tmp_path}/out", FAST]
+    assert task.main(["cxr14-train", *given, "--margin=0.1"]) == 0
+    shown = capsys.readouterr().out
+    assert "\nb is no worse by the margin of 0.1 that was given beforehand (p " in shown
+    assert "\nc is worse by more than the margin of 0.1 that was given beforehand." in shown
+    found = json.loads((tmp_path / "out/comparison.json").read_text())
+    assert found["margin"] == 0.1 and "within" not in found["runs"][0]["mean"]
+    assert [each["mean"]["within"]["no_worse"]["shown"] for each in found["runs"][1:]] == [
+        *(True, False)
+    ]
+    assert task.main(["cxr14-train", *given]) == 0
+    assert "by the margin" not in capsys.readouterr().out
+    assert '"margin"' not in (tmp_path / "out/comparison.json").read_text()
+
+
 def test_settings_are_listed_below_a_table_that_fits_a_terminal(run: Callable[..., str]) -> None:
     more = {"train__epochs": 7, "optimizer__learning_rate": 0.01, "model__dropout": 0.5}
     paths = [run("nih/a/seed-0"), run("nih/b/seed-0", 2.0, loss__name="focal")]

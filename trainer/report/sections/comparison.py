@@ -9,7 +9,7 @@ import numpy as np
 from preprocessing.contract.errors import DataError
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import words
-from trainer.evaluation import later_study
+from trainer.evaluation import later_study, margins
 from trainer.evaluation.comparison import Comparison, Difference, Scored, corrected
 from trainer.evaluation.delong import PairedTest
 from trainer.evaluation.intervals import as_json
@@ -182,7 +182,7 @@ def _entry(one: Difference) -> dict[str, Any]:
         "p_holm": one.p_holm,
         "delong": _test(one.delong),
         "clustered": _test(one.clustered),
-        "within": comparison_margin.entry(one.within),
+        "within": margins.as_json(one.within),
     }
 
 

@@ -8,26 +8,10 @@ from typing import Any
 from preprocessing.contract.tables import Cell, Column, Table, interval
 from preprocessing.contract.wording import ends, number, words
 from trainer.evaluation.later_study import POWER, STUDIES, Plan
-from trainer.evaluation.margins import Claim, Within
 from trainer.evaluation.resamples import Resamples
 from trainer.report.sections.comparison_words import chance, p_text
 
 Model = Mapping[str, Any]
-
-
-def entry(within: Within | None) -> dict[str, Any] | None:
-    """Returns both claims as the report holds them; None without a margin."""
-    if within is None:
-        return None
-    ninety = {"low": within.interval.low, "high": within.interval.high}
-    return {
-        "no_worse": _claim(within.no_worse),
-        "equivalent": ninety | _claim(within.equivalent),
-    }
-
-
-def _claim(claim: Claim) -> dict[str, Any]:
-    return {"p_value": claim.p_value, "p_holm": claim.p_holm, "shown": claim.shown}
 
 
 def later_study(split: str, draws: Resamples, plans: Sequence[Plan]) -> dict[str, Any]:
