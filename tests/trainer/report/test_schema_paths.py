@@ -17,15 +17,20 @@ def test_the_schema_knows_every_figure_that_a_report_holds(finished_run: Any) ->
     def walk(node: Any, path: tuple[str, ...]) -> None:
         nonlocal tried
         items = node.items() if isinstance(node, dict) else enumerate(node)
+        shapes: set[Any] = set()  # one of those that hold the same keys, such as findings
         for key, value in items:
-            if isinstance(value, dict | list):
+            shape = tuple(value) if isinstance(value, dict) else key
+            if isinstance(value, dict | list) and shape not in shapes:
                 walk(value, (*path, str(key)))
-            elif value is not None and (len(path) < 2 or key not in range(1, 10**6)):
+            elif not isinstance(value, dict | list | None) and (
+                len(path) < 2 or key not in range(1, 10**6)
+            ):
                 schema_paths.check((*path, str(key)))
                 tried += 1
+            shapes.add(shape)
 
     walk(report, ())
-    assert tried > 1000
+    assert tried > 200
 
 
 @pytest.mark.parametrize(
