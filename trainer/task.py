@@ -36,6 +36,8 @@ def main(
             return main(argv, stops, finish)
     # Set before TensorFlow is imported: its start-up notes bury what the run says.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Before NumPy is: products of a report are small, and threads that wait for them burn CPU.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     keras_home.ignore()
     from trainer import flags
 

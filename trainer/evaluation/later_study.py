@@ -124,7 +124,7 @@ def _studies(
     """Draws patients with replacement; returns differences and standard errors, [STUDIES] each."""
     generator = np.random.Generator(np.random.PCG64(seed))
     total = len(squares)
-    counts = np.empty((total, STUDIES), dtype=np.uint16)
+    counts = np.empty((total, STUDIES), dtype=np.uint16, order="F")
     for column in range(STUDIES):
         counts[:, column] = np.bincount(generator.integers(0, total, patients), minlength=total)
     draws = Resamples(counts, patient_of)

@@ -80,11 +80,12 @@ class Ranking:
             slots,
         )
 
-    def areas(self, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    def areas(self, counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Returns the AUC and the average precision of each resample.
 
         Args:
-            counts: how often each patient is in each resample, int32 [patients, b].
+            counts: how often each patient is in each resample, whole numbers [patients, b]; read
+                fastest where the counts of a resample lie side by side.
 
         Returns:
             float64 [2, b], AUC first; NaN where a resample holds no positive or no negative.
@@ -93,29 +94,39 @@ class Ranking:
             return np.full((2, counts.shape[1]), np.nan)
         hits, running, aucs = self._counted(counts)
         # At each positive's score as the threshold: positives found, and all images called.
-        found = np.cumsum(hits[::-1], axis=0, dtype=np.int64)[::-1]
+        found = np.cumsum(hits[:, ::-1], axis=1)[:, ::-1]
         # Where nothing is called there is no precision, and no positive at that score either.
-        called = np.maximum(found + running[-1] - running[:-1:2], 1)
+        called = np.maximum(found + running[:, -1:] - running[:, :-1:2], 1)
         with np.errstate(invalid="ignore"):
-            precisions = (hits * (found / called)).sum(axis=0) / found[0]
+            precisions = (hits * (found / called)).sum(axis=1) / found[:, 0]
         return np.array([aucs, np.where(np.isnan(aucs), np.nan, precisions)])
 
-    def aucs(self, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    def aucs(self, counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Returns the AUC of each resample alone, float64 [1, b], in less time than `areas`."""
         if not len(self.positives) or not len(self.negatives):
             return np.full((1, counts.shape[1]), np.nan)
         return self._counted(counts)[2][np.newaxis]
 
     def _counted(
-        self, counts: npt.NDArray[np.int32]
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """Positives at each distinct score, negatives up to each slot, both [., b], and AUCs."""
-        hits = np.add.reduceat(counts[self.positives], self.positive_starts, axis=0)
-        running = np.zeros((2 * len(self.positive_starts) + 1, counts.shape[1]), dtype=np.int64)
-        running[self.slots] = np.add.reduceat(counts[self.negatives], self.negative_starts, axis=0)
-        np.cumsum(running, axis=0, out=running)
+        self, counts: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Positives at each distinct score, negatives up to each slot, both [b, .], and AUCs."""
+        hits = _summed(counts, self.positives, self.positive_starts)
+        running = np.zeros((len(hits), 2 * len(self.positive_starts) + 1), dtype=np.int64)
+        running[:, self.slots] = _summed(counts, self.negatives, self.negative_starts)
+        np.cumsum(running, axis=1, out=running)
         # A positive beats all negatives below it and half of those tied with it: the even slots
         # end with the first, the odd ones with both.
-        twice_u = (hits * (running[:-1:2] + running[1::2])).sum(axis=0)
+        twice_u = (hits * (running[:, :-1:2] + running[:, 1::2])).sum(axis=1)
         with np.errstate(invalid="ignore"):
-            return hits, running, twice_u / (2 * hits.sum(axis=0, dtype=np.int64) * running[-1])
+            return hits, running, twice_u / (2 * hits.sum(axis=1) * running[:, -1])
+
+
+def _summed(
+    counts: npt.NDArray[Any], patients: npt.NDArray[np.intp], starts: npt.NDArray[np.intp]
+) -> npt.NDArray[np.int64]:
+    """The counts of these patients, summed from each start to the next, int64 [b, starts]."""
+    sums: npt.NDArray[np.int64] = np.add.reduceat(
+        counts.T.take(patients, axis=1), starts, axis=1, dtype=np.int64
+    )
+    return sums

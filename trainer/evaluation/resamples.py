@@ -22,11 +22,11 @@ from preprocessing.contract import patients as people
 from trainer.evaluation.auc import Floats
 from trainer.evaluation.ranking import Ranking
 
-# Counts of one chunk of resamples at every image: small enough to stay in a processor's cache.
-_CHUNK_BYTES = 2 * 2**20
+# Counts of one chunk of resamples, taken at every image: they stay in a processor's cache.
+_CHUNK = 2**19
 
 _Areas = npt.NDArray[np.float64]
-_Measure = Callable[[Ranking, npt.NDArray[np.int32]], _Areas]
+_Measure = Callable[[Ranking, npt.NDArray[np.uint16]], _Areas]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Resamples:
     """How often each patient is in each of B resamples, for n images.
 
     Attributes:
-        counts: uint16 [patients, B].
+        counts: uint16 [patients, B], those of a resample side by side (order "F").
         patient_of: the row of `counts` that holds the patient of each image, int [n].
     """
 
@@ -112,9 +112,8 @@ class Resamples:
         if not (self.several(labels == 1) and self.several(labels == 0)):
             return np.full((2, self.number), np.nan)
         known = np.flatnonzero(~np.isnan(labels))
-        own, patient_of = np.unique(self.patient_of[known], return_inverse=True)
-        ranking = Ranking.of(labels[known], scores[known], patient_of)
-        parts = [measure(ranking, counts) for _, counts in self._chunks(len(known), own)]
+        ranking = Ranking.of(labels[known], scores[known], self.patient_of[known])
+        parts = [measure(ranking, self.counts[:, part]) for part in self._chunks(len(known))]
         return np.concatenate(parts, axis=1)
 
     def sums(self, values: Floats | npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
@@ -133,18 +132,15 @@ class Resamples:
         for position, column in enumerate(flat.T):
             table[:, position] = np.bincount(patient_of, column, len(own))
         result = np.empty((self.number, flat.shape[1]))
-        for part, counts in self._chunks(len(own), own):
-            result[part] = counts.T.astype(np.float64) @ table
+        for part in self._chunks(len(own)):
+            result[part] = self.counts.T[part].take(own, axis=1).astype(np.float64) @ table
         return result.reshape(self.number, *columns.shape[1:])
 
-    def _chunks(
-        self, rows: int, own: npt.NDArray[np.intp]
-    ) -> Iterator[tuple[slice, npt.NDArray[np.int32]]]:
-        """The counts of some patients in a few resamples at a time, int32 [own, b], and which."""
-        width = max(1, min(self.number, _CHUNK_BYTES // (4 * max(1, rows))))
+    def _chunks(self, rows: int) -> Iterator[slice]:
+        """A few resamples at a time, fewer the more rows of their counts are taken."""
+        width = max(1, _CHUNK // max(1, rows))
         for start in range(0, self.number, width):
-            part = slice(start, min(start + width, self.number))
-            yield part, self.counts[own, part].astype(np.int32)
+            yield slice(start, min(start + width, self.number))
 
 
 def resample(patients: npt.NDArray[Any], labels: Floats, *, resamples: int, seed: int) -> Resamples:
@@ -173,7 +169,7 @@ def resample(patients: npt.NDArray[Any], labels: Floats, *, resamples: int, seed
     # 3. As many draws from a stratum as it has patients: its share of a resample never changes.
     #    The stream of PCG64 is fixed by NumPy, so that a seed gives the same draws anywhere.
     generator = np.random.Generator(np.random.PCG64(seed))
-    counts = np.empty((number, resamples), dtype=np.uint16)
+    counts = np.empty((number, resamples), dtype=np.uint16, order="F")
     for column in range(resamples):
         drawn = first + generator.integers(0, size)
         counts[order, column] = np.bincount(drawn, minlength=number)

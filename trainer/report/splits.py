@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from preprocessing.contract import patients as people
 from trainer.evaluation import curves, intervals
 from trainer.evaluation.auc import Floats
 from trainer.evaluation.discrimination import Discrimination, measure, width_ratio
@@ -45,11 +44,12 @@ def numbers_of(rows: Predictions, draws: intervals.Resamples, *, seed: int) -> d
     """
     measured = measure(rows.labels, rows.scores, rows.patients, draws, seed=seed)
     findings = {
-        name: _finding(rows, position, measured) for position, name in enumerate(rows.findings)
+        name: _finding(rows, position, measured, draws)
+        for position, name in enumerate(rows.findings)
     }
     return {
         "n": len(rows.ids),
-        "patients": people.count(rows.patients),
+        "patients": len(draws.counts),
         **_together(measured),
         **_prevalences(rows, findings),
         "undefined_findings": [
@@ -89,7 +89,9 @@ def _prevalences(rows: Predictions, findings: Mapping[str, Any]) -> dict[str, fl
     }
 
 
-def _finding(rows: Predictions, position: int, measured: Discrimination) -> dict[str, Any]:
+def _finding(
+    rows: Predictions, position: int, measured: Discrimination, draws: intervals.Resamples
+) -> dict[str, Any]:
     labels, scores = rows.labels[:, position], rows.scores[:, position]
     known, positive = ~np.isnan(labels), labels == 1
     count, positives = int(known.sum()), int(positive.sum())
@@ -101,8 +103,8 @@ def _finding(rows: Predictions, position: int, measured: Discrimination) -> dict
         "positives": positives,
         "prevalence": positives / count if count else None,
         "unknown": len(labels) - count,
-        "patients": people.count(rows.patients[known]),
-        "positive_patients": people.count(rows.patients[positive]),
+        "patients": int(draws.owners(known)),
+        "positive_patients": int(draws.owners(positive)),
         "few_positives": positives < FEW_POSITIVES,
         "roc": _roc(labels, scores),
         "precision_recall": _precision_recall(labels, scores),

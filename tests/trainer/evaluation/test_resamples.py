@@ -142,7 +142,7 @@ def test_size_of_the_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     draws = resample(patients, labels, resamples=50, seed=1)
     pair = labels[:, 0], scores[:, 0]
     whole, sums = draws.areas(*pair), draws.sums(scores)
-    monkeypatch.setattr(resamples, "_CHUNK_BYTES", 4 * len(patients) * 7)
+    monkeypatch.setattr(resamples, "_CHUNK", len(patients) * 7)
     again = Resamples(draws.counts, draws.patient_of)
     np.testing.assert_array_equal(again.areas(*pair), whole)
     np.testing.assert_allclose(draws.sums(scores), sums, rtol=0, atol=1e-10)
