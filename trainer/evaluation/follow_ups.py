@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Divides labels by the order of films: first or later film, new or repeated finding."""
+"""Divides labels by the order of films: into new findings and repeated ones."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,7 +7,6 @@ import numpy.typing as npt
 from trainer.evaluation.auc import Floats
 
 Integers = npt.NDArray[np.int64]
-Pair = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
 def complete(number: Integers, patient_of: Integers) -> npt.NDArray[np.bool_]:
@@ -22,20 +21,9 @@ def complete(number: Integers, patient_of: Integers) -> npt.NDArray[np.bool_]:
     return np.asarray((lowest == 0)[patient_of])
 
 
-def films(labels: Floats, number: Integers, patient_of: Integers) -> Pair:
-    """Returns labels of first films and of later ones, of patients with both; NaN elsewhere.
-
-    Args:
-        labels: [n, L] of images that are `complete`; 1, 0 or NaN.
-        number: int [n].
-        patient_of: int [n].
-    """
-    again = np.isin(patient_of, patient_of[number > 0])
-    first, later = ((number == 0) & again, number > 0)
-    return np.where(first[:, None], labels, np.nan), np.where(later[:, None], labels, np.nan)
-
-
-def appearances(labels: Floats, number: Integers, patient_of: Integers) -> Pair:
+def appearances(
+    labels: Floats, number: Integers, patient_of: Integers
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Returns labels whose positives are a finding's first appearances, or its repeated ones.
 
     A first appearance is the earliest film of a patient that is labelled with the finding, a

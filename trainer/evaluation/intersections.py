@@ -6,8 +6,6 @@ can be told apart. Each is measured within itself, and their mean is weighted by
 """
 
 import dataclasses
-import functools
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,30 +32,26 @@ def compare(
 ) -> dict[str, Any]:
     """Returns how each group that is large enough differs from the others.
 
-    Args:
-        labels: [n, L]; 1, 0 or NaN for unknown.
-        scores: [n, L].
-        draws: resamples of the patients of the n images.
-        thresholds: one a finding, chosen on other images; None where there is none.
-        division: of the n images.
+    Arguments as `subgroups.measure` takes them, and the `division` of the images.
 
     Returns:
         `groups`: with means over the findings that the group and others have figures of, the
         same minus the others', and p-values corrected after Holm for all `tests`. `too_small`:
         groups with figures of fewer than half of the findings, or alone in theirs.
     """
-    figures = functools.partial(
-        measure, labels, scores, draws, thresholds, fewest_patients=FEWEST_PATIENTS
-    )
-    measured = {name: figures(division.groups[name]) for name in division.known}
-    needed = math.ceil(SHARE_OF_FINDINGS * labels.shape[1])
-    large = {name: own for name, own in measured.items() if own.enough.sum() >= needed}
-    groups = [_against_others(name, large) for name in large if len(large) > 1]
-    groups = [group for group in groups if group["findings"]]
+    measured = {
+        name: measure(
+            *(labels, scores, draws, thresholds, division.groups[name]),
+            fewest_patients=FEWEST_PATIENTS,
+            first_order=True,
+        )
+        for name in division.known
+    }
+    groups = _against_others(measured)
     corrected = holm([group["p_holm"][key] for group in groups for key in MEASURES])
-    for place, group in enumerate(groups):
-        own = corrected[len(MEASURES) * place : len(MEASURES) * (place + 1)]
-        group["p_holm"] = dict(zip(MEASURES, own, strict=True))
+    chances = iter(corrected)
+    for group in groups:
+        group["p_holm"] = {key: next(chances) for key in MEASURES}
     shown = [group["name"] for group in groups]
     return {
         "formed": len(measured),
@@ -71,26 +65,38 @@ def compare(
     }
 
 
-def _against_others(name: str, large: Mapping[str, Figures]) -> dict[str, Any]:
-    """The entry of one group, its p-values not yet corrected."""
-    own = large[name]
-    gap = own.minus(_mean([each for other, each in large.items() if other != name]))
-    at = {key: np.flatnonzero(~np.isnan(gap.points[key])).tolist() for key in MEASURES}
-    means = gap.means(at)
-    chances = {
-        key: p_value(means[key]["value"], gap.draws[key][at[key]].mean(axis=0))
-        for key in MEASURES
-        if means[key]["low"] is not None
+def _against_others(measured: Mapping[str, Figures]) -> list[dict[str, Any]]:
+    """The entries of groups with figures of half of the findings, p-values not yet corrected."""
+    large = {
+        name: own
+        for name, own in measured.items()
+        if own.enough.sum() >= SHARE_OF_FINDINGS * len(own.enough)
     }
-    return {
-        "name": name,
-        "images": own.images,
-        "patients": own.patients,
-        "findings": len(at["auc"]),
-        "mean": own.means(at),
-        "minus_others": means,
-        "p_holm": {key: chances.get(key) for key in MEASURES},
-    }
+    groups = []
+    for name, own in large.items():
+        others = [each for other, each in large.items() if other != name]
+        gap = own.minus(_mean(others)) if others else own
+        at = {key: np.flatnonzero(~np.isnan(gap.points[key])).tolist() for key in MEASURES}
+        if not (others and at["auc"]):
+            continue
+        means = gap.means(at)
+        groups.append(
+            {
+                "name": name,
+                "images": own.images,
+                "patients": own.patients,
+                "findings": len(at["auc"]),
+                "mean": own.means(at),
+                "minus_others": means,
+                "p_holm": {
+                    key: None
+                    if means[key]["low"] is None
+                    else p_value(means[key]["value"], gap.draws[key][at[key]].mean(axis=0))
+                    for key in MEASURES
+                },
+            }
+        )
+    return groups
 
 
 def _mean(groups: Sequence[Figures]) -> Figures:

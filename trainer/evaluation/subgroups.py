@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.evaluation import intervals
+from trainer.evaluation import delong, intervals
 from trainer.evaluation.auc import Floats, aurocs
 from trainer.evaluation.intervals import Interval, Resamples
 from trainer.evaluation.operating_points import called_counts
@@ -87,8 +87,9 @@ def measure(
     members: npt.NDArray[np.bool_],
     *,
     fewest_patients: int = 2,
+    first_order: bool = False,
 ) -> Figures:
-    """Measures one group.
+    """Measures AUC, and both rates at the thresholds, in one group.
 
     Args:
         labels: of all images, [n, L]; 1, 0 or NaN for unknown.
@@ -97,9 +98,7 @@ def measure(
         thresholds: one a finding, chosen on other images than these; None where there is none.
         members: the images of the group, bool [n].
         fewest_patients: of whom there must be images with a finding and images without it.
-
-    Returns:
-        The AUC, the true positive rate and the false positive rate at the thresholds.
+        first_order: whether AUCs of resamples are those of `near_aucs`, and not exact.
     """
     truth, marks, own = labels[members], scores[members], draws.select(members)
     kinds = truth == 1, truth == 0
@@ -107,9 +106,9 @@ def measure(
     few = [(on.sum(axis=0) < FEWEST) | (own.owners(on) < fewest_patients) for on in kinds]
     enough = ~(few[0] | few[1])
     points = {"auc": np.where(enough, aurocs(truth, marks), np.nan)}
-    drawn = {"auc": np.full((len(enough), draws.number), np.nan)}
-    for finding in np.flatnonzero(enough):
-        drawn["auc"][finding] = own.aucs(truth[:, finding], marks[:, finding])
+    areas = np.full((len(enough), own.number), np.nan)
+    aucs = near_aucs if first_order else _exact_aucs
+    areas[enough] = aucs(own, truth[:, enough], marks[:, enough])
     counts = _counts(truth, marks, thresholds)
     unused = ~enough | [threshold is None for threshold in thresholds]
     rates = _rates(counts.sum(axis=0, dtype=np.float64)[None], unused)[:, :, 0]
@@ -121,8 +120,25 @@ def measure(
         negatives=negatives,
         enough=enough,
         points=points | dict(zip(MEASURES[1:], rates, strict=True)),
-        draws=drawn | dict(zip(MEASURES[1:], drawn_rates, strict=True)),
+        draws={"auc": areas} | dict(zip(MEASURES[1:], drawn_rates, strict=True)),
     )
+
+
+def near_aucs(draws: Resamples, labels: Floats, scores: Floats) -> Numbers:
+    """Returns AUCs in every resample to first order, [L, B], in a tenth of the time of exact ones.
+
+    The AUC of all images, and how far each image that is drawn pulls it: the nonparametric delta
+    method (Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 2.7.2).
+    """
+    pulls = np.empty(labels.shape)
+    for at in range(labels.shape[1]):
+        pulls[:, at] = delong.deviations(labels[:, at], scores[:, at])
+    return np.clip(aurocs(labels, scores)[:, None] + draws.sums(pulls).T, 0, 1)
+
+
+def _exact_aucs(draws: Resamples, labels: Floats, scores: Floats) -> Numbers:
+    pairs = zip(labels.T, scores.T, strict=True)
+    return np.array([draws.aucs(*pair) for pair in pairs]).reshape(-1, draws.number)
 
 
 def _counts(

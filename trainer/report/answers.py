@@ -109,8 +109,9 @@ def _trust(report: Mapping[str, Any]) -> Iterator[str]:
     noise = report["label_noise"]
     if noise["available"] and noise["averaged"]:
         yield (
-            f"Were {noise['shares'][-1]:.0%} of the positive labels wrong at random, the mean AUC "
-            f"against the truth would be {estimate(noise['mean']['assumed'][-1]['auc'])}."
+            f"Were {noise['shares'][-1]:.0%} of the positive labels wrong at random and as many "
+            "positives missed, the mean AUC against the truth would be "
+            f"{estimate(noise['mean']['assumed'][-1]['auc'])}."
         )
     mean = report["calibration"]["mean"][split]
     if mean["ece"] is not None:

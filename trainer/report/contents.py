@@ -71,7 +71,7 @@ SECTIONS: Mapping[str, Section] = {
     "calibration": Section("Calibration", calibration, "trust"),
     "external": Section("External test", external, "whom"),
     "subgroups": Section("Subgroups", subgroups, "whom"),
-    "follow_ups": Section("Order of films", follow_ups, "whom"),
+    "follow_ups": Section("Order of films", follow_ups, "whom", "New and repeated findings"),
     "baselines": Section("Context", baselines, "trust", "What needs no image"),
     "published": Section("Published results", published, "good", "Beside published results"),
     "radiologists": Section("Radiologists' labels", radiologists, "trust"),

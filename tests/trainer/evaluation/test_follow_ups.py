@@ -19,12 +19,6 @@ def test_patients_count_with_their_first_film_and_all_numbers() -> None:
     assert found.tolist() == [True, True, False, False, False, False, True]
 
 
-def test_first_and_later_films_are_of_the_same_patients() -> None:
-    first, later = follow_ups.films(LABELS, NUMBER, PATIENT)
-    np.testing.assert_array_equal(first[:, 0], [NAN, 0, 0, NAN, NAN, NAN, NAN])
-    np.testing.assert_array_equal(later[:, 0], [1, NAN, NAN, 1, NAN, NAN, 1])
-
-
 def test_the_earliest_positive_film_is_the_first_appearance() -> None:
     first, again = follow_ups.appearances(LABELS, NUMBER, PATIENT)
     # Patient 1 has one positive film and patient 2 too: nothing is repeated there.

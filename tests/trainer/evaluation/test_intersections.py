@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Groups of several facts against the mean of the others, and the correction for their number."""
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pytest
 
-from trainer.evaluation import intersections
+from trainer.evaluation import clustered, intersections
 from trainer.evaluation.auc import auroc
-from trainer.evaluation.comparison import holm, p_value
+from trainer.evaluation.comparison import holm
+from trainer.evaluation.delong import paired_test
 from trainer.evaluation.grouping import Division, by_code, crossed
 from trainer.evaluation.intersections import compare
 from trainer.evaluation.intervals import resample
@@ -76,19 +78,25 @@ def test_p_values_are_of_the_paired_resamples_and_corrected_for_all_tests(
     case, raw = Case(0.5), []
     monkeypatch.setattr(intersections, "holm", lambda given: raw.extend(given) or holm(given))
     found = case.compare()
-    inside = {
+    # How far each patient pulls the AUCs of a group, and a chance from Obuchowski's variance.
+    pulls = {
         name: np.array(
-            [case.draws.select(on).aucs(case.labels[on, at], case.scores[on, at]) for at in (0, 1)]
-        )
+            [
+                clustered.deviations(
+                    np.where(on, case.labels[:, at], np.nan), case.scores[:, at], case.patients
+                )
+                for at in (0, 1)
+            ]
+        ).mean(axis=0)
         for name, on in case.division.groups.items()
     }
     for place, group in enumerate(found["groups"]):
         names = [name for name in case.division.known if name != group["name"]]
         sizes = [case.division.groups[name].sum() for name in names]
-        others = np.average([inside[name] for name in names], axis=0, weights=sizes)
-        gap = (inside[group["name"]] - others).mean(axis=0)
-        expected = p_value(group["minus_others"]["auc"]["value"], gap)
-        assert raw[3 * place] == pytest.approx(expected, rel=1e-9)
+        gap = pulls[group["name"]] - np.average([pulls[n] for n in names], axis=0, weights=sizes)
+        test = paired_test(group["minus_others"]["auc"]["value"], gap)
+        z = NormalDist().inv_cdf(raw[3 * place] / 2)
+        assert abs(z) == pytest.approx(abs(test.z or 0), rel=0.15)
     assert found["tests"] == 12 and found["formed"] == 4 and not found["too_small"]
     assert [p for group in found["groups"] for p in group["p_holm"].values()] == holm(raw)
 

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from trainer.evaluation import intervals, subgroups
+from trainer.evaluation import clustered, intervals, subgroups
 from trainer.evaluation.auc import auroc
 from trainer.evaluation.subgroups import Figures
 
@@ -51,6 +51,23 @@ def test_every_figure_is_that_of_counting_image_by_image() -> None:
             assert found.points[name][at] == pytest.approx(called[chosen].mean(), rel=1e-12)
             expected = (counts * (called & chosen)[:, None]).sum(0) / counts[chosen].sum(0)
             np.testing.assert_allclose(found.draws[name][at], expected, rtol=1e-12)
+
+
+def test_areas_to_first_order_spread_as_exact_ones_and_as_the_closed_form() -> None:
+    case = Case(n=2000, resamples=400)
+    data = (case.labels, case.scores, case.draws, case.thresholds, case.members)
+    exact, near = subgroups.measure(*data), subgroups.measure(*data, first_order=True)
+    np.testing.assert_array_equal(near.points["auc"], exact.points["auc"])
+    np.testing.assert_array_equal(near.draws["tpr"], exact.draws["tpr"])
+    patient_of = case.draws.patient_of[case.members]
+    for at in range(3):
+        one, other = near.draws["auc"][at], exact.draws["auc"][at]
+        assert np.corrcoef(one, other)[0, 1] > 0.99
+        assert one.std() == pytest.approx(other.std(), rel=0.03)
+        pulls = clustered.deviations(
+            case.labels[case.members, at], case.scores[case.members, at], patient_of
+        )
+        assert one.std() == pytest.approx(np.sqrt((pulls**2).sum()), rel=0.15)
 
 
 def test_a_finding_with_too_few_images_has_no_figures() -> None:

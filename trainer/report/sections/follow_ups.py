@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The section on the order of films: first against later ones, new findings against repeated."""
+"""The section on the order of films: findings when they are new, and when they are repeated."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,32 +13,25 @@ from trainer.evaluation.intersections import FEWEST_PATIENTS
 from trainer.evaluation.subgroups import MEASURES, Figures, measure
 from trainer.predictions import metadata
 from trainer.report import rule_thresholds
-from trainer.report.parts import Heading, Notes, Part, Words, unavailable
+from trainer.report.parts import Notes, Part, Words, unavailable
 from trainer.report.source import Source
 
 RULE = "youden"
-# Look -> its heading, what comes first in it, what comes later.
-_LOOKS = {
-    "films": ("First films and later films", "first film", "later films"),
-    "appearances": ("New findings and repeated ones", "first appearance", "repeats"),
-}
-_PARTS = ("first", "later", "later_minus_first")
+_PARTS = {"first": "first appearance", "later": "repeats", "later_minus_first": "difference"}
 _MEASURES = {"auc": "AUC", "tpr": "sensitivity"}
-_KINDS = {"films": follow_ups.films, "appearances": follow_ups.appearances}
 _NOTES = (
-    "First and later films are of the same patients, those with both. Later films are commonly of "
-    "sicker patients, more often lying (AP), so that a difference need not come from the order.",
     "First appearance: the earliest film of a patient that is labelled with the finding; repeats: "
-    "all later such films, of the patients with both, against the same images without it. A model "
-    "that knows treated disease by its drains and tubes does better on repeats, and sensitivity "
-    "at first appearance is then what a user would meet.",
+    "all later such films. Only patients with both count, and both are set against the same images "
+    "without the finding.",
+    "A model that knows treated disease by its drains and tubes does better on repeats; what a "
+    "user would meet in a new patient is the sensitivity at first appearance.",
     "Follow-up numbers are an order, not dates, and begin with the first film in this hospital: a "
-    "finding on it may be old. Patients with many films count more among later films and repeats.",
+    "finding on it may be old. Patients with many films count more among repeats.",
 )
 
 
 def build(source: Source) -> dict[str, Any]:
-    """Returns the figures of both looks, differences resample by resample.
+    """Returns the figures of new and of repeated findings, differences resample by resample.
 
     Args:
         source: needs metadata with the follow-up number of each image of a patient.
@@ -54,14 +47,14 @@ def build(source: Source) -> dict[str, Any]:
     usable = follow_ups.complete(order, draws.patient_of)
     own, scores = draws.select(usable), rule_thresholds.scores(source)[usable]
     thresholds, chosen_on = rule_thresholds.of(source, RULE)
-    looks = {}
-    for look, divide in _KINDS.items():
-        divided = divide(rows.labels[usable], order[usable], own.patient_of)
-        first, later = (
-            measure(each, scores, own, thresholds, usable[usable], fewest_patients=FEWEST_PATIENTS)
-            for each in divided
+    first, later = (
+        measure(
+            *(each, scores, own, thresholds, usable[usable]),
+            fewest_patients=FEWEST_PATIENTS,
+            first_order=True,
         )
-        looks[look] = _look(first, later, rows.findings)
+        for each in follow_ups.appearances(rows.labels[usable], order[usable], own.patient_of)
+    )
     return {
         "available": True,
         "split": source.headline,
@@ -69,12 +62,12 @@ def build(source: Source) -> dict[str, Any]:
         "images": int(usable.sum()),
         "images_left_out": int((~usable).sum()),
         "fewest_patients": FEWEST_PATIENTS,
-        "looks": looks,
+        **_figures(first, later, rows.findings),
         "notes": list(_NOTES),
     }
 
 
-def _look(first: Figures, later: Figures, findings: Sequence[str]) -> dict[str, Any]:
+def _figures(first: Figures, later: Figures, findings: Sequence[str]) -> dict[str, Any]:
     gap = later.minus(first)
     at = {key: np.flatnonzero(~np.isnan(gap.points[key])).tolist() for key in MEASURES}
     named = dict(zip(_PARTS, (first, later, gap), strict=True))
@@ -91,49 +84,45 @@ def _look(first: Figures, later: Figures, findings: Sequence[str]) -> dict[str, 
 
 
 def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
-    """Returns, for each look, what was found and the figures of each finding."""
-    few = section["fewest_patients"]
-    nothing = f"No finding has {few} patients with it and {few} without it in both."
-    shown: list[Part] = []
-    for look, (heading, *kinds) in _LOOKS.items():
-        entry = section["looks"][look]
-        shown.append(Heading(heading))
-        if not entry["findings"]:
-            shown.append(Words(nothing, "plain"))
-            continue
-        measures = _MEASURES if section["chosen_on"] else {"auc": "AUC"}
-        said = [
-            f"mean {name} {number(entry['mean']['first'][key]['value'])} at {kinds[0]}, "
-            f"{number(entry['mean']['later'][key]['value'])} at {kinds[1]}, difference "
-            f"{estimate(entry['mean']['later_minus_first'][key], '+.3f')}"
-            for key, name in measures.items()
-        ]
-        text = f"Over {len(entry['findings'])} findings: {'; '.join(said)}."
-        shown += [Words(text, "plain"), _table(entry, kinds, measures, section["split"])]
-    left = section["images_left_out"]
-    counted = f"{left:,} images left out: their patient's first film or a number is not here."
-    return [*shown, Notes([*([counted] if left else []), *section["notes"]])]
+    """Returns what was found and the figures of each finding."""
+    left, few = section["images_left_out"], section["fewest_patients"]
+    counted = [f"{left:,} images left out: their patient's first film or a number is not here."]
+    notes = Notes([*(counted if left else ()), *section["notes"]])
+    if not section["findings"]:
+        text = f"No finding has {few} patients in whom it is repeated and {few} without it."
+        return [Words(text, "plain"), notes]
+    measures = _MEASURES if section["chosen_on"] else {"auc": "AUC"}
+    first, later, gap = section["mean"].values()
+    said = (
+        f"mean {name} "
+        f"{number(first[key]['value'])} at first appearance, {number(later[key]['value'])} at "
+        f"repeats, difference {estimate(gap[key], '+.3f')}"
+        for key, name in measures.items()
+    )
+    text = f"Over {len(section['findings'])} findings: {'; '.join(said)}."
+    return [Words(text, "plain"), _table(section, measures), notes]
 
 
-def _table(
-    entry: Mapping[str, Any], kinds: Sequence[str], measures: Mapping[str, str], split: str
-) -> Table:
-    heads = [
-        f"{name[0].upper()}{name[1:]}, {head}"
-        for name in measures.values()
-        for head in (*kinds, "difference")
-    ]
+def _table(section: Mapping[str, Any], measures: Mapping[str, str]) -> Table:
     forms = dict(zip(_PARTS, (".3f", ".3f", "+.3f"), strict=True))
+    shown = [(key, part) for key in measures for part in _PARTS]
     return Table(
-        f"Figures of each finding, {kinds[0]} and {kinds[1]}, {split} split, with 95% intervals.",
-        ["Finding", *(f"Positives, {kind}" for kind in kinds), *heads],
+        f"Figures of each finding when new and when repeated, {section['split']} split, with 95% "
+        "intervals.",
+        [
+            *("Finding", "Positives, first appearance", "Positives, repeats"),
+            *(
+                f"{measures[key][0].upper()}{measures[key][1:]}, {_PARTS[part]}"
+                for key, part in shown
+            ),
+        ],
         [
             [
                 words(name),
                 *(numeric(count, ",") for count in each["positives"]),
-                *(interval(each[part][key], forms[part]) for key in measures for part in _PARTS),
+                *(interval(each[part][key], forms[part]) for key, part in shown),
             ]
-            for name, each in entry["findings"].items()
+            for name, each in section["findings"].items()
         ],
         sortable=True,
     )
