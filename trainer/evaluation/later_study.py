@@ -4,8 +4,9 @@
 A study of m patients like those here spreads the difference of two mean AUCs as those do, by the
 root of n / m: n patients here. With a normal difference of mean d it then falls above minus the
 margin, by the 95% interval, with power b where m = n (se (z(0.975) + z(b)) / (margin + d))^2
-(Blackwelder, Controlled Clinical Trials 1982; 3:345-353). Whether this holds is tried: studies of
-that size are drawn from the patients here, with their exact AUCs and their own standard errors.
+(of shares Blackwelder, Controlled Clinical Trials 1982; 3:345-353; here with the standard error of
+AUCs). Whether this holds is tried: studies of that size are drawn from the patients here, with
+their exact AUCs and their own standard errors.
 """
 
 import dataclasses

@@ -20,6 +20,7 @@ from trainer.experiments import finished, spread
 from trainer.experiments.spread import SPLIT
 from trainer.predictions import listed
 from trainer.report.sections import comparison_margin
+from trainer.report.sections.comparison_words import chance
 
 JSON, CSV = "comparison.json", "comparison.csv"
 _ALPHA = 0.05
@@ -221,10 +222,8 @@ def _left(found: Mapping[str, Any]) -> list[str]:
 def _cells(entry: Mapping[str, Any]) -> list[Cell | str]:
     if entry["difference"] is None:
         return [interval(entry["auc"]), "", ""]
-    chance = entry["p_value"]
-    small = chance is not None and chance < 0.001
-    shown = "< 0.001" if small else number(chance)
-    return [interval(entry["auc"]), interval(entry["difference"], "+.3f"), shown]
+    gap = interval(entry["difference"], "+.3f")
+    return [interval(entry["auc"]), gap, chance(entry["p_value"])]
 
 
 def _largest(entry: Mapping[str, Any], count: int) -> str:

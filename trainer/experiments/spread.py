@@ -17,7 +17,7 @@ import numpy.typing as npt
 from preprocessing.contract.errors import DataError
 from trainer.evaluation import comparison, margins
 from trainer.evaluation.auc import aurocs
-from trainer.evaluation.intervals import Resamples, as_json, resample
+from trainer.evaluation.intervals import Interval, Resamples, as_json, resample
 from trainer.evaluation.summary import Summary
 from trainer.experiments.finished import Finished, varied
 from trainer.predictions.pairing import aligned
@@ -56,22 +56,17 @@ class Areas:
         own = Summary.of(self.points, self.drawn)
         areas = np.array([first.points, self.points])
         found = comparison.of_areas(areas, self.drawn - first.drawn, margin=margin)
-        mean, *each = [
-            {"auc": as_json(area)}
-            | (
-                {"difference": None, "p_value": None, "p_holm": None}
-                if self is first
-                else {
-                    "difference": as_json(gap.difference),
-                    "p_value": gap.p_value,
-                    "p_holm": gap.p_holm,
-                }
-            )
-            | ({} if self is first or margin is None else {"within": margins.as_json(gap.within)})
-            for area, gap in zip(
-                (own.mean, *own.findings), (found.mean, *found.findings), strict=True
-            )
-        ]
+
+        def told(area: Interval, gap: comparison.Difference) -> dict[str, Any]:
+            one: dict[str, Any] = dict.fromkeys(("difference", "p_value", "p_holm"))
+            if self is not first:
+                one = {"difference": as_json(gap.difference)}
+                one |= {"p_value": gap.p_value, "p_holm": gap.p_holm}
+                one |= {} if margin is None else {"within": margins.as_json(gap.within)}
+            return {"auc": as_json(area), **one}
+
+        mean = told(own.mean, found.mean)
+        each = map(told, own.findings, found.findings)
         return {"mean": mean, "findings": dict(zip(findings, each, strict=True))}
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The section that compares the predictions with those of other models on the same images."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,10 +11,7 @@ from preprocessing.contract.errors import DataError
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import words
 from trainer.evaluation import later_study, margins
-from trainer.evaluation.comparison import Comparison, Difference, Scored, corrected
-from trainer.evaluation.delong import PairedTest
-from trainer.evaluation.intervals import as_json
-from trainer.evaluation.later_study import Plan
+from trainer.evaluation.comparison import Difference, Scored, corrected
 from trainer.predictions.pairing import aligned
 from trainer.report.figures.plots import nice_limits
 from trainer.report.parts import Drawn, Fold, Heading, Notes, Part, Words, forest, unavailable
@@ -23,11 +21,11 @@ from trainer.report.source import SPLIT_ORDER, Source
 
 
 class _Found(NamedTuple):
-    """What a split says: of each model by name, of the mean of all scores, and of a later study."""
+    """What a split says of each model, what later studies need, and what the mean of all gives."""
 
-    models: Mapping[str, Comparison]
-    averaged: Difference | None = None
-    later: Mapping[str, Sequence[Plan]] = {}
+    models: Mapping[str, Any]
+    later: Mapping[str, Any]
+    together: Mapping[str, Any]
 
 
 def build(source: Source) -> dict[str, Any]:
@@ -60,11 +58,7 @@ def build(source: Source) -> dict[str, Any]:
         "margin": source.asked.margin,
         **models[0],
         "further": models[1:],
-        "mean_of_all": {
-            split: {"models": len(models_there) + 1, "mean": _entry(averaged)}
-            for split, (models_there, averaged, _) in splits.items()
-            if averaged is not None
-        },
+        "mean_of_all": {split: each.together for split, each in splits.items() if each.models},
         "notes": [
             *comparison_words.notes(models, source.resamples),
             *comparison_margin.notes(source.asked.margin, models),
@@ -74,73 +68,52 @@ def build(source: Source) -> dict[str, Any]:
 
 
 def _model(source: Source, name: str, splits: Mapping[str, _Found]) -> dict[str, Any]:
-    other = source.compared[name]
     found = {split: each.models[name] for split, each in splits.items() if name in each.models}
-    both = (*source.splits, *other.split_names)
+    both = dict.fromkeys((*source.splits, *source.compared[name].split_names))
     return {
         "other": name,
-        "splits_of_one_file": [split for split in dict.fromkeys(both) if split not in found],
-        "splits": {
-            split: {
-                "n": len(source.rows(split).ids),
-                "findings": {
-                    finding: _entry(one)
-                    for finding, one in zip(source.rows(split).findings, each.findings, strict=True)
-                },
-                "mean": _entry(each.mean),
-            }
-            for split, each in found.items()
-        },
-        "later_study": next(
-            (
-                comparison_margin.later_study(split, source.draws(split), each.later[name])
-                for split, each in splits.items()
-                if each.later.get(name)
-            ),
-            None,
-        ),
+        "splits_of_one_file": [split for split in both if split not in found],
+        "splits": found,
+        "later_study": splits[source.headline].later.get(name),
     }
 
 
 def _split(source: Source, split: str) -> _Found:
     """Compares each model that has a split, and the mean of the scores of all and this report's."""
-    rows, draws = source.rows(split), source.draws(split)
-    scores = [
-        (name, aligned(rows, other.select(split), name=f"{name}, {split} split"))
+    rows, draws, margin = source.rows(split), source.draws(split), source.asked.margin
+    scores = {
+        name: aligned(rows, other.select(split), name=f"{name}, {split} split")
         for name, other in source.compared.items()
         if split in other.split_names
-    ]
+    }
     if not scores:
-        return _Found({})
-    margin = source.asked.margin
-    own = Scored.of(rows.labels, rows.scores, draws)
-    found, later = [], {}
-    for name, second in scores:
-        scored = Scored.of(rows.labels, second, draws)
-        found.append(scored.against(own, margin))
-        sure = found[-1].mean.difference.low is not None
-        if margin is not None and sure and split == source.headline:
-            later[name] = later_study.plans(
+        return _Found({}, {}, {})
+    own, *others = (Scored.of(rows.labels, each, draws) for each in (rows.scores, *scores.values()))
+    found = corrected([each.against(own, margin) for each in others])
+    models, later = {}, {}
+    for name, scored, one in zip(scores, others, found, strict=True):
+        each = dict(zip(rows.findings, map(_entry, one.findings), strict=True))
+        models[name] = {"n": len(rows.ids), "findings": each, "mean": _entry(one.mean)}
+        if margin is not None and split == source.headline and one.mean.difference.low is not None:
+            plans = later_study.plans(
                 rows.labels,
-                (rows.scores, second),
+                (rows.scores, scores[name]),
                 (own, scored),
                 draws.patient_of,
                 margin=margin,
                 seed=source.seed,
             )
-    together = np.mean([rows.scores, *(one for _, one in scores)], axis=0, dtype=np.float64)
+            later[name] = comparison_margin.later_study(split, len(draws.counts), plans)
+    together = np.mean([rows.scores, *scores.values()], axis=0, dtype=np.float64)
     averaged = Scored.of(rows.labels, np.asarray(together), draws).against(own, margin).mean
-    names = (name for name, _ in scores)
-    return _Found(dict(zip(names, corrected(found), strict=True)), averaged, later)
+    return _Found(models, later, {"models": len(scores) + 1, "mean": _entry(averaged)})
 
 
 def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
     """Returns, for every split, what was found, the figures, and the differences drawn."""
-    models, margin = [section, *section["further"]], section["margin"]
-    held = {split for model in models for split in model["splits"]}
-    shown: list[Part] = []
-    for split in (split for split in SPLIT_ORDER if split in held):
-        here = [model for model in models if split in model["splits"]]
+    margin, shown = section["margin"], list[Part]()
+    for split in (split for split in SPLIT_ORDER if split in section["mean_of_all"]):
+        here = _holding(section, split)
         shown.append(Heading(f"{split.capitalize()} split"))
         shown += [Words(text, "plain") for text in sentences(section, split)]
         shown.append(_means(section, here, split))
@@ -148,7 +121,9 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
             each: list[Part] = [_table(model, split), _drawn(model["splits"][split], split)]
             if margin is not None:
                 each.append(comparison_margin.table(model, split, margin))
-            shown += each if len(models) == 1 else [_fold(model, split, each)]
+            if section["further"]:
+                each = [Fold(f"By finding on the {split} split: {model['other']}", each)]
+            shown += each
     return [*shown, Notes(section["notes"], "columns")]
 
 
@@ -159,41 +134,28 @@ def sentences(section: Mapping[str, Any], split: str) -> list[str]:
         section: what `build` returned.
         split: one of the splits.
     """
-    models, margin = [section, *section["further"]], section["margin"]
-    here = [model for model in models if split in model["splits"]]
+    here, margin = _holding(section, split), section["margin"]
     texts = comparison_words.summaries(here, split)
-    if margin is not None:
-        texts += [comparison_margin.sentence(model, split, margin) for model in here]
-        texts += [
-            comparison_margin.of_later_study(model, margin)
-            for model in here
-            if model["later_study"] and model["later_study"]["split"] == split
-        ]
-    return texts
+    if margin is None:
+        return texts
+    later = [each for each in here if (each["later_study"] or {}).get("split") == split]
+    return [
+        *texts,
+        *(comparison_margin.sentence(model, split, margin) for model in here),
+        *(comparison_margin.of_later_study(model, margin) for model in later),
+    ]
+
+
+def _holding(section: Mapping[str, Any], split: str) -> list[Mapping[str, Any]]:
+    """The models that hold a split."""
+    return [each for each in (section, *section["further"]) if split in each["splits"]]
 
 
 def _entry(one: Difference) -> dict[str, Any]:
-    return {
-        "first": one.first,
-        "second": one.second,
-        "difference": as_json(one.difference),
-        "p_value": one.p_value,
-        "standard_error": one.standard_error,
-        "p_holm": one.p_holm,
-        "delong": _test(one.delong),
-        "clustered": _test(one.clustered),
-        "within": margins.as_json(one.within),
-    }
-
-
-def _test(test: PairedTest | None) -> dict[str, Any] | None:
-    if test is None:
-        return None
-    return {"standard_error": test.standard_error, "z": test.z, "p_value": test.p_value}
-
-
-def _fold(model: Mapping[str, Any], split: str, each: Sequence[Part]) -> Fold:
-    return Fold(f"By finding on the {split} split: {model['other']}", each)
+    found = dataclasses.asdict(one) | {"within": margins.as_json(one.within)}
+    for test in filter(None, (found["delong"], found["clustered"])):
+        del test["difference"]
+    return found
 
 
 def _means(section: Mapping[str, Any], models: Sequence[Mapping[str, Any]], split: str) -> Table:
@@ -207,7 +169,7 @@ def _means(section: Mapping[str, Any], models: Sequence[Mapping[str, Any]], spli
 
     own = numeric(together["mean"]["first"])
     return Table(
-        "Mean AUC of each model, and what it has more than this report, with its 95% interval from "
+        "Mean AUC of each model, and its difference from this report's, with a 95% interval from "
         "resampled patients.",
         ["Model", "Mean AUC", Column("Difference", css="strong"), "p", *["p (Holm)"] * several],
         [
@@ -220,6 +182,17 @@ def _means(section: Mapping[str, Any], models: Sequence[Mapping[str, Any]], spli
 
 def _table(model: Mapping[str, Any], split: str) -> Table:
     entry = model["splits"][split]
+
+    def row(name: str, each: Mapping[str, Any]) -> list[Cell | str]:
+        closed = [(each[kind] or {"p_value": None})["p_value"] for kind in ("clustered", "delong")]
+        return [
+            words(name),
+            numeric(each["first"]),
+            numeric(each["second"]),
+            interval(each["difference"], "+.3f"),
+            *map(chance, (each["p_value"], each["p_holm"], *closed)),
+        ]
+
     return Table(
         f"AUC here, AUC of {model['other']}, and the second minus the first with its 95% "
         f"interval from resampled patients, on the {split} split.",
@@ -227,21 +200,10 @@ def _table(model: Mapping[str, Any], split: str) -> Table:
             *("Finding", "Here", "There", Column("Difference", css="strong")),
             *("p", "p (Holm)", "p (clustered)", "p (DeLong)"),
         ],
-        [[words(name), *_cells(each)] for name, each in entry["findings"].items()],
-        [["Mean", *_cells(entry["mean"])]],
+        [row(*each) for each in entry["findings"].items()],
+        [row("Mean", entry["mean"])],
         sortable=True,
     )
-
-
-def _cells(each: Mapping[str, Any]) -> list[Cell]:
-    closed = [(each[kind] or {"p_value": None})["p_value"] for kind in ("clustered", "delong")]
-    chances = each["p_value"], each["p_holm"], *closed
-    return [
-        numeric(each["first"]),
-        numeric(each["second"]),
-        interval(each["difference"], "+.3f"),
-        *map(chance, chances),
-    ]
 
 
 def _drawn(entry: Mapping[str, Any], split: str) -> Drawn:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the comparison says by a margin that was given beforehand, and of a later study."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,44 +9,35 @@ from typing import Any
 from preprocessing.contract.tables import Cell, Column, Table, interval
 from preprocessing.contract.wording import ends, number, words
 from trainer.evaluation.later_study import POWER, STUDIES, Plan
-from trainer.evaluation.resamples import Resamples
 from trainer.report.sections.comparison_words import chance, p_text
 
 Model = Mapping[str, Any]
 
 
-def later_study(split: str, draws: Resamples, plans: Sequence[Plan]) -> dict[str, Any]:
-    """Returns what a later study needs as the report holds it."""
-    return {
-        "split": split,
-        "patients": len(draws.counts),
-        "power": POWER,
-        "studies": STUDIES,
-        "plans": [
-            {"difference": plan.difference, "patients": plan.patients, "shown": plan.shown}
-            for plan in plans
-        ],
-    }
+def later_study(split: str, patients: int, plans: Sequence[Plan]) -> dict[str, Any] | None:
+    """Returns what a later study needs as the report holds it; None without a plan."""
+    about = {"split": split, "patients": patients, "power": POWER, "studies": STUDIES}
+    return about | {"plans": [dataclasses.asdict(plan) for plan in plans]} if plans else None
 
 
 def sentence(model: Model, split: str, margin: float) -> str:
     """Says what follows for a model from the margin, on one split."""
-    mean = model["splits"][split]["mean"]
-    within, gap = mean["within"], mean["difference"]
-    if within["no_worse"]["p_value"] is None:
-        return f"Nothing can be tested against the margin of {margin:g} that was given beforehand."
-    name, by = model["other"], f"by the margin of {margin:g} that was given beforehand"
-    no_worse, equivalent = within["no_worse"], within["equivalent"]
-    if gap["high"] < -margin:
-        return f"{name} is worse by more than the margin of {margin:g} that was given beforehand."
+    mean, name = model["splits"][split]["mean"], model["other"]
+    no_worse, equivalent = (mean["within"][key] for key in ("no_worse", "equivalent"))
+    given = f"the margin of {margin:g} that was given beforehand"
+    if no_worse["p_value"] is None:
+        return f"Nothing can be tested against {given}."
+    if mean["difference"]["high"] < -margin:
+        return f"{name} is worse by more than {given}."
+    p = p_text(_p(no_worse))
     if not no_worse["shown"]:
         return (
-            f"It is not shown that {name} is no worse {by} (p {p_text(_p(no_worse))}): its "
-            f"interval reaches down to {number(gap['low'], '+.3f')}."
+            f"It is not shown that {name} is no worse by {given} (p {p}): its 95% interval is "
+            f"{ends(mean['difference'], '+.3f')}."
         )
     same = "both are equivalent" if equivalent["shown"] else "that both are equivalent is not shown"
     return (
-        f"{name} is no worse {by} (p {p_text(_p(no_worse))}); {same} (90% interval "
+        f"{name} is no worse by {given} (p {p}); {same} (90% interval "
         f"{ends(equivalent, '+.3f')}, p {p_text(_p(equivalent))})."
     )
 
@@ -95,22 +87,22 @@ def of_later_study(model: Model, margin: float) -> str:
     found = model["later_study"]
     needs = []
     for plan in found["plans"]:
-        seen = plan["difference"] != 0
-        if plan["patients"] is None:
-            needs.append("no number is enough if the difference seen here is the true one")
-            continue
-        if_so = (
-            f"if the difference seen here, {number(plan['difference'], '+.3f')}, is the true one"
-            if seen
-            else "if in truth both have the same mean AUC"
-        )
+        if_so = "if in truth both have the same mean AUC"
+        if plan["difference"]:
+            gap = number(plan["difference"], "+.3f")
+            if_so = f"if the difference seen here, {gap}, is the true one"
         tried = ""
         if plan["shown"] is not None:
             tried = (
                 f" ({plan['shown']:.0%} of {found['studies']} such studies drawn from the patients "
                 "here showed it)"
             )
-        needs.append(f"about {_rounded(plan['patients'])} patients with this mix {if_so}{tried}")
+        if plan["patients"] is None:
+            needs.append(f"no number is enough {if_so}")
+        else:
+            needs.append(
+                f"about {_rounded(plan['patients'])} patients with this mix {if_so}{tried}"
+            )
     return (
         f"To show with {found['power']:.0%} power that {model['other']} is no worse by {margin:g} "
         f"in mean AUC, a later study needs {', and '.join(needs)}. Here there are "

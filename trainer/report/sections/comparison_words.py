@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from preprocessing.contract.tables import Cell
-from preprocessing.contract.wording import ends, number
+from preprocessing.contract.wording import ends, number, words
 
 ALPHA = 0.05
 
@@ -43,7 +43,7 @@ def _summary(model: Model, split: str, tested: int, *, several: bool) -> str:
             f" (95% interval {ends(difference, '+.3f')}, p {p_text(mean['p_value'])}{corrected})"
         )
     clear = [
-        name
+        words(name)
         for name, each in findings.items()
         if each["p_holm"] is not None and each["p_holm"] < ALPHA
     ]
@@ -59,13 +59,9 @@ def _summary(model: Model, split: str, tested: int, *, several: bool) -> str:
 
 def notes(models: Sequence[Model], resamples: int) -> list[str]:
     """Says what the figures mean and what they do not."""
-    several = len(models) > 1
-    family = (
-        "for all findings of all models of a split together, and the means' for the number of "
-        "models"
-        if several
-        else "for the number of findings"
-    )
+    several, family = len(models) > 1, "for the number of findings"
+    if several:
+        family = "for all findings of all models of a split together, and for the means of all"
     return [
         f"The difference is the AUC of {'each model' if several else models[0]['other']} minus the "
         "AUC of this report, on the same images of the same patients. All are scored on the same "
