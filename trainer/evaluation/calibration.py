@@ -202,7 +202,8 @@ def resampled(
         absent = (prevalence == 0) | (prevalence == 1)
         for each in compared.values():
             each[absent | ~np.isfinite(each)] = np.nan
-        simply = {"brier": brier, "log_loss": log_loss, "observed_expected": prevalence / expected}
+        ratio = np.where(expected > 0, prevalence / expected, np.nan)
+        simply = {"brier": brier, "log_loss": log_loss, "observed_expected": ratio}
         return {**simply, **compared}, positives / counts
 
 

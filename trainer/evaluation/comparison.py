@@ -108,19 +108,6 @@ class Scored:
         )
 
 
-def compare(labels: Floats, first: Floats, second: Floats, draws: Resamples) -> Comparison:
-    """Returns how the AUCs of a second model differ from those of a first.
-
-    Args:
-        labels: [n, L]; 1, 0 or NaN for unknown.
-        first: [n, L], scores of one model.
-        second: [n, L], scores of the other on the same images.
-        draws: of the patients, for these images.
-    """
-    one, other = (Scored.of(labels, scores, draws) for scores in (first, second))
-    return other.against(one)
-
-
 def of_areas(
     areas: npt.NDArray[np.float64],
     spread: npt.NDArray[np.float64],

@@ -151,5 +151,5 @@ def _worth(report: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"For {sum(bool(curve['better']) for curve in curves)} of {len(entries)} findings, acting "
         f"by the model is better than working up every image and than working up none, by more "
-        f"than resampling explains, at some risk from {low:.3g} to {high:.3g}."
+        f"than resampling explains, at some threshold from {low:.3g} to {high:.3g}."
     )

@@ -173,3 +173,13 @@ def test_a_resample_without_a_positive_has_no_line() -> None:
     for name in ("brier_skill", "in_the_large", "slope", "intercept"):
         assert np.isnan(drawn[name][without]).all()
     assert np.isfinite(drawn["brier"]).all()
+
+
+def test_a_resample_whose_scores_are_all_0_has_no_ratio_to_what_they_expect() -> None:
+    labels = np.array([0.0, 1.0, 0.0, 1.0])
+    scores = np.array([0.0, 0.0, 0.0, 1.0])
+    draws = resample(np.arange(4), labels[:, None], resamples=50, seed=0)
+    found = measure(labels, scores)
+    assert found is not None
+    ratios = resampled(labels, scores, found, draws)[0]["observed_expected"]
+    assert np.isnan(ratios).any() and not np.isinf(ratios).any()

@@ -6,9 +6,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from trainer.evaluation.comparison import compare, holm, p_value
+from trainer.evaluation.comparison import Comparison, Scored, holm, p_value
 from trainer.evaluation.intervals import Interval
-from trainer.evaluation.resamples import resample
+from trainer.evaluation.resamples import Resamples, resample
 
 
 def made(
@@ -27,6 +27,13 @@ def made(
         for gain in (0.0, better)
     )
     return labels, first, second, patient
+
+
+def compare(
+    labels: np.ndarray, first: np.ndarray, second: np.ndarray, draws: Resamples
+) -> Comparison:
+    one, other = (Scored.of(labels, scores, draws) for scores in (first, second))
+    return other.against(one)
 
 
 def test_differences_equal_a_slow_reference_with_the_same_draws() -> None:

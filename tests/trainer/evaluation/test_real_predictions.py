@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from trainer.evaluation import clustered
 from trainer.evaluation.auc import auroc, aurocs
-from trainer.evaluation.comparison import compare
+from trainer.evaluation.comparison import Scored
 from trainer.evaluation.delong import deviations, paired_test
 from trainer.evaluation.discrimination import areas
 from trainer.evaluation.one_per_patient import choose
@@ -145,7 +145,8 @@ def test_two_seeds_of_one_recipe_are_compared_in_pairs(folder: pathlib.Path) -> 
     np.testing.assert_array_equal(labels, again)
     np.testing.assert_array_equal(patients, same)
     draws = resample(patients, labels, resamples=60, seed=0)
-    found = compare(labels, first, second, draws)
+    one, other = (Scored.of(labels, scores, draws) for scores in (first, second))
+    found = other.against(one)
     gap = aurocs(labels, second).mean() - aurocs(labels, first).mean()
     assert found.mean.difference.value == pytest.approx(gap, abs=1e-12)
     # Pairing takes out what both share: apart, each mean is uncertain by more than the difference.

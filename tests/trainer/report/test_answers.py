@@ -68,7 +68,7 @@ def test_every_question_is_answered_with_the_figures_of_the_report(make: Make) -
         if entry["decision_curve"]
     ]
     assert said["change"].startswith(f"For {sum(map(bool, better))} of 3 findings, acting by ")
-    assert " at some risk from 0.01 to 0.5. At thresholds " in said["change"]
+    assert " at some threshold from 0.01 to 0.5. At thresholds " in said["change"]
     assert estimate(difference, "+.3f") in said["trust"] and "(ECE)" in said["trust"]
     found = report["operating_points"]["mean"]["youden"]["test"]
     assert f"sensitivity {estimate(found['sensitivity'])} and specificity" in said["change"]

@@ -57,7 +57,7 @@ def small(name: str, split: str, found: Mapping[str, Any]) -> Markup:
     """Returns one finding's diagram: the scores, their interval, and working up all or none."""
     at, model = found["threshold"], found["net_benefit"]
     known = [value for key in ("low", "high") for value in found[key] if value is not None]
-    top = max([*model, *known, found["treat_all"][0]])
+    top = max([0.0, *model, *known, found["treat_all"][0]])
     bottom = min([*model, *known, -top / 8])
     height = top - bottom or 1.0
 

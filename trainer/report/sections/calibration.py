@@ -20,8 +20,7 @@ from trainer.evaluation.recalibration import METHODS
 from trainer.report import controls
 from trainer.report.figures import charts, reliability
 from trainer.report.parts import Fold, Heading, Notes, Part, Words, flagged, unavailable
-from trainer.report.sections import external
-from trainer.report.sections.calibration_notes import notes_on
+from trainer.report.sections import calibration_notes, external
 from trainer.report.source import ANOTHER, EXTERNAL, Source
 
 _FIGURES = {
@@ -31,12 +30,6 @@ _FIGURES = {
     "in_the_large": "In the large",
     "slope": "Slope",
     "intercept": "Intercept",
-}
-_METHODS = {
-    "none": "as it is",
-    "temperature": "temperature",
-    "platt": "Platt",
-    "isotonic": "isotonic",
 }
 _FORM = ".4f"
 _NOTHING = {"value": None, "low": None, "high": None}
@@ -75,7 +68,7 @@ def build(source: Source) -> dict[str, Any]:
         "mean": {split: described.mean(list(splits[split].values())) for split in shown},
         "recalibration": post_hoc,
     }
-    return section | {"notes": notes_on(section)}
+    return section | {"notes": calibration_notes.notes_on(section)}
 
 
 def _of_split(source: Source, split: str) -> dict[str, described.Described]:
@@ -231,7 +224,9 @@ def _effects(post_hoc: Mapping[str, Any]) -> Table:
     columns: list[Column | str] = ["Finding", Column("Stored", "text")]
     for group, shown in (("ECE", methods), ("Brier", methods), ("Change of log loss", fitted)):
         of = f"({group})"
-        columns += [Column(_METHODS[method], group=group, of=of) for method in shown]
+        columns += [
+            Column(calibration_notes.METHODS[method], group=group, of=of) for method in shown
+        ]
     rows: list[list[Cell | str]] = []
     for name, entry in post_hoc["findings"].items():
         strong = {method: "strong" if method == entry["chosen"] else "" for method in methods}
@@ -243,7 +238,7 @@ def _effects(post_hoc: Mapping[str, Any]) -> Table:
         for method in fitted:
             change = (entry["test"][method] or {}).get("log_loss_change", _NOTHING)
             cells.append(interval(change, f"+{_FORM}", css=strong[method]))
-        rows.append([words(name), _METHODS[entry["chosen"]], *cells])
+        rows.append([words(name), calibration_notes.METHODS[entry["chosen"]], *cells])
     means = post_hoc["mean"]["methods"]
     mean = [numeric(means[method][key], _FORM) for key in ("ece", "brier") for method in methods]
     for method in fitted:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the section on calibration says in words, chosen by what it found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer.evaluation.smooth_calibration import ENOUGH
@@ -20,10 +20,13 @@ _FIXED = (
     "distance and the interval would lie too high.",
     "The smooth curves are logistic regressions of the label on a restricted cubic spline of the "
     "score's log odds (Van Calster and others, Journal of Clinical Epidemiology 2016), whose bands "
-    "come from drawing patients again and hold for one score at a time.",
+    "come from drawing patients again. A band holds for one score at a time: somewhere along a "
+    "curve, luck alone makes it leave the line of perfect calibration more often than once in "
+    "twenty.",
 )
 
-_METHODS = {
+# How the scores of each method are called.
+METHODS = {
     "none": "as they are",
     "temperature": "temperature",
     "platt": "Platt",
@@ -74,8 +77,7 @@ def _off(entries: Mapping[str, Any], split: str) -> list[str]:
                 if end is not None and sign * end > sign * perfect
             ]
             if off:
-                named = "all findings" if len(off) == len(entries) > 1 else ", ".join(off)
-                parts.append(f"{words} for {named}")
+                parts.append(f"{words} for {_named(off, len(entries))}")
     if not parts:
         return []
     return [f"On {split}, by more than resampling explains, scores are {'; '.join(parts)}."]
@@ -88,10 +90,9 @@ def _bent(entries: Mapping[str, Any], split: str) -> list[str]:
     none = [name for name, found in curves.items() if not found]
     notes = []
     if len(none) < len(curves):
-        named = "all findings" if len(off) == len(curves) > 1 else ", ".join(off) or "no finding"
         notes.append(
             f"By the smooth curves on {split}, the 95% band leaves the line of perfect calibration "
-            f"somewhere for {named}."
+            f"somewhere for {_named(off, len(curves))}."
         )
     if none:
         notes.append(
@@ -116,20 +117,22 @@ def _shift(section: Mapping[str, Any]) -> list[str]:
     for (figure, direction), words in _MOVED.items():
         names = [name for name, one in found.items() if one["moved"].get(figure) == direction]
         if names:
-            named = "all findings" if len(names) == len(found) > 1 else ", ".join(names)
-            parts.append(f"{words} ({named})")
+            parts.append(f"{words} ({_named(names, len(found))})")
     if not parts:
         return ["Calibration on test is that on validation, as far as resampling can tell."]
     worse = [name for name, one in found.items() if one["worse"]]
-    named = ", ".join(worse) if worse else "no finding"
-    named = "every finding" if len(worse) == len(found) > 1 else named
     return [
         "Warning, calibration shifts from validation to test: equal scores go with "
         f"{'; '.join(parts)}. What is fitted on validation is off by as much on test, and other "
-        "hospitals must be expected to differ more. The scores as they are are calibrated worse on "
-        f"test than on validation for {named}. One comparison in twenty would show a shift by "
-        "chance."
+        "hospitals must be expected to differ more. As they are, the scores are calibrated worse "
+        f"on test than on validation for {_named(worse, len(found))}. One comparison in twenty "
+        "would show a shift by chance."
     ]
+
+
+def _named(names: Sequence[str], total: int) -> str:
+    """Names findings of a total, or all of them, or none."""
+    return "all findings" if len(names) == total > 1 else ", ".join(names) or "no finding"
 
 
 def _post_hoc(found: Mapping[str, Any]) -> list[str]:
@@ -137,7 +140,7 @@ def _post_hoc(found: Mapping[str, Any]) -> list[str]:
         return [found["reason"]]
     chosen = [entry["chosen"] for entry in found["findings"].values()]
     counts = ", ".join(
-        f"{_METHODS[kind]} for {chosen.count(kind)}" for kind in _METHODS if kind in chosen
+        f"{METHODS[kind]} for {chosen.count(kind)}" for kind in METHODS if kind in chosen
     )
     notes = [
         "Platt, temperature and isotonic calibration were fitted on validation, and no test label "
@@ -154,6 +157,6 @@ def _post_hoc(found: Mapping[str, Any]) -> list[str]:
     ]
     if found.get("mean") and found["mean"]["findings"]:
         methods = found["mean"]["methods"]
-        words = ", ".join(f"{methods[kind]['ece']:.4f} {_METHODS[kind]}" for kind in methods)
+        words = ", ".join(f"{methods[kind]['ece']:.4f} {METHODS[kind]}" for kind in methods)
         notes.append(f"Mean ECE on test over {len(found['mean']['findings'])} findings: {words}.")
     return notes

@@ -45,7 +45,7 @@ def test_a_shift_of_every_finding_names_none() -> None:
     found = section(moved={"slope": "up"}, worse=["slope"])
     found["findings"]["Edema"] = found["findings"]["Mass"]
     first = notes_on(found)[0]
-    assert "(all findings)" in first and "for every finding." in first and "Mass" not in first
+    assert "(all findings)" in first and "for all findings." in first and "Mass" not in first
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from preprocessing.contract.errors import DataError
-from trainer.evaluation.comparison import compare, holm
+from trainer.evaluation.comparison import Comparison, Scored, holm
+from trainer.evaluation.resamples import Resamples
 from trainer.predictions.table import Predictions
 from trainer.report import parts
 from trainer.report.parts import Part
@@ -30,6 +31,13 @@ def worse(whole: Predictions, noise: float = 0.8) -> Predictions:
 def source_of(first: Predictions, second: Predictions, **more: Predictions) -> Source:
     others = {f"{name}.csv": each for name, each in {"b": second, **more}.items()}
     return Source(predictions=first, compared=others, resamples=40, seed=2)
+
+
+def compare(
+    labels: np.ndarray, first: np.ndarray, second: np.ndarray, draws: Resamples
+) -> Comparison:
+    one, other = (Scored.of(labels, scores, draws) for scores in (first, second))
+    return other.against(one)
 
 
 def test_figures_are_those_of_the_shared_draws_whatever_the_order_of_rows(make: Make) -> None:
