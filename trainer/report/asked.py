@@ -11,6 +11,9 @@ from absl import flags
 from preprocessing.contract.errors import UsageError
 
 NAMES = ("margin", "threshold_range")
+# Ends of a range of thresholds, and how far they are apart, at the least: figures of a page tell
+# no finer ones apart.
+_LEAST = 0.0001, 0.001
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +72,10 @@ def given(values: flags.FlagValues) -> Asked:
     """
     margin = values.margin
     if margin is not None and not 0 < margin < 1:
-        raise UsageError(f"--margin={margin} is not allowed: give a difference of AUC from 0 to 1")
+        raise UsageError(
+            f"--margin={margin} is not allowed: give a difference of AUC above 0 and "
+            "below 1, such as 0.01"
+        )
     return Asked(margin, _range(values.threshold_range))
 
 
@@ -78,9 +84,10 @@ def _range(texts: Sequence[str]) -> tuple[float, float]:
         low, high = (float(text) for text in texts)
     except ValueError:
         low = high = math.nan
-    if not 0 < low < high < 1:
+    end, apart = _LEAST
+    if not (end <= low < high <= 1 - end and round(high - low, 9) >= apart):
         raise UsageError(
-            f"--threshold_range={','.join(texts)} is not allowed: give two probabilities inside 0 "
-            "to 1, the lower first, such as 0.01,0.5"
+            f"--threshold_range={','.join(texts)} is not allowed: give two probabilities from "
+            f"{end} to {1 - end}, the lower first and {apart} apart or more, such as 0.01,0.5"
         )
     return low, high

@@ -25,7 +25,7 @@ NAME = "require"
 _SIGNS = {">=": operator.ge, "<=": operator.le, "==": operator.eq}
 _SIGNS |= {">": operator.gt, "<": operator.lt}
 _FORM = re.compile(
-    r"""\s*(?P<path>(?:"[^"]*"|[^"<>=])+?)\s*(?:(?P<sign>>=|<=|==|>|<)\s*(?P<value>\S.*?)"""
+    r"""\s*(?P<path>(?:"[^"]*"|[^"<>=])+?)\s*(?:(?P<sign>>=|<=|==|>|<)\s*(?P<value>[^\s=].*?)"""
     r"""|\s(?P<range>in)\s+(?P<low>\S+?)\s*\.\.\s*(?P<high>\S+))\s*"""
 )
 _PART = r'\s*(?:"([^"]+)"|([^."]*[^."\s]))\s*'
@@ -90,6 +90,11 @@ def parse(text: str) -> Requirement:
         raise UsageError(f"--{NAME}={text!r}: {error}") from error
     sign = found["sign"] or found["range"]
     wanted = (found["low"], found["high"]) if found["range"] else (found["value"].strip("\"'"),)
+    if sign == "==" and found["value"] in ("null", "None"):
+        raise UsageError(
+            f"--{NAME}={text!r}: what is not defined (null) meets nothing: ask for a figure, or "
+            "leave this out"
+        )
     if sign != "==" and not _number(wanted[0]) <= _number(wanted[-1]):
         raise UsageError(
             f"--{NAME}={text!r}: {' and '.join(wanted)} cannot be compared with: give a number, or "
@@ -119,7 +124,9 @@ def check(report: Mapping[str, Any] | None, required: Sequence[Requirement]) -> 
         if missed:
             short.append(f"{each.text}, but {', '.join(missed)}")
         else:
-            values = sorted(value for _, value, _ in found)
+            values = sorted(
+                (value for _, value, _ in found), key=lambda each: (isinstance(each, str), each)
+            )
             ends = dict.fromkeys(map(_shown, (values[0], values[-1])))
             count = f"{len(values)} figures, " * (len(values) > 1)
             log.show(f"met: {each.text} ({count}{' to '.join(ends)})")

@@ -19,17 +19,25 @@ def test_what_is_given_is_taken() -> None:
     parsed = flags.parse([*_COMMAND, *given], {})
     assert parsed.asked == Asked(0.01, (0.02, 0.3))
     assert flags.parse(_COMMAND, {}).asked == USUAL
+    narrow = flags.parse([*_COMMAND, "--threshold_range=0.01,0.011"], {})
+    assert narrow.asked.threshold_range == (0.01, 0.011)
 
 
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ("--margin=0", "--margin=0.0 is not allowed: give a difference"),
+        ("--margin=0", "--margin=0.0 is not allowed: give a difference of AUC above 0"),
         ("--margin=1", "--margin=1.0 is not allowed"),
         ("--threshold_range=0.5", "--threshold_range=0.5 is not allowed: give two probabilities"),
         ("--threshold_range=0.5,0.1", "--threshold_range=0.5,0.1 is not allowed"),
         ("--threshold_range=0,0.1", "--threshold_range=0,0.1 is not allowed"),
         ("--threshold_range=a,b", "--threshold_range=a,b is not allowed"),
+        (
+            "--threshold_range=0.5,0.500001",
+            "from 0.0001 to 0.9999, the lower first and 0.001 apart",
+        ),
+        ("--threshold_range=1e-9,0.5", "--threshold_range=1e-9,0.5 is not allowed"),
+        ("--threshold_range=0.5,0.99999", "--threshold_range=0.5,0.99999 is not allowed"),
     ],
 )
 def test_what_cannot_be_is_refused(given: str, text: str) -> None:

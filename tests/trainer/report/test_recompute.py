@@ -127,6 +127,27 @@ def test_both_see_a_label_that_was_flipped(run: Callable[..., Done], copy: pathl
     assert done.returncode == 1 and "positives" in done.stdout
 
 
+def test_a_file_that_lacks_what_is_needed_is_named_in_a_sentence(
+    run: Callable[..., Done], copy: pathlib.Path
+) -> None:
+    text = (copy / "predictions.csv").read_text()
+    path = copy / "other.CSV"
+    path.write_text(text.replace("score:Mass", "Mass", 1))
+    done = run(copy, path)
+    (said,) = done.stderr.splitlines()
+    assert done.returncode == 1 and f"{path} is not what a report is made of" in said
+    assert said.startswith(("verify.py: ", "verify.R: ")) and "score:Mass" in said
+    path.write_text(text)
+    assert run(copy, path).returncode == 0
+
+
+def test_python_without_the_packages_says_what_to_install(copy: pathlib.Path) -> None:
+    command = [sys.executable, "-I", "-S", "verify.py"]
+    done = subprocess.run(command, cwd=copy / "report", capture_output=True, text=True)
+    assert done.returncode == 1 and "pip install scikit-learn pandas" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_both_take_the_mean_of_several_files_in_any_order(
     run: Callable[..., Done], tmp_path: pathlib.Path, rows: Predictions
 ) -> None:

@@ -84,6 +84,12 @@ def test_what_cannot_be_compared_falls_short_by_name(text: str, why: str) -> Non
     assert missed(text).endswith(f"falls short of 1 of 1 requirements: {text}, but {why}")
 
 
+def test_figures_and_texts_are_met_together(capsys: pytest.CaptureFixture[str]) -> None:
+    report = {"context": {"a": "7", "b": 7}}
+    requirements.check(report, [parse("context.*==7")])
+    assert capsys.readouterr().out == "met: context.*==7 (2 figures, 7)\n"
+
+
 def test_all_that_falls_short_is_named_and_what_is_met_has_a_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -116,6 +122,8 @@ def test_all_that_falls_short_is_named_and_what_is_met_has_a_line(
         (f"{MEAN}.low", "cannot be read: write a path of report.json"),
         (f"{MEAN}.low=0.8", "cannot be read"),
         (f"{MEAN}..low>=0.8", "cannot be read"),
+        (f"{MEAN}.low>=", "cannot be read"),
+        ("request.margin==null", "what is not defined (null) meets nothing"),
         (">=0.8", "cannot be read"),
     ],
 )

@@ -4,6 +4,7 @@
 # Else it takes aucs.csv beside itself, and predictions.csv there, in the folder above, or there in
 # predictions/; of several files the mean of the scores. Columns: id, patient, split, and for each
 # finding label:NAME (1, 0 or empty) and score:NAME. It ends with 0 where all agrees to 1e-9, else 1.
+options(width = 200)
 fail <- function(...) {
   message("verify.R: ", ...)
   quit(status = 1)
@@ -17,13 +18,26 @@ files <- given[basename(given) != "aucs.csv"]
 if (length(files) == 0) files <- c(usual[file.exists(usual)], usual[1])[1]
 for (file in c(table, files)) {
   if (!file.exists(file)) fail("there is no ", file, ": name what the report was made of")
-  if (!grepl("[.]csv$", file)) fail(file, " is not CSV: make it by verify.py --csv=FILE.csv ", file)
+  if (!grepl("[.]csv$", file, ignore.case = TRUE)) {
+    fail(file, " is not CSV: make it by verify.py --csv=FILE.csv ", file)
+  }
 }
 read <- function(file, text) {
   read.csv(file, check.names = FALSE, fileEncoding = "UTF-8-BOM", na.strings = "",
            colClasses = setNames(rep("character", length(text)), text))
 }
-parts <- lapply(files, read, c("id", "patient", "split"))
+parts <- lapply(files, function(file) {
+  wrong <- function(error) fail(file, " is not what a report is made of: ", conditionMessage(error))
+  tryCatch({
+    keys <- c("id", "patient", "split")
+    part <- suppressWarnings(read(file, keys))
+    labels <- grep("^label:", names(part), value = TRUE)
+    absent <- setdiff(c(keys, sub("^label:", "score:", labels)), names(part))
+    if (length(absent)) stop("no column ", toString(absent))
+    if (nrow(part) == 0) stop("no rows")
+    part
+  }, error = wrong)
+})
 rows <- parts[[1]]
 # A patient may be written as 00000013 and as 13.
 rows$patient <- sub("^0*([0-9]+?)([.]0*)?$", "\\1", trimws(rows$patient), perl = TRUE)
