@@ -69,6 +69,12 @@ def test_help_answers_without_importing_tensorflow(fresh_python: Any) -> None:
     assert done.stderr == ""
 
 
+def test_numpy_is_imported_after_its_threads_are_limited(fresh_python: Any) -> None:
+    started = "import os, sys; from trainer import task; print('numpy' in sys.modules)"
+    done = fresh_python("-c", f"{started}; task.main(sys.argv); print(dict(os.environ))", "--help")
+    assert done.stdout.startswith("False") and "'OPENBLAS_NUM_THREADS': '1'" in done.stdout
+
+
 def test_no_import_of_the_entry_point_brings_tensorflow(fresh_python: Any) -> None:
     done = fresh_python("-X", "importtime", "-m", "trainer.task", "--help")
     assert done.returncode == 0

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from preprocessing.contract.errors import DataError
-from trainer.evaluation.comparison import compare
+from trainer.evaluation.comparison import Scored
 from trainer.evaluation.resamples import resample
 from trainer.experiments import finished, spread
 
@@ -19,7 +19,8 @@ def test_a_difference_is_that_of_the_paired_comparison(run: Callable[..., str]) 
     found = spread.compare(runs, resamples=50, seed=3)
     first, second = (each.predictions.select("test") for each in runs)
     draws = resample(first.patients, first.labels, resamples=50, seed=3)
-    wanted = compare(first.labels, first.scores, second.scores, draws)
+    one, other = (Scored.of(each.labels, each.scores, draws) for each in (first, second))
+    wanted = other.against(one)
     entry = found["runs"][1]
     pairs = zip([wanted.mean, *wanted.findings], [entry["mean"], *entry["findings"].values()],
                 strict=True)  # fmt: skip
