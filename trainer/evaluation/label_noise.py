@@ -18,8 +18,6 @@ from typing import Any
 import numpy as np
 
 from trainer.evaluation import intervals
-from trainer.evaluation.auc import Floats
-from trainer.evaluation.intervals import Resamples
 from trainer.evaluation.subgroups import Figures, Numbers
 
 
@@ -76,23 +74,12 @@ def corrected(seen: Figures, errors: Errors) -> Figures:
         random. Resamples beyond 0 or 1 are set there.
     """
     columns = Errors(errors.wrong[:, np.newaxis], errors.missed[:, np.newaxis])
-    points, draws = _true(seen.points, errors), _true(seen.draws, columns)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        points, draws = _true(seen.points, errors), _true(seen.draws, columns)
     for each in points.values():
         each[~((each >= 0) & (each <= 1) & (errors.kept > 0))] = np.nan
     draws = {name: np.clip(each, 0, 1) for name, each in draws.items()}
     return dataclasses.replace(seen, points=points, draws=draws)
-
-
-def errors_of(labels: Floats, truth: Floats, draws: Resamples) -> Errors:
-    """Returns how labels [n] are wrong if those of `truth` [n], all 1 or 0, are right.
-
-    Returns:
-        Shares [1 + B], of all images and then in each resample; NaN where not defined.
-    """
-    cells = np.stack([labels * (1 - truth), labels, (1 - labels) * truth, 1 - labels], axis=1)
-    sums = np.concatenate([cells.sum(axis=0)[np.newaxis], draws.sums(cells)])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return Errors(sums[:, 0] / sums[:, 1], sums[:, 2] / sums[:, 3])
 
 
 def expected(seen: Numbers, found: Numbers, errors: Errors) -> dict[str, Any]:
@@ -100,22 +87,19 @@ def expected(seen: Numbers, found: Numbers, errors: Errors) -> dict[str, Any]:
 
     Args:
         seen: AUC against the labels, [1 + B]: of all images, then in each resample.
-        found: against better labels, [1 + B]; NaN where they are not known.
-        errors: of the labels, [1 + B].
+        found: against better labels, [1 + B].
+        errors: of the labels by the better ones, [1 + B].
 
     Returns:
         With intervals; `highest` is the AUC that scores without error have against the labels,
         `expected` that against better labels, not defined where it cannot be.
     """
-    hoped = errors.true_auc(seen)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hoped = np.where(errors.kept > 0, errors.true_auc(seen), np.nan)
     hoped = np.append(hoped[0] if 0 <= hoped[0] <= 1 else np.nan, np.clip(hoped[1:], 0, 1))
     figures = {
-        "wrong": errors.wrong,
-        "missed": errors.missed,
         "highest": errors.seen_auc(1.0),
-        "seen": seen,
         "expected": hoped,
-        "found": found,
         "found_minus_expected": found - hoped,
     }
     return {name: intervals.entry(each[0], each[1:]) for name, each in figures.items()}

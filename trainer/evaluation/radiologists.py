@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from preprocessing.contract import patients as people
 from preprocessing.contract.errors import DataError
-from trainer.evaluation import intervals
+from trainer.evaluation import intervals, label_noise
 from trainer.evaluation.auc import Floats, auroc
 from trainer.evaluation.intervals import Resamples
 from trainer.predictions import data_entry, given_file, rules
@@ -27,6 +27,7 @@ _RATIOS = {
     "ppv": ("both", "only_mined"),
     "sensitivity": ("both", "only_radiologists"),
     "specificity": ("neither", "only_mined"),
+    "npv": ("neither", "only_radiologists"),
 }
 
 Numbers = npt.NDArray[np.float64]
@@ -148,16 +149,23 @@ def judge(
         rule: as `combined_scores` takes it.
 
     Returns:
-        Counts, `auc_radiologists`, `auc_mined`, their `difference`, and how far the mined labels
-        agree; all on the images where both references are known.
+        Counts, `auc_radiologists`, `auc_mined`, their `difference`, how far the mined labels
+        agree, and what if they were wrong at random (`label_noise.expected`); all on the images
+        where both references are known.
     """
     labels = combined_labels(mined)
     known = ~(np.isnan(seen) | np.isnan(labels))
     own = draws.select(known)
     truth, text = seen[known].astype(np.float64), labels[known]
     marks = combined_scores(scores[known], rule)
-    points = [auroc(truth, marks), auroc(text, marks)]
-    drawn = [own.aucs(truth, marks), own.aucs(text, marks)]
+    found, mined_auc = (np.append(auroc(one, marks), own.aucs(one, marks)) for one in (truth, text))
+    agreement, shares = _agreement(truth, text, own)
+    errors = label_noise.Errors(1 - shares["ppv"], 1 - shares["npv"])
+    compared = {
+        "auc_radiologists": found,
+        "auc_mined": mined_auc,
+        "difference": found - mined_auc,
+    }
     other = "maximum" if rule == "noisy_or" else "noisy_or"
     other_auc = auroc(truth, combined_scores(scores[known], other))
     return {
@@ -165,18 +173,19 @@ def judge(
         "patients": len(np.unique(own.patient_of)),
         "positives_radiologists": int(truth.sum()),
         "positives_mined": int(text.sum()),
-        "auc_radiologists": intervals.entry(points[0], drawn[0]),
-        "auc_mined": intervals.entry(points[1], drawn[1]),
-        "difference": intervals.entry(points[0] - points[1], drawn[0] - drawn[1]),
+        **{name: intervals.entry(each[0], each[1:]) for name, each in compared.items()},
         "other_rule": None
         if rule == "score" or np.isnan(other_auc)
         else {"rule": other, "auc_radiologists": other_auc},
-        "agreement": _agreement(truth, text, own),
+        "agreement": agreement,
+        "if_random": label_noise.expected(mined_auc, found, errors),
     }
 
 
-def _agreement(truth: Numbers, text: Numbers, draws: Resamples) -> dict[str, Any]:
-    """How far mined labels agree with radiologists: counts and ratios of counts."""
+def _agreement(
+    truth: Numbers, text: Numbers, draws: Resamples
+) -> tuple[dict[str, Any], dict[str, Numbers]]:
+    """How far mined labels agree: counts, ratios of counts, and these in every resample too."""
     cells = {
         "both": truth * text,
         "only_mined": (1 - truth) * text,
@@ -184,11 +193,12 @@ def _agreement(truth: Numbers, text: Numbers, draws: Resamples) -> dict[str, Any
         "neither": (1 - truth) * (1 - text),
     }
     totals: dict[str, Any] = {name: int(cell.sum()) for name, cell in cells.items()}
-    drawn = dict(zip(cells, draws.sums(np.stack(list(cells.values()), axis=1)).T, strict=True))
-    ratios = {}
-    for name, (part, other) in _RATIOS.items():
-        whole = totals[part] + totals[other]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = drawn[part] / (drawn[part] + drawn[other])
-        ratios[name] = intervals.entry(totals[part] / whole if whole else None, shares)
-    return totals | ratios
+    drawn = zip(cells, draws.sums(np.stack(list(cells.values()), axis=1)).T, strict=True)
+    counts = {name: np.append(totals[name], each) for name, each in drawn}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = {
+            name: counts[part] / (counts[part] + counts[other])
+            for name, (part, other) in _RATIOS.items()
+        }
+    ratios = {name: intervals.entry(each[0], each[1:]) for name, each in shares.items()}
+    return totals | ratios, shares

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from trainer.evaluation import label_noise
+from trainer.evaluation import label_noise, radiologists
 from trainer.evaluation.auc import auroc
 from trainer.evaluation.intervals import resample
 from trainer.evaluation.label_noise import Errors
@@ -92,19 +92,6 @@ def test_what_no_scores_could_have_given_is_not_defined() -> None:
     assert np.isnan(most.points["auc"][0])
 
 
-def test_errors_are_counted_in_every_resample() -> None:
-    generator = np.random.default_rng(5)
-    truth = (generator.random(60) < 0.4).astype(np.float64)
-    labels = np.where(generator.random(60) < 0.2, 1 - truth, truth)
-    draws = resample(np.arange(60) // 2, truth[:, None], resamples=3, seed=1)
-    errors = label_noise.errors_of(labels, truth, draws)
-    for number in range(3):
-        images = np.repeat(np.arange(60), draws.counts[draws.patient_of, number])
-        own, other = labels[images], truth[images]
-        assert errors.wrong[1 + number] == pytest.approx(1 - other[own == 1].mean())
-        assert errors.missed[1 + number] == pytest.approx(other[own == 0].mean())
-
-
 def test_errors_that_go_along_with_the_score_are_told_from_random_ones() -> None:
     generator = np.random.default_rng(7)
     truth = np.tile([1.0, 0.0, 0.0], 1000)
@@ -114,10 +101,13 @@ def test_errors_that_go_along_with_the_score_are_told_from_random_ones() -> None
     follows = np.where(np.abs(scores - 0.5) > 1.3, scores > 0.5, truth)
     gaps = []
     for labels in (random, follows.astype(np.float64)):
-        seen, found = (
-            np.append(auroc(each, scores), draws.aucs(each, scores)) for each in (labels, truth)
-        )
-        errors = label_noise.errors_of(labels, truth, draws)
-        gaps.append(label_noise.expected(seen, found, errors)["found_minus_expected"])
+        found = radiologists.judge(truth, labels[:, None], scores[:, None], draws, rule="score")
+        gaps.append(found["if_random"]["found_minus_expected"])
     assert gaps[0]["low"] < 0 < gaps[0]["high"]
     assert gaps[1]["value"] is None or gaps[1]["high"] < 0
+
+
+def test_labels_that_say_the_opposite_let_expect_nothing() -> None:
+    errors = Errors(np.full(3, 0.7), np.full(3, 0.6))
+    found = label_noise.expected(np.full(3, 0.4), np.full(3, 0.8), errors)
+    assert found["expected"]["value"] is None and found["found_minus_expected"]["low"] is None

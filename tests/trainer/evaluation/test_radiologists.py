@@ -102,7 +102,12 @@ def test_counts_ratios_and_areas_are_those_of_counting_by_hand() -> None:
     assert agreement["ppv"]["value"] == both / (both + only_mined)
     assert agreement["sensitivity"]["value"] == both / truth.sum()
     assert agreement["specificity"]["value"] == agreement["neither"] / (truth == 0).sum()
-    for name in ("ppv", "sensitivity", "specificity"):
+    assert agreement["npv"]["value"] == agreement["neither"] / (text == 0).sum()
+    kept = agreement["ppv"]["value"] + agreement["npv"]["value"] - 1
+    random, seen = found["if_random"], found["auc_mined"]["value"]
+    assert random["highest"]["value"] == pytest.approx((1 + kept) / 2)
+    assert random["expected"]["value"] == pytest.approx(0.5 + (seen - 0.5) / kept)
+    for name in ("ppv", "sensitivity", "specificity", "npv"):
         assert agreement[name]["low"] < agreement[name]["value"] < agreement[name]["high"]
 
 

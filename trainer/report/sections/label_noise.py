@@ -11,8 +11,7 @@ from preprocessing.contract.wording import estimate, number, words
 from trainer.evaluation import label_noise
 from trainer.evaluation.subgroups import FEWEST, MEASURES, Figures, measure
 from trainer.report import rule_thresholds
-from trainer.report.parts import Heading, Notes, Part, Words, unavailable
-from trainer.report.sections import counted_labels
+from trainer.report.parts import Notes, Part, Words, unavailable
 from trainer.report.source import Source
 
 # NIH states that more than 90% of the labels are right; half of that error, and a quarter of it.
@@ -31,12 +30,14 @@ _NOTES = (
     "labels learns their habits, and agreement with them then flatters it (Phelps and Hutson, "
     "Medical Decision Making 1995; 15:44-57). The corrected figures show what one kind of error "
     "would do. Quote the figures against the labels as they are.",
-    "Intervals take the share as known and cover the luck of the tested patients only.",
+    "Intervals take the share as known and cover the luck of the tested patients only. How wrong "
+    "labels are by those of radiologists, and whether at random, is told under radiologists' "
+    "labels.",
 )
 
 
 def build(source: Source) -> dict[str, Any]:
-    """Returns the figures of the headline split under assumed and under counted label errors."""
+    """Returns the figures of the headline split under assumed label errors."""
     rows, draws = source.rows(source.headline), source.draws(source.headline)
     thresholds, chosen_on = rule_thresholds.of(source, RULE)
     every, scores = np.ones(len(rows.ids), dtype=bool), rule_thresholds.scores(source)
@@ -53,7 +54,6 @@ def build(source: Source) -> dict[str, Any]:
         "shares": list(SHARES),
         "left_out": [name for name, on in zip(rows.findings, seen.enough, strict=True) if not on],
         **_assumed(seen, rows.findings),
-        "counted": counted_labels.build(source),
     }
     return section | {"notes": [*_limits(section), *_NOTES]}
 
@@ -101,9 +101,8 @@ def _assumed(seen: Figures, findings: Sequence[str]) -> dict[str, Any]:
 
 
 def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
-    """Returns the figures under each share, and those that follow from radiologists' labels."""
+    """Returns the figures under each share."""
     named = [f"{share:.1%} wrong".replace(".0%", "%") for share in section["shares"]]
-    shown: list[Part] = [Words(_summary(section), "plain")]
     rates = ("Sensitivity", "1 \N{MINUS SIGN} specificity") if section["chosen_on"] else ()
     table = Table(
         "AUC as labelled, and against the truth if the stated share of positive labels is wrong, "
@@ -119,19 +118,23 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
         [["Mean", *_cells(section["mean"], rates)]] if section["averaged"] else [],
         sortable=True,
     )
-    shown += [table, Notes(section["notes"]), Heading("Errors that radiologists found")]
-    return shown + counted_labels.parts(section["counted"])
+    return [Words(_summary(section), "plain"), table, Notes(section["notes"])]
 
 
 def _cells(entry: Mapping[str, Any], rates: Sequence[str]) -> list[Cell]:
     last = entry["assumed"][-1]
     return [
         interval(entry["as_labelled"]["auc"]),
-        *(counted_labels.or_cannot_be(each["auc"]) for each in entry["assumed"]),
+        *(_or_cannot_be(each["auc"]) for each in entry["assumed"]),
         numeric(last["highest_auc"]) if "highest_auc" in last else Cell(),
         numeric(last["auc_if_again"]),
-        *(counted_labels.or_cannot_be(last[key]) for key in ("tpr", "fpr")[: len(rates)]),
+        *(_or_cannot_be(last[key]) for key in ("tpr", "fpr")[: len(rates)]),
     ]
+
+
+def _or_cannot_be(area: Mapping[str, Any]) -> Cell:
+    """Returns the cell of a figure that some errors rule out."""
+    return Cell("cannot be") if area["value"] is None else interval(area)
 
 
 def _summary(section: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from preprocessing.contract import patients as people
 from preprocessing.contract.tables import Column, Table, interval, numeric
-from preprocessing.contract.wording import words
+from preprocessing.contract.wording import estimate, number, words
 from trainer.evaluation import radiologists
 from trainer.evaluation.radiologists import REFERENCES, Readings, Reference
 from trainer.predictions.names import proven_rows
@@ -27,7 +27,7 @@ _RULES = {
     ),
 }
 _OTHER = {"maximum": "the largest score instead", "noisy_or": "the product rule instead"}
-_RATIOS = {"ppv": "PPV", "sensitivity": "Sensitivity", "specificity": "Specificity"}
+_RATIOS = {"ppv": "PPV", "sensitivity": "Sensitivity", "specificity": "Specificity", "npv": "NPV"}
 _FIXED = (
     "Mined labels come from the text of reports; radiologists' labels from several radiologists "
     "who looked at the image and agreed (Majkowska et al., Radiology 2020; 294:421-431). Both AUCs "
@@ -42,6 +42,12 @@ _FIXED = (
     "one by a choice that the AUC depends on, so what the other choice gives is named above.",
     "PPV is the share of images with the mined label in which radiologists saw it, sensitivity the "
     "share of those in which they saw it that have the mined label.",
+    "Highest possible: the AUC against the mined labels of a model that is never wrong, if these "
+    "errors of the mined labels were random; expected: the AUC against radiologists that would "
+    "follow from that against the mined labels (Menon et al., ICML 2015, PMLR 37:125-134), without "
+    "a figure where no model could have the latter. Found minus expected: below 0, the model errs "
+    "along with the mined labels, which flatters its AUC against them; above 0, they hide more of "
+    "what it does than random errors would.",
 )
 
 
@@ -99,6 +105,11 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
     return shown
 
 
+_IF_RANDOM = {
+    "highest": "Highest possible, mined",
+    "expected": "Expected, radiologists",
+    "found_minus_expected": "Found minus expected",
+}
 _AREAS = {"auc_radiologists": "radiologists", "auc_mined": "mined"}
 CELLS = {
     "both": "Both",
@@ -116,6 +127,7 @@ def _areas(entries: Sequence[Mapping[str, Any]]) -> Table:
         [
             *(_LOOKED_FOR, "Images", "Positives, radiologists", "Positives, mined"),
             *(Column("AUC, radiologists", css="strong"), "AUC, mined", "Difference"),
+            *_IF_RANDOM.values(),
         ],
         [
             [
@@ -126,6 +138,8 @@ def _areas(entries: Sequence[Mapping[str, Any]]) -> Table:
                 ),
                 *(interval(entry[key]) for key in _AREAS),
                 interval(entry["difference"], "+.3f"),
+                *(interval(entry["if_random"][key]) for key in list(_IF_RANDOM)[:2]),
+                interval(entry["if_random"]["found_minus_expected"], "+.3f"),
             ]
             for entry in entries
         ],
@@ -207,8 +221,24 @@ def _counted(section: Mapping[str, Any]) -> list[str]:
             notes.append(f"{entry['name']}: not compared, because {entry['reason']}.")
         elif reference.rule != "score":
             notes.append(_stand_in(entry, reference))
+        if entry["reason"] is None and (text := _if_random(entry)):
+            notes.append(text)
     named = ", ".join(section["unused"])
     return [*notes, f"Not used, since no finding matches it: {named}."]
+
+
+def _if_random(entry: Mapping[str, Any]) -> str:
+    """Says where the AUC against mined labels is not what random errors of theirs would make."""
+    highest, expected, gap = (entry["if_random"][key] for key in _IF_RANDOM)
+    seen, found = (entry[key]["value"] for key in ("auc_mined", "auc_radiologists"))
+    if None not in (seen, highest["value"]) and highest["value"] < seen:
+        why = f"no model could have more than {number(highest['value'])} against them, and this "
+        why += f"one has {number(seen)}"
+    elif gap["low"] is not None and not gap["low"] <= 0 <= gap["high"]:
+        why = f"the AUC against radiologists would be {estimate(expected)}, not {number(found)}"
+    else:
+        return ""
+    return f"{entry['name']}: if the mined labels were wrong at random, {why}."
 
 
 def _stand_in(entry: Mapping[str, Any], reference: Reference) -> str:

@@ -95,6 +95,19 @@ def test_labels_with_errors_give_the_lower_area(section: dict[str, Any]) -> None
         assert entry["difference"]["high"] < 0
 
 
+def test_scores_that_go_along_with_errors_of_the_labels_are_found_out(file: str) -> None:
+    rows = predictions()
+    section = built(dataclasses.replace(rows, scores=np.clip(rows.labels, 0.1, 0.9)), file)
+    first = section["references"][0]
+    assert first["if_random"]["highest"]["value"] < first["auc_mined"]["value"] == 1
+    assert first["if_random"]["expected"]["value"] is None
+    highest = f"{first['if_random']['highest']['value']:.3f}"
+    assert (
+        f"no model could have more than {highest} against them, and this one has 1.000"
+        in rendered(section)
+    )
+
+
 def test_the_finding_that_lacks_is_named(file: str) -> None:
     rows = predictions()
     kept = [at for at, name in enumerate(FINDINGS) if name not in ("Mass", "Edema")]
