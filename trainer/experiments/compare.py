@@ -128,10 +128,8 @@ def _groups(found: Mapping[str, Any], short: Mapping[str, str]) -> Table:
 
 def _settings(found: Mapping[str, Any], short: Mapping[str, str]) -> list[str]:
     """Returns a line for each group: its runs, and its settings that are not the first's."""
-    lines, first = (
-        ["Settings that differ (first in full, then only what is unlike the first):"],
-        None,
-    )
+    lines = ["Settings that differ (first in full, then only what is unlike the first):"]
+    first = None
     for group in found["groups"]:
         own = {k: v for k, v in group["settings"].items() if not first or first[k] != v}
         first = first or group["settings"]

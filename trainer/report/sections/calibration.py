@@ -8,8 +8,8 @@ the ECE) and the bins of the `reliability` diagram, with the smooth curve of the
 each does on `test`; `recalibration.export.NAME` is the map to store, for `recalibration.apply`.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import number, words
@@ -32,6 +32,7 @@ _FIGURES = {
     "intercept": "Intercept",
 }
 _FORM = ".4f"
+_T = TypeVar("_T")
 _NOTHING = {"value": None, "low": None, "high": None}
 _SMOOTH_POINTS = (0, 12, 24, 36, 49)
 _SMOOTH_AREA = {"value": "observed", "low": "low", "high": "high"}
@@ -44,18 +45,14 @@ def build(source: Source) -> dict[str, Any]:
         source: post-hoc calibration needs a validation split, and a test split to be judged on.
     """
     shown = [name for name in source.splits if name != "train"] or [source.headline]
-    splits = {split: _of_split(source, split) for split in shown}
-    findings: dict[str, Any] = {
-        name: {split: splits[split][name].entry for split in shown}
-        for name in source.predictions.findings
-    }
-    for name, entry in findings.items():
+    splits = {split: _by_finding(source, split, described.describe) for split in shown}
+    smooth = _by_finding(source, source.headline, smooth_calibration.curve)
+    findings: dict[str, Any] = {}
+    for name in source.predictions.findings:
+        of = {split: splits[split][name] for split in shown}
+        entry = findings[name] = {split: one.entry for split, one in of.items()}
         both = len(shown) == 2
-        entry["shift"] = (
-            described.shift(splits["validation"][name], splits["test"][name]) if both else None
-        )
-    smooth = _smooth(source)
-    for name, entry in findings.items():
+        entry["shift"] = described.shift(of["validation"], of["test"]) if both else None
         if (bins := entry[source.headline]["reliability"]) is not None:
             bins["smooth"] = smooth[name]
     post_hoc = _post_hoc(source, smooth)
@@ -71,21 +68,11 @@ def build(source: Source) -> dict[str, Any]:
     return section | {"notes": calibration_notes.notes_on(section)}
 
 
-def _of_split(source: Source, split: str) -> dict[str, described.Described]:
+def _by_finding(source: Source, split: str, figure: Callable[..., _T]) -> dict[str, _T]:
+    """What a figure of labels, scores and draws is of each finding of a split."""
     rows, draws = source.rows(split), source.draws(split)
-    return {
-        name: described.describe(rows.labels[:, position], rows.scores[:, position], draws)
-        for position, name in enumerate(rows.findings)
-    }
-
-
-def _smooth(source: Source) -> dict[str, dict[str, Any] | None]:
-    """The smooth curve of each finding on the headline split, None where it has none."""
-    rows, draws = source.rows(source.headline), source.draws(source.headline)
     columns = zip(rows.findings, rows.labels.T, rows.scores.T, strict=True)
-    return {
-        name: smooth_calibration.curve(labels, scores, draws) for name, labels, scores in columns
-    }
+    return {name: figure(labels, scores, draws) for name, labels, scores in columns}
 
 
 def _post_hoc(source: Source, smooth: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
