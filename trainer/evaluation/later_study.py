@@ -96,7 +96,7 @@ def plans(
     #    the images of the patient.
     pulls = (scored[1].pulls - scored[0].pulls)[defined].mean(axis=0)
     squares = np.square(np.bincount(patient_of, pulls, total).astype(np.float64))
-    if np.isnan(squares).any():
+    if np.isnan(squares).any() or not squares.any():
         return []
     error = math.sqrt(squares.sum())
     observed = float(gaps[defined].mean())

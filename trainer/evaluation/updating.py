@@ -77,7 +77,8 @@ def effects(
         `findings`, one dict each by method: `lines` (how many shares gave one), the lowest and
         highest `intercept` and `slope_factor` of these, `LOSSES` against the scores as they are
         (below 0 is better), and `ece`, `in_the_large` and `slope` of all recalibrated scores
-        together; `mean` of `LOSSES` by method over the findings.
+        together; `mean` of `LOSSES` by method over the findings. `LOSSES` are not defined where no
+        share gave a line.
     """
     known = ~np.isnan(labels)
     changes = np.zeros((*labels.shape, len(METHODS), len(LOSSES)))
@@ -94,6 +95,9 @@ def effects(
         values = changes.sum(axis=0) / known.sum(axis=0)[:, None, None]
         drawn = rest.reshape(-1, *values.shape) / counts
     drawn[:, ~draws.several(known)] = np.nan
+    # Where no share gave a line nothing was recalibrated, which is not the same as no change.
+    idle = np.array([[not found[method]["lines"] for method in METHODS] for found in findings])
+    values[idle] = drawn[:, idle] = np.nan
     mean: dict[str, Any] = {method: {} for method in METHODS}
     for row, column in np.ndindex(len(METHODS), len(LOSSES)):
         method, loss = METHODS[row], LOSSES[column]

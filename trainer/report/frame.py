@@ -141,7 +141,10 @@ def _provenance(report: Mapping[str, Any]) -> list[Part]:
     titles[EXTERNAL] = called(report["context"])
     facts: dict[str, Mapping[str, Any]] = {
         "Predictions": report["predictions"],
-        "This report": {"schema_version": report["schema_version"], **report["request"]},
+        "This report": {
+            **{"schema_version": report["schema_version"], **report["request"]},
+            "margin": report["request"].get("margin") or "none given",
+        },
     }
     other = {
         key: value for key, value in report["context"].items() if key not in (*titles, series.KEY)

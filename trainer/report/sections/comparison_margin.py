@@ -100,8 +100,11 @@ def of_later_study(model: Model, margin: float) -> str:
         if plan["patients"] is None:
             needs.append(f"no number is enough {if_so}")
         else:
+            # Of so few the formula is no guide: resamples lose findings, and spread more.
+            few = plan["shown"] is not None and plan["shown"] < found["power"] - 0.1
+            about = "more than" if few else "about"
             needs.append(
-                f"about {_rounded(plan['patients'])} patients with this mix {if_so}{tried}"
+                f"{about} {_rounded(plan['patients'])} patients with this mix {if_so}{tried}"
             )
     return (
         f"To show with {found['power']:.0%} power that {model['other']} is no worse by {margin:g} "

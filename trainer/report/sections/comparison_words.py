@@ -32,6 +32,11 @@ def _summary(model: Model, split: str, tested: int, *, several: bool) -> str:
     difference = mean["difference"]
     if difference["value"] is None:
         return f"No finding has an AUC on the {split} split, so nothing can be compared."
+    if difference["value"] == difference["low"] == difference["high"] == 0:
+        return (
+            f"{model['other']} has the AUCs of this report in every resample of the {split} split, "
+            "so no single finding differs: see whether it is the same model."
+        )
     side = "above" if difference["value"] >= 0 else "below"
     sentence = (
         f"The mean AUC of {model['other']} is {abs(difference['value']):.3f} {side} that of this "

@@ -9,10 +9,12 @@ share does for the others.
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from preprocessing.contract import patients as people
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import estimate, number, words
-from trainer.evaluation import prevalence_shift, updating
+from trainer.evaluation import intervals, prevalence_shift, updating
 from trainer.evaluation.operating_points import RULES
 from trainer.report import rule_thresholds
 from trainer.report.parts import Fold, Heading, Notes, Part, Words, unavailable
@@ -71,7 +73,10 @@ def build(source: Source) -> dict[str, Any]:
 
 
 def _prevalence(source: Source, counts: Mapping[str, Any]) -> dict[str, Any]:
-    rows, draws, scores = source.rows("test"), source.draws("test"), rule_thresholds.scores(source)
+    rows, scores = source.rows("test"), rule_thresholds.scores(source)
+    # Without strata, which hold still how many patients have a rare finding.
+    alike, settings = np.zeros_like(rows.labels), (source.resamples, source.seed)
+    draws = intervals.resample(rows.patients, alike, resamples=settings[0], seed=settings[1])
     own: list[dict[str, float | None]] = []
     for name in rows.findings:
         pairs = {split: counts.get(split, {}).get(name, (0, 0)) for split in _SPLITS}
@@ -102,6 +107,12 @@ def _notes(section: Mapping[str, Any]) -> list[str]:
         else "How common the findings are in the model's own data is not known to this report."
     ]
     for share in section["recalibration"]:
+        if all(mean["log_loss_change"]["value"] is None for mean in share["mean"].values()):
+            notes.append(
+                f"On {1 / share['shares']:.0%} of the patients ({share['patients']:,}) no finding "
+                "could be recalibrated: too few images have it, or are without it."
+            )
+            continue
         changes = (
             f"{estimate(mean['log_loss_change'], '+.4f')} by {_METHODS[method]}"
             for method, mean in share["mean"].items()

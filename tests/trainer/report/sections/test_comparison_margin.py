@@ -104,3 +104,18 @@ def test_a_margin_is_that_of_the_command_whatever_the_labels_are(make: Make) -> 
     )
     assert validation[0] == validation[1]
     assert test[0] != test[1]
+
+
+def test_a_model_compared_with_itself_is_said_and_plans_no_study(make: Make) -> None:
+    section = comparison.build(source_of(make(), make(), 0.02))
+    said = comparison.sentences(section, "test")
+    assert "so no single finding differs: see whether it is the same model" in said[0]
+    assert section["later_study"] is None
+
+
+def test_a_study_too_small_for_the_formula_is_not_said_to_be_enough(make: Make) -> None:
+    section = comparison.build(source_of(make(), worse(make()), 0.2))
+    plan = section["later_study"]["plans"][0]
+    for shown, word in ((0.31, "needs more than"), (0.78, "needs about")):
+        plan["shown"] = shown
+        assert word in comparison.sentences(section, "test")[-1]

@@ -130,3 +130,25 @@ def test_few_patients_and_unknown_counts_say_so(source: Source) -> None:
     assert section["prevalence"]["findings"]["Mass"]["ratio"]["value"] is None
     assert "in the model's own data is not known" in section["notes"][1]
     assert "too few patients" in section["notes"][2]
+
+
+def test_the_interval_of_a_prevalence_holds_the_luck_of_meeting_the_rarest_finding() -> None:
+    labels = np.zeros((400, 2), np.float32)
+    labels[:200, 0], labels[:20, 1] = 1, 1
+    ids, scores = np.arange(400).astype(str), np.full(labels.shape, 0.3)
+    rows = Predictions(ids, ids, np.full(400, "test"), labels, scores, ("Mass", "Edema"))
+    section = external.build(Source(rows, resamples=400, context={EXTERNAL: FACTS}))
+    for name, share in (("Mass", 0.5), ("Edema", 0.05)):
+        area = section["prevalence"]["findings"][name]["prevalence"]
+        reach = 1.96 * np.sqrt(share * (1 - share) / 400)
+        assert area["high"] - area["low"] == pytest.approx(2 * reach, rel=0.15)
+
+
+def test_what_could_not_be_recalibrated_is_not_called_unchanged(source: Source) -> None:
+    rows = dataclasses.replace(source.predictions, labels=np.zeros((400, 2), np.float32))
+    section = external.build(Source(rows, resamples=5, context=source.context))
+    for share in section["recalibration"]:
+        for method in share["mean"]:
+            for entry in (share["mean"][method], *(f[method] for f in share["findings"].values())):
+                assert entry["log_loss_change"]["value"] is entry["brier_change"]["low"] is None
+    assert "no finding could be recalibrated" in section["notes"][-1]
