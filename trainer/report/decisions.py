@@ -18,7 +18,7 @@ def curves(source: Source) -> dict[str, dict[str, Any] | None]:
 
     The thresholds come from `source.asked` alone.
     """
-    rows, draws = source.rows(source.headline), source.draws(source.headline)
+    rows, draws = source.rows(source.headline), source.free_draws(source.headline)
     thresholds = decision_curves.grid(*source.asked.threshold_range)
     columns = zip(rows.findings, rows.labels.T, scores(source).T, strict=True)
     return {

@@ -6,7 +6,10 @@ import functools
 from collections.abc import Container, Mapping
 from typing import Any
 
+import numpy as np
+
 from trainer.evaluation import intervals, recalibration_effect
+from trainer.evaluation.auc import Floats
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.table import Predictions
 from trainer.report.asked import Asked
@@ -73,11 +76,21 @@ class Source:
 
     @functools.cache  # noqa: B019
     def draws(self, split: str) -> intervals.Resamples:
-        """Returns the resamples of patients of one split, the same for every section."""
-        rows = self.rows(split)
-        return intervals.resample(
-            rows.patients, rows.labels, resamples=self.resamples, seed=self.seed
-        )
+        """Returns the resamples of patients of one split, the same for every section.
+
+        They are drawn within strata, so that each has its patients with a rare finding. What
+        depends on how many these are needs `free_draws`.
+        """
+        return self._drawn(split, self.rows(split).labels)
+
+    @functools.cache  # noqa: B019
+    def free_draws(self, split: str) -> intervals.Resamples:
+        """Returns resamples of patients without strata, for figures that depend on prevalence.
+
+        Strata hold the number of patients with a rare finding still, and with it half of the luck
+        that a predictive value, a net benefit or observed over expected has.
+        """
+        return self._drawn(split, np.zeros_like(self.rows(split).labels))
 
     @functools.cached_property
     def calibrations(self) -> Mapping[str, Mapping[str, Any]]:
@@ -104,3 +117,7 @@ class Source:
     def headline(self) -> str:
         """The split that the report is about."""
         return headline(self.splits)
+
+    def _drawn(self, split: str, labels: Floats) -> intervals.Resamples:
+        patients = self.rows(split).patients
+        return intervals.resample(patients, labels, resamples=self.resamples, seed=self.seed)

@@ -63,7 +63,7 @@ def test_the_report_holds_the_curves_of_its_headline_split_alone(make: Make) -> 
         found = report["splits"]["test"]["findings"][name]["decision_curve"]
         scores = decisions.scores(source)[:, position]
         labels, thresholds = source.rows("test").labels[:, position], found["threshold"]
-        assert found == decision_curves.curve(labels, scores, thresholds, source.draws("test"))
+        assert found == decision_curves.curve(labels, scores, thresholds, source.free_draws("test"))
         assert (thresholds[0], thresholds[-1]) == (0.1, 0.2)
         assert "decision_curve" not in report["splits"]["validation"]["findings"][name]
     alone = build(Source(make(splits=("validation",)), resamples=5))

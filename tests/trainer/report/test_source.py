@@ -42,3 +42,15 @@ def test_rows_and_resamples_of_a_split_are_made_once(make: Make) -> None:
     assert sums[0].shape == (7, 1)
     np.testing.assert_array_equal(sums[0], sums[1])
     assert (sums[0] != sums[2]).any()
+
+
+def test_free_draws_let_the_number_of_patients_with_a_rare_finding_vary(make: Make) -> None:
+    source = Source(make(), resamples=50)
+    rows = source.rows("validation")
+    rarest = (rows.labels == 1).sum(axis=0).argmin()
+    positive = rows.labels[:, rarest] == 1
+    counted = [
+        draws.sums(positive)
+        for draws in (source.draws("validation"), source.free_draws("validation"))
+    ]
+    assert counted[1].std() > 1.2 * counted[0].std()

@@ -70,7 +70,7 @@ def build(source: Source) -> dict[str, Any]:
 
 def _by_finding(source: Source, split: str, figure: Callable[..., _T]) -> dict[str, _T]:
     """What a figure of labels, scores and draws is of each finding of a split."""
-    rows, draws = source.rows(split), source.draws(split)
+    rows, draws = source.rows(split), source.free_draws(split)
     columns = zip(rows.findings, rows.labels.T, rows.scores.T, strict=True)
     return {name: figure(labels, scores, draws) for name, labels, scores in columns}
 
@@ -103,7 +103,8 @@ def _post_hoc(source: Source, smooth: Mapping[str, dict[str, Any] | None]) -> di
     test = source.rows("test")
     for position, (name, entry) in enumerate(findings.items()):
         labels, scores = test.labels[:, position], test.scores[:, position]
-        entry["test"] = recalibration_effect.effect(entry, labels, scores, source.draws("test"))
+        draws = source.free_draws("test")
+        entry["test"] = recalibration_effect.effect(entry, labels, scores, draws)
         entry["reliability"] = recalibration_effect.after(result["export"][name], labels, scores)
         if entry["reliability"] is not None:
             mapped = smooth_calibration.mapped(smooth[name], result["export"][name])

@@ -9,12 +9,10 @@ share does for the others.
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from preprocessing.contract import patients as people
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import estimate, number, words
-from trainer.evaluation import intervals, prevalence_shift, updating
+from trainer.evaluation import prevalence_shift, updating
 from trainer.evaluation.operating_points import RULES
 from trainer.report import rule_thresholds
 from trainer.report.parts import Fold, Heading, Notes, Part, Words, unavailable
@@ -74,9 +72,7 @@ def build(source: Source) -> dict[str, Any]:
 
 def _prevalence(source: Source, counts: Mapping[str, Any]) -> dict[str, Any]:
     rows, scores = source.rows("test"), rule_thresholds.scores(source)
-    # Without strata, which hold still how many patients have a rare finding.
-    alike, settings = np.zeros_like(rows.labels), (source.resamples, source.seed)
-    draws = intervals.resample(rows.patients, alike, resamples=settings[0], seed=settings[1])
+    draws = source.free_draws("test")
     own: list[dict[str, float | None]] = []
     for name in rows.findings:
         pairs = {split: counts.get(split, {}).get(name, (0, 0)) for split in _SPLITS}
@@ -91,7 +87,7 @@ def _prevalence(source: Source, counts: Mapping[str, Any]) -> dict[str, Any]:
 def _updated(source: Source, shares: int) -> dict[str, Any]:
     rows = source.rows("test")
     dealt = updating.deal(rows.patients, shares, source.seed)
-    found = updating.effects(rows.labels, rows.scores, dealt, source.draws("test"))
+    found = updating.effects(rows.labels, rows.scores, dealt, source.free_draws("test"))
     found["findings"] = dict(zip(rows.findings, found["findings"], strict=True))
     return {"shares": shares, "patients": people.count(rows.patients) // shares, **found}
 

@@ -68,7 +68,7 @@ def build(source: Source) -> dict[str, Any]:
         apply(
             (validation.labels[:, position], validation.scores[:, position]),
             (test.labels[:, position], test.scores[:, position]),
-            source.draws("test"),
+            source.free_draws("test"),
         )
         for position in range(len(test.findings))
     ]
@@ -81,7 +81,7 @@ def _external(source: Source, given: Mapping[str, Any]) -> dict[str, Any]:
     scores = rule_thresholds.scores(source)
     columns = zip(test.findings, test.labels.T, scores.T, strict=True)
     applied = [
-        apply_given(given.get(name, {}), (labels, of_finding), source.draws("test"))
+        apply_given(given.get(name, {}), (labels, of_finding), source.free_draws("test"))
         for name, labels, of_finding in columns
     ]
     return _section(rule_thresholds.OWN, test, scores, applied)
