@@ -10,7 +10,7 @@ checklist_answers.csv holds the rule of each topic. `found` lists paths of repor
 semicolons between them, all of which must hold something for a full answer: `*` is any key, `|`
 stands between paths of which one will do, and `@` before the part of the page that shows it, where
 that is not named as the path begins. `people` is what only people can add, whatever is found;
-`otherwise` what they have to write where a path holds nothing.
+`otherwise` what they have to write where a path holds nothing and nobody can hand it in.
 """
 
 import csv
@@ -120,7 +120,7 @@ def _answer(report: Mapping[str, Any], rule: Mapping[str, str]) -> dict[str, Any
         lacking = lacking or not held
         if not held and (reason := _reason(report, places[-1]["path"])):
             missing[sentence(reason)] = None
-    people = rule["people"] or rule["otherwise"] * lacking
+    people = rule["people"] or rule["otherwise"] * (lacking and not missing)
     if found:
         answer = "in_part" if lacking or people else "answered"
     else:

@@ -62,7 +62,7 @@ def build(source: Source) -> dict[str, Any]:
     number = people.count(source.rows("test").patients)
     section = {
         "available": True,
-        "another_data_set": facts.get(ANOTHER, "not known"),
+        "another_data_set": facts.get(ANOTHER) == "yes",
         "prevalence": _prevalence(source, facts.get(COUNTS, {})),
         "recalibration": [_updated(source, one) for one in SHARES if number >= 2 * one],
     }

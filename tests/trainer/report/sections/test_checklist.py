@@ -21,7 +21,7 @@ from trainer.report import document, frame, html, schema_paths
 from trainer.report.parts import Fold, Notes, markdown
 from trainer.report.report import build
 from trainer.report.sections import checklist
-from trainer.report.source import Source
+from trainer.report.source import ANOTHER, Source
 
 Make = Callable[..., Predictions]
 RANK = {"for_people": 0, "not_here": 0, "in_part": 1, "answered": 2}
@@ -199,10 +199,14 @@ def test_an_external_test_is_one_and_points_to_the_report_of_the_run(make: Make)
     facts = {"model": "ab", "step": 3, "models that were averaged": 1, "thresholds": {}}
     kinds = ("films without labels", "labels without a scored film")
     left = dict.fromkeys((*kinds, "findings of the model without labels"), "0")
-    context = {"external_test": facts | left | {"calibration": {}}}
+    told = facts | left | {"calibration": {}}
+    unsure = items(build(Source(make(("test",)), 5, context={"external_test": told})))
+    assert unsure["claim2024", "33"]["answer"] != "answered"
+    context = {"external_test": told | {ANOTHER: "yes"}}
     report = build(Source(make(("test",)), 5, context=context))
     found = items(report)
-    assert found["claim2024", "33"]["found"] == [{"path": "external.available", "at": "external"}]
+    place = {"path": "external.another_data_set", "at": "external"}
+    assert found["claim2024", "33"]["found"] == [place]
     for at in ("9", "20", "23"):
         assert found["claim2020", at]["missing"] == [sentence(checklist._OWN)]
     assert found["claim2020", "32"]["answer"] == "answered"
