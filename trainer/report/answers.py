@@ -46,7 +46,7 @@ def _good(report: Mapping[str, Any]) -> Iterator[str]:
     if published["available"] and published["mean_auc"] is not None:
         means = [each["mean_auc"] for each in published["results"]]
         below = sum(mean < published["mean_auc"] for mean in means)
-        yield f"It lies above {below} of {len(means)} published means on the same images."
+        yield f"The mean AUC lies above {below} of {len(means)} published ones on the same images."
     if any(note["topic"] == "phantom" for note in report["notes"]):
         yield "The images are a phantom's: this says nothing of radiographs."
 

@@ -180,8 +180,8 @@ def _statement(certainty: str, found: Mapping[str, Any], manifest: Any) -> str:
         trained = (
             ""
             if manifest
-            else " Which images the model was trained on is not known to this report; none of them "
-            "may be of these patients."
+            else " Which images the model was trained on is not known to this report: it must not "
+            "have seen any of these patients."
         )
         return (
             f"The test split is the complete official test list of ChestX-ray14: its {every} image "
