@@ -11,7 +11,7 @@ their exact AUCs and their own standard errors.
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -28,6 +28,8 @@ POWER = 0.8
 STUDIES = 200
 # Of the patients here, beyond which no studies are drawn.
 _MOST = 10
+# How often a study is enlarged, by how much, and how far below the power is the luck of the draw.
+_TRIES, _LARGER, _LUCK = 6, 1.3, 0.03
 _REACH = NormalDist().inv_cdf(1 - NO_WORSE)
 
 
@@ -104,15 +106,32 @@ def plans(
         Plan(each, needed(each, margin=margin, error=error, patients=total))
         for each in dict.fromkeys((0.0, observed))
     ]
-    # 2. Studies of that size, moved to the difference that is assumed. A finding that nobody drawn
-    #    has leaves a study without a mean, and so without what it was to show.
+    # 2. Studies of that size, moved to the difference that is assumed.
     columns = [each.T[defined] for each in (labels, *scores)]
-    for at, plan in enumerate(found):
-        if plan.patients is not None and plan.patients <= _MOST * total:
-            drawn, errors = _studies(plan.patients, columns, squares, patient_of, seed + at)
-            low = drawn - observed + plan.difference - _REACH * errors
-            found[at] = dataclasses.replace(plan, shown=float((low > -margin).mean()))
-    return found
+
+    def shown(size: int, difference: float, seed: int) -> float:
+        drawn, errors = _studies(size, columns, squares, patient_of, seed)
+        low = drawn - observed + difference - _REACH * errors
+        return float((low > -margin).mean())
+
+    return [_tried(plan, shown, _MOST * total, seed + at) for at, plan in enumerate(found)]
+
+
+def _tried(plan: Plan, shown: Callable[[int, float, int], float], most: int, seed: int) -> Plan:
+    """Enlarges a study until enough of those that are drawn show it, or `most` patients are passed.
+
+    Small studies meet few patients with a rare finding, and spread more than the formula says. A
+    finding that nobody drawn has leaves a study without a mean, and so without what it was to show.
+    """
+    size = plan.patients
+    for _ in range(_TRIES):
+        if size is None or size > most:
+            break
+        plan = dataclasses.replace(plan, patients=size, shown=shown(size, plan.difference, seed))
+        if plan.shown is None or plan.shown >= POWER - _LUCK:
+            break
+        size = math.ceil(_LARGER * size)
+    return plan
 
 
 def _studies(

@@ -93,3 +93,17 @@ def test_without_a_standard_error_nothing_is_planned() -> None:
     labels[:] = 0
     scored = tuple(Scored.of(labels, scores, draws) for scores in (first, second))
     assert later_study.plans(labels, *about[1:2], scored, about[3], margin=0.01, seed=0) == []
+
+
+def test_a_study_that_the_formula_makes_too_small_is_enlarged() -> None:
+    asked: list[int] = []
+
+    def shown(size: int, difference: float, seed: int) -> float:
+        asked.append(size)
+        return min(1.0, size / 200)
+
+    plan = later_study._tried(later_study.Plan(0.0, 100), shown, 1000, 0)
+    assert plan == later_study.Plan(0.0, 169, 0.845) and asked == [100, 130, 169]
+    # Where there are not patients enough to draw from, the largest tried stays, and is too small.
+    plan = later_study._tried(later_study.Plan(0.0, 100), shown, 120, 0)
+    assert plan == later_study.Plan(0.0, 100, 0.5)
