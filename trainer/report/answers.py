@@ -83,8 +83,9 @@ def _whom(report: Mapping[str, Any]) -> Iterator[str]:
         )
     count = section["comparisons"]["auc"]
     yield (
-        f"{count['outside']:,} of {count['intervals']:,} intervals of groups leave out the value "
-        f"of all images; luck alone would make about {0.05 * count['intervals']:.0f}."
+        f"{count['outside']:,} of {count['intervals']:,} intervals, one for each group and finding, "
+        "do not hold the AUC of all images; luck alone would make about "
+        f"{0.05 * count['intervals']:.0f}."
     )
 
 

@@ -168,6 +168,7 @@ def _means(section: Mapping[str, Any], models: Sequence[Mapping[str, Any]], spli
         return [numeric(each["second"]), interval(each["difference"], "+.3f"), *map(chance, ps)]
 
     own = numeric(together["mean"]["first"])
+    those = "both" if together["models"] == 2 else f"all {together['models']}"
     return Table(
         "Mean AUC of each model, and its difference from this report's, with a 95% interval from "
         "resampled patients.",
@@ -176,7 +177,7 @@ def _means(section: Mapping[str, Any], models: Sequence[Mapping[str, Any]], spli
             ["This report", own, *[""] * (2 + several)],
             *([name, *cells(each)] for name, each in means.items()),
         ],
-        [[f"Mean of the scores of all {together['models']}", *cells(together["mean"])]],
+        [[f"Mean of the scores of {those}", *cells(together["mean"])]],
     )
 
 

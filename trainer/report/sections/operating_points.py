@@ -172,7 +172,8 @@ def _found(section: Mapping[str, Any]) -> list[str]:
         if half["mean_sensitivity"] is not None:
             text += f" At 0.5 a mean share of {half['mean_sensitivity']:.1%} of positives is found"
             never = len(half["never_called"])
-            text += f", and {never} finding(s) are never called." if never else "."
+            are = "1 finding is" if never == 1 else f"{never} findings are"
+            text += f", and {are} never called." if never else "."
         notes.append(text)
     mean = section["mean"]["sensitivity_90"]["test"]["sensitivity"]
     if mean["value"] is not None:

@@ -135,7 +135,7 @@ def _means(division: Mapping[str, Any], section: Mapping[str, Any]) -> Table:
     keys = _measures(section)
     rows: list[list[Cell | str]] = []
     for at, group in enumerate(division["groups"]):
-        flag = "leaves out all images" if "auc" in group["outside"] else ""
+        flag = "unlike all images" if "auc" in group["outside"] else ""
         counts = [numeric(group[key], ",") for key in ("images", "patients")]
         rows.append([Cell(group["name"], flag=flag, value=at), *counts])
         for key in keys:

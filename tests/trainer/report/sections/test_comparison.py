@@ -178,7 +178,7 @@ def test_several_models_are_corrected_together_and_their_scores_averaged(make: M
     tested = sum(p is not None for p in family)
     assert f"After correction for {tested} tests of all models" in one
     text = parts.markdown("Title", comparison.parts(section, {}))
-    assert "Mean of the scores of all 3" in text and "Mean of the scores of all 2" in text
+    assert "Mean of the scores of all 3" in text and "Mean of the scores of both" in text
     assert "By finding on the test split: c.csv" in text
     page = parts.html("comparison", "Title", comparison.parts(section, {}))
     assert len(set(re.findall(r'id="([^"]+)"', page))) == page.count(' id="')
