@@ -83,7 +83,7 @@ def _whom(report: Mapping[str, Any]) -> Iterator[str]:
         )
     count = section["comparisons"]["auc"]
     yield (
-        f"{count['outside']:,} of {count['intervals']:,} intervals, one for each group and finding, "
+        f"{count['outside']:,} of {count['intervals']:,} intervals, one a group and finding, "
         "do not hold the AUC of all images; luck alone would make about "
         f"{0.05 * count['intervals']:.0f}."
     )
