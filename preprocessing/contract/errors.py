@@ -25,7 +25,7 @@ class UsageError(JobError):
 class RequirementError(JobError):
     """What was made falls short of what is required of it (exit 3).
 
-    It is no fault, for which sysexits has no number, and Python and shells use 1 and 2.
+    Nothing failed, for which sysexits has no number, and Python and shells use 1 and 2.
     """
 
     exit_code = 3

@@ -125,10 +125,10 @@ def measure(
 
 
 def near_aucs(draws: Resamples, labels: Floats, scores: Floats) -> Numbers:
-    """Returns AUCs in every resample to first order, [L, B], in a tenth of the time of exact ones.
+    """Returns AUCs in every resample to first order, [L, B], much faster than exact ones.
 
     The AUC of all images, and how far each image that is drawn pulls it: the nonparametric delta
-    method (Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 2.7.2).
+    method (Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 2.7).
     """
     pulls = np.empty(labels.shape)
     for at in range(labels.shape[1]):

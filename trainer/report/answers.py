@@ -11,7 +11,7 @@ from trainer.report.source import headline
 
 
 def answers(report: Mapping[str, Any]) -> dict[str, str]:
-    """Returns an answer to each of `contents.QUESTIONS`, in one to four sentences.
+    """Returns an answer to each of `contents.QUESTIONS`, in a few sentences.
 
     Args:
         report: what `trainer.report.report.build` returned.

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainer.report.parts import Notes, Part, Words
 
-# By the file that holds each, which is no module of this package.
+# By the file that holds each, which is not a module of this package.
 PROGRAMS = {"verify.R": "verify.R", "verify.py": "verify.py.txt"}
 _TEXT = (
     "Programs that share no code with what wrote this report recompute its AUCs, average "

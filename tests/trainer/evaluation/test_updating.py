@@ -98,7 +98,7 @@ def test_figures_are_those_of_the_recalibrated_scores_with_paired_intervals() ->
         expected = intervals.entry(float(change.sum() / known.sum()), drawn)
         for key, value in expected.items():
             assert entry["log_loss_change"][key] == pytest.approx(value)
-        # Scores were made too high and too extreme: recalibration mends both.
+        # Scores were made too high and too extreme: recalibration corrects both.
         assert entry["log_loss_change"]["value"] < 0 and abs(entry["in_the_large"]) < 0.1
     low, high = np.quantile(np.mean(changes, axis=0), [0.025, 0.975])
     mean = found["mean"]["logistic"]["log_loss_change"]

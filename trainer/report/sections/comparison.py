@@ -163,8 +163,8 @@ def _means(section: Mapping[str, Any], models: Sequence[Mapping[str, Any]], spli
     means = {model["other"]: model["splits"][split]["mean"] for model in models}
     together, several = section["mean_of_all"][split], len(models) > 1
 
-    def cells(each: Mapping[str, Any]) -> list[Cell]:
-        ps = [each["p_value"], each["p_holm"]][: 1 + several]
+    def cells(each: Mapping[str, Any], corrected: bool = several) -> list[Cell]:
+        ps = [each["p_value"], each["p_holm"]][: 1 + corrected]
         return [numeric(each["second"]), interval(each["difference"], "+.3f"), *map(chance, ps)]
 
     own = numeric(together["mean"]["first"])
@@ -177,7 +177,7 @@ def _means(section: Mapping[str, Any], models: Sequence[Mapping[str, Any]], spli
             ["This report", own, *[""] * (2 + several)],
             *([name, *cells(each)] for name, each in means.items()),
         ],
-        [[f"Mean of the scores of {those}", *cells(together["mean"])]],
+        [[f"Mean of the scores of {those}", *cells(together["mean"], False), *[""] * several]],
     )
 
 

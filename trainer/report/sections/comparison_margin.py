@@ -100,7 +100,7 @@ def of_later_study(model: Model, margin: float) -> str:
         if plan["patients"] is None:
             needs.append(f"no number is enough {if_so}")
         else:
-            # Of so few the formula is no guide: resamples lose findings, and spread more.
+            # Larger ones were not tried: the patients here are too few to draw them from.
             few = plan["shown"] is not None and plan["shown"] < found["power"] - 0.1
             about = "more than" if few else "about"
             needs.append(
@@ -141,7 +141,8 @@ def notes(margin: float | None, models: Sequence[Model]) -> list[str]:
         found.append(
             "The number of patients of a later study takes the spread seen here, which falls with "
             "the root of the number of patients, and assumes patients with as many images, as many "
-            "findings and as much agreement of both models as here. Nothing is assumed of how much "
-            "the models would change."
+            "findings and as much agreement of both models as here. It is raised until about that "
+            "share of the studies that are drawn shows it, as far as the patients here allow. "
+            "Nothing is assumed of how much the models would change."
         )
     return found

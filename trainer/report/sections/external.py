@@ -161,6 +161,8 @@ def _large(entries: Mapping[str, Any]) -> str:
     known = {name: area["value"] for name, area in areas.items() if area["value"]}
     if not known:
         return "Calibration in the large is not defined for any finding."
+    if all(area["low"] is None for area in areas.values()):
+        return "There are too few patients for intervals: the figures below may be luck."
     more, fewer = _beyond(areas)
     far = max(known, key=lambda name: max(known[name], 1 / known[name]))
     expected = number(entries[far]["mean_score"] * entries[far]["n"], ",.1f")

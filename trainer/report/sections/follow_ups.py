@@ -24,7 +24,7 @@ _NOTES = (
     "all later such films. Only patients with both count, and both are set against the same images "
     "without the finding.",
     "A model that knows treated disease by its drains and tubes does better on repeats; what a "
-    "user would meet in a new patient is the sensitivity at first appearance.",
+    "user would meet in a new patient is nearer to the figures at first appearance.",
     "Follow-up numbers are an order, not dates, and begin with the first film in this hospital: a "
     "finding on it may be old. Patients with many films count more among repeats.",
 )

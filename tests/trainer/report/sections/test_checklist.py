@@ -120,7 +120,7 @@ def test_rules_seek_what_a_report_may_hold() -> None:
         try:
             schema_paths.check(path.partition("@")[0].split("."))
         except ValueError as error:
-            assert "never holds" not in str(error)  # more than one figure is no fault
+            assert "never holds" not in str(error)  # more than one figure is allowed
 
 
 @pytest.mark.parametrize("which", ["of_a_run", "alone"])

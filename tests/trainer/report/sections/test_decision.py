@@ -45,7 +45,7 @@ def test_the_first_sentence_says_of_each_finding_where_it_is_worth_it(
     assert isinstance(first, parts.Words)
     assert first.text.startswith("Of thresholds from 1% to 50%")
     assert "20% to 30%, 40% alone for Mass; nowhere for Edema" in first.text
-    # There is no test film with it.
+    # No test film has it.
     assert "no interval for Hernia" in first.text
 
 

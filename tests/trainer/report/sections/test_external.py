@@ -88,7 +88,7 @@ def test_calibration_in_the_large_comes_before_all_else(report: dict[str, Any]) 
     )
 
 
-def test_recalibration_on_a_share_mends_what_is_off_and_is_not_called_the_models(
+def test_recalibration_on_a_share_corrects_what_is_off_and_is_not_called_the_models(
     report: dict[str, Any],
 ) -> None:
     tenth, half = report["external"]["recalibration"]
