@@ -11,6 +11,10 @@ from trainer.report.source import EXTERNAL, Source
 
 # What scores are: calibrated on validation, the model's own calibration, or nobody's.
 VALIDATION, OWN, NONE = "validation", "own", "none"
+OWN_SCORES = (
+    "The scores are those that the model gives after its own calibration, which was chosen on the "
+    "validation split of the data that it was made with"
+)
 
 
 def curves(source: Source) -> dict[str, dict[str, Any] | None]:

@@ -102,7 +102,7 @@ def _chart(chart: Chart) -> Figure:
         ylim=(chart.y.low, chart.y.high),
     )
     for x0, y0, x1, y1 in chart.references:
-        axes.plot([x0, x1], [y0, y1], color=_MUTED, linewidth=0.8, linestyle=":")
+        axes.plot([x0, x1], [y0, y1], color=_MUTED, linewidth=0.8, linestyle=":", zorder=3)
     handles, labels = [], []
     for number, line in enumerate(chart.lines):
         turn, colour = divmod(number, len(_COLOURS))

@@ -110,11 +110,11 @@ def drawing(chart: Chart) -> Markup:
         f'aria-label="{escape(chart.label)}">',
         *_axes(chart),
     ]
+    for number, line in enumerate(chart.lines):
+        parts.append(_line(chart, line, number))
     for x0, y0, x1, y1 in chart.references:
         start, end = chart.place(x0, y0), chart.place(x1, y1)
         parts.append(f'<path class="chance" d="M{_text(start)}L{_text(end)}"/>')
-    for number, line in enumerate(chart.lines):
-        parts.append(_line(chart, line, number))
     return Markup("".join([*parts, "</svg>"]))
 
 

@@ -44,7 +44,9 @@ def chart(report: Mapping[str, Any], split: str) -> charts.Chart | None:
         "at a few thresholds"
     )
     x = charts.Axis("threshold probability", low, high)
-    y = charts.Axis("net benefit", *plots.nice_limits(reached, include=[0]), digits=4)
+    _, top = plots.nice_limits(reached, include=[0])
+    lowest = min(end for area in reached for end in area.values() if end is not None)
+    y = charts.Axis("net benefit", min(lowest, -top / 20), top, digits=4)
     return charts.Chart(label, x, y, lines, references=[(low, 0, high, 0)])
 
 
@@ -58,7 +60,9 @@ def small(name: str, split: str, found: Mapping[str, Any]) -> Markup:
     at, model = found["threshold"], found["net_benefit"]
     known = [value for key in ("low", "high") for value in found[key] if value is not None]
     top = max([0.0, *model, *known, found["treat_all"][0]])
-    bottom = min([*model, *known, -top / 8])
+    # Working up every image may be worth less than nothing at once: a piece of that is shown too.
+    harm = found["treat_all"][len(at) // 10] if found["treat_all"][0] < 0 else 0
+    bottom = min([*model, *known, -top / 8, harm])
     height = top - bottom or 1.0
 
     def placed(values: list[float]) -> tuple[list[float], list[float]]:

@@ -17,7 +17,7 @@ from trainer.evaluation import calibration_intervals as described
 from trainer.evaluation import recalibration_effect, smooth_calibration
 from trainer.evaluation.calibration import BINS
 from trainer.evaluation.recalibration import METHODS
-from trainer.report import controls
+from trainer.report import controls, decisions
 from trainer.report.figures import charts, reliability
 from trainer.report.parts import Fold, Heading, Notes, Part, Words, flagged, unavailable
 from trainer.report.sections import calibration_notes, external
@@ -79,8 +79,7 @@ def _post_hoc(source: Source, smooth: Mapping[str, dict[str, Any] | None]) -> di
     """What is fitted on validation; what it does on test, where there is one."""
     if own := source.context.get(EXTERNAL):
         calibrated = (
-            "The scores are those that the model gives after its own calibration, which was chosen "
-            "on the validation split of the data that it was made with"
+            decisions.OWN_SCORES
             if own.get("calibration")
             else "The model brings no calibration, so that these are its scores as they are"
         )

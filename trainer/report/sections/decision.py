@@ -20,6 +20,7 @@ from trainer.report.source import EXTERNAL, Source
 _ROUND = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9)
 # Without the sign of a zero.
 _FORM = "z.4f"
+_NONE = "no interval"
 _PROBABILITIES = (
     "A decision curve takes scores for probabilities. Where they are too high or too low (see "
     "Calibration), images are called at another risk than the threshold says: a useful model can "
@@ -80,33 +81,38 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
     # Of scores that may be no probabilities that is what has to be read first.
     if section["calibrated_on"] != decisions.NONE:
         lead.reverse()
-    more = Fold("Net interventions avoided", [_avoided(section, report)])
     return [
         *(Words(text, "plain") for text in lead),
         *_drawn(report, split),
         Heading("At a few thresholds"),
-        _benefits(section, report),
-        more,
+        *_figures(section, report),
         Notes(fixed, "columns"),
     ]
 
 
 def found(findings: Mapping[str, Any], split: str, limits: list[float]) -> str:
-    """Says of each finding where the scores are better than working up all, and than none.
+    """Says at how many thresholds each finding's scores are better than working up all, and none.
 
     Args:
         findings: of the split, with `decision_curve`.
         split: its name.
         limits: the lowest and the highest threshold.
     """
-    by_range: dict[str, list[str]] = {}
+    low, high = map(_percent, limits)
+    kinds = {
+        f"{low} to {high}": "at all of them",
+        "": "at some",
+        "nowhere": "at none",
+        _NONE: _NONE,
+    }
+    named: dict[str, list[str]] = {kind: [] for kind in kinds.values()}
     for name, entry in findings.items():
-        by_range.setdefault(_better(entry), []).append(words(name))
-    said = [f"{where} for {', '.join(names)}" for where, names in by_range.items()]
+        named[kinds.get(_better(entry), "at some")].append(words(name))
+    said = [f"{kind} for {', '.join(names)}" for kind, names in named.items() if names]
     return (
-        f"Of thresholds from {_percent(limits[0])} to {_percent(limits[1])}, acting by the model "
-        f"is better on {split} than working up every image and than working up none, by more than "
-        f"resampling explains: {'; '.join(said)}."
+        f"Of thresholds from {low} to {high}, acting by the model is better on {split} than "
+        "working up every image and than working up none, by more than resampling explains: "
+        f"{'; '.join(said)}."
     )
 
 
@@ -114,7 +120,7 @@ def _better(entry: Mapping[str, Any]) -> str:
     """Where a finding's scores are better than both, in words."""
     curve = entry["decision_curve"]
     if curve is None or curve["low"][0] is None:
-        return "no interval"
+        return _NONE
     ranges = [
         f"{_percent(low)} to {_percent(high)}" if low < high else f"{_percent(low)} alone"
         for low, high in curve["better"]
@@ -141,56 +147,50 @@ def _drawn(report: Mapping[str, Any], split: str) -> list[Part]:
     return [
         controls.explorer(list(findings), figure, title="Decision curves"),
         controls.key(
-            [(split, "by the model, with 95% interval"), ("", "working up every image")],
-            "; the dashed line is working up none. Each square has a height of its own.",
+            [
+                (split, "by the model, with 95% interval"),
+                ("", "working up every image"),
+                ("chance", "working up none"),
+            ],
+            ". In bold: the thresholds at which the model is better than both. Each square has a "
+            "height of its own.",
         ),
         controls.multiples(small),
     ]
 
 
-def _benefits(section: Mapping[str, Any], report: Mapping[str, Any]) -> Table:
+def _figures(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
+    """Net benefit at a few thresholds; folded away, the interventions avoided at the same."""
     columns: list[Column | str] = ["Finding", Column("Better than both", "text")]
-    for group in (f"at {_percent(threshold)}" for threshold in section["shown"]):
+    at = [f"at {_percent(threshold)}" for threshold in section["shown"]]
+    for group in at:
         columns += [Column(title, group=group, of=group) for title in ("Model", "All")]
-    rows: list[list[Cell | str]] = []
+    benefits: list[list[Cell | str]] = []
+    avoided: list[list[Cell | str]] = []
     for name, entry in report["splits"][section["split"]]["findings"].items():
-        cells: list[Cell | str] = [words(name), _better(entry)]
         curve = entry["decision_curve"]
+        benefits.append([words(name), _better(entry)])
+        avoided.append([words(name)])
         for threshold in section["shown"]:
-            cells.append(interval(_area(curve, curve, "net_benefit", threshold), _FORM))
-            cells.append(numeric(_area(curve, curve, "treat_all", threshold)["value"], _FORM))
-        rows.append(cells)
-    return Table(
+            place = curve and curve["threshold"].index(threshold)
+            benefits[-1].append(interval(_area(curve, "net_benefit", place), _FORM))
+            benefits[-1].append(numeric(curve and curve["treat_all"][place], _FORM))
+            fewer = curve and curve["net_interventions_avoided"]
+            avoided[-1].append(interval(_area(fewer, "value", place), "z.1f"))
+    caption = (
         "Net benefit at a few thresholds, by the model with its 95% interval, and if all images "
-        "were worked up. Better than both: than that, and than 0.",
-        columns,
-        rows,
+        "were worked up. Better than both: of all thresholds, where the model is better than that "
+        "and than working up none, which is worth 0."
     )
+    of_all = "Net interventions avoided of 100 images, against working up all, with 95% intervals."
+    folded = Table(of_all, ["Finding", *at], avoided, sortable=True)
+    return [Table(caption, columns, benefits), Fold("Net interventions avoided", [folded])]
 
 
-def _avoided(section: Mapping[str, Any], report: Mapping[str, Any]) -> Table:
-    rows: list[list[Cell | str]] = []
-    for name, entry in report["splits"][section["split"]]["findings"].items():
-        curve = entry["decision_curve"]
-        part = curve and curve["net_interventions_avoided"]
-        areas = [_area(curve, part, "value", threshold) for threshold in section["shown"]]
-        rows.append([words(name), *(interval(area, "z.1f") for area in areas)])
-    return Table(
-        "Net interventions avoided of 100 images, against working up all, with 95% intervals.",
-        ["Finding", *(f"at {_percent(threshold)}" for threshold in section["shown"])],
-        rows,
-        sortable=True,
-    )
-
-
-def _area(
-    curve: Mapping[str, Any] | None, part: Mapping[str, Any] | None, key: str, threshold: float
-) -> dict[str, float | None]:
-    """A figure of a curve at one threshold, and the ends that its part holds."""
-    if curve is None or part is None:
-        return {"value": None, "low": None, "high": None}
-    at = curve["threshold"].index(threshold)
-    return {"value": part[key][at], "low": part["low"][at], "high": part["high"][at]}
+def _area(lists: Mapping[str, Any] | None, key: str, place: int) -> dict[str, float | None]:
+    """A figure of a curve at one of its thresholds, with the ends of its interval."""
+    keys = {"value": key, "low": "low", "high": "high"}
+    return {end: lists[name][place] if lists else None for end, name in keys.items()}
 
 
 def _percent(share: float) -> str:
@@ -206,11 +206,7 @@ def _scores(source: Source) -> str:
             "test label took part in either."
         )
     if origin == decisions.OWN:
-        return (
-            "Scores are those that the model gives after its own calibration, which was chosen on "
-            "the validation split of the data that it was made with; nothing was fitted to this "
-            "external test."
-        )
+        return f"{decisions.OWN_SCORES}; nothing was fitted to this external test."
     if EXTERNAL in source.context:
         why = "the model brings no calibration"
     elif source.headline == "test":

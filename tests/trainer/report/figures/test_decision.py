@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from trainer.predictions.table import Predictions
-from trainer.report.figures import decision
+from trainer.report.figures import charts, decision
 from trainer.report.report import build
 from trainer.report.source import Source
 
@@ -31,6 +31,10 @@ def test_the_chart_holds_curves_and_bands(report: dict[str, Any]) -> None:
         value for line in chart.lines if line.band for ends in line.band[1:] for value in ends
     ]
     assert chart.y.low <= min(values) and max(values) <= chart.y.high
+    # Little is empty below 0, and many lines end on it, which is drawn above them.
+    assert chart.y.low == pytest.approx(min([*values, -chart.y.high / 20]))
+    drawn = charts.drawing(chart)
+    assert drawn.rindex('class="curve"') < drawn.index('class="chance"')
 
 
 def test_without_any_finding_there_is_no_chart(report: dict[str, Any]) -> None:
@@ -55,4 +59,20 @@ def test_the_small_diagram_holds_all_lines_of_a_finding() -> None:
     assert '<path class="curve all" d="M0.0 0.0L100.0 266.7"/>' in text
     assert 'class="band' not in decision.small(
         "Mass", "test", found | {"low": [None, None], "high": [None, None]}
+    )
+
+
+def test_working_up_all_of_a_rare_finding_is_in_its_small_diagram() -> None:
+    found = {
+        "threshold": [0.01 * at for at in range(1, 51)],
+        "net_benefit": [0.0] * 50,
+        "low": [0.0] * 50,
+        "high": [0.0] * 50,
+        "treat_all": [-0.01 * at for at in range(1, 51)],
+    }
+    text = decision.small("Hernia", "test", found)
+    # As wide as a tenth of the thresholds.
+    assert (
+        '<path class="curve all" d="M0.0 16.7L2.0 33.3L4.1 50.0L6.1 66.7L8.2 83.3L10.2 100.0'
+        in text
     )

@@ -44,9 +44,13 @@ def test_the_first_sentence_says_of_each_finding_where_it_is_worth_it(
     first = decision.parts(report["decision"], report)[0]
     assert isinstance(first, parts.Words)
     assert first.text.startswith("Of thresholds from 1% to 50%")
-    assert "20% to 30%, 40% alone for Mass; nowhere for Edema" in first.text
-    # No test film has it.
-    assert "no interval for Hernia" in first.text
+    # No test film shows a hernia.
+    assert first.text.endswith(": at some for Mass; at none for Edema; no interval for Hernia.")
+    assert "| Mass | 20% to 30%, 40% alone |" in written(report)
+    curve_of(report, "Edema")["better"] = [[0.01, 0.5]]
+    first = decision.parts(report["decision"], report)[0]
+    assert isinstance(first, parts.Words)
+    assert ": at all of them for Edema; at some for Mass; no interval" in first.text
 
 
 def test_tables_hold_the_figures_of_the_shown_thresholds(report: dict[str, Any]) -> None:
