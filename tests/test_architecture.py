@@ -49,6 +49,7 @@ TESTED_ELSEWHERE = {
     "preprocessing.staging.staging": "staging/test_unpacking.py",
     "preprocessing.contract.lock.heart": "contract/lock/test_bucket.py",
     "preprocessing.commands": "test_task.py",
+    "trainer.modes": "test_task.py",
     "preprocessing.sources.row": "shards/test_shards.py",
     "trainer.recipe": "test_config.py",
     "trainer.report.sections.comparison_words": "report/sections/test_comparison.py",

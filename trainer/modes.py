@@ -4,30 +4,26 @@
 TensorFlow is imported only by the stages that need it, and only if they have something to do.
 """
 
-import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 from absl import logging
 
 from preprocessing.contract import lock
-from preprocessing.contract.errors import JobError, StoppedError
-from preprocessing.contract.files import faults, storage
+from preprocessing.contract.errors import JobError
+from preprocessing.contract.files import faults
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.process import log, tensorflow_notes
 from preprocessing.contract.process.stopping import StopRequests
-from trainer import course, report_stage
-from trainer.distribution import cluster
+from trainer import report_stage
 from trainer.experiments import compare, folds, results, series
 from trainer.flags import ParsedFlags
-from trainer.monitoring import tuning
+from trainer.monitoring.clock import CLOCK
+from trainer.pending import PendingStages
 from trainer.report import requirements
 from trainer.report.report import Report
 from trainer.runfolder import notes
-from trainer.runfolder.completion import Completion
-from trainer.serving import model_folder
 from trainer.training import starts
 
 
@@ -58,7 +54,7 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
     manifest = folds.manifest_of(parsed.data, parsed.several.fold)
     if parsed.split:
         parsed = _with_settings_of_run(parsed)
-    stages = _Stages(parsed, manifest, stops)
+    stages = PendingStages(parsed, manifest, stops)
     if parsed.several.seeds or parsed.several.folds:
         made = series.run(parsed, manifest, stops, is_chief=stages.is_chief)
     else:
@@ -70,7 +66,7 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
     finish(0)
 
 
-def _run(parsed: ParsedFlags, manifest: Manifest, stages: "_Stages") -> Report | None:
+def _run(parsed: ParsedFlags, manifest: Manifest, stages: PendingStages) -> Report | None:
     made = None
     notes.check(parsed.output, parsed.config, manifest)
     if parsed.mode in ("train", "all"):
@@ -79,10 +75,12 @@ def _run(parsed: ParsedFlags, manifest: Manifest, stages: "_Stages") -> Report |
     if parsed.mode in ("evaluate", "all"):
         stages.evaluate()
     if parsed.mode == "all" and stages.is_chief:
-        made = report_stage.on_run(parsed, manifest)
-        _show_report(parsed.output)
+        with CLOCK.phase("report"):
+            made = report_stage.on_run(parsed, manifest)
+            _show_report(parsed.output)
     if parsed.mode in ("export", "all") and stages.is_chief:
-        stages.export()
+        with CLOCK.phase("export"):
+            stages.export()
     if made is not None:
         results.note(parsed.output, parsed.files)
     return made
@@ -101,7 +99,7 @@ def _with_settings_of_run(parsed: ParsedFlags) -> ParsedFlags:
 
 
 def _dry_run(parsed: ParsedFlags) -> str:
-    # Imported here for the same reason as in `_Stages._stages`.
+    # Imported here for the same reason as in `pending`.
     tensorflow_notes.load()
     from trainer import dry_run
 
@@ -144,117 +142,3 @@ def _show_report(output: str) -> None:
         report_events.log(output, os.environ)
     except (JobError, OSError) as error:
         logging.warning(f"TensorBoard gets no report ({faults.line(error)})")
-
-
-class _Stages:
-    """Runs the stages that are not whole yet, and connects to devices for the first of them."""
-
-    def __init__(self, parsed: ParsedFlags, manifest: Manifest, stops: StopRequests) -> None:
-        self._parsed, self._manifest, self._stops = parsed, manifest, stops
-        self._whole = Completion(parsed.output, parsed.config, manifest)
-        self._run: Any = None
-        self._guard: Callable[[], None] = lambda: None
-
-    @contextlib.contextmanager
-    def lease(self) -> Iterator[None]:
-        """Keeps other runs out of the folder while this process may write there.
-
-        Raises:
-            StoppedError: another run has the folder.
-        """
-        mode = self._parsed.mode
-        further = self._parsed.onnx or self._parsed.split
-        whole = mode != "all" and not further and self._whole.of(mode)
-        if whole or not self.is_chief:
-            yield
-            return
-        with lock.lease(self._parsed.output, self._stops.end) as self._guard:
-            yield
-
-    @property
-    def is_chief(self) -> bool:
-        """Whether this process is the one that writes."""
-        return cluster.find(os.environ).number == 0
-
-    def train(self) -> None:
-        if self._whole.training_is_over():
-            note = self._whole.training()
-            log.show(course.describe_end(note, self._parsed.config))
-            if self.is_chief:
-                tuning.report(
-                    note.get("best_step", 0), note["best_validation_mean_auc"], os.environ
-                )
-            return
-        self._stages().train(self._connect())
-
-    def evaluate(self) -> None:
-        if self._parsed.split:
-            path = self._stages().score_split(self._connect(), self._parsed.split)
-            log.show(f"predictions: {path}")
-            return
-        whole = self._whole.predictions()
-        if self._run is not None:
-            # The others may look before the chief has noted that the training is over.
-            whole = bool(self._run.runtime.agreement.chiefs(int(whole)))
-        if whole:
-            path = storage.join(self._parsed.output, notes.PREDICTIONS)
-            log.show(f"predictions are complete: {path}")
-            return
-        path = self._stages().evaluate(self._connect())
-        log.show(f"predictions: {path}")
-
-    def export(self) -> None:
-        if self._whole.export() and not self._parsed.onnx:
-            folder = storage.join(self._parsed.output, "saved_model")
-        else:
-            # The other processes may have nothing left to do, so this one works alone.
-            parsed, stages = self._parsed, self._stages()
-            if parsed.onnx:
-                stages.export.onnx_file.check_installed()
-            run = self._run or stages.alone(
-                parsed.data, parsed.output, parsed.config, self._manifest, self._stops
-            )
-            folder = stages.export_best(
-                dataclasses.replace(run, guard=self._guard), onnx=parsed.onnx
-            )
-        log.show(f"SavedModel: {folder}")
-        if there := model_folder.fill(folder, os.environ):
-            log.show(f"SavedModel for {model_folder.VARIABLE}: {there}")
-
-    def end(self) -> None:
-        """Waits for all: a process that ended before the chief would look like a lost one.
-
-        Once everything is written nobody is needed any more. The chief knows that it is; the others
-        read it in the folder, since the first to leave may be gone before all have heard of it.
-
-        Raises:
-            StoppedError: the chief was lost before it had written everything.
-        """
-        if self._run is None:
-            return
-        try:
-            self._run.runtime.agreement.barrier()
-        except StoppedError:
-            if not self.is_chief and not self._is_written():
-                raise
-
-    def _is_written(self) -> bool:
-        if split := self._parsed.split:
-            return storage.exists(storage.join(self._parsed.output, notes.predictions_of(split)))
-        return self._whole.of(self._parsed.mode)
-
-    def _connect(self) -> Any:
-        if self._run is None:
-            parsed = self._parsed
-            run = self._stages().connect(
-                parsed.data, parsed.output, parsed.config, self._manifest, self._stops
-            )
-            self._run = dataclasses.replace(run, guard=self._guard)
-        return self._run
-
-    def _stages(self) -> Any:
-        # Imported here because it brings TensorFlow, which --help and a finished run do not need.
-        tensorflow_notes.load()
-        from trainer import stages
-
-        return stages

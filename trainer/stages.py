@@ -27,6 +27,7 @@ from trainer.config import Config
 from trainer.data import dataset, integrity, metadata_of_shards
 from trainer.distribution import agreement, runtime
 from trainer.explanation import heat_maps
+from trainer.monitoring.clock import CLOCK
 from trainer.predictions import table
 from trainer.report import model_card, serving
 from trainer.run import Run
@@ -45,7 +46,8 @@ def connect(data: str, output: str, config: Config, manifest: Manifest, stops: S
         DataError: shards that are missing or cut short.
         StoppedError: another process of the run was lost meanwhile.
     """
-    running = runtime.connect(config.runtime, os.environ, config.seed)
+    with CLOCK.phase("cluster"):
+        running = runtime.connect(config.runtime, os.environ, config.seed)
     if running.peers.hosts:
         stops.renew()
         logging.info(
@@ -87,7 +89,8 @@ def train(run: Run) -> Summary:
     """
     started = time.time()
     if not bundle.newest_first(storage.join(run.output, checkpoints.FOLDER)):
-        _check_contents(run)
+        with CLOCK.phase("check"):
+            _check_contents(run)
     with _watched(run), run.stops.held() as should_stop:
         summary = assembly.train(run, should_stop)
     log.at_step(None)
@@ -150,7 +153,7 @@ def score_split(run: Run, split: str) -> str:
 
 def _scored(run: Run, splits: tuple[str, ...]) -> tuple[int, table.Predictions]:
     """Returns the best network's step and its scores of splits, the same in every process."""
-    with _watched(run), _in_float32():
+    with CLOCK.phase("evaluation"), _watched(run), _in_float32():
         network = run.build(pretrained=False)
         step, auc = checkpoints.restore_best(run.output, network.network)
         by = run.config.train.monitor.replace("auc", "AUC")
@@ -163,7 +166,8 @@ def _scored(run: Run, splits: tuple[str, ...]) -> tuple[int, table.Predictions]:
 
 def _explain(run: Run, scored: table.Predictions) -> None:
     """Leaves heat maps beside the predictions, by a network of this process alone in float32."""
-    with integrity.naming_damage(run.data, run.manifest), _in_float32():
+    damage = integrity.naming_damage(run.data, run.manifest)
+    with CLOCK.phase("evaluation"), damage, _in_float32():
         heat_maps.write(run, scored)
 
 

@@ -14,6 +14,7 @@ from preprocessing.contract.files import faults
 from preprocessing.contract.process import log, packages
 from preprocessing.contract.process.stopping import StopRequests, tidied
 from trainer.distribution import cluster
+from trainer.monitoring.clock import CLOCK
 from trainer.network import keras_home
 
 _PROGRAM = "cxr14-train"
@@ -52,7 +53,8 @@ def main(
         with packages.explained("default.txt"), faults.explained():
             from trainer import modes
 
-            modes.run(parsed, stops, finish)
+            with CLOCK.phase("other"):
+                modes.run(parsed, stops, finish)
         return 0
     except JobError as error:
         log.say(_PROGRAM, str(error), error.exit_code)

@@ -8,7 +8,7 @@ real ones; report and export are left out.
 import sys
 import time
 
-from trainer import course, modes, task
+from trainer import course, modes, pending, task
 from trainer.runfolder import notes
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     """The chief writes its note after S seconds, and comes to the end T seconds later."""
     before, after = float(sys.argv.pop(1)), float(sys.argv.pop(1))
 
-    def train(stages: modes._Stages) -> None:
+    def train(stages: pending.PendingStages) -> None:
         job = stages._connect()
         if job.runtime.is_chief:
             print("connected", flush=True)
@@ -30,8 +30,8 @@ def main() -> None:
             print("all is written", flush=True)
             time.sleep(after)
 
-    modes._Stages.train = train
-    modes._Stages.export = modes._show_report = lambda *_: None
+    pending.PendingStages.train = train
+    pending.PendingStages.export = modes._show_report = lambda *_: None
     modes.report_stage.on_run = lambda *_: {"splits": {"test": {"n": 4}}}
     task.console()
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from preprocessing.contract.errors import DataError
-from trainer import modes, task
+from trainer import modes, pending, task
 
 pytestmark = pytest.mark.usefixtures("small_backbone")
 
@@ -321,7 +321,7 @@ def test_a_process_waits_for_the_others_and_then_ends_at_once(
     finished_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []
-    monkeypatch.setattr(modes._Stages, "end", lambda stages: events.append("wait"))
+    monkeypatch.setattr(pending.PendingStages, "end", lambda stages: events.append("wait"))
     ended = task.main(finished_run.argv, finish=lambda code: events.append(f"exit {code}"))
     assert ended == 0
     assert events == ["wait", "exit 0"]

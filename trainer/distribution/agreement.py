@@ -13,6 +13,7 @@ import tensorflow as tf
 from preprocessing.contract.errors import ConfigError
 from trainer.distribution import rendezvous
 from trainer.distribution.cluster import Cluster, LostPeerError
+from trainer.monitoring.clock import CLOCK
 
 # What TensorFlow raises in the processes that are left when one of them is gone.
 LOST_PEER = (
@@ -61,7 +62,7 @@ class Agreement:
         own = np.asarray([numbers], np.int64)
         if self._workers == 1:
             return own
-        with naming_lost_peers(self._peers):
+        with CLOCK.phase("peers"), naming_lost_peers(self._peers):
             rows: npt.NDArray[np.int64] = self._everyones(tf.constant(own)).numpy()
         # A process has a row for each of its replicas, all alike.
         return rows[:: len(rows) // self._workers]

@@ -13,8 +13,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-# What goes on in a process before the first phase, and between phases.
-START = "start"
+# Phase -> what a process does in it.
+PHASES: Mapping[str, str] = {
+    "imports": "starting Python and importing packages",
+    "other": "everything without a name of its own",
+    "cluster": "connecting to devices and forming the cluster",
+    "check": "reading the data set once to see that it is whole",
+    "build": "building the network and loading its first weights",
+    "restore": "reading a checkpoint",
+    "trace": "tracing and compiling the step, and taking the first one",
+    "peers": "waiting for other processes",
+    "input": "waiting for batches",
+    "steps": "training steps",
+    "validation": "scoring the validation split",
+    "checkpoint": "copying what is saved, and waiting for an earlier save",
+    "evaluation": "scoring with the best network, and heat maps",
+    "report": "making the report",
+    "export": "exporting the network",
+}
+# What goes on before the first phase.
+_FIRST = "imports"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +63,20 @@ class Clock:
     ) -> None:
         self.now = now
         self._mark = now() if began is None else began
-        self._doing = [Doing(START, "", self._mark)]
+        self._doing = [Doing(_FIRST, "", self._mark)]
         self._seconds: dict[str, float] = {}
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def phase(self, name: str, about: str = "") -> Iterator[None]:
-        """Counts the seconds of a block, without those of the phases inside it, as of `name`."""
+        """Counts the seconds of a block, without those of the phases inside it, as of a phase.
+
+        Args:
+            name: of `PHASES`.
+            about: what the block works on.
+        """
+        if name not in PHASES:
+            raise ValueError(f"{name} is none of {', '.join(PHASES)}")
         with self._lock:
             self._count()
             self._doing.append(Doing(name, about, self._mark))

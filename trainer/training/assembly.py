@@ -19,6 +19,7 @@ from trainer.data import dataset, local_copy, soundness, teacher
 from trainer.evaluation.auc import aurocs
 from trainer.evaluation.calibration import known, log_losses
 from trainer.monitoring import event_log, tuning
+from trainer.monitoring.clock import CLOCK
 from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.network import model
@@ -71,22 +72,12 @@ def train(run: Run, should_stop: Callable[[], bool]) -> Summary:
     progress = Progress(loss_scale=config.optimizer.loss_scale)
     taught, fresh = teacher.load(run), continuation.announce(run)
     with starts.noted(), shortage.named(config, run.runtime.replicas, progress):
-        parts = _parts(run, pretrained=fresh)
+        with CLOCK.phase("build"):
+            parts = _parts(run, pretrained=fresh)
         before = notes.described(run.output)
-        saver = Checkpoints(
-            output=run.output,
-            network=parts.network.network,
-            optimizer=parts.optimizer,
-            average=parts.average,
-            progress=progress,
-            record=run.record,
-            vouched=before is not None,
-            keep=config.train.keep_checkpoints,
-            keep_best=config.train.keep_best,
-            writes=run.runtime.is_chief,
-            guard=run.guard,
-        )
-        continuation.restore(run, saver)
+        saver = _saver(run, parts, progress, vouched=before is not None)
+        with CLOCK.phase("restore"):
+            continuation.restore(run, saver)
         continuation.begin(run, progress, before)
         loop_parts = _assemble(run, parts, progress, saver, should_stop, taught)
         try:
@@ -113,6 +104,22 @@ def _parts(run: Run, *, pretrained: bool) -> _Parts:
         chosen = optimizer.build(run.config.optimizer)
         chosen.build(network.network.trainable_variables)
     return _Parts(network, average, chosen)
+
+
+def _saver(run: Run, parts: _Parts, progress: Progress, *, vouched: bool) -> Checkpoints:
+    return Checkpoints(
+        output=run.output,
+        network=parts.network.network,
+        optimizer=parts.optimizer,
+        average=parts.average,
+        progress=progress,
+        record=run.record,
+        vouched=vouched,
+        keep=run.config.train.keep_checkpoints,
+        keep_best=run.config.train.keep_best,
+        writes=run.runtime.is_chief,
+        guard=run.guard,
+    )
 
 
 def _assemble(

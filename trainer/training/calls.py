@@ -18,6 +18,7 @@ from trainer import course, limits
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
+from trainer.monitoring.clock import CLOCK
 from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.training.optimizer import LossScale, Schedule
@@ -120,6 +121,7 @@ class Calls:
         self._losses: list[npt.NDArray[np.float32]] = []
         self._stretch: list[tuple[Measured, int, float]] = []  # since the last log
         self._seconds, self._own = 0.0, 0.0
+        self._traced: set[bool] = set()
         self.stop, self.seconds_per_step, self.loss = False, 0.0, math.nan
 
     def steps(self, count: int) -> None:
@@ -134,16 +136,20 @@ class Calls:
         frozen = step < parts.config.train.frozen_epochs * parts.per_epoch
         parts.profiler.before(step)
         start = time.monotonic()
-        measured = parts.steps(frozen)(
-            parts.batches,
-            tf.constant(step, tf.int64),
-            tf.constant(count),
-            tf.constant(parts.progress.rate_factor, tf.float32),
-            _scale(parts.progress),
-            tf.constant([float(parts.should_stop()), self._own], tf.float32),
-        )
-        measured = tf.nest.map_structure(lambda one: one.numpy(), measured)
+        with CLOCK.phase("steps" if frozen in self._traced else "trace"):
+            measured = parts.steps(frozen)(
+                parts.batches,
+                tf.constant(step, tf.int64),
+                tf.constant(count),
+                tf.constant(parts.progress.rate_factor, tf.float32),
+                _scale(parts.progress),
+                tf.constant([float(parts.should_stop()), self._own], tf.float32),
+            )
+            measured = tf.nest.map_structure(lambda one: one.numpy(), measured)
         seconds = time.monotonic() - start
+        if frozen in self._traced:
+            CLOCK.reassign(float(measured.waited) * count, source="steps", to="input")
+        self._traced.add(frozen)
         parts.profiler.after(step + count)
         self._check(step, measured)
         self._remember(measured, count, seconds)

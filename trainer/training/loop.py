@@ -12,6 +12,7 @@ from preprocessing.contract.errors import StoppedError
 from preprocessing.contract.process.progress import Progress as Display
 from trainer import course
 from trainer.evaluation.auc import mean_auc
+from trainer.monitoring.clock import CLOCK
 from trainer.training.calls import Calls, LoopParts, Summary
 
 # A call should not keep the loop from answering SIGTERM: two of them and a save have 12 seconds.
@@ -38,16 +39,19 @@ def train(parts: LoopParts) -> Summary:
             display.reach(progress.step, f"loss {calls.loss:.4f}")
             every = settings.checkpoint_every_steps
             if progress.step % parts.per_epoch == 0 or (every and progress.step % every == 0):
-                parts.checkpoints.save()
+                with CLOCK.phase("checkpoint"):
+                    parts.checkpoints.save()
             if calls.stop or (parts.alone and parts.should_stop()):
                 _stop(parts, total)
-    parts.checkpoints.wait()
+    with CLOCK.phase("checkpoint"):
+        parts.checkpoints.wait()
     return calls.summary()
 
 
 def _stop(parts: LoopParts, total: int) -> None:
-    parts.checkpoints.save()
-    parts.checkpoints.wait()
+    with CLOCK.phase("checkpoint"):
+        parts.checkpoints.save()
+        parts.checkpoints.wait()
     raise StoppedError(
         f"stopped and saved at step {parts.progress.step} of {total}: the same command goes on "
         "from there"
@@ -77,14 +81,16 @@ def _end_epoch(parts: LoopParts) -> None:
     """
     progress, settings = parts.progress, parts.config.optimizer
     step, epoch = progress.step, progress.step // parts.per_epoch
-    aucs, loss = parts.evaluate(step)
+    with CLOCK.phase("validation"):
+        aucs, loss = parts.evaluate(step)
     mean = mean_auc(aucs)
     logging.info(f"epoch {epoch}, step {step}: validation mean AUC {mean:.4f}, loss {loss:.4f}")
     by_loss = parts.config.train.monitor == "loss"
     if loss < progress.best_loss if by_loss else mean > progress.best_auc:
         progress.best_auc, progress.best_loss, progress.best_step = mean, loss, step
         progress.stale_epochs = progress.plateau_epochs = 0
-        parts.checkpoints.save_best()
+        with CLOCK.phase("checkpoint"):
+            parts.checkpoints.save_best()
         return
     if step <= course.own_phase(parts.config, parts.per_epoch):
         # Patience with the head alone would end the run before the backbone learns.

@@ -3,7 +3,7 @@
 
 import pytest
 
-from trainer.monitoring.clock import START, Clock
+from trainer.monitoring.clock import Clock
 
 
 class Hand:
@@ -31,7 +31,7 @@ def test_every_second_belongs_to_the_innermost_phase():
             )
         hand.at = 10
     hand.at = 11
-    assert clock.seconds() == {START: 4, "steps": 6, "checkpoint": 1}
+    assert clock.seconds() == {"imports": 4, "steps": 6, "checkpoint": 1}
     assert sum(clock.seconds().values()) == hand.at
 
 
@@ -53,13 +53,18 @@ def test_seconds_change_their_phase_and_are_not_lost():
     with clock.phase("steps"):
         hand.at = 8
     clock.reassign(3, source="steps", to="input")
-    assert clock.seconds() == {START: 0, "steps": 5, "input": 3}
+    assert clock.seconds() == {"imports": 0, "steps": 5, "input": 3}
     clock.reassign(30, source="steps", to="input")
-    assert clock.seconds() == {START: 0, "steps": 0, "input": 8}
+    assert clock.seconds() == {"imports": 0, "steps": 0, "input": 8}
 
 
 def test_a_phase_that_fails_ends():
     clock = Clock()
     with pytest.raises(ValueError, match="no"), clock.phase("steps"):
         raise ValueError("no")
-    assert clock.doing.phase == START
+    assert clock.doing.phase == "imports"
+
+
+def test_a_phase_without_a_meaning_is_refused():
+    with pytest.raises(ValueError, match="naps is none of"), Clock().phase("naps"):
+        pass
