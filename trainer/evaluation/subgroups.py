@@ -127,8 +127,9 @@ def measure(
 def near_aucs(draws: Resamples, labels: Floats, scores: Floats) -> Numbers:
     """Returns AUCs in every resample to first order, [L, B], much faster than exact ones.
 
-    The AUC of all images, and how far each image that is drawn pulls it: the nonparametric delta
-    method (Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 2.7).
+    The AUC of all images, and how far each image that is drawn pulls it, as linear.approx of R's
+    package boot has it, which is after Davison and Hinkley, Bootstrap Methods and Their
+    Application, Cambridge University Press 1997.
     """
     pulls = np.empty(labels.shape)
     for at in range(labels.shape[1]):

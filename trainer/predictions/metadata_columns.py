@@ -46,8 +46,9 @@ def integers(
         path: the file that a message names.
         name: one of `UNKNOWN`.
         frame: the whole table; the column may be absent.
-        refused: receives how many values cannot be: an age over 120 years, a negative size; and as
-            `AGE_BOUNDS` how many ages are bounds, such as 85 or more, which count as the least age.
+        refused: receives how many values cannot be: an age over 120 years, a negative size, a
+            fraction; and as `AGE_BOUNDS` how many ages are bounds, such as 85 or more, which count
+            as the least age.
 
     Raises:
         DataError: a text is not a number, other than an age.
@@ -94,10 +95,11 @@ def _code(name: str, text: str) -> str:
 def _whole(text: str) -> tuple[int, str] | None:
     """A whole number as `cells.years` gives an age, or None; -1 is how some files write unknown."""
     try:
-        value = -1 if cells.is_missing(text) else int(float(text))
+        given = -1 if cells.is_missing(text) else float(text)
+        value = int(given)
     except (ValueError, OverflowError):
         return None
-    if -1 <= value < 2**31:
+    if -1 <= value < 2**31 and value == given:
         return value, ""
     return -1, "taken as unknown"
 

@@ -85,3 +85,10 @@ def test_labels_are_0_1_or_unknown() -> None:
     with pytest.raises(DataError, match=r"label:Mass: 2 in row 3 \(id 'c'\) is not a label"):
         metadata_columns.labels("f", columns("label:Mass", "1", "0", "2", "0"), ("Mass",))
     assert metadata_columns.labels("f", pd.DataFrame({"id": IDS}), ()) is None
+
+
+def test_a_fraction_is_no_number_of_an_examination_and_is_counted() -> None:
+    refused: dict[str, int] = {}
+    given = columns("follow_up", "1.5", "2.0", "-1", "0")
+    assert metadata_columns.integers("f", "follow_up", given, refused).tolist() == [-1, 2, -1, 0]
+    assert refused == {"follow_up": 1}

@@ -141,6 +141,21 @@ def test_a_file_that_lacks_what_is_needed_is_named_in_a_sentence(
     assert run(copy, path).returncode == 0
 
 
+def test_what_is_no_report_and_a_report_of_the_other_program_are_named(
+    run: Callable[..., Done], copy: pathlib.Path
+) -> None:
+    done = run(copy, "report.json", "../predictions.csv")
+    if done.returncode:
+        assert done.stderr.startswith("verify.R: report.json: R compares with the aucs.csv beside")
+        assert run(copy, "aucs.csv", "../predictions.csv").returncode == 0
+    for name in ("report.json", "aucs.csv"):
+        (copy / "report" / name).write_text("{")
+    done = run(copy)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1 and line.startswith(("verify.py: ", "verify.R: "))
+    assert "is not the report.json of a report" in line or "is not the aucs.csv of a report" in line
+
+
 def test_python_without_the_packages_says_what_to_install(copy: pathlib.Path) -> None:
     command = [sys.executable, "-I", "-S", "verify.py"]
     done = subprocess.run(command, cwd=copy / "report", capture_output=True, text=True)

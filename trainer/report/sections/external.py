@@ -95,10 +95,10 @@ def _updated(source: Source, shares: int) -> dict[str, Any]:
 def _notes(section: Mapping[str, Any]) -> list[str]:
     """Returns what was found: of the prevalence, then of recalibration."""
     ratios = {name: entry["ratio"] for name, entry in section["prevalence"]["findings"].items()}
-    more, fewer = _beyond(ratios)
+    more, fewer, unknown = _beyond(ratios)
     notes = [
         "Against the validation split of the model's own data, by more than resampling explains, "
-        f"more common here: {more}; rarer: {fewer}."
+        f"more common here: {more}; rarer: {fewer}{unknown}."
         if any(area["value"] is not None for area in ratios.values())
         else "How common the findings are in the model's own data is not known to this report."
     ]
@@ -118,7 +118,10 @@ def _notes(section: Mapping[str, Any]) -> list[str]:
             f"the mean log loss of others would change by {', '.join(changes)}: that is not the "
             "model as it came."
         )
-    few = "There are too few patients to recalibrate on some of them and to judge on the others."
+    few = (
+        "There are too few patients to recalibrate on some of them and to judge on the others; "
+        "intervals of so few are often too narrow."
+    )
     return notes if section["recalibration"] else [*notes, few]
 
 
@@ -158,27 +161,29 @@ def in_the_large(calibration: Mapping[str, Any]) -> list[Part]:
 def _large(entries: Mapping[str, Any]) -> str:
     """Says for which findings scores are too low or too high here, and for which most."""
     areas = {name: entry["observed_expected"] for name, entry in entries.items()}
-    known = {name: area["value"] for name, area in areas.items() if area["value"]}
-    if not known:
+    if not any(area["value"] for area in areas.values()):
         return "Calibration in the large is not defined for any finding."
-    if all(area["low"] is None for area in areas.values()):
+    sure = {name: area for name, area in areas.items() if area["low"] is not None}
+    known = {name: area["value"] for name, area in sure.items() if area["value"]}
+    if not known:
         return "There are too few patients for intervals: the figures below may be luck."
-    more, fewer = _beyond(areas)
+    more, fewer, unknown = _beyond(areas)
     far = max(known, key=lambda name: max(known[name], 1 / known[name]))
     expected = number(entries[far]["mean_score"] * entries[far]["n"], ",.1f")
     return (
         f"By more than resampling explains, scores are too low here for {more}, and too high for "
-        f"{fewer}. Farthest off is {words(far)}: {entries[far]['positives']:,} observed, "
+        f"{fewer}{unknown}. Farthest off is {words(far)}: {entries[far]['positives']:,} observed, "
         f"{expected} expected, ratio {estimate(areas[far], '.2f')}."
     )
 
 
-def _beyond(areas: Mapping[str, Any]) -> tuple[str, str]:
-    """Names the findings whose interval lies above 1, and those below."""
+def _beyond(areas: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Names the findings whose interval lies above 1, those below, and those that have none."""
     above = [name for name, area in areas.items() if (area["low"] or 0) > 1]
     below = [name for name, area in areas.items() if area["low"] is not None and area["high"] < 1]
-    first, second = (", ".join(map(words, names)) or "none" for names in (above, below))
-    return first, second
+    without = [name for name, area in areas.items() if area["low"] is None]
+    first, second, third = (", ".join(map(words, each)) for each in (above, below, without))
+    return first or "none", second or "none", f"; without an interval: {third}" if third else ""
 
 
 def _prevalences(section: Mapping[str, Any]) -> Table:

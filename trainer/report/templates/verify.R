@@ -17,6 +17,7 @@ usual <- file.path(beside, c(".", "..", "../predictions"), "predictions.csv")
 files <- given[basename(given) != "aucs.csv"]
 if (length(files) == 0) files <- c(usual[file.exists(usual)], usual[1])[1]
 for (file in c(table, files)) {
+  if (grepl("[.]json$", file)) fail(file, ": R compares with the aucs.csv beside it: name that")
   if (!file.exists(file)) fail("there is no ", file, ": name what the report was made of")
   if (!grepl("[.]csv$", file, ignore.case = TRUE)) {
     fail(file, " is not CSV: make it by verify.py --csv=FILE.csv ", file)
@@ -70,9 +71,11 @@ again <- do.call(rbind, lapply(unique(rows$split), function(split) {
   last$auc <- mean(c(each$auc, NA), na.rm = TRUE)
   rbind(each, last)
 }))
-both <- merge(read(table, c("split", "finding")), again, c("split", "finding"), all = TRUE,
-              suffixes = c("", ".again"), sort = FALSE)
 figures <- names(again)[-(1:2)]
+report <- tryCatch(suppressWarnings(read(table, names(again)[1:2]))[names(again)],
+                   error = function(error) fail(table, " is not the aucs.csv of a report"))
+both <- merge(report, again, c("split", "finding"), all = TRUE, suffixes = c("", ".again"),
+              sort = FALSE)
 told <- as.matrix(both[figures])
 found <- as.matrix(both[paste0(figures, ".again")])
 off <- ifelse(is.na(told) & is.na(found), 0, ifelse(is.na(told + found), Inf, abs(told - found)))

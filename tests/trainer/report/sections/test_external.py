@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """An external test starts with calibration in the large, and tells what the model did not bring."""
 
+import copy
 import dataclasses
 import json
 from importlib import resources
@@ -129,7 +130,18 @@ def test_few_patients_and_unknown_counts_say_so(source: Source) -> None:
     assert section["recalibration"] == []
     assert section["prevalence"]["findings"]["Mass"]["ratio"]["value"] is None
     assert "in the model's own data is not known" in section["notes"][1]
-    assert "too few patients" in section["notes"][2]
+    assert "too few patients" in section["notes"][2] and "too narrow" in section["notes"][2]
+
+
+def test_findings_without_an_interval_are_not_said_to_be_as_expected(
+    report: dict[str, Any],
+) -> None:
+    some = copy.deepcopy(report["calibration"])
+    some["findings"]["Edema"]["test"]["observed_expected"] |= {"value": 9, "low": None}
+    text = external.in_the_large(some)[0].text  # type: ignore[union-attr]
+    assert "too high for Mass; without an interval: Edema. Farthest off is Mass" in text
+    some["findings"]["Mass"]["test"]["observed_expected"]["low"] = None
+    assert "too few patients" in external.in_the_large(some)[0].text  # type: ignore[union-attr]
 
 
 def test_the_interval_of_a_prevalence_holds_the_luck_of_meeting_the_rarest_finding() -> None:
