@@ -51,6 +51,15 @@ def estimate(area: Area, form: str = ".3f") -> str:
     return value if area["low"] is None else f"{value} {ends(area, form)}"
 
 
+def counted(number: int, one: str) -> str:
+    """Writes how many there are of a thing.
+
+    >>> counted(1, "image"), counted(2000, "image")
+    ('1 image', '2,000 images')
+    """
+    return f"{number:,} {one}{'s' * (number != 1)}"
+
+
 def words(name: str) -> str:
     """Writes a name of code or of a file as text.
 

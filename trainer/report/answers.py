@@ -7,6 +7,7 @@ from typing import Any
 from preprocessing.contract.wording import estimate, number, sentence, words
 from trainer.evaluation.grouping import UNKNOWN
 from trainer.report.sections import comparison
+from trainer.report.sections.subgroups import TITLES
 from trainer.report.source import headline
 
 
@@ -74,12 +75,13 @@ def _whom(report: Mapping[str, Any]) -> Iterator[str]:
         ]
         if len(means) > 1:
             low, high = min(means), max(means)
-            gaps.append((high[0] - low[0], words(division["name"]), low, high))
+            title = TITLES[division["name"]].partition(",")[0].lower()
+            gaps.append((high[0] - low[0], title, low, high))
     if gaps:
         _, name, low, high = max(gaps)
         yield (
-            f"The widest gap in mean AUC is by {name}: {number(low[0])} for {low[1]}, "
-            f"{number(high[0])} for {high[1]}."
+            f"The widest gap in mean AUC is by {name}: {number(low[0])} ({low[1]}) against "
+            f"{number(high[0])} ({high[1]})."
         )
     count = section["comparisons"]["auc"]
     yield (

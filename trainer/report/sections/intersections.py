@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
-from preprocessing.contract.wording import estimate
+from preprocessing.contract.wording import counted, estimate
 from trainer.evaluation.intersections import FEWEST_PATIENTS
 from trainer.report.figures.plots import nice_limits
 from trainer.report.parts import Heading, Notes, Part, Words, forest
 
 _ALPHA = 0.05
 _COUNTS = ("images", "patients", "findings")
-_MEASURES = {"auc": "AUC", "tpr": "True positive rate", "fpr": "False positive rate"}
+MEASURES = {"auc": "AUC", "tpr": "true positive rate", "fpr": "false positive rate"}
 _NOTES = (
     "Each group is measured within itself and set against the mean of the other groups, weighted "
     "by images, over the findings that it has figures of; both in the same resamples of patients. "
@@ -42,11 +42,28 @@ def parts(found: Mapping[str, Any], measures: Sequence[str]) -> list[Part]:
         shown.append(forest(caption, heads, drawn, limits, reference=0.0, form="+.3f"))
     if found["too_small"]:
         named = "; ".join(
-            f"{each['name']} ({each['images']:,} images of {each['patients']:,} patients)"
+            f"{each['name']} ({counted(each['images'], 'image')} of "
+            f"{counted(each['patients'], 'patient')})"
             for each in found["too_small"]
         )
         shown.append(Words(f"Too small for figures: {named}."))
-    return [*shown, Notes(_NOTES)]
+    return [*shown, Notes(_NOTES)] if groups else shown
+
+
+def columns(measures: Sequence[str], *further: str, strong: str = "") -> list[Column]:
+    """Returns a column of each measure, and behind it further ones of it, by their titles.
+
+    Args:
+        measures: keys of `MEASURES`.
+        further: what there is of each measure, such as its difference.
+        strong: the class of the first measure's cells.
+    """
+    found = []
+    for key in measures:
+        name = MEASURES[key]
+        found.append(Column(f"{name[0].upper()}{name[1:]}", css=strong if key == "auc" else ""))
+        found += [Column(title, of=f"of {name}") for title in further]
+    return found
 
 
 def _table(groups: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> Table:
@@ -58,11 +75,7 @@ def _table(groups: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> Tabl
             small = p is not None and p < 0.001
             rows[-1] += [interval(group["mean"][key]), interval(group["minus_others"][key], "+.3f")]
             rows[-1].append(Cell("< 0.001", value=p) if small else numeric(p))
-    heads = [
-        Column(head, of=f"of {_MEASURES[key]}" if head != _MEASURES[key] else "")
-        for key in measures
-        for head in (_MEASURES[key], "Difference", "p (Holm)")
-    ]
+    heads = columns(measures, "Difference", "p (Holm)")
     return Table(
         "Means over findings of each group, and their differences from the other groups, with 95% "
         "intervals; the lowest AUC for its findings first.",
@@ -75,20 +88,21 @@ def _table(groups: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> Tabl
 def _summary(found: Mapping[str, Any]) -> str:
     groups = found["groups"]
     text = (
-        f"{found['formed']} groups were formed, {len(groups)} of them large enough to be set "
-        f"against the others. "
+        f"{found['formed']} groups were formed, {len(groups) or 'none'} of them large enough to be "
+        "set against the others."
     )
     if not groups:
-        return text.strip()
+        return text
     clear = [
-        f"{group['name']} ({_MEASURES[key]} {estimate(group['minus_others'][key], '+.3f')})"
+        f"{group['name']} ({MEASURES[key]} {estimate(group['minus_others'][key], '+.3f')})"
         for group in groups
         for key, p in group["p_holm"].items()
         if p is not None and p < _ALPHA
     ]
     lowest = min(groups, key=lambda group: group["minus_others"]["auc"]["value"])
     which = f"these differ: {'; '.join(clear)}" if clear else "none differs"
+    gap = estimate(lowest["minus_others"]["auc"], "+.3f")
     return (
-        f"{text}After correction for {found['tests']} tests, {which}. Lowest AUC for its findings: "
-        f"{lowest['name']}, {estimate(lowest['minus_others']['auc'], '+.3f')} from the others."
+        f"{text} After correction for {found['tests']} tests, {which}. Lowest AUC for its "
+        f"findings: {lowest['name']}, {gap} from the others."
     )

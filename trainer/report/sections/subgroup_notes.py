@@ -4,12 +4,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from preprocessing.contract.wording import estimate, words
+from preprocessing.contract.wording import counted, estimate, words
 from trainer.evaluation.grouping import UNKNOWN
 from trainer.predictions.metadata_columns import AGE_BOUNDS
 
 _CHILDREN = "under 18 years"
-_FACTS = {"age": "ages", "sex": "sexes", "view": "views", "width": "widths", "height": "heights"}
+_FACTS = {"sex": "sexes", "follow_up": "follow-up numbers"}
 _FIXED = (
     "A group is measured on its own images alone. The AUC of all images can lie above that of "
     "every group: where sicker patients are filmed in another view, telling the views apart is "
@@ -126,8 +126,8 @@ def _joined(section: Mapping[str, Any]) -> Iterator[str]:
             )
             continue
         yield (
-            f"{count:,} {_FACTS.get(name, name)} of the metadata file cannot be and were taken as "
-            "unknown."
+            f"{count:,} {_FACTS.get(name, f'{name}s')} of the metadata file cannot be and were "
+            "taken as unknown."
         )
     for name in section["left_out"]:
         yield f"Not divided by {name.replace('_', '-')}: fewer than two groups of it are known."
@@ -159,6 +159,7 @@ def _children(section: Mapping[str, Any]) -> Iterator[str]:
         for group in division["groups"]:
             if group["name"] == _CHILDREN:
                 yield (
-                    f"Children: {group['images']:,} images of {group['patients']:,} patients under "
-                    "18. Their chests differ from adults', and a model learns mostly from adults."
+                    f"Children: {counted(group['images'], 'image')} of "
+                    f"{counted(group['patients'], 'patient')} under 18. Their chests differ from "
+                    "adults', and a model learns mostly from adults."
                 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
+from preprocessing.contract.tables import Cell, Table, interval, numeric
 from preprocessing.contract.wording import number, words
 from trainer.evaluation import grouping
 from trainer.evaluation import intersections as crossing
@@ -38,7 +38,6 @@ TITLES = {
 }
 _CROSSED = ("sex", "age", "view")
 RULE = "youden"
-_MEASURES = {"auc": "AUC", "tpr": "True positive rate", "fpr": "False positive rate"}
 _NO_METADATA = (
     "No metadata were given, so nothing is known of sex, age, view or detector: give "
     "ChestX-ray14's label file with --metadata."
@@ -120,15 +119,8 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
 
 
 def _measures(section: Mapping[str, Any]) -> list[str]:
-    return [key for key in _MEASURES if key == "auc" or section["thresholds"]["reason"] is None]
-
-
-def _columns(section: Mapping[str, Any], strong: str = "") -> list[Column]:
-    columns = []
-    for key in _measures(section):
-        columns += [Column(_MEASURES[key], css=strong if key == "auc" else "")]
-        columns += [Column("Difference", of=f"of {_MEASURES[key]}")]
-    return columns
+    known = section["thresholds"]["reason"] is None
+    return [key for key in intersections.MEASURES if key == "auc" or known]
 
 
 def _means(division: Mapping[str, Any], section: Mapping[str, Any]) -> Table:
@@ -144,7 +136,12 @@ def _means(division: Mapping[str, Any], section: Mapping[str, Any]) -> Table:
     return Table(
         f"Means over the findings of each group, {section['split']} split, with 95% intervals; "
         f"differences are from {division['reference']}, the largest group.",
-        ["Group", "Images", "Patients", *_columns(section, "strong")],
+        [
+            "Group",
+            "Images",
+            "Patients",
+            *intersections.columns(keys, "Difference", strong="strong"),
+        ],
         rows,
         [["All images", "", "", *overall]],
         sortable=True,
@@ -177,7 +174,7 @@ def _findings(division: Mapping[str, Any], section: Mapping[str, Any]) -> Table:
     return Table(
         "Figures of each finding in each group. A mark says that the interval leaves out the value "
         f"of all images; differences are from {division['reference']}.",
-        ["Finding", "Group", "Positives", *_columns(section)],
+        ["Finding", "Group", "Positives", *intersections.columns(_measures(section), "Difference")],
         rows,
         sortable=True,
     )

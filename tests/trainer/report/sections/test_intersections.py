@@ -43,7 +43,7 @@ def rendered(found: dict[str, Any], measures: tuple[str, ...] = ("auc", "tpr", "
 def test_groups_that_differ_are_named_and_the_lowest_stands_first(found: dict[str, Any]) -> None:
     page = rendered(found)
     assert "3 groups were formed, 2 of them large enough" in page
-    assert "After correction for 6 tests, these differ: male, PA (False positive rate" in page
+    assert "After correction for 6 tests, these differ: male, PA (false positive rate" in page
     assert "female, AP (AUC \N{MINUS SIGN}0.050" in page and "&lt; 0.001" in page
     assert page.index(">female, AP<") < page.index(">male, PA<")
     assert "Too small for figures: male, AP (1,234 images of 5 patients)." in page
@@ -59,5 +59,10 @@ def test_without_thresholds_only_the_auc_is_shown(found: dict[str, Any]) -> None
 
 def test_no_group_that_is_large_enough_is_said(found: dict[str, Any]) -> None:
     nothing = copy.deepcopy(found) | {"groups": [], "tests": 0}
+    nothing["too_small"][0]["patients"] = 1
     page = rendered(nothing)
-    assert "0 of them large enough" in page and page.count("<table") == 0
+    assert "3 groups were formed, none of them large enough" in page and "<table" not in page
+    # Nothing is explained that is not there.
+    assert page.endswith(
+        ">Too small for figures: male, AP (1,234 images of 1 patient).</p>\n</section>\n</details>"
+    )
