@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The report as one Markdown file, report.md."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,9 +23,16 @@ def render(report: dict[str, Any], figures: Iterable[str] = ()) -> str:
         lines += [f"## {escape(chapter.title)}", escape(chapter.answer)]
         for each in chapter.shown:
             lines.append(parts.markdown(each.heading, each.parts, "###"))
-            if each.name == "curves":
-                lines += [f"![{_title(path)}]({path})" for path in figures]
+            here = (path for path in figures if each.name == _place(path))
+            lines += [f"![{_title(path)}]({path})" for path in here]
     return "\n\n".join(part.strip("\n") for part in lines) + "\n"
+
+
+def _place(path: str) -> str:
+    """The part of the report that a figure belongs to."""
+    kind = re.split("[_.]", path.rpartition("/")[2])[0]
+    places = {"forest": "certainty", "decision": "decision", "reliability": "calibration"}
+    return places.get(kind, "curves")
 
 
 def _title(path: str) -> str:

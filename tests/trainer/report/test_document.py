@@ -65,6 +65,18 @@ def test_figures_are_shown_by_name() -> None:
     assert "![" not in document.render(make())
 
 
+def test_a_figure_stands_in_the_section_that_it_is_of() -> None:
+    names = ("forest", "roc_test", "precision_recall_test", "reliability_test", "decision_test")
+    text = document.render(make(), [f"plots/{name}.svg" for name in names])
+    headings = [
+        text[: text.index(f"](plots/{name}.svg)")].rpartition("\n### ")[2].partition("\n")[0]
+        for name in names
+    ]
+    curves = "ROC and precision-recall curves"
+    expected = ["How certain each AUC is", curves, curves, "Calibration", "Decision curves"]
+    assert headings == expected
+
+
 def test_notes_and_provenance_are_there() -> None:
     report = make()
     text = document.render(report)

@@ -134,8 +134,9 @@ def _errors(section: Mapping[str, Any]) -> Table:
 
 def _pairs(section: Mapping[str, Any], key: str) -> Table:
     names = [words(name) for name in section["counts"]]
-    # A dash, since most cells that are not defined lie on the diagonal.
     nothing = Cell(Markup("&ndash;"), unseen=NOT_DEFINED)
+    # Of a finding with itself: a dash in Markdown too.
+    itself = Cell("\N{EN DASH}", unseen=NOT_DEFINED)
     return Table(
         f"{_TITLES[key]}: rows say in which images, columns which finding is counted; "
         f"{section['split']} split.",
@@ -144,8 +145,10 @@ def _pairs(section: Mapping[str, Any], key: str) -> Table:
             [
                 name,
                 *(
-                    nothing if share is None else numeric(share, ".0%", css=plots.shade(share, 1.0))
-                    for share in row
+                    (itself if names[at] == name else nothing)
+                    if share is None
+                    else numeric(share, ".0%", css=plots.shade(share, 1.0))
+                    for at, share in enumerate(row)
                 ),
             ]
             for name, row in zip(names, section["matrices"][key], strict=True)

@@ -112,7 +112,7 @@ def test_a_finding_without_a_threshold_is_named(make: Make) -> None:
     section = built(dataclasses.replace(predictions, labels=labels))
     assert any("Without a threshold" in note and "Hernia" in note for note in section["notes"])
     assert section["counts"]["Hernia"]["missed"] is None
-    assert "| Hernia | not defined |" in markdown(section)
+    assert "| Hernia | not defined | not defined | \N{EN DASH} |" in markdown(section)
     assert "not defined" in rendered(section)
 
 
