@@ -10,7 +10,7 @@ checklist_answers.csv holds the rule of each topic. `found` lists paths of repor
 semicolons between them, all of which must hold something for a full answer: `*` is any key, `|`
 stands between paths of which one will do, and `@` before the part of the page that shows it, where
 that is not named as the path begins. `people` is what only people can add, whatever is found;
-`otherwise` what they have to write where a path holds nothing and nobody can hand it in.
+`otherwise` what they have to write where a path holds nothing.
 """
 
 import csv
@@ -50,13 +50,11 @@ SOURCES = {
         "not here.",
     ),
 }
-_RUN = "report on the run, with --output=RUN, instead of on a file of predictions"
+_RUN = "where cxr14 trained the model: report with --output=RUN, and --data=DATA for its data"
 _OWN = "the report of the model's own run can say it; this one is of films that were handed in"
 # What to do where a path that begins so holds nothing and its section gives no reason.
 _HAND_IN = {
-    "context.manifest": "report on the run with its data set: --output=RUN and --data=DATA",
-    "context.config": _RUN,
-    "context.training": _RUN,
+    "context": _RUN,
     "card.splits.train": "give predictions that hold the train split too, and metadata of its "
     "images with --metadata",
     "card.splits": "give metadata of the images of every split with --metadata",
@@ -70,8 +68,8 @@ _HAND_IN = {
 # Of these, what somebody can do for an external test too.
 _ALSO_EXTERNAL = ("card.splits", "splits")
 _FORM = (
-    "What no program can know, once for all lists, to be copied and filled in. Behind each are the "
-    "items that ask for it."
+    "What no program can know, or this report was not told, once for all lists, to be copied and "
+    "filled in. Behind each are the items that ask for it."
 )
 _NOTES = (
     "An item counts as answered where this report itself holds what the item asks for. That says "
@@ -120,7 +118,7 @@ def _answer(report: Mapping[str, Any], rule: Mapping[str, str]) -> dict[str, Any
         lacking = lacking or not held
         if not held and (reason := _reason(report, places[-1]["path"])):
             missing[sentence(reason)] = None
-    people = rule["people"] or rule["otherwise"] * (lacking and not missing)
+    people = rule["people"] or rule["otherwise"] * lacking
     if found:
         answer = "in_part" if lacking or people else "answered"
     else:
@@ -197,10 +195,7 @@ def parts(section: Mapping[str, Any], titles: Mapping[str, str]) -> list[Part]:
 
 def _cell(item: Mapping[str, Any], titles: Mapping[str, str]) -> Cell:
     """The answer, where it is found, what is missing, and what is left to people."""
-    paths: dict[str, list[str]] = {}
-    for found in item["found"]:
-        paths.setdefault(found["at"], []).append(found["path"])
-    places = {at: f"{titles.get(at, at)}: {', '.join(each)}" for at, each in paths.items()}
+    places = {found["at"]: titles.get(found["at"], found["at"]) for found in item["found"]}
     alone = item["answer"] == "for_people"
     lines = [] if alone else [ANSWERS[item["answer"]], *places.values(), *item["missing"]]
     people = [f"{'For people' if alone else 'To add'}: {item['people']}"] if item["people"] else []

@@ -165,6 +165,11 @@ def test_a_report_answers_more_of_a_run_than_of_predictions_alone(
     assert {more["claim2020", at]["answer"] for at in ("9", "20", "21", "23", "26", "34")} == {
         "answered"
     }
+    # What a study chose and why is not in any report.
+    strict = {("claim2020", "7"), ("claim2020", "28"), ("claim2024", "12"), ("tripod_ai", "12e")}
+    assert {more[key]["answer"] for key in strict} == {"in_part"}
+    assert fewer["claim2024", "32"]["answer"] == "in_part"
+    assert more["claim2024", "32"]["answer"] == "answered"
     for at in ("20", "23", "26"):
         item = fewer["claim2020", at]
         assert item["answer"] == "not_here" and "--output=RUN" in item["missing"][0]
@@ -205,6 +210,7 @@ def test_an_external_test_is_one_and_points_to_the_report_of_the_run(make: Make)
     context = {"external_test": told | {ANOTHER: "yes"}}
     report = build(Source(make(("test",)), 5, context=context))
     found = items(report)
+    assert found["claim2024", "32"]["answer"] == "not_here"
     place = {"path": "external.another_data_set", "at": "external"}
     assert found["claim2024", "33"]["found"] == [place]
     for at in ("9", "20", "23"):
@@ -239,4 +245,8 @@ def test_the_counts_come_first_and_the_form_asks_once(alone: dict[str, Any]) -> 
     ]
     asked = {one["people"] for one in items(alone).values()} - {""}
     assert len(lines) == len(asked)
+    # Whoever has predictions alone is asked for what a run would have told.
+    assert any(line.startswith("The software, with versions (CLAIM 2020 23; ") for line in lines)
+    # Readers get links to what is shown, not paths of a file.
+    assert "splits." not in text and "context." not in text
     assert "\n### Reporting checklists\n" in document.render(alone)
