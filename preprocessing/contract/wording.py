@@ -52,11 +52,7 @@ def estimate(area: Area, form: str = ".3f") -> str:
 
 
 def counted(number: int, one: str) -> str:
-    """Writes how many there are of a thing.
-
-    >>> counted(1, "image"), counted(2000, "image")
-    ('1 image', '2,000 images')
-    """
+    """Writes how many there are of a thing: "1 image", "2,000 images"."""
     return f"{number:,} {one}{'s' * (number != 1)}"
 
 

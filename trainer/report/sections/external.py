@@ -118,10 +118,7 @@ def _notes(section: Mapping[str, Any]) -> list[str]:
             f"the mean log loss of others would change by {', '.join(changes)}: that is not the "
             "model as it came."
         )
-    few = (
-        "There are too few patients to recalibrate on some of them and to judge on the others; "
-        "intervals of so few are often too narrow."
-    )
+    few = "There are too few patients to recalibrate on some, or for intervals to be trusted."
     return notes if section["recalibration"] else [*notes, few]
 
 

@@ -51,13 +51,7 @@ def parts(found: Mapping[str, Any], measures: Sequence[str]) -> list[Part]:
 
 
 def columns(measures: Sequence[str], *further: str, strong: str = "") -> list[Column]:
-    """Returns a column of each measure, and behind it further ones of it, by their titles.
-
-    Args:
-        measures: keys of `MEASURES`.
-        further: what there is of each measure, such as its difference.
-        strong: the class of the first measure's cells.
-    """
+    """Returns a column of each measure, the AUC of class `strong`, and further ones behind each."""
     found = []
     for key in measures:
         name = MEASURES[key]

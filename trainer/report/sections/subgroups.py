@@ -12,7 +12,7 @@ from trainer.evaluation import grouping
 from trainer.evaluation import intersections as crossing
 from trainer.evaluation.group_comparison import compare
 from trainer.evaluation.subgroups import FEWEST
-from trainer.predictions import metadata
+from trainer.predictions import metadata, metadata_columns
 from trainer.report import rule_thresholds
 from trainer.report.figures import plots
 from trainer.report.parts import (
@@ -43,14 +43,7 @@ _NO_METADATA = (
     "ChestX-ray14's label file with --metadata."
 )
 # What is known of an image, as it is written where it is not known.
-_UNKNOWN: dict[str, Any] = {
-    "sex": "",
-    "age": -1,
-    "view": "",
-    "follow_up": -1,
-    "width": 0,
-    "height": 0,
-}
+_UNKNOWN: dict[str, Any] = {"sex": "", "view": "", **metadata_columns.UNKNOWN}
 
 
 def build(source: Source) -> dict[str, Any]:

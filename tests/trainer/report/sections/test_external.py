@@ -130,7 +130,7 @@ def test_few_patients_and_unknown_counts_say_so(source: Source) -> None:
     assert section["recalibration"] == []
     assert section["prevalence"]["findings"]["Mass"]["ratio"]["value"] is None
     assert "in the model's own data is not known" in section["notes"][1]
-    assert "too few patients" in section["notes"][2] and "too narrow" in section["notes"][2]
+    assert "too few patients" in section["notes"][2] and "be trusted" in section["notes"][2]
 
 
 def test_findings_without_an_interval_are_not_said_to_be_as_expected(
