@@ -29,6 +29,7 @@ setup(
         "trainer.report": ["templates/*"],
         "trainer.report.sections": ["*.csv"],
         "preprocessing.card": ["templates/*"],
+        "preprocessing.download": ["*.csv"],
     },
     install_requires=[
         TENSORFLOW,

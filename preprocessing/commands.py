@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The commands of the preprocessing job: run, phantom, verify, describe."""
+"""The commands of the preprocessing job: download, run, phantom, verify, describe."""
 
 import logging
 import sys
@@ -36,9 +36,13 @@ _HELP = """cxr14-preprocess: radiographs and their index -> shards and manifest
                    --output=DIR --config=YAML
   cxr14-preprocess verify DIR
   cxr14-preprocess describe DIR [--output=DIR]
+  cxr14-preprocess download --output=DIR [--first=N] [--labels_url=URL] [--addresses=CSV]
+                   [--at_once=4]
   cxr14-preprocess phantom --output=DIR --images=N --seed=S [--prevalence=realistic|raised]
 
   --images is a folder, however nested, or archives (.tar.gz, .tar, .zip) as downloaded, or both.
+  download fetches NIH's archives to a folder or bucket, goes on where it was stopped, and checks
+  their MD5; --addresses is a table of name,address,md5,bytes to fetch instead.
   A split is made by lists (--train_val_list and --test_list, or --train_list, --validation_list
   and --test_list), by a column of the label file, or at random by patient.
   --log_format=json writes every line of the log as one JSON object, as log services read it.
@@ -134,6 +138,29 @@ def _prepare_for_beam() -> None:
     logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
 
 
+def _download(argv: Sequence[str]) -> int:
+    values = flags.FlagValues()
+    log.define_flag(values)
+    for name in ("output", "addresses", "labels_url"):
+        flags.DEFINE_string(name, "", "A path or an address.", flag_values=values)
+    flags.DEFINE_integer("first", None, "How many archives.", lower_bound=1, flag_values=values)
+    flags.DEFINE_integer(
+        "at_once", 4, "Files at a time.", lower_bound=1, upper_bound=16, flag_values=values
+    )
+    left = command_line.parse(argv, values=values)
+    if len(left) > 1 or not values.output:
+        wrong = f"{left[1]!r} is not a flag" if len(left) > 1 else "--output is missing"
+        raise UsageError(f"download: {wrong}; --help shows the whole command")
+    output = given_paths.checked("--output", values.output)
+    # Imported here because the other commands fetch nothing.
+    from preprocessing.download import addresses, job
+
+    table = given_paths.checked("--addresses", values.addresses)
+    files = addresses.files(table, values.labels_url, values.first)
+    log.show(job.run(output, files, at_once=values.at_once))
+    return 0
+
+
 def _phantom(argv: Sequence[str]) -> int:
     values = flags.FlagValues()
     log.define_flag(values)
@@ -194,4 +221,10 @@ def _cautions(counters: Mapping[str, int]) -> list[str]:
     return [f"  note: {counters[name]} {text}" for name, text in told.items() if counters.get(name)]
 
 
-_COMMANDS = {"run": _run, "phantom": _phantom, "verify": _verify, "describe": _describe}
+_COMMANDS = {
+    "download": _download,
+    "run": _run,
+    "phantom": _phantom,
+    "verify": _verify,
+    "describe": _describe,
+}

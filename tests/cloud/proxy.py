@@ -63,7 +63,7 @@ class Proxy(ThreadingHTTPServer):
         self._backend_port = backend_port
         self.log: list[dict[str, Any]] = []
         self.faults: list[dict[str, Any]] = []
-        self._begun: set[str] = set()
+        self._come: dict[str, int] = {}
         self._uploaded: dict[str, Answer] = {}
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), Handler)
@@ -96,11 +96,12 @@ class Proxy(ThreadingHTTPServer):
         sent = next((headers[name] for name in headers if name.lower() == "content-range"), "")
         if path in self._uploaded:  # an upload that is over: its answer must have been lost
             return self._uploaded[path]
-        if path not in self._begun and re.fullmatch(r"bytes \*/[1-9]\d*", sent):
-            # How much has come? Nothing yet; the emulator takes the question for the whole upload.
-            return 308, "Resume Incomplete", [], b""
-        if "upload_id" in query:
-            self._begun.add(path)
+        come = self._come.get(path, 0)
+        asked = re.fullmatch(r"bytes \*/(\*|\d+)", sent)
+        if asked and (asked[1] == "*" or int(asked[1]) > come):
+            # How much has come? The emulator takes the question for the end of the upload.
+            known = [("Range", f"bytes=0-{come - 1}")] if come else []
+            return 308, "Resume Incomplete", known, b""
         if method == "GET" and url.path.endswith("/o") and "maxResults" not in query:
             path += "&maxResults=1000" if query else "?maxResults=1000"
         object_path = url.path.removeprefix("/download")
@@ -110,6 +111,8 @@ class Proxy(ThreadingHTTPServer):
                 if query[name] not in found.decode(errors="ignore"):
                     return conflict, "Other generation", [], _error("other generation", conflict)
         answer = self._pass_on(method, path, body, headers)
+        if method == "PUT" and answer[0] == 308 and (piece := re.match(r"bytes \d+-(\d+)/", sent)):
+            self._come[path] = int(piece[1]) + 1
         if method == "PUT" and "upload_id" in query and answer[0] in (200, 201):
             self._uploaded[path] = answer
         return answer

@@ -5,6 +5,7 @@ Whatever may be repeated without harm is repeated for about a minute: reads, lis
 whole object, deletions. A write or a deletion that must happen once names the version it replaces.
 """
 
+import base64
 import contextlib
 import logging
 import os
@@ -22,6 +23,7 @@ from preprocessing.contract.errors import UnavailableError, UsageError
 from preprocessing.contract.files import faults, google_login, patience
 from preprocessing.contract.files.google_errors import explained, passes, status_of
 
+_PIECE_TIMEOUT_S = 60.0
 # What says that a server for credentials is meant to be near, though it may come up late.
 _WITH_METADATA = ("GCE_METADATA_HOST", "KUBERNETES_SERVICE_HOST", "CLOUD_ML_PROJECT_ID")
 
@@ -119,6 +121,32 @@ class GoogleCloudStorage:
                 data, content_type="application/octet-stream", retry=retry, **conditions
             )
         return str(blob.generation)
+
+    def begin_upload(self, path: str) -> str:
+        """Returns the address of an upload in pieces, which any process may go on for a week."""
+        with explained(path, "written", no_bucket=True):
+            session: str = self._blob(path).create_resumable_upload_session(
+                content_type="application/octet-stream", checksum=None, retry=self._retry
+            )
+        return session
+
+    def put_piece(self, session: str, path: str, where: str, data: bytes = b"") -> Any:
+        """Sends a piece of an upload once, or asks how far it is; returns the answer as it is."""
+        with explained(path, "written"):
+            return self._client._http.put(
+                session,
+                data=data,
+                headers={"Content-Range": f"bytes {where}"},
+                timeout=_PIECE_TIMEOUT_S,
+                allow_redirects=False,
+            )
+
+    def size_and_md5(self, path: str) -> tuple[int, str]:
+        """Returns bytes and MD5 of an object, "" for none; raises FileNotFoundError."""
+        blob = self._blob(path)
+        with explained(path, "read"):
+            blob.reload(retry=self._retry)
+        return int(blob.size), base64.b64decode(blob.md5_hash or "").hex()
 
     def exists(self, path: str) -> bool:
         """Tells whether an object, or anything below it, exists."""

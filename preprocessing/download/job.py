@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""Fetches several files at once, and says what can be done with them."""
+
+import contextlib
+import dataclasses
+import shlex
+import shutil
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent import futures
+
+from absl import logging
+
+from preprocessing.contract import lock
+from preprocessing.contract.archives.archives import PUBLISHED_MD5
+from preprocessing.contract.errors import (
+    JobError,
+    ResourceError,
+    StoppedError,
+    UnavailableError,
+    UsageError,
+)
+from preprocessing.contract.files import faults, storage
+from preprocessing.contract.process.progress import Progress
+from preprocessing.download import fetching
+from preprocessing.download.addresses import BOXES, LABEL_FILE, LISTS, PAGE, File
+from preprocessing.download.parts import Part
+
+_MB = 1_000_000
+
+
+class _Meter:
+    """Counts what comes in all threads, and ends them when the job ends."""
+
+    def __init__(self) -> None:
+        self.bytes, self._lock, self.over = 0, threading.Lock(), threading.Event()
+
+    def count(self, number: int) -> None:
+        if self.over.is_set():
+            raise StoppedError("the download was stopped: the same command goes on")
+        with self._lock:
+            self.bytes += number
+
+
+def run(output: str, files: Sequence[File], *, at_once: int = 4) -> str:
+    """Fetches files to a folder, where one has its name only when all of it is right.
+
+    Args:
+        output: the folder, local or on gs://.
+        files: to fetch; what lies there already is checked instead.
+        at_once: how many at the same time.
+
+    Returns:
+        What lies there now, what of it could not be checked, and what to do next.
+
+    Raises:
+        StoppedError: a server was silent for a minute; the same command goes on.
+        DataError: what was fetched twice, or lies there, is not the file that was published.
+        ResourceError: the disk is full, or too small, which is said before anything is fetched.
+        UsageError: a server refuses, or nothing may be written.
+    """
+    if storage.scheme_of(output) not in ("", "gs"):
+        raise UsageError(f"--output={output}: a download goes to a local folder or to gs://")
+    sums, failures = dict[str, str](), dict[str, JobError]()
+    with lock.hold(output), contextlib.ExitStack() as closing, _pool(at_once) as (pool, meter):
+        present = {storage.basename(path) for path in storage.sizes(output)}
+        parts = dict[File, Part]()
+
+        def prepare(file: File) -> None:
+            if file.name in present:
+                sums[file.name] = fetching.examined(file, output)
+                return
+            file = dataclasses.replace(file, size=fetching.size_of(file))
+            parts[file] = fetching.begun(file, output)
+            closing.callback(parts[file].close)
+
+        def fetch(file: File) -> None:
+            sums[file.name] = fetching.fetch(file, parts[file], output, meter.count)
+
+        _each(pool, prepare, files, failures, lambda: None)
+        left = {file: max(file.size - part.at, 0) for file, part in parts.items()}
+        _check_room(output, left)
+        meter.bytes = sum(part.at for part in parts.values())
+        total = (meter.bytes + sum(left.values())) // _MB
+        with Progress("download", total, unit="MB", done=meter.bytes // _MB) as progress:
+
+            def show() -> None:
+                progress.reach(meter.bytes // _MB)
+
+            _each(pool, fetch, list(parts), failures, show)
+        names = {storage.basename(path) for path in storage.sizes(output)}
+    _raise(failures, len(files))
+    return _told(output, files, sums, names)
+
+
+@contextlib.contextmanager
+def _pool(at_once: int) -> Iterator[tuple[futures.Executor, _Meter]]:
+    meter = _Meter()
+    with futures.ThreadPoolExecutor(at_once) as pool:
+        try:
+            yield pool, meter
+        except BaseException:
+            meter.over.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _each(
+    pool: futures.Executor,
+    do: Callable[[File], None],
+    files: Sequence[File],
+    failures: dict[str, JobError],
+    meanwhile: Callable[[], None],
+) -> None:
+    """Does something for every file; one that fails does not keep the others from their end."""
+    begun = {pool.submit(do, file): file for file in files}
+    waiting: Collection[futures.Future[None]] = begun
+    while waiting:
+        done, waiting = futures.wait(waiting, 1.0, futures.FIRST_COMPLETED)
+        meanwhile()
+        for future in done:
+            error = future.exception()
+            told = faults.explain(error) if error else None
+            if error and not told:
+                raise error
+            if told:
+                failures[begun[future].name] = told
+                logging.warning(f"{begun[future].name}: {told}")
+
+
+def _check_room(output: str, left: dict[File, int]) -> None:
+    """Refuses to begin what the disk cannot hold; a bucket holds everything."""
+    if unknown := [file.name for file in left if not file.size]:
+        logging.warning(f"no server tells the size of {', '.join(unknown)}")
+    free = 0 if storage.scheme_of(output) else shutil.disk_usage(output).free
+    if not storage.scheme_of(output) and sum(left.values()) > free:
+        raise ResourceError(
+            f"{output} has room for {free / 1e9:.1f} GB, and {sum(left.values()) / 1e9:.1f} GB are "
+            "to come: make room there, name another folder or a bucket, or fetch less with "
+            "--first=N; nothing was fetched"
+        )
+
+
+def _raise(failures: dict[str, JobError], number: int) -> None:
+    """Raises what went wrong, first of all what the same command would not mend."""
+    ordered = sorted(failures.values(), key=lambda error: isinstance(error, UnavailableError))
+    if not ordered:
+        return
+    first, others = ordered[0], len(ordered) - 1
+    kind = StoppedError if isinstance(first, UnavailableError) else type(first)
+    more = f"; {others} more of {number} files failed, as said above" if others else ""
+    raise kind(f"{first}{more}")
+
+
+def _told(output: str, files: Sequence[File], sums: dict[str, str], names: set[str]) -> str:
+    unchecked = [file.name for file in files if not file.md5]
+    lines = [f"{output}: {len(sums)} files, {len(sums) - len(unchecked)} with the right MD5"]
+    lines += [
+        f"  {name} is not checked, since no MD5 of it is known here; it has {sums[name]}"
+        for name in unchecked
+    ]
+    needed = [name for name in (LABEL_FILE, *LISTS) if name not in names]
+    if needed:
+        lines.append(
+            f"still needed there: {', '.join(needed)}, which NIH gives to browsers alone: fetch "
+            f"them from {PAGE}, or from a folder on the web with --labels_url"
+        )
+    folder = shlex.quote(output.rstrip("/") or "/")
+    command = [
+        f"cxr14-preprocess --source=nih --images={folder}",
+        f"--labels={folder}/{LABEL_FILE}",
+        *(f"--{name.removesuffix('.txt')}={folder}/{name}" for name in LISTS),
+        *([f"--boxes={folder}/{BOXES}"] if BOXES in names else []),
+        *(["--allow_missing"] if PUBLISHED_MD5.keys() - names else []),
+    ]
+    lines.append(f"then: {' '.join(command)} --output=SHARDS")
+    return "\n".join(lines)
