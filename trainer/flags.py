@@ -16,6 +16,7 @@ from preprocessing.contract.settings import declaration, presets, settings
 from trainer.config import Config
 from trainer.experiments import options
 from trainer.experiments.options import Several
+from trainer.monitoring import notify
 from trainer.predictions import listed
 from trainer.report import asked, requirements
 from trainer.report.asked import Asked
@@ -86,6 +87,7 @@ class ParsedFlags:
         several: what is asked for beside one run.
         asked: what is fixed for the report before its figures are seen.
         require: what the report must say.
+        notify_url: where to post what becomes of the run; empty for nowhere. May hold a secret.
     """
 
     mode: str
@@ -104,6 +106,7 @@ class ParsedFlags:
     several: Several = Several()
     asked: Asked = Asked()
     require: tuple[Requirement, ...] = ()
+    notify_url: str = dataclasses.field(default="", repr=False, compare=False)
 
 
 def define(environ: Mapping[str, str]) -> flags.FlagValues:
@@ -144,6 +147,7 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
             flags.DEFINE_multi_string(name, [], text, flag_values=values)
             continue
         flags.DEFINE_string(name, base if name == "output" else "", text, flag_values=values)
+    flags.DEFINE_string(notify.FLAG, "", notify.HELP, flag_values=values)
     log.define_flag(values)
     presets.define_flag(values)
     flags.DEFINE_bool("help", False, "Print this text.", short_name="h", flag_values=values)
@@ -184,6 +188,9 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
         require=tuple(map(requirements.parse, values.require)),
         files=tuple(settings.files_apart(argv[1:])[0]),
         split=values.split,
+        notify_url=notify.chosen(values[notify.FLAG].value, environ)
+        if values.mode in MODES[:5]
+        else "",
         **paths,
     )
     if text:
@@ -249,6 +256,7 @@ def _help(values: flags.FlagValues) -> str:
             "device_memory_gb",
             "split",
             "onnx",
+            notify.FLAG,
             "log_format",
             "list_presets",
         )

@@ -9,12 +9,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from preprocessing.contract.errors import JobError
+from preprocessing.contract.errors import JobError, StoppedError
 from preprocessing.contract.files import faults
 from preprocessing.contract.process import log, packages
 from preprocessing.contract.process.stopping import StopRequests, tidied
 from trainer.distribution import cluster
 from trainer.monitoring.clock import CLOCK
+from trainer.monitoring.notify import NOTIFIER
 from trainer.network import keras_home
 
 _PROGRAM = "cxr14-train"
@@ -41,27 +42,42 @@ def main(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     keras_home.ignore()
     from trainer import flags
+    from trainer.monitoring import notify
 
     argv = list(sys.argv if argv is None else argv)
-    _name_worker(argv)
+    worker = _name_worker(argv)
+
+    def end(code: int) -> None:
+        NOTIFIER.ended(code)
+        finish(code)
+
     try:
+        # At first by the environment alone, for what may be wrong with the flags.
+        NOTIFIER.begin(notify.chosen("", os.environ), "", worker)
         parsed = flags.parse(argv)
         if parsed.help:
             log.show(parsed.help)
             return 0
+        NOTIFIER.begin(parsed.notify_url, parsed.output, worker)
+        NOTIFIER.started()
         # Behind the help, which need not wait for what a report is made with.
-        with packages.explained("default.txt"), faults.explained():
+        with tidied(_tell_stop), packages.explained("default.txt"), faults.explained():
             from trainer import modes
 
             with CLOCK.phase("other"):
-                modes.run(parsed, stops, finish)
+                modes.run(parsed, stops, end)
+        NOTIFIER.ended()
         return 0
     except JobError as error:
         log.say(_PROGRAM, str(error), error.exit_code)
+        NOTIFIER.failed(error)
         if isinstance(error, cluster.LostPeerError):
             stops.came.wait(error.seconds_to_wait(os.environ))
         finish(error.exit_code)
         return error.exit_code
+    except Exception as error:
+        NOTIFIER.failed(error)
+        raise
 
 
 def console() -> None:
@@ -93,12 +109,17 @@ def console() -> None:
         finish(code)
 
 
-def _name_worker(argv: Sequence[str]) -> None:
+def _tell_stop() -> None:
+    NOTIFIER.ended(StoppedError.exit_code, "stopped: the same command goes on")
+
+
+def _name_worker(argv: Sequence[str]) -> int:
     """Lets the log say which worker this is, as far as the environment can be read."""
     peers = cluster.Cluster()
     with contextlib.suppress(JobError):
         peers = cluster.find(os.environ)
     log.configure(argv, worker=peers.number, workers=len(peers.tasks))
+    return peers.number
 
 
 if __name__ == "__main__":

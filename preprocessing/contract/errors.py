@@ -11,9 +11,13 @@ class JobError(Exception):
 
     Attributes:
         exit_code: the exit status of the process (BSD sysexits numbers, but for one).
+        event: what a notice calls it that a run posts: failure, end, stall or divergence.
+        notice: the text of that notice, where it is not to hold all of the error's.
     """
 
     exit_code = 70
+    event = "failure"
+    notice = ""
 
 
 class UsageError(JobError):
@@ -69,6 +73,7 @@ class StoppedError(JobError):
     """The job was stopped and saved its state; the same command goes on (exit 75, EX_TEMPFAIL)."""
 
     exit_code = 75
+    event = "end"
 
 
 class ConfigError(JobError):

@@ -14,6 +14,12 @@ NOTE = "diverged.json"
 _SHOWN = 3
 
 
+class DivergedError(ConfigError):
+    """A loss that is no number, or far too large (exit 78); a notice names no examples."""
+
+    event = "divergence"
+
+
 def explain(
     output: str,
     *,
@@ -50,8 +56,10 @@ def explain(
         if checkpoint
         else ("there is no checkpoint yet")
     )
-    return ConfigError(
+    error = DivergedError(
         f"the loss of step {step} is {loss:.4g}, with examples {listed} (all are in "
         f"{storage.join(output, NOTE)}): lower optimizer.learning_rate, {limits.ELSEWHERE}, or "
         f"look at these images; {kept}"
     )
+    error.notice = f"the loss of step {step} is {loss:.4g}; {kept}"
+    return error

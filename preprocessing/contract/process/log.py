@@ -167,6 +167,11 @@ def at_step(step: int | None) -> None:
     _state.step = step
 
 
+def step() -> int | None:
+    """Returns the training step that lines belong to; None outside of training."""
+    return _state.step
+
+
 def is_chief() -> bool:
     """Tells whether this process is the one that gives information."""
     return not _state.worker or _state.worker.startswith("0/")
