@@ -147,7 +147,7 @@ def define(environ: Mapping[str, str]) -> flags.FlagValues:
             flags.DEFINE_multi_string(name, [], text, flag_values=values)
             continue
         flags.DEFINE_string(name, base if name == "output" else "", text, flag_values=values)
-    flags.DEFINE_string(notify.FLAG, "", notify.HELP, flag_values=values)
+    notify.define(values)
     log.define_flag(values)
     presets.define_flag(values)
     flags.DEFINE_bool("help", False, "Print this text.", short_name="h", flag_values=values)
@@ -248,17 +248,8 @@ def _help(values: flags.FlagValues) -> str:
     listed = [
         values[name]
         for name in (
-            "mode",
-            *PATH_FLAGS,
-            *options.NAMES,
-            *asked.NAMES,
-            requirements.NAME,
-            "device_memory_gb",
-            "split",
-            "onnx",
-            notify.FLAG,
-            "log_format",
-            "list_presets",
+            *("mode", *PATH_FLAGS, *options.NAMES, *asked.NAMES, requirements.NAME),
+            *("device_memory_gb", "split", "onnx", notify.FLAG, "log_format", "list_presets"),
         )
     ]
     rows = [f"  --{flag.name}: {flag.help} (default {flag.default!r})" for flag in listed]

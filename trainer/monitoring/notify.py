@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from absl import logging
+from absl import flags, logging
 
 from preprocessing.contract.errors import JobError, StoppedError, UsageError
 from preprocessing.contract.process import log
 
 FLAG, VARIABLE = "notify_url", "CXR14_NOTIFY_URL"
-HELP = (
+_HELP = (
     "Address to which the start, the end, a failure, a stall and a divergence of the run are "
     f"posted as JSON; {VARIABLE} in the environment does the same, unseen in lists of processes."
 )
@@ -29,6 +29,11 @@ HELP = (
 _PATIENCE_S, _LAST_S = 600.0, 4.0
 _TIMEOUTS_S = (3.0, 3.0)
 _LONGEST_PAUSE_S, _LAST_PAUSE_S = 30.0, 0.5
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the flag."""
+    flags.DEFINE_string(FLAG, "", _HELP, flag_values=values)
 
 
 def chosen(flag: str, environ: Mapping[str, str]) -> str:

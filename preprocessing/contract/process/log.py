@@ -35,8 +35,6 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(__file__
 _OURS = tuple(os.path.join(_ROOT, name, "") for name in ("preprocessing", "trainer"))
 # All that a reader of lines may take for an end of one; other white space may be part of a path.
 _LINE_BREAK = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
-
-
 _OWN = logging.getLogger("cxr14")
 _OWN.setLevel(logging.INFO)
 
@@ -196,10 +194,10 @@ def say(program: str, sentence: str, exit_code: int | None = None) -> None:
         exit_code: of the process. To be stopped is a warning, since the same command goes on.
     """
     level = logging.WARNING if exit_code in (None, StoppedError.exit_code) else logging.ERROR
-    extra = {**_PLAIN, "exit_code": exit_code}
     text = _LINE_BREAK.sub(" ", sentence.strip("\r\n"))
     # A full disk behind standard error must not change the code that a job manager acts on.
     with contextlib.suppress(ResourceError):
+        extra = {**_PLAIN, "exit_code": exit_code}
         _OWN.log(level, f"{program}: {text}", extra=extra, stacklevel=2)
 
 
