@@ -188,9 +188,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Parse
         require=tuple(map(requirements.parse, values.require)),
         files=tuple(settings.files_apart(argv[1:])[0]),
         split=values.split,
-        notify_url=notify.chosen(values[notify.FLAG].value, environ)
-        if values.mode in MODES[:5]
-        else "",
+        notify_url=notify.chosen(values.notify_url, environ) if values.mode in MODES[:5] else "",
         **paths,
     )
     if text:

@@ -15,7 +15,6 @@ from preprocessing.contract.process import log, packages
 from preprocessing.contract.process.stopping import StopRequests, tidied
 from trainer.distribution import cluster
 from trainer.monitoring.clock import CLOCK
-from trainer.monitoring.notify import NOTIFIER
 from trainer.network import keras_home
 
 _PROGRAM = "cxr14-train"
@@ -41,32 +40,12 @@ def main(
     # Before NumPy is: products of a report are small, and threads that wait for them burn CPU.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     keras_home.ignore()
-    from trainer import flags
-    from trainer.monitoring import notify
+    from trainer.monitoring.notify import NOTIFIER
 
     argv = list(sys.argv if argv is None else argv)
     worker = _name_worker(argv)
-
-    def end(code: int) -> None:
-        NOTIFIER.ended(code)
-        finish(code)
-
     try:
-        # At first by the environment alone, for what may be wrong with the flags.
-        NOTIFIER.begin(notify.chosen("", os.environ), "", worker)
-        parsed = flags.parse(argv)
-        if parsed.help:
-            log.show(parsed.help)
-            return 0
-        NOTIFIER.begin(parsed.notify_url, parsed.output, worker)
-        NOTIFIER.started()
-        # Behind the help, which need not wait for what a report is made with.
-        with tidied(_tell_stop), packages.explained("default.txt"), faults.explained():
-            from trainer import modes
-
-            with CLOCK.phase("other"):
-                modes.run(parsed, stops, end)
-        NOTIFIER.ended()
+        _run(argv, worker, stops, finish)
         return 0
     except JobError as error:
         log.say(_PROGRAM, str(error), error.exit_code)
@@ -109,8 +88,34 @@ def console() -> None:
         finish(code)
 
 
-def _tell_stop() -> None:
-    NOTIFIER.ended(StoppedError.exit_code, "stopped: the same command goes on")
+def _run(argv: list[str], worker: int, stops: StopRequests, finish: Callable[[int], None]) -> None:
+    from trainer import flags
+    from trainer.monitoring import notify
+
+    told = notify.NOTIFIER
+    # At first by the environment alone, for what may be wrong with the flags.
+    told.begin(notify.chosen("", os.environ), "", worker)
+    parsed = flags.parse(argv)
+    if parsed.help:
+        log.show(parsed.help)
+        return
+    told.begin(parsed.notify_url, parsed.output, worker)
+    told.started()
+
+    def tell_stop() -> None:
+        told.ended(StoppedError.exit_code, "stopped: the same command goes on")
+
+    def end(code: int) -> None:
+        told.ended(code)
+        finish(code)
+
+    # Behind the help, which need not wait for what a report is made with.
+    with tidied(tell_stop), packages.explained("default.txt"), faults.explained():
+        from trainer import modes
+
+        with CLOCK.phase("other"):
+            modes.run(parsed, stops, end)
+    told.ended()
 
 
 def _name_worker(argv: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent import futures
 
 from absl import logging
@@ -29,17 +29,68 @@ from preprocessing.download.parts import Part
 _MB = 1_000_000
 
 
-class _Meter:
-    """Counts what comes in all threads, and ends them when the job ends."""
+class _Job:
+    """The files of one download: what has come of them, and what went wrong."""
 
-    def __init__(self) -> None:
-        self.bytes, self._lock, self.over = 0, threading.Lock(), threading.Event()
+    def __init__(self, output: str, at_once: int) -> None:
+        self._output, self._at_once = output, at_once
+        self.sums, self.failures = dict[str, str](), dict[str, JobError]()
+        self.parts = dict[File, Part]()
+        self.bytes, self._lock, self._is_over = 0, threading.Lock(), False
+        self._present = self.names()
+
+    def names(self) -> set[str]:
+        return {storage.basename(path) for path in storage.sizes(self._output)}
+
+    def prepare(self, file: File) -> None:
+        if file.name in self._present:
+            self.sums[file.name] = fetching.examined(file, self._output)
+            return
+        file = dataclasses.replace(file, size=fetching.size_of(file))
+        self.parts[file] = fetching.begun(file, self._output)
+
+    def fetch(self, file: File) -> None:
+        part = self.parts[file]
+        self.sums[file.name] = fetching.fetch(file, part, self._output, self.count)
 
     def count(self, number: int) -> None:
-        if self.over.is_set():
+        if self._is_over:  # another job has taken the folder, say
             raise StoppedError("the download was stopped: the same command goes on")
         with self._lock:
             self.bytes += number
+
+    def each(
+        self,
+        do: Callable[[File], None],
+        files: Iterable[File],
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Does something for every file; one that fails does not keep the others from their end."""
+        with futures.ThreadPoolExecutor(self._at_once) as pool:
+            begun = {pool.submit(do, file): file for file in files}
+            try:
+                waiting = set(begun)
+                while waiting:
+                    done, waiting = futures.wait(waiting, 1.0, futures.FIRST_COMPLETED)
+                    meanwhile()
+                    for future in done:
+                        self._heed(begun[future], future.exception())
+            except BaseException:
+                self._is_over = True
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _heed(self, file: File, error: BaseException | None) -> None:
+        told = faults.explain(error) if error else None
+        if error and not told:
+            raise error
+        if told:
+            self.failures[file.name] = told
+            logging.warning(f"{file.name}: {told}")
+
+    def close(self) -> None:
+        for part in self.parts.values():
+            part.close()
 
 
 def run(output: str, files: Sequence[File], *, at_once: int = 4) -> str:
@@ -61,81 +112,27 @@ def run(output: str, files: Sequence[File], *, at_once: int = 4) -> str:
     """
     if storage.scheme_of(output) not in ("", "gs"):
         raise UsageError(f"--output={output}: a download goes to a local folder or to gs://")
-    sums, failures = dict[str, str](), dict[str, JobError]()
-    with lock.hold(output), contextlib.ExitStack() as closing, _pool(at_once) as (pool, meter):
-        present = {storage.basename(path) for path in storage.sizes(output)}
-        parts = dict[File, Part]()
-
-        def prepare(file: File) -> None:
-            if file.name in present:
-                sums[file.name] = fetching.examined(file, output)
-                return
-            file = dataclasses.replace(file, size=fetching.size_of(file))
-            parts[file] = fetching.begun(file, output)
-            closing.callback(parts[file].close)
-
-        def fetch(file: File) -> None:
-            sums[file.name] = fetching.fetch(file, parts[file], output, meter.count)
-
-        _each(pool, prepare, files, failures, lambda: None)
-        left = {file: max(file.size - part.at, 0) for file, part in parts.items()}
+    with lock.hold(output), contextlib.closing(_Job(output, at_once)) as job:
+        job.each(job.prepare, files)
+        left = {file: max(file.size - part.at, 0) for file, part in job.parts.items()}
         _check_room(output, left)
-        meter.bytes = sum(part.at for part in parts.values())
-        total = (meter.bytes + sum(left.values())) // _MB
-        with Progress("download", total, unit="MB", done=meter.bytes // _MB) as progress:
-
-            def show() -> None:
-                progress.reach(meter.bytes // _MB)
-
-            _each(pool, fetch, list(parts), failures, show)
-        names = {storage.basename(path) for path in storage.sizes(output)}
-    _raise(failures, len(files))
-    return _told(output, files, sums, names)
-
-
-@contextlib.contextmanager
-def _pool(at_once: int) -> Iterator[tuple[futures.Executor, _Meter]]:
-    meter = _Meter()
-    with futures.ThreadPoolExecutor(at_once) as pool:
-        try:
-            yield pool, meter
-        except BaseException:
-            meter.over.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _each(
-    pool: futures.Executor,
-    do: Callable[[File], None],
-    files: Sequence[File],
-    failures: dict[str, JobError],
-    meanwhile: Callable[[], None],
-) -> None:
-    """Does something for every file; one that fails does not keep the others from their end."""
-    begun = {pool.submit(do, file): file for file in files}
-    waiting: Collection[futures.Future[None]] = begun
-    while waiting:
-        done, waiting = futures.wait(waiting, 1.0, futures.FIRST_COMPLETED)
-        meanwhile()
-        for future in done:
-            error = future.exception()
-            told = faults.explain(error) if error else None
-            if error and not told:
-                raise error
-            if told:
-                failures[begun[future].name] = told
-                logging.warning(f"{begun[future].name}: {told}")
+        job.bytes = sum(part.at for part in job.parts.values())
+        total = (job.bytes + sum(left.values())) // _MB
+        with Progress("download", total, unit="MB", done=job.bytes // _MB) as progress:
+            job.each(job.fetch, left, lambda: progress.reach(job.bytes // _MB))
+        names = job.names()
+    _raise(job.failures, len(files))
+    return _told(output, files, job.sums, names)
 
 
 def _check_room(output: str, left: dict[File, int]) -> None:
     """Refuses to begin what the disk cannot hold; a bucket holds everything."""
     if unknown := [file.name for file in left if not file.size]:
         logging.warning(f"no server tells the size of {', '.join(unknown)}")
-    free = 0 if storage.scheme_of(output) else shutil.disk_usage(output).free
-    if not storage.scheme_of(output) and sum(left.values()) > free:
+    needed = sum(left.values())
+    if not storage.scheme_of(output) and needed > (free := shutil.disk_usage(output).free):
         raise ResourceError(
-            f"{output} has room for {free / 1e9:.1f} GB, and {sum(left.values()) / 1e9:.1f} GB are "
+            f"{output} has room for {free / 1e9:.1f} GB, and {needed / 1e9:.1f} GB are "
             "to come: make room there, name another folder or a bucket, or fetch less with "
             "--first=N; nothing was fetched"
         )

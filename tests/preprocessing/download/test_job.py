@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from typing import Any
 
@@ -211,7 +212,21 @@ def test_a_wrong_command_is_one_sentence(
     assert found == code and said in line
 
 
-def test_threads_end_with_the_job() -> None:
-    with pytest.raises(KeyboardInterrupt), job._pool(2) as (pool, meter):
-        pool.submit(lambda: [meter.count(1) for _ in iter(lambda: time.sleep(0.001), 1)])
+def test_threads_end_with_the_job(site: Any, data: bytes, folder: str) -> None:
+    """As when another job has taken a bucket's folder: files must not be written on."""
+    storage.make_folder(folder)
+    doing = job._Job(folder, 2)
+    begun = threading.Event()
+
+    def count(file: Any) -> None:
+        begun.set()
+        while True:
+            doing.count(1)
+
+    def interrupt() -> None:
+        assert begun.wait(60)
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        doing.each(count, [site.file(name, data) for name in "abcdef"], interrupt)
+    assert doing.bytes > 0 and not doing.failures
