@@ -47,6 +47,10 @@ class RuntimeConfig:
     """How the processes of multi_worker add up gradients."""
     formation_seconds: int = setting(900, FREE, ge=1, le=86_400, unit="seconds")
     """How long a process of multi_worker waits for the others to come up, in seconds."""
+    stall_seconds: int = setting(600, FREE, ge=0, le=86_400, unit="seconds")
+    """A process in which nothing moves for so long, or for twelve times the longest wait of the
+    same kind so far, is ended (exit 75); six times so long for what it does for the first time. 0
+    for never."""
 
 
 @dataclasses.dataclass

@@ -58,9 +58,10 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
     if parsed.several.seeds or parsed.several.folds:
         made = series.run(parsed, manifest, stops, is_chief=stages.is_chief)
     else:
-        with stages.lease():
-            made = _run(parsed, manifest, stages)
-        stages.end()
+        with stages.watched():
+            with stages.lease():
+                made = _run(parsed, manifest, stages)
+            stages.end()
     # Behind all else: what falls short is whole, and no other process waits for this one.
     requirements.check(made, parsed.require)
     finish(0)

@@ -21,6 +21,7 @@ from trainer.distribution import cluster
 from trainer.flags import ParsedFlags
 from trainer.monitoring import tuning
 from trainer.monitoring.clock import CLOCK
+from trainer.monitoring.watchdog import Watchdog
 from trainer.runfolder import notes
 from trainer.runfolder.completion import Completion
 from trainer.serving import model_folder
@@ -56,6 +57,12 @@ class PendingStages:
             return
         with lock.lease(self._parsed.output, self._stops.end) as self._guard:
             yield
+
+    def watched(self) -> contextlib.AbstractContextManager[None]:
+        """Ends the process if it hangs in a block."""
+        parsed, peers = self._parsed, cluster.find(os.environ)
+        floor = parsed.config.runtime.stall_seconds
+        return Watchdog(parsed.data, parsed.output, floor, peers, self._stops.end).watching()
 
     @property
     def is_chief(self) -> bool:

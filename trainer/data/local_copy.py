@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from preprocessing.contract.files import faults, storage
 from preprocessing.contract.manifest import Manifest, Shard
+from trainer.monitoring.clock import CLOCK
 
 _SPLITS = ("train", "validation")
 
@@ -30,6 +31,7 @@ def local_copy(folder: str, manifest: Manifest, where: str) -> str:
         copying = [functools.partial(_copy, shard, folder, copy) for shard in shards]
         for done in [pool.submit(faults.insist, work) for work in copying]:
             done.result()
+            CLOCK.moved()
     return copy
 
 

@@ -12,7 +12,9 @@ from preprocessing.contract.process.progress import Progress
 from trainer.config import DataConfig
 from trainer.data import dataset
 from trainer.distribution.runtime import Runtime
+from trainer.monitoring import moments
 from trainer.monitoring.clock import CLOCK
+from trainer.monitoring.pulse import PULSE
 from trainer.network import views as views_of
 from trainer.predictions.table import Predictions
 
@@ -61,7 +63,10 @@ class Scorer:
             replica = tf.distribute.get_replica_context()
             # The identity gives the index a device, without which it cannot be gathered.
             index = tf.identity(batch["index"])
-            return replica.all_gather(index, axis=0), replica.all_gather(scores, axis=0)
+            moments.tell_of_sum(PULSE.computed, scores)
+            every = replica.all_gather(index, axis=0), replica.all_gather(scores, axis=0)
+            moments.tell_of_sum(PULSE.summed, every)
+            return every
 
         @tf.function
         def step(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
@@ -89,7 +94,7 @@ class Scorer:
             global_batch=self._global_batch,
         )
         with Progress(f"scoring {split}", examples, unit="images") as progress:
-            for batch in batches:
+            for batch in PULSE.over(batches):
                 index, batch_scores = (part.numpy() for part in self._step(batch))
                 real = index >= 0
                 scores[index[real]] = batch_scores[real]

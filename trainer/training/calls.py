@@ -136,7 +136,9 @@ class Calls:
         frozen = step < parts.config.train.frozen_epochs * parts.per_epoch
         parts.profiler.before(step)
         start = time.monotonic()
-        with CLOCK.phase("steps" if frozen in self._traced else "trace"):
+        with CLOCK.phase(
+            "steps" if frozen in self._traced else "trace", f"steps {step + 1} to {step + count}"
+        ):
             measured = parts.steps(frozen)(
                 parts.batches,
                 tf.constant(step, tf.int64),

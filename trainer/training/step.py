@@ -6,7 +6,6 @@ decision to skip, the update) is the same arithmetic on every replica. One sum a
 that replicas have to exchange.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +13,8 @@ import keras
 import tensorflow as tf
 
 from trainer.config import Config
+from trainer.monitoring import moments
+from trainer.monitoring.pulse import PULSE
 from trainer.network.model import Model
 from trainer.training import optimizer as optimizers
 from trainer.training.augment import augment
@@ -94,7 +95,7 @@ class Step:
         else:
             self.strategy.run(self._accumulate, args=(batch, step, scale))
             for _ in tf.range(self._parts - 1):
-                self.strategy.run(self._accumulate, args=(next(batches), step, scale))
+                self.strategy.run(self._accumulate, args=(_next(batches)[0], step, scale))
             results = self.strategy.run(self._finish_sums, args=(rate, scale))
         # All replicas return the same, so that the first one's will do.
         local = [self.strategy.experimental_local_results(part)[0] for part in results]
@@ -145,7 +146,9 @@ class Step:
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         # 5. The one sum over the replicas: gradients and losses travel together.
         replica = tf.distribute.get_replica_context()
+        moments.tell_of_sum(PULSE.computed, sums)
         *gradients, losses, known = replica.all_reduce("SUM", sums)
+        moments.tell_of_sum(PULSE.summed, known)
         targets = float(self.batch_size) * self._model.network.output_shape[-1]
         total = tf.maximum(tf.reduce_sum(known), 1.0)
         # 6. Now the number of known targets is known: the sum becomes their mean, and is unscaled.
@@ -241,15 +244,7 @@ class Step:
 
 def _next(batches: Iterator[Any]) -> tuple[Any, tf.Tensor]:
     """Returns the next batch and the seconds that it took."""
-    start = _now()
+    start = moments.tell(PULSE.asked)
     with tf.control_dependencies([start]):
         batch = next(batches)
-    with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
-        return batch, _now() - start
-
-
-def _now() -> tf.Tensor:
-    # Not tf.timestamp, which refuses to work where operations are deterministic.
-    now = tf.numpy_function(time.perf_counter, [], tf.float64)
-    now.set_shape([])
-    return now
+    return batch, moments.tell(PULSE.got, batch) - start

@@ -2,7 +2,9 @@
 """Shows how far a job is: a bar with rate and time left on a terminal, plain lines in a log."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
+from typing import ClassVar
 
 import tqdm
 from absl import logging
@@ -13,6 +15,9 @@ from preprocessing.contract.process import log
 class Progress:
     """Counts work done, for use in a `with` block.
 
+    Attributes:
+        moved: called whenever more is done, in any `Progress` of the process.
+
     Args:
         title: what is counted, at the head of each line.
         total: how much there is.
@@ -20,6 +25,8 @@ class Progress:
         done: how much was done before, which does not count for the rate.
         interval_s: seconds between plain lines.
     """
+
+    moved: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
 
     def __init__(
         self,
@@ -63,6 +70,7 @@ class Progress:
             done: pieces done, counted from the start of the work.
             note: what else to show, such as the loss.
         """
+        Progress.moved()
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(done - self._done)

@@ -36,6 +36,7 @@ FREE = {
     "runtime.communication": "ring",
     "runtime.deterministic": True,
     "runtime.formation_seconds": 5,
+    "runtime.stall_seconds": 5,
     "runtime.accelerator": "gpu",
     "runtime.tpu": "local",
     "runtime.xla": True,

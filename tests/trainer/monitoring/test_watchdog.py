@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the watchdog: its deadlines on a hand-moved clock, and what it says and leaves."""
+
+import pathlib
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from trainer.distribution.cluster import Cluster
+from trainer.monitoring import clock as clocks
+from trainer.monitoring import pulse as pulses
+from trainer.monitoring import watchdog
+from trainer.monitoring.clock import Clock, Doing
+from trainer.monitoring.pulse import Pulse
+from trainer.monitoring.watchdog import Patience, Watchdog
+
+
+def _lasts(patience: Patience, phase: str, since: float, seconds: float) -> float:
+    """Lets a phase stand still; returns after how many seconds it is too long, 0 if never."""
+    patience.allows(Doing(phase, "", since), 1.0)
+    for second in range(1, int(seconds) + 1):
+        if not patience.allows(Doing(phase, "", since), 1.0):
+            return second
+    return 0
+
+
+def test_what_was_done_before_has_the_floor_and_what_was_not_has_more() -> None:
+    patience = Patience(10)
+    assert _lasts(patience, "steps", 0, 60) == 0
+    assert _lasts(patience, "steps", 1, 1000) == 721  # 12 times the longest
+    patience = Patience(10)
+    assert _lasts(patience, "steps", 0, 1000) == 61
+    patience = Patience(10)
+    _lasts(patience, "validation", 0, 0)
+    assert _lasts(patience, "steps", 1, 0) == 0
+    assert _lasts(patience, "validation", 2, 100) == 11
+
+
+@pytest.mark.parametrize("usual", [1, 2, 7, 50])
+def test_a_run_that_becomes_ten_times_slower_is_left_alone(usual: int) -> None:
+    patience, at = Patience(10), 0.0
+    for seconds in [usual] * 20 + [10 * usual + 1] * 20:
+        at += 1
+        assert _lasts(patience, "steps", at, seconds) == 0
+    assert 10 * usual < _lasts(patience, "steps", at + 1, 10_000) < 10_000
+
+
+def test_the_longest_wait_of_one_phase_is_none_of_another() -> None:
+    patience = Patience(10)
+    _lasts(patience, "steps", 0, 0)
+    _lasts(patience, "checkpoint", 1, 50)
+    _lasts(patience, "steps", 2, 0)
+    assert (patience.most("checkpoint"), patience.most("steps")) == (600, 10)
+
+
+def test_what_has_deadlines_of_its_own_is_left_alone() -> None:
+    patience = Patience(1)
+    for at, phase in enumerate(watchdog._UNWATCHED):
+        assert _lasts(patience, phase, at, 1000) == 0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(watchdog, "CLOCK", made)
+    monkeypatch.setattr(watchdog, "PULSE", Pulse(made))
+    return made
+
+
+@pytest.fixture
+def dog(tmp_path: pathlib.Path, clock: Clock) -> Callable[..., tuple[Watchdog, list[str]]]:
+    def make(output: str = str(tmp_path / "run"), floor: float = 3.0) -> tuple[Watchdog, list[str]]:
+        ended: list[str] = []
+        data = str(tmp_path / "data")
+        return Watchdog(data, output, floor, Cluster(), ended.append), ended
+
+    return make
+
+
+def test_it_says_where_a_process_hangs_and_leaves_the_stacks(
+    tmp_path: pathlib.Path,
+    clock: Clock,
+    dog: Callable[..., tuple[Watchdog, list[str]]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made, ended = dog()
+    (tmp_path / "data").mkdir()
+    with (tmp_path / "data" / "train-00003.tfrecord").open("w"), clock.phase("validation", "v 7"):
+        looks = 0
+        while made.look(1.0):
+            looks += 1
+    assert looks == 19  # six times three seconds
+    (sentence,) = ended
+    (kept,) = (tmp_path / "run" / "stalls").iterdir()
+    for part in ("hangs in validation (scoring the validation split, v 7", "the same command"):
+        assert part in sentence
+    assert f"of {tmp_path}/data; open: train-00003.tfrecord)" in sentence
+    assert str(kept) in sentence
+    for text in (kept.read_text(), capsys.readouterr().err):
+        assert "test_it_says_where_a_process_hangs" in text
+        assert "thread" in text.lower()
+
+
+def test_a_folder_that_cannot_be_written_does_not_keep_it(
+    tmp_path: pathlib.Path, dog: Callable[..., tuple[Watchdog, list[str]]]
+) -> None:
+    (tmp_path / "file").write_text("")
+    made, ended = dog(str(tmp_path / "file" / "run"), floor=1.0)
+    made._patience.allows(Doing("other", "", 0.0), 0.0)
+    made._tell(Doing("other", "", 0.0))
+    assert "stacks of all threads are above; the same" in ended[0]
+
+
+def test_only_the_newest_stacks_are_kept(
+    tmp_path: pathlib.Path, dog: Callable[..., tuple[Watchdog, list[str]]]
+) -> None:
+    folder = tmp_path / "run" / "stalls"
+    folder.mkdir(parents=True)
+    for at in range(25):
+        (folder / f"20000101T0000{at:02d}Z-worker0.txt").write_text("")
+    made, _ = dog()
+    path = made._keep("stacks")
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and thread.name.endswith("(write)"):
+            thread.join()
+    kept = sorted(one.name for one in folder.iterdir())
+    assert (len(kept), kept[-1]) == (20, pathlib.Path(path).name)
+
+
+def test_it_watches_for_the_length_of_a_block(
+    clock: Clock, dog: Callable[..., tuple[Watchdog, list[str]]]
+) -> None:
+    made, ended = dog(floor=0.05)
+    came = threading.Event()
+    made._end = lambda sentence: (ended.append(sentence), came.set())
+    with clock.phase("steps", "steps 8 to 9"), made.watching():
+        assert came.wait(60)
+    assert "steps 8 to 9" in ended[0]
+    assert not [one for one in threading.enumerate() if one.name == "watchdog"]
+    made, ended = dog(floor=0)
+    with made.watching():
+        assert not [one for one in threading.enumerate() if one.name == "watchdog"]
+
+
+def test_the_process_has_one_clock() -> None:
+    assert pulses.PULSE._clock is clocks.CLOCK
