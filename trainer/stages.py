@@ -28,6 +28,7 @@ from trainer.data import dataset, integrity, metadata_of_shards
 from trainer.distribution import agreement, runtime
 from trainer.explanation import heat_maps
 from trainer.monitoring.clock import CLOCK
+from trainer.monitoring.pulse import PULSE
 from trainer.predictions import table
 from trainer.report import model_card, serving
 from trainer.run import Run
@@ -49,6 +50,7 @@ def connect(data: str, output: str, config: Config, manifest: Manifest, stops: S
     with CLOCK.phase("cluster"):
         running = runtime.connect(config.runtime, os.environ, config.seed)
     if running.peers.hosts:
+        PULSE.replicas = running.replicas // running.topology.workers
         stops.renew()
         logging.info(
             f"{running.topology.workers} workers came together, with {running.replicas} replicas",

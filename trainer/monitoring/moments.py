@@ -10,15 +10,7 @@ from trainer.monitoring.pulse import PULSE
 
 
 def tell(moment: Callable[[], float], after: Any = ()) -> tf.Tensor:
-    """Calls a function of the host when tensors are there.
-
-    Args:
-        moment: returns when it was called.
-        after: any structure of tensors.
-
-    Returns:
-        What it returned, float64 [].
-    """
+    """Calls a function of the host when tensors are there; returns what it returns, float64 []."""
     # Not tf.timestamp, which refuses to work where operations are deterministic.
     with tf.control_dependencies(tf.nest.flatten(after, expand_composites=True)):
         when = tf.numpy_function(moment, [], tf.float64)

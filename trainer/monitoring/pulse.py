@@ -2,8 +2,7 @@
 """Knows from inside of compiled steps what they wait for: a batch, other processes or nobody.
 
 A call of several steps says nothing to the host until it is over, and one that hangs never does. So
-the steps themselves tell when each moment comes: a batch is asked for, it is there, the process has
-done its own part, the sum over the processes is there. Imports no TensorFlow.
+the steps tell when a batch is asked for and there, and their sum over the processes. No TensorFlow.
 """
 
 import threading
@@ -12,7 +11,6 @@ from typing import TypeVar
 
 from trainer.monitoring.clock import CLOCK, Clock, Doing
 
-# Phases whose work the steps tell of.
 _STEPPING = ("trace", "steps", "validation", "evaluation")
 
 _T = TypeVar("_T")
@@ -24,9 +22,6 @@ class Pulse:
     Attributes:
         replicas: of this process; 0 where it is alone and tells nothing of sums.
         waited: seconds in which this process had done its part and other ones had not.
-
-    Args:
-        clock: of the process.
     """
 
     def __init__(self, clock: Clock = CLOCK) -> None:
@@ -72,9 +67,8 @@ class Pulse:
         with self._lock:
             if doing.phase not in _STEPPING or self._moved <= doing.since:
                 return doing
-            # What computes ahead of its batches waits for them only if they never come.
-            phase = "peers" if self._is_summing else "input" if self._awaited > 0 else doing.phase
-            phase = "steps" if phase == "trace" else phase
+            phase = "steps" if doing.phase == "trace" else doing.phase
+            phase = "peers" if self._is_summing else "input" if self._awaited > 0 else phase
             return Doing(phase, doing.about, self._moved)
 
     @property
@@ -82,17 +76,15 @@ class Pulse:
         return bool(self.replicas) and self._done >= self.replicas
 
     def _count(self, *, batches: int = 0, replicas: int = 0) -> float:
-        now = self._clock.now()
         with self._lock:
-            before = self._is_summing
+            before, self._moved = self._is_summing, self._clock.now()
             self._awaited += batches
             self._done += replicas
             if before and replicas < 0:
-                self.waited += now - self._since
+                self.waited += self._moved - self._since
             elif self._is_summing and not before:
-                self._since = now
-            self._moved = now
-        return now
+                self._since = self._moved
+            return self._moved
 
 
 PULSE = Pulse()

@@ -21,45 +21,34 @@ from preprocessing.contract.files import storage
 from preprocessing.contract.process.progress import Progress
 from trainer.distribution.cluster import Cluster
 from trainer.monitoring.clock import CLOCK, PHASES, Doing
+from trainer.monitoring.heartbeats import Heartbeats
 from trainer.monitoring.pulse import PULSE
 
-FOLDER = "stalls"
-_KEPT, _MOST_CHARACTERS = 20, 200_000
-# How long the stacks and the sentence may take: who reads them may hang too.
+_MOST_CHARACTERS = 200_000
+# How long the stacks and the sentence may take: who reads or stores them may hang too.
 _WORDS_S, _WRITE_S = 10.0, 4.0
-_LOOK_S = 1.0
-# What is done for the first time may wait for so many times the setting, and what is known for so
-# many times its longest wait: a run that becomes ten times slower is no run that hangs.
+# What is done for the first time may stand still for so many times the setting, and what is known
+# for so many times its longest wait: a run that becomes ten times slower is no run that hangs.
 _FIRST, _SLOWER = 6.0, 12.0
-# These have deadlines of their own, or none is needed.
-_UNWATCHED = ("imports", "cluster", "peers")
+# These have deadlines of their own, or need none.
+_UNWATCHED = ("imports", "cluster")
 
 
 class Patience:
     """Decides how long each phase may go without moving, from what it took before.
 
-    Seconds are those in which the watchdog was awake: a process that was stopped, or a machine that
-    slept, has not waited meanwhile.
-
     Attributes:
-        idle: seconds since something moved.
-
-    Args:
-        floor: seconds that every phase has.
+        idle: seconds since something moved, of those in which the watchdog was awake: a process
+            that was stopped, or a machine that slept, has not waited meanwhile.
     """
 
     def __init__(self, floor: float) -> None:
-        self.idle = 0.0
-        self._floor, self._longest = floor, dict[str, float]()
+        self.idle, self._floor = 0.0, floor
+        self._longest: dict[str, float] = {}
         self._stretch = "", 0.0
 
     def allows(self, doing: Doing, seconds: float) -> bool:
-        """Tells whether what goes on may go on.
-
-        Args:
-            doing: what goes on.
-            seconds: since the last call, as far as the watchdog was awake.
-        """
+        """Tells whether what goes on may go on, `seconds` after the last call."""
         if (doing.phase, doing.since) != self._stretch:
             before = self._stretch[0]
             self._longest[before] = max(self._longest.get(before, 0.0), self.idle)
@@ -90,97 +79,84 @@ class Watchdog:
         self, data: str, output: str, floor: float, peers: Cluster, end: Callable[[str], None]
     ) -> None:
         self._data, self._output, self._peers, self._end = data, output, peers, end
-        self._patience = Patience(floor)
-        self._look_s = min(_LOOK_S, floor / 4)
-        self._about = ""
+        self._patience, self._heartbeats = Patience(floor), Heartbeats(output, floor, peers)
+        self._look_s, self._about = min(1.0, floor / 20), ""
         self._over = threading.Event()
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Watches for the length of a block."""
         Progress.moved = CLOCK.moved
+        if not self._look_s:
+            yield
+            return
         thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
-        if self._look_s:
-            thread.start()
+        thread.start()
+        self._heartbeats.start(self._over)
         try:
             yield
         finally:
             self._over.set()
-            if self._look_s:
-                thread.join()
+            thread.join()
 
     def _watch(self) -> None:
-        last = time.monotonic()
-        while not self._over.wait(self._look_s):
+        last, well = time.monotonic(), True
+        while well and not self._over.wait(self._look_s):
             now = time.monotonic()
             # What is more than a look late did not run meanwhile, and neither did the rest.
-            if not self.look(min(now - last, 2 * self._look_s)):
-                return
+            well = self.look(min(now - last, 2 * self._look_s))
             last = now
 
     def look(self, seconds: float) -> bool:
-        """Looks once, and ends the process if it hangs.
-
-        Args:
-            seconds: since the last look, as far as the watchdog was awake.
-
-        Returns:
-            Whether all is well.
-        """
+        """Looks, `seconds` after the last time; ends the process, or returns that all is well."""
         doing = PULSE.doing
         self._about = doing.about or self._about
         if self._patience.allows(doing, seconds):
             return True
-        # A log or a store that hangs as well must not keep the process.
-        last = threading.Timer(_WORDS_S, os._exit, [StoppedError.exit_code])
-        last.daemon = True
-        last.start()
-        self._tell(doing)
-        last.cancel()
-        return False
+        # Whoever is at work while others wait for it has a watchdog of its own.
+        waits = doing.phase == "peers"
+        what = self._heartbeats.blamed() if waits else PHASES[doing.phase]
+        if what:
+            # A log or a store that hangs as well must not keep the process.
+            last = threading.Timer(_WORDS_S, os._exit, [StoppedError.exit_code])
+            last.daemon = True
+            last.start()
+            self._tell(doing, what)
+            last.cancel()
+        return not what
 
-    def _tell(self, doing: Doing) -> None:
-        stacks = _stacks()
+    def _tell(self, doing: Doing, what: str) -> None:
+        sentence, stacks = self._sentence(doing, what), _stacks()
         with contextlib.suppress(Exception):
             print(stacks, file=sys.stderr, flush=True)
-        kept = self._keep(f"{self._sentence(doing)}\n\n{stacks}")
-        where = f" and in {kept}" if kept else ""
+        where = f" and in {kept}" if (kept := self._keep(f"{sentence}\n\n{stacks}")) else ""
         self._end(
-            f"{self._sentence(doing)}: the stacks of all threads are above{where}; the same "
-            "command goes on from the last checkpoint"
+            f"{sentence}: the stacks of all threads are above{where}; the same command goes on "
+            "from the last checkpoint"
         )
 
-    def _sentence(self, doing: Doing) -> str:
+    def _sentence(self, doing: Doing, what: str) -> str:
         own = self._peers.names([self._peers.number]) if self._peers.hosts else []
-        who = own[0] if own else f"the process on {socket.gethostname()}"
-        what = f"{doing.phase} ({PHASES[doing.phase]}{self._works_on(doing.phase)})"
+        about = f", {self._about}" if self._about else ""
+        if doing.phase in ("input", "check", "validation", "evaluation"):
+            about += f", of {self._data}{_open_files(self._data)}"
         idle, most = self._patience.idle, self._patience.most(doing.phase)
         since = datetime.datetime.now() - datetime.timedelta(seconds=idle)
         return (
-            f"{who} hangs in {what}: nothing has moved since {since:%H:%M:%S}, for {idle:.0f} s of "
-            f"at most {most:.0f} s (runtime.stall_seconds)"
+            f"{own[0] if own else f'the process on {socket.gethostname()}'} hangs in {doing.phase} "
+            f"({what}{about}): nothing has moved since {since:%H:%M:%S}, for {idle:.0f} s of at "
+            f"most {most:.0f} s (runtime.stall_seconds)"
         )
-
-    def _works_on(self, phase: str) -> str:
-        at = f", {self._about}" if self._about else ""
-        if phase not in ("input", "check", "validation", "evaluation"):
-            return at
-        shards = ", ".join(_open_files(self._data)[:3])
-        return f"{at}, of {self._data}{f'; open: {shards}' if shards else ''}"
 
     def _keep(self, text: str) -> str:
         """Writes stacks into the run's folder; returns where, "" if that did not work in time."""
-        now = datetime.datetime.now(datetime.timezone.utc)
-        folder = storage.join(self._output, FOLDER)
-        path = storage.join(folder, f"{now:%Y%m%dT%H%M%SZ}-worker{self._peers.number}.txt")
+        path = storage.join(self._output, "stalls", f"worker-{self._peers.number}.txt")
         done = threading.Event()
 
         def write() -> None:
             with contextlib.suppress(Exception):
                 storage.write_text(path, text)
                 done.set()
-                for old in sorted(storage.list_files(folder))[:-_KEPT]:
-                    storage.delete(old)
 
         threading.Thread(target=write, daemon=True).start()
         return path if done.wait(_WRITE_S) else ""
@@ -194,12 +170,11 @@ def _stacks() -> str:
     return "(no room for the stacks)"
 
 
-def _open_files(folder: str) -> list[str]:
-    """Returns the names of the files below a local folder that this process has open."""
-    names = set()
-    with contextlib.suppress(OSError):
-        for at in os.listdir("/proc/self/fd"):
-            with contextlib.suppress(OSError):
-                names.add(os.readlink(f"/proc/self/fd/{at}"))
-    below = os.path.join(os.path.realpath(folder), "")
-    return sorted(name.removeprefix(below) for name in names if name.startswith(below))
+def _open_files(folder: str) -> str:
+    """Returns which files below a local folder this process has open, as part of a sentence."""
+    names, below = set(), os.path.join(os.path.realpath(folder), "")
+    for at in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []:
+        with contextlib.suppress(OSError):
+            names.add(os.readlink(f"/proc/self/fd/{at}"))
+    found = sorted(name.removeprefix(below) for name in names if name.startswith(below))
+    return f", open: {', '.join(found[:3])}" if found else ""

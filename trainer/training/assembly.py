@@ -165,6 +165,7 @@ def _assemble(
         explain=functools.partial(_explain, run, saver),
         should_stop=should_stop,
         alone=run.runtime.topology.workers == 1,
+        peers=run.runtime.peers,
     )
 
 

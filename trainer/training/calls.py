@@ -18,11 +18,13 @@ from trainer import course, limits
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
+from trainer.distribution.cluster import Cluster
 from trainer.monitoring.clock import CLOCK
 from trainer.monitoring.monitor import Monitor
 from trainer.monitoring.profiling import Profiler
 from trainer.training.optimizer import LossScale, Schedule
 from trainer.training.steps import Measured, Steps
+from trainer.training.stragglers import Stragglers
 
 
 class Validation(NamedTuple):
@@ -90,6 +92,7 @@ class LoopParts:
             number, its loss and the loss of each example.
         should_stop: tells whether somebody wants the process to end.
         alone: whether this is the only process of the run.
+        peers: all processes of the run.
     """
 
     config: Config
@@ -105,6 +108,7 @@ class LoopParts:
     explain: Callable[[int, float, npt.NDArray[np.float32]], Exception]
     should_stop: Callable[[], bool]
     alone: bool = True
+    peers: Cluster = dataclasses.field(default_factory=Cluster)
 
 
 class Calls:
@@ -122,6 +126,7 @@ class Calls:
         self._stretch: list[tuple[Measured, int, float]] = []  # since the last log
         self._seconds, self._own = 0.0, 0.0
         self._traced: set[bool] = set()
+        self._stragglers = Stragglers(parts.peers)
         self.stop, self.seconds_per_step, self.loss = False, 0.0, math.nan
 
     def steps(self, count: int) -> None:
@@ -145,11 +150,15 @@ class Calls:
                 tf.constant(count),
                 tf.constant(parts.progress.rate_factor, tf.float32),
                 _scale(parts.progress),
-                tf.constant([float(parts.should_stop()), self._own], tf.float32),
+                tf.constant(
+                    [float(parts.should_stop()), self._own, *self._stragglers.signals], tf.float32
+                ),
             )
             measured = tf.nest.map_structure(lambda one: one.numpy(), measured)
         seconds = time.monotonic() - start
+        waited = self._stragglers.measured(seconds, float(measured.waited) * count)
         if frozen in self._traced:
+            CLOCK.reassign(waited, source="steps", to="peers")
             CLOCK.reassign(float(measured.waited) * count, source="steps", to="input")
         self._traced.add(frozen)
         parts.profiler.after(step + count)
@@ -167,6 +176,7 @@ class Calls:
         progress.skipped_steps = int(measured.scale.skipped)
         self.stop = bool(measured.signals[0] > 0)
         self.seconds_per_step = float(measured.signals[1])
+        self._stragglers.heard(measured.signals[2:])
         self._own = seconds / count
         self._losses.append(np.asarray(measured.loss))
         self._stretch.append((measured, count, seconds))
@@ -212,7 +222,7 @@ class Calls:
         if parts.config.runtime.precision == "mixed_float16":
             scalars["train/loss_scale"] = parts.progress.loss_scale
             scalars["train/skipped_steps"] = parts.progress.skipped_steps
-        parts.monitor.training(step, scalars)
+        parts.monitor.training(step, scalars | self._stragglers.scalars())
 
     def summary(self) -> Summary:
         """Returns what was measured since the beginning."""

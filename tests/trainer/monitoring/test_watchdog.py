@@ -9,8 +9,8 @@ import pytest
 
 from trainer.distribution.cluster import Cluster
 from trainer.monitoring import clock as clocks
+from trainer.monitoring import heartbeats, watchdog
 from trainer.monitoring import pulse as pulses
-from trainer.monitoring import watchdog
 from trainer.monitoring.clock import Clock, Doing
 from trainer.monitoring.pulse import Pulse
 from trainer.monitoring.watchdog import Patience, Watchdog
@@ -64,7 +64,8 @@ def test_what_has_deadlines_of_its_own_is_left_alone() -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(watchdog, "CLOCK", made)
-    monkeypatch.setattr(watchdog, "PULSE", Pulse(made))
+    for module in (watchdog, heartbeats):
+        monkeypatch.setattr(module, "PULSE", Pulse(made))
     return made
 
 
@@ -95,7 +96,7 @@ def test_it_says_where_a_process_hangs_and_leaves_the_stacks(
     (kept,) = (tmp_path / "run" / "stalls").iterdir()
     for part in ("hangs in validation (scoring the validation split, v 7", "the same command"):
         assert part in sentence
-    assert f"of {tmp_path}/data; open: train-00003.tfrecord)" in sentence
+    assert f"of {tmp_path}/data, open: train-00003.tfrecord)" in sentence
     assert str(kept) in sentence
     for text in (kept.read_text(), capsys.readouterr().err):
         assert "test_it_says_where_a_process_hangs" in text
@@ -108,24 +109,23 @@ def test_a_folder_that_cannot_be_written_does_not_keep_it(
     (tmp_path / "file").write_text("")
     made, ended = dog(str(tmp_path / "file" / "run"), floor=1.0)
     made._patience.allows(Doing("other", "", 0.0), 0.0)
-    made._tell(Doing("other", "", 0.0))
+    made._tell(Doing("other", "", 0.0), "this and that")
     assert "stacks of all threads are above; the same" in ended[0]
 
 
-def test_only_the_newest_stacks_are_kept(
-    tmp_path: pathlib.Path, dog: Callable[..., tuple[Watchdog, list[str]]]
+def test_who_waits_for_others_goes_on_until_one_is_silent(
+    clock: Clock,
+    dog: Callable[..., tuple[Watchdog, list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder = tmp_path / "run" / "stalls"
-    folder.mkdir(parents=True)
-    for at in range(25):
-        (folder / f"20000101T0000{at:02d}Z-worker0.txt").write_text("")
-    made, _ = dog()
-    path = made._keep("stacks")
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and thread.name.endswith("(write)"):
-            thread.join()
-    kept = sorted(one.name for one in folder.iterdir())
-    assert (len(kept), kept[-1]) == (20, pathlib.Path(path).name)
+    made, ended = dog(floor=1.0)
+    blamed = ""
+    monkeypatch.setattr(made._heartbeats, "blamed", lambda: blamed)
+    with clock.phase("peers"):
+        assert all(made.look(1.0) for _ in range(100))
+        blamed = "no sign of life from worker 1 at b:2"
+        assert not made.look(1.0)
+    assert "hangs in peers (no sign of life from worker 1 at b:2): nothing" in ended[0]
 
 
 def test_it_watches_for_the_length_of_a_block(
@@ -133,7 +133,12 @@ def test_it_watches_for_the_length_of_a_block(
 ) -> None:
     made, ended = dog(floor=0.05)
     came = threading.Event()
-    made._end = lambda sentence: (ended.append(sentence), came.set())
+
+    def end(sentence: str) -> None:
+        ended.append(sentence)
+        came.set()
+
+    made._end = end
     with clock.phase("steps", "steps 8 to 9"), made.watching():
         assert came.wait(60)
     assert "steps 8 to 9" in ended[0]

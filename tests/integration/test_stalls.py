@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""Runs in which something hangs: they end as documented, say where, and go on as if nothing had.
+
+`CXR14_LONG=1` hangs in more ways, five times each, and prints how long each took to end.
+"""
+
+import dataclasses
+import os
+import pathlib
+import re
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cxr14_results import different, tensors
+from cxr14_workers import STOPPED, Cluster, Job, newest_step
+
+pytestmark = [pytest.mark.slow, pytest.mark.distributed]
+
+_LONG = bool(os.environ.get("CXR14_LONG"))
+_FLOOR, _PATIENCE, _FULL = 6, 300, 74
+_SETTINGS: dict[str, Any] = {
+    "train__epochs": 3,
+    "train__steps_per_call": 2,
+    "train__checkpoint_every_steps": 4,
+    "runtime__formation_seconds": 60,
+    "runtime__stall_seconds": _FLOOR,
+}
+_ALONE = ("step", "input", *(["disk"] if _LONG else []))
+_TOGETHER = ("barrier", *(["step", "input", "stopped"] if _LONG else []))
+
+
+@dataclasses.dataclass
+class Stall:
+    """One start of a run that something kept from its end.
+
+    Attributes:
+        what: hung.
+        codes: exit codes.
+        text: what the workers printed.
+        late: seconds from the moment when it hung to the end of all.
+        step: of the newest checkpoint.
+    """
+
+    what: str
+    codes: list[int | None]
+    text: str
+    late: float
+    step: int
+
+
+@dataclasses.dataclass
+class History:
+    """Runs on one process and on two, and what came of them.
+
+    Attributes:
+        runs: number of processes -> folder of the run, finished after all stalls.
+        whole: number of processes -> folder of a run that nothing kept up.
+        stalls: number of processes -> what kept it up.
+    """
+
+    runs: dict[int, pathlib.Path]
+    whole: dict[int, pathlib.Path]
+    stalls: dict[int, list[Stall]]
+
+
+def _stall(job: Job, what: str, file: pathlib.Path, output: pathlib.Path) -> Stall:
+    file.write_text("")
+    began = file.with_suffix(".began")
+    began.unlink(missing_ok=True)
+    job.start()
+    if what == "stopped":
+        past = newest_step(output)
+        assert job.until(lambda: newest_step(output) > past, _PATIENCE), job.text()
+        job.send(signal.SIGSTOP, 1)
+        began.touch()
+        job.wait(_PATIENCE, 0)
+        job.send(signal.SIGCONT, 1)
+    codes = job.wait(_PATIENCE)
+    late = time.time() - began.stat().st_mtime if began.exists() else 0.0
+    file.unlink()
+    print(f"{len(codes)} processes, {what}: {codes}, {late:.1f} s after it hung")
+    return Stall(what, codes, job.text(tail=20_000), late, newest_step(output))
+
+
+@pytest.fixture(scope="module", params=range(5 if _LONG else 1))
+def history(
+    cluster: Cluster,
+    train_flags: Callable[..., list[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> History:
+    folder = tmp_path_factory.mktemp("stalls")
+
+    def job(name: str, what: str, workers: int, **more: Any) -> Job:
+        first = [f"--hang={what}:{folder / name}.hang", "--mode=train"]
+        flags = [*first, *train_flags(str(folder / name), **_SETTINGS, **more)]
+        return cluster.job(flags, workers=workers, module="tests.cluster.stalling")
+
+    found = History({}, {}, {1: [], 2: []})
+    # Left alone: the two runs that nothing keeps up, one beside the first stalls.
+    for workers, ways in ((1, _ALONE), (2, _TOGETHER)):
+        name = f"of{workers}"
+        whole = job(f"whole{name}", "nothing", workers) if workers == 1 or _LONG else None
+        if whole:
+            whole.start()
+            found.whole[workers] = folder / f"whole{name}"
+        for what in ways:
+            ended = _stall(job(name, what, workers), what, folder / f"{name}.hang", folder / name)
+            found.stalls[workers].append(ended)
+        if whole:
+            last = job(name, "nothing", workers).start()
+            for one in (whole, last):
+                assert one.wait(_PATIENCE) == [0] * workers, one.text()
+            found.runs[workers] = folder / name
+    return found
+
+
+def test_all_end_with_the_code_that_goes_on(history: History) -> None:
+    for workers, stalls in history.stalls.items():
+        for one in stalls:
+            code = _FULL if one.what == "disk" else STOPPED
+            assert one.codes == [code] * workers, (one.what, one.text)
+
+
+@pytest.mark.parametrize(
+    ("what", "where"),
+    [
+        ("step", r"hangs in steps \(training steps, steps \d+ to \d+\)"),
+        ("input", r"hangs in input \(waiting for batches, steps \d+ to \d+, of .*/data\b"),
+        ("barrier", r"hangs in other \(everything without a name of its own, steps "),
+    ],
+)
+def test_it_is_said_where_and_shown_by_the_stacks(history: History, what: str, where: str) -> None:
+    found = [one for stalls in history.stalls.values() for one in stalls if one.what == what]
+    assert found
+    for one in found:
+        assert re.search(where, one.text), one.text
+        assert "stalling.py" in one.text and " in hang" in one.text
+
+
+def test_of_two_the_one_that_hangs_is_named_by_both(history: History) -> None:
+    for one in history.stalls[2]:
+        assert re.search(r"lost a peer \(worker 1 at 127.0.0.1:\d+\)", one.text), one.text
+        if one.what != "stopped":
+            assert re.search(r"worker 1 at 127.0.0.1:\d+ hangs in ", one.text), one.text
+        assert "worker 0 at 127.0.0.1" not in one.text, one.text
+
+
+@pytest.mark.skipif(not _LONG, reason="depends on how busy the machine is: CXR14_LONG=1 runs it")
+def test_each_is_found_in_time(history: History) -> None:
+    for stalls in history.stalls.values():
+        for one in stalls:
+            most = re.search(r"of at most (\d+) s", one.text)
+            if one.what != "disk":
+                assert one.late < (float(most[1]) if most else 0) + 15, (one.what, one.text)
+
+
+def test_the_weights_are_those_of_a_run_that_nothing_kept_up(history: History) -> None:
+    for workers, output in history.runs.items():
+        assert max(one.step for one in history.stalls[workers]) > 0
+        for folder in ("checkpoints", "checkpoints/best"):
+            made, expected = tensors(output, folder), tensors(history.whole[workers], folder)
+            assert len(expected) > 20
+            assert newest_step(output, folder) == newest_step(history.whole[workers], folder)
+            assert not different(made, expected)
