@@ -15,20 +15,20 @@ from typing import Any
 
 import pytest
 from cxr14_results import different, tensors
-from cxr14_workers import STOPPED, Cluster, Job, newest_step
+from cxr14_workers import STOPPED, Cluster, Job, Place, newest_step
 
 pytestmark = [pytest.mark.slow, pytest.mark.distributed]
 
 _LONG = bool(os.environ.get("CXR14_LONG"))
 _FLOOR, _PATIENCE, _FULL = 6, 300, 74
 _SETTINGS: dict[str, Any] = {
-    "train__epochs": 3,
+    "train__epochs": 12 if _LONG else 3,
     "train__steps_per_call": 2,
     "train__checkpoint_every_steps": 4,
     "runtime__formation_seconds": 60,
     "runtime__stall_seconds": _FLOOR,
 }
-_ALONE = ("step", "input", *(["disk"] if _LONG else []))
+_ALONE = ("step", "input", *(["store", "disk"] if _LONG else []))
 _TOGETHER = ("barrier", *(["step", "input", "stopped"] if _LONG else []))
 
 
@@ -66,11 +66,20 @@ class History:
     stalls: dict[int, list[Stall]]
 
 
-def _stall(job: Job, what: str, file: pathlib.Path, output: pathlib.Path) -> Stall:
+def _stall(
+    job: Job, what: str, file: pathlib.Path, output: pathlib.Path, gcs: Callable[[], Any]
+) -> Stall:
     file.write_text("")
     began = file.with_suffix(".began")
     began.unlink(missing_ok=True)
     job.start()
+    if what == "store":
+        past = newest_step(output)
+        assert job.until(lambda: newest_step(output) > past, _PATIENCE), job.text()
+        gcs().spoil("GET .*train-", "delay", argument=3600, times=10_000)
+        delayed = lambda: [one for one in gcs().requests("GET .*train-") if one["fault"]]  # noqa: E731
+        assert job.until(delayed, _PATIENCE), job.text()
+        began.touch()
     if what == "stopped":
         past = newest_step(output)
         assert job.until(lambda: newest_step(output) > past, _PATIENCE), job.text()
@@ -81,6 +90,8 @@ def _stall(job: Job, what: str, file: pathlib.Path, output: pathlib.Path) -> Sta
     codes = job.wait(_PATIENCE)
     late = time.time() - began.stat().st_mtime if began.exists() else 0.0
     file.unlink()
+    if what == "store":
+        gcs().forget()
     print(f"{len(codes)} processes, {what}: {codes}, {late:.1f} s after it hung")
     return Stall(what, codes, job.text(tail=20_000), late, newest_step(output))
 
@@ -89,13 +100,28 @@ def _stall(job: Job, what: str, file: pathlib.Path, output: pathlib.Path) -> Sta
 def history(
     cluster: Cluster,
     train_flags: Callable[..., list[str]],
+    request: pytest.FixtureRequest,
+    preprocessed: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> History:
     folder = tmp_path_factory.mktemp("stalls")
 
+    def gcs() -> Any:
+        return request.getfixturevalue("gcs")
+
     def job(name: str, what: str, workers: int, **more: Any) -> Job:
         first = [f"--hang={what}:{folder / name}.hang", "--mode=train"]
         flags = [*first, *train_flags(str(folder / name), **_SETTINGS, **more)]
+        if what == "store":
+            data = f"{gcs().make_bucket()}/data"
+            gcs().upload_tree(pathlib.Path(preprocessed), data)
+            flags = [f"--data={data}" if one.startswith("--data=") else one for one in flags]
+            places = [Place(gcs().changes)]
+            at_store = Job(
+                flags, folder=folder / "at_store", places=places, module="tests.cluster.stalling"
+            )
+            request.addfinalizer(at_store.stop)
+            return at_store
         return cluster.job(flags, workers=workers, module="tests.cluster.stalling")
 
     found = History({}, {}, {1: [], 2: []})
@@ -107,7 +133,9 @@ def history(
             whole.start()
             found.whole[workers] = folder / f"whole{name}"
         for what in ways:
-            ended = _stall(job(name, what, workers), what, folder / f"{name}.hang", folder / name)
+            ended = _stall(
+                job(name, what, workers), what, folder / f"{name}.hang", folder / name, gcs
+            )
             found.stalls[workers].append(ended)
         if whole:
             last = job(name, "nothing", workers).start()
