@@ -2,11 +2,9 @@
 """Tests of what the moments of a step say, on a clock that the tests move."""
 
 import pytest
-import tensorflow as tf
 
-from trainer.monitoring import moments
 from trainer.monitoring.clock import Clock
-from trainer.monitoring.pulse import PULSE, Pulse
+from trainer.monitoring.pulse import Pulse
 
 
 class Time:
@@ -99,26 +97,3 @@ def test_batches_are_yielded_and_an_error_ends_the_wait(clock: Clock, pulse: Pul
     with clock.phase("validation"), pytest.raises(OSError):
         list(pulse.over(broken()))
     assert pulse._awaited == 0
-
-
-def test_compiled_steps_tell_when_tensors_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[float] = []
-
-    def moment() -> float:
-        told.append(0.0)
-        return float(len(told))
-
-    @tf.function
-    def steps(count: tf.Tensor) -> tf.Tensor:
-        last = tf.constant(0.0, tf.float64)
-        for _ in tf.range(count):
-            last = moments.tell(moment, {"a": last})
-            moments.tell_of_sum(moment, last)
-        return last
-
-    monkeypatch.setattr(PULSE, "replicas", 0)
-    assert float(steps(tf.constant(3))) == 3.0
-    monkeypatch.setattr(PULSE, "replicas", 1)
-    # Traced anew: what tells of sums is in it, also where nothing uses what it returns.
-    steps.python_function(tf.constant(2))
-    assert len(told) == 7
