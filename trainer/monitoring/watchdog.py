@@ -22,11 +22,12 @@ from preprocessing.contract.process.progress import Progress
 from trainer.distribution.cluster import Cluster
 from trainer.monitoring.clock import CLOCK, PHASES, Doing
 from trainer.monitoring.heartbeats import Heartbeats
+from trainer.monitoring.notify import NOTIFIER
 from trainer.monitoring.pulse import PULSE
 
 _MOST_CHARACTERS = 200_000
 # How long the stacks and the sentence may take: who reads or stores them may hang too.
-_WORDS_S, _WRITE_S = 10.0, 4.0
+_WORDS_S, _WRITE_S = 12.0, 4.0
 # What is done for the first time may stand still for so many times the setting, and what is known
 # for so many times its longest wait: a run that becomes ten times slower is no run that hangs.
 _FIRST, _SLOWER = 6.0, 12.0
@@ -130,6 +131,7 @@ class Watchdog:
         with contextlib.suppress(Exception):
             print(stacks, file=sys.stderr, flush=True)
         where = f" and in {kept}" if (kept := self._keep(f"{sentence}\n\n{stacks}")) else ""
+        NOTIFIER.stalled(sentence)
         self._end(
             f"{sentence}: the stacks of all threads are above{where}; the same command goes on "
             "from the last checkpoint"

@@ -12,6 +12,7 @@ from trainer.monitoring import clock as clocks
 from trainer.monitoring import heartbeats, watchdog
 from trainer.monitoring import pulse as pulses
 from trainer.monitoring.clock import Clock, Doing
+from trainer.monitoring.notify import Notifier
 from trainer.monitoring.pulse import Pulse
 from trainer.monitoring.watchdog import Patience, Watchdog
 
@@ -64,6 +65,7 @@ def test_what_has_deadlines_of_its_own_is_left_alone() -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(watchdog, "CLOCK", made)
+    monkeypatch.setattr(watchdog, "NOTIFIER", Notifier())
     for module in (watchdog, heartbeats):
         monkeypatch.setattr(module, "PULSE", Pulse(made))
     return made
@@ -84,8 +86,11 @@ def test_it_says_where_a_process_hangs_and_leaves_the_stacks(
     clock: Clock,
     dog: Callable[..., tuple[Watchdog, list[str]]],
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made, ended = dog()
+    told: list[str] = []
+    monkeypatch.setattr(watchdog.NOTIFIER, "stalled", told.append)
     (tmp_path / "data").mkdir()
     with (tmp_path / "data" / "train-00003.tfrecord").open("w"), clock.phase("validation", "v 7"):
         looks = 0
@@ -93,6 +98,7 @@ def test_it_says_where_a_process_hangs_and_leaves_the_stacks(
             looks += 1
     assert looks == 19  # six times three seconds
     (sentence,) = ended
+    assert len(told) == 1 and sentence.startswith(f"{told[0]}: the stacks")
     (kept,) = (tmp_path / "run" / "stalls").iterdir()
     for part in ("hangs in validation (scoring the validation split, v 7", "the same command"):
         assert part in sentence
