@@ -21,6 +21,7 @@ from trainer.distribution import cluster
 from trainer.flags import ParsedFlags
 from trainer.monitoring import tuning
 from trainer.monitoring.clock import CLOCK
+from trainer.monitoring.ledger import Ledger
 from trainer.monitoring.watchdog import Watchdog
 from trainer.runfolder import notes
 from trainer.runfolder.completion import Completion
@@ -41,6 +42,7 @@ class PendingStages:
         self._whole = Completion(parsed.output, parsed.config, manifest)
         self._run: Any = None
         self._guard: Callable[[], None] = lambda: None
+        self._ledger = Ledger(parsed.output, parsed.config, os.environ)
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[None]:
@@ -51,11 +53,14 @@ class PendingStages:
         """
         mode = self._parsed.mode
         further = self._parsed.onnx or self._parsed.split
-        whole = mode != "all" and not further and self._whole.of(mode)
-        if whole or not self.is_chief:
+        whole = not further and self._whole.of(mode)
+        if (whole and mode != "all") or not self.is_chief:
             yield
             return
-        with lock.lease(self._parsed.output, self._stops.end) as self._guard:
+        with contextlib.ExitStack() as held:
+            self._guard = held.enter_context(lock.lease(self._parsed.output, self._stops.end))
+            if not (whole or further):
+                held.enter_context(self._ledger.kept(self._guard))
             yield
 
     def watched(self) -> contextlib.AbstractContextManager[None]:
@@ -145,7 +150,7 @@ class PendingStages:
             run = self._stages().connect(
                 parsed.data, parsed.output, parsed.config, self._manifest, self._stops
             )
-            self._run = dataclasses.replace(run, guard=self._guard)
+            self._run = dataclasses.replace(run, guard=self._guard, ledger=self._ledger)
         return self._run
 
     def _stages(self) -> Any:

@@ -12,6 +12,7 @@ from preprocessing.contract.process.stopping import StopRequests
 from trainer.checkpoints import earlier
 from trainer.config import Config
 from trainer.distribution.runtime import Runtime
+from trainer.monitoring.ledger import Ledger
 from trainer.network import model
 from trainer.network.scorer import Scorer
 from trainer.runfolder import identity
@@ -29,6 +30,7 @@ class Run:
         runtime: the devices.
         stops: whether SIGTERM or Ctrl-C has come.
         guard: called before files are deleted or replaced: ends a process whose run another took.
+        ledger: keeps where the time of the run goes.
     """
 
     data: str
@@ -38,6 +40,7 @@ class Run:
     runtime: Runtime
     stops: StopRequests
     guard: Callable[[], None] = lambda: None
+    ledger: Ledger = dataclasses.field(default_factory=Ledger)
 
     @property
     def identity(self) -> str:

@@ -256,5 +256,5 @@ def _training_note(run: Run, summary: Summary, started: float) -> dict[str, Any]
         "strategy": run.runtime.topology.strategy,
         "replicas": run.runtime.replicas,
         "precision": run.runtime.precision,
-        **host.describe(),
+        **(run.ledger.note() | host.describe()),
     }

@@ -5,6 +5,7 @@ Every piece of the recipe that keeps or draws something is on.
 """
 
 import dataclasses
+import json
 import os
 import pathlib
 import random
@@ -20,6 +21,7 @@ import pytest
 from preprocessing.contract import manifest as manifests
 from trainer.checkpoints import bundle
 from trainer.data import dataset
+from trainer.monitoring import goodput, ledger
 from trainer.predictions import table
 
 pytestmark = pytest.mark.slow
@@ -59,6 +61,7 @@ class History:
         finished: exit code and text of the last start.
         whole: folder of the uninterrupted run.
         per_epoch: steps in an epoch.
+        began: when its first process began, in seconds since 1970.
     """
 
     output: pathlib.Path
@@ -67,6 +70,7 @@ class History:
     finished: tuple[int, str]
     whole: pathlib.Path
     per_epoch: int
+    began: float
 
 
 def newest_step(output: pathlib.Path) -> int:
@@ -116,7 +120,7 @@ def history(
     cut, whole = folder / "cut [1]", folder / "whole"
     undisturbed = start_trainer(["--mode=train", *train_flags(str(whole), **settings)])
     flags = ["--mode=train", *train_flags(str(cut), **settings)]
-    reached = []
+    reached, began = [], time.time()
     for _ in range(3):
         process = start_trainer(flags)
         interrupt(process, cut, past=newest_step(cut) + MOMENTS.randrange(3), how=signal.SIGKILL)
@@ -135,7 +139,7 @@ def history(
     finished = (process.returncode, text)
     text, _ = undisturbed.communicate(timeout=400)
     assert undisturbed.returncode == 0, text
-    return History(cut, reached, stopped, finished, whole, per_epoch)
+    return History(cut, reached, stopped, finished, whole, per_epoch, began)
 
 
 def variables(output: pathlib.Path, folder: str = "checkpoints") -> dict[str, np.ndarray]:
@@ -207,3 +211,18 @@ def test_the_moving_average_is_of_the_batch_statistics_too(history: History) -> 
         np.array_equal(found[name], found[name.replace("average/", "network/", 1)])
         for name in names
     )
+
+
+def test_the_ledger_adds_up_to_the_time_that_the_run_took(history: History) -> None:
+    starts = sorted(ledger.read(str(history.output)), key=lambda start: start.began)
+    assert [start.exit_code for start in starts] == [None, None, None, 75, 0]
+    assert [start.first for start in starts][1:4] == history.reached
+    newest = max(path.stat().st_mtime for path in (history.output / ledger.FOLDER).iterdir())
+    wall, found = newest - history.began, goodput.buckets(starts)
+    assert sum(found.values()) == pytest.approx(wall, rel=0.01)
+    assert found["steps"] > 0 and found["start_up"] > 0 and found["down_time"] > 0
+    # Up to the end of training, so that a report is the same whenever it is made.
+    text = (history.output / "training.json").read_text()
+    assert json.loads(text)["goodput"]["starts"] == 5
+    last = history.finished[1].strip().splitlines()[-1]
+    assert re.search(r"goodput \d+% of .* of training in 5 starts", last), last

@@ -106,7 +106,7 @@ def test_the_output_folder_has_the_agreed_layout(finished_run: Any) -> None:
         "saved_model",
         "config.yaml",
     }
-    assert sorted(found - {"training.json", "manifest.sha256", "starts.json"}) == sorted(
+    assert sorted(found - {"training.json", "manifest.sha256", "starts.json", "ledger"}) == sorted(
         ["checkpoints", "tensorboard", "predictions", "report", "saved_model", "config.yaml"]
     )
 

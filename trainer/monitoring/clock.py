@@ -9,9 +9,12 @@ all phases add up to the life of the process.
 
 import contextlib
 import dataclasses
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+
+from preprocessing.contract.process import processes
 
 # Phase -> what a process does in it.
 PHASES: Mapping[str, str] = {
@@ -19,7 +22,7 @@ PHASES: Mapping[str, str] = {
     "other": "everything without a name of its own",
     "cluster": "connecting to devices and forming the cluster",
     "check": "reading the data set once to see that it is whole",
-    "build": "building the network and loading its first weights",
+    "build": "building the network, loading its first weights, copying shards",
     "restore": "reading a checkpoint",
     "trace": "tracing and compiling the step, and taking the first one",
     "peers": "waiting for other processes",
@@ -121,4 +124,13 @@ class Clock:
         self._mark = now
 
 
-CLOCK = Clock()
+def _age() -> float:
+    """Seconds since the kernel started this process; 0 where it does not say so."""
+    ticks = processes.birth(os.getpid())
+    if not ticks.isdecimal() or not int(ticks):  # a sandbox may know none
+        return 0.0
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return max(0.0, since_boot - int(ticks) / os.sysconf("SC_CLK_TCK"))
+
+
+CLOCK = Clock(began=time.monotonic() - _age())

@@ -58,9 +58,16 @@ class Monitor:
         folder: where the events go, local or gs://; empty to write nothing (workers that are not
             chief).
         clock: seconds since 1970.
+        further: returns what else is logged with the training, tag -> value.
     """
 
-    def __init__(self, folder: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: str,
+        clock: Callable[[], float] = time.time,
+        further: Callable[[], Mapping[str, float]] = dict,
+    ) -> None:
+        self._further = further
         self._log = EventLog(folder, clock) if folder else None
 
     def begin(self, step: int, *, config: Config, manifest: Manifest) -> None:
@@ -98,7 +105,7 @@ class Monitor:
             scalars: tag -> value; values that are not finite are left out.
         """
         if self._log is not None:
-            self._log.add(step, _scalars({**scalars, **memory()}))
+            self._log.add(step, _scalars({**scalars, **memory(), **self._further()}))
 
     def validation(
         self,

@@ -134,7 +134,7 @@ def _assemble(
     folder = local_copy.local_copy(run.data, run.manifest, config.data.cache)
     schedule = _schedule(run, progress)
     log = event_log.folder_of(run.output, os.environ) if run.runtime.is_chief else ""
-    monitor = Monitor(log)
+    monitor = Monitor(log, further=run.ledger.scalars)
     monitor.begin(progress.step, config=config, manifest=run.manifest)
     if run.runtime.is_chief:
         tuning.report(progress.best_step, progress.best_auc, os.environ)

@@ -67,6 +67,7 @@ def begin(run: Run, progress: Progress, before: Config | None) -> None:
     if text := now.describe(was, config.optimizer.schedule):
         logging.info(text)
     progress.course_start, progress.course_end, progress.course_rate = dataclasses.astuple(now)
+    run.ledger.trains(progress, per_epoch, run.runtime.replicas, run.runtime.topology.workers)
     if run.runtime.is_chief:
         if line := foresight.warning(config, per_epoch, run.manifest.stored_size):
             logging.warning(line)
