@@ -19,6 +19,7 @@ from preprocessing.contract.process.stopping import StopRequests
 from trainer import report_stage
 from trainer.experiments import compare, folds, results, series
 from trainer.flags import ParsedFlags
+from trainer.monitoring import eta
 from trainer.monitoring.clock import CLOCK
 from trainer.pending import PendingStages
 from trainer.report import requirements
@@ -76,6 +77,7 @@ def _run(parsed: ParsedFlags, manifest: Manifest, stages: PendingStages) -> Repo
     if parsed.mode in ("evaluate", "all"):
         stages.evaluate()
     if parsed.mode == "all" and stages.is_chief:
+        stages.outlook.enter(eta.REPORT)
         with CLOCK.phase("report"):
             made = report_stage.on_run(parsed, manifest)
             _show_report(parsed.output)

@@ -19,9 +19,10 @@ from preprocessing.contract.process.stopping import StopRequests
 from trainer import course
 from trainer.distribution import cluster
 from trainer.flags import ParsedFlags
-from trainer.monitoring import tuning
+from trainer.monitoring import eta, tuning
 from trainer.monitoring.clock import CLOCK
 from trainer.monitoring.ledger import Ledger
+from trainer.monitoring.outlook import Outlook
 from trainer.monitoring.watchdog import Watchdog
 from trainer.runfolder import notes
 from trainer.runfolder.completion import Completion
@@ -35,6 +36,9 @@ class PendingStages:
         parsed: the command line.
         manifest: of the data set.
         stops: what listens to requests to stop.
+
+    Attributes:
+        outlook: says when the run ends.
     """
 
     def __init__(self, parsed: ParsedFlags, manifest: Manifest, stops: StopRequests) -> None:
@@ -43,6 +47,9 @@ class PendingStages:
         self._run: Any = None
         self._guard: Callable[[], None] = lambda: None
         self._ledger = Ledger(parsed.output, parsed.config, os.environ)
+        trains = parsed.mode in ("train", "all")
+        plan = eta.plan(parsed.config, manifest, parsed.mode) if trains else None
+        self.outlook = Outlook(plan, parsed.output, parsed.mode)
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[None]:
@@ -61,6 +68,7 @@ class PendingStages:
             self._guard = held.enter_context(lock.lease(self._parsed.output, self._stops.end))
             if not (whole or further):
                 held.enter_context(self._ledger.kept(self._guard))
+                held.enter_context(self.outlook.written(self._guard))
             yield
 
     def watched(self) -> contextlib.AbstractContextManager[None]:
@@ -79,6 +87,7 @@ class PendingStages:
         if self._whole.training_is_over():
             note = self._whole.training()
             log.show(course.describe_end(note, self._parsed.config))
+            self.outlook.begin(note["steps"], note["best_validation_mean_auc"])
             if self.is_chief:
                 tuning.report(
                     note.get("best_step", 0), note["best_validation_mean_auc"], os.environ
@@ -88,6 +97,7 @@ class PendingStages:
 
     def evaluate(self) -> None:
         """Scores the splits that the mode asks for."""
+        self.outlook.enter(eta.EVALUATION)
         if self._parsed.split:
             path = self._stages().score_split(self._connect(), self._parsed.split)
             log.show(f"predictions: {path}")
@@ -105,6 +115,7 @@ class PendingStages:
 
     def export(self) -> None:
         """Exports the best network."""
+        self.outlook.enter(eta.EXPORT)
         if self._whole.export() and not self._parsed.onnx:
             folder = storage.join(self._parsed.output, "saved_model")
         else:
@@ -150,7 +161,9 @@ class PendingStages:
             run = self._stages().connect(
                 parsed.data, parsed.output, parsed.config, self._manifest, self._stops
             )
-            self._run = dataclasses.replace(run, guard=self._guard, ledger=self._ledger)
+            self._run = dataclasses.replace(
+                run, guard=self._guard, ledger=self._ledger, outlook=self.outlook
+            )
         return self._run
 
     def _stages(self) -> Any:

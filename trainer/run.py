@@ -13,6 +13,7 @@ from trainer.checkpoints import earlier
 from trainer.config import Config
 from trainer.distribution.runtime import Runtime
 from trainer.monitoring.ledger import Ledger
+from trainer.monitoring.outlook import Outlook
 from trainer.network import model
 from trainer.network.scorer import Scorer
 from trainer.runfolder import identity
@@ -31,6 +32,7 @@ class Run:
         stops: whether SIGTERM or Ctrl-C has come.
         guard: called before files are deleted or replaced: ends a process whose run another took.
         ledger: keeps where the time of the run goes.
+        outlook: says when the run ends.
     """
 
     data: str
@@ -41,6 +43,7 @@ class Run:
     stops: StopRequests
     guard: Callable[[], None] = lambda: None
     ledger: Ledger = dataclasses.field(default_factory=Ledger)
+    outlook: Outlook = dataclasses.field(default_factory=Outlook)
 
     @property
     def identity(self) -> str:

@@ -10,6 +10,7 @@ import sys
 import time
 
 from preprocessing.contract.errors import ConfigError, ServiceError, UsageError
+from preprocessing.contract.files import storage
 from trainer.launch import manifests
 from trainer.launch.description import placeholders
 from trainer.launch.description.job import Job
@@ -23,6 +24,7 @@ from trainer.launch.platform import (
     deleted,
     say,
 )
+from trainer.runfolder import progress_note
 
 # Between two questions whether a job is over; platforms allow about one a second.
 POLL_S = 15.0
@@ -82,7 +84,10 @@ def status(platform: Platform, name: str, stage: str, *, follow: bool) -> None:
             say(str(found))
     for key, value in vars(found).items():
         if value:
-            print(f"{key}: {value}")
+            print(f"{key}: {value}", flush=True)
+    if found.stage == "train" and storage.scheme_of(found.output):
+        said = progress_note.described(found.output, time.time())
+        print(f"progress: {said.replace(': ', ' - ')}")  # as YAML has one colon a line
     if follow:
         _insist_on_success(found)
 

@@ -166,6 +166,7 @@ def _assemble(
         should_stop=should_stop,
         alone=run.runtime.topology.workers == 1,
         peers=run.runtime.peers,
+        outlook=run.outlook,
     )
 
 

@@ -21,6 +21,7 @@ from trainer.config import Config
 from trainer.distribution.cluster import Cluster
 from trainer.monitoring.clock import CLOCK
 from trainer.monitoring.monitor import Monitor
+from trainer.monitoring.outlook import Outlook
 from trainer.monitoring.profiling import Profiler
 from trainer.training.optimizer import LossScale, Schedule
 from trainer.training.steps import Measured, Steps
@@ -93,6 +94,7 @@ class LoopParts:
         should_stop: tells whether somebody wants the process to end.
         alone: whether this is the only process of the run.
         peers: all processes of the run.
+        outlook: says when the run ends.
     """
 
     config: Config
@@ -109,6 +111,7 @@ class LoopParts:
     should_stop: Callable[[], bool]
     alone: bool = True
     peers: Cluster = dataclasses.field(default_factory=Cluster)
+    outlook: Outlook = dataclasses.field(default_factory=Outlook)
 
 
 class Calls:
@@ -218,6 +221,7 @@ class Calls:
             "train/images_per_second": count * parts.config.data.global_batch_size / seconds,
             "train/steps_per_second": count / seconds,
             "train/input_wait_share": min(1.0, waited * count / seconds),
+            "train/seconds_left": parts.outlook.left(),
         }
         if parts.config.runtime.precision == "mixed_float16":
             scalars["train/loss_scale"] = parts.progress.loss_scale

@@ -29,14 +29,17 @@ def train(parts: LoopParts) -> Summary:
     progress, settings = parts.progress, parts.config.train
     total = settings.epochs * parts.per_epoch
     calls = Calls(parts)
-    with Display("training", total, unit="steps", done=progress.step) as display:
+    parts.outlook.begin(progress.step, progress.best_auc)
+    with Display("training", total, unit="steps", done=progress.step, says_left=False) as display:
         while True:
             if progress.step and progress.step % parts.per_epoch == 0:
                 _end_epoch(parts)
+                parts.outlook.validated(progress.best_auc)
             if progress.step >= total or _is_stale(parts):
                 break
             calls.steps(_steps_until_next_duty(parts, calls.seconds_per_step, total))
-            display.reach(progress.step, f"loss {calls.loss:.4f}")
+            parts.outlook.stepped(progress.step)
+            display.reach(progress.step, f"loss {calls.loss:.4f}{parts.outlook.words()}")
             every = settings.checkpoint_every_steps
             if progress.step % parts.per_epoch == 0 or (every and progress.step % every == 0):
                 with CLOCK.phase("checkpoint"):

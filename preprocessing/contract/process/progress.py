@@ -11,6 +11,9 @@ from absl import logging
 
 from preprocessing.contract.process import log
 
+# As usual, without the time left.
+_BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}]"
+
 
 class Progress:
     """Counts work done, for use in a `with` block.
@@ -24,6 +27,7 @@ class Progress:
         unit: name of one piece, in the plural.
         done: how much was done before, which does not count for the rate.
         interval_s: seconds between plain lines.
+        says_left: whether to say the time left by the mean rate; a note may know it better.
     """
 
     moved: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
@@ -36,13 +40,20 @@ class Progress:
         unit: str,
         done: int = 0,
         interval_s: float = 30.0,
+        says_left: bool = True,
     ) -> None:
         self._title, self._total, self._unit = title, total, unit
         self._done = self._first = done
-        self._interval_s = interval_s
+        self._interval_s, self._says_left = interval_s, says_left
         self._start = self._last = time.monotonic()
         self._bar = (
-            tqdm.tqdm(total=total, initial=done, desc=title, unit=f" {unit}")
+            tqdm.tqdm(
+                total=total,
+                initial=done,
+                desc=title,
+                unit=f" {unit}",
+                bar_format=None if says_left else _BAR,
+            )
             if log.for_people()
             else None
         )
@@ -81,7 +92,8 @@ class Progress:
     def _say(self, note: str) -> None:
         self._last = time.monotonic()
         rate = (self._done - self._first) / max(self._last - self._start, 1e-9)
-        left = f", {(self._total - self._done) / rate:.0f} s left" if rate > 0 else ""
+        says_left = self._says_left and rate > 0
+        left = f", {(self._total - self._done) / rate:.0f} s left" if says_left else ""
         share = f"{self._done} of {self._total} {self._unit}"
         text = f"{self._title}: {share}, {rate:.1f} {self._unit}/s{left}"
         logging.info(f"{text}, {note}" if note else text)

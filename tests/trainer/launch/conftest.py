@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from preprocessing.contract.files import buckets
+
 ROOT = pathlib.Path(__file__).parents[3]
 
 JOB: dict[str, Any] = {
@@ -38,6 +40,9 @@ def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path_factory.getbasetemp() / "no-login"))
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    if buckets.of.cache_info().currsize:
+        buckets.of("gs")._client.close()  # as of a test whose emulator is gone
+        buckets.of.cache_clear()
 
 
 @pytest.fixture

@@ -35,6 +35,12 @@ def test_a_log_gets_whole_lines_without_control_characters(capsys: Capture) -> N
     assert said.err == ""
 
 
+def test_whoever_knows_the_time_left_better_says_it_alone(capsys: Capture) -> None:
+    with Progress("training", 10, unit="images", interval_s=0.0, says_left=False) as progress:
+        progress.reach(4, "all done in 3 min")
+    assert capsys.readouterr().out.splitlines()[0].endswith(" images/s, all done in 3 min")
+
+
 def test_a_log_gets_no_more_than_the_last_line_between_intervals(capsys: Capture) -> None:
     with Progress("training", 1000, unit="images", interval_s=3600) as progress:
         for done in range(1001):

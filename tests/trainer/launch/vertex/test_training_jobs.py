@@ -49,7 +49,9 @@ def test_status_shows_the_newest_of_a_name(launch: Launch, google_apis: Any) -> 
         "output: gs://b/runs/1",
         "link: https://console.cloud.google.com/agent-platform/locations/us-central1/training/3"
         "?project=my-project",
+        out.splitlines()[-1],
     ]
+    assert out.splitlines()[-1].startswith("progress: not known, as gs://b/runs/1/progress.json ")
 
 
 @pytest.mark.parametrize(
