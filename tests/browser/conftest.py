@@ -126,6 +126,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
                 if last % 100 == 0:
                     run.validate(last, pixels, labels)
             run.monitor.flush()
+        run.monitor.best(stop, best)
         run.monitor.end(stop, {"best/mean_auc": best, "best/step": stop})
     return folder
 

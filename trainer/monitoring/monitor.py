@@ -30,6 +30,7 @@ from tensorboard.plugins.text import metadata as text_metadata
 from preprocessing.contract.manifest import Manifest
 from preprocessing.contract.settings import settings
 from trainer.config import Config
+from trainer.monitoring import first_screen
 from trainer.monitoring.event_log import EventLog, value
 from trainer.monitoring.example_pictures import example_picture
 from trainer.monitoring.pr_curve import pr_curve
@@ -86,9 +87,9 @@ class Monitor:
             _text("run/data_set", data_set_text(manifest)),
         ]
         # No list of columns goes with it: left alone, TensorBoard shows first those in which the
-        # runs below a folder differ, and the metric whose tag comes first, best/mean_auc.
+        # runs below a folder differ, and the metric whose tag comes first, `first_screen.BEST`.
         flat = {**settings.flat(config), "data_set": manifest.identity[:12]}
-        self._log.add(0, [*about, *hparams.hparams_pb(flat).value])
+        self._log.add(0, [*about, first_screen.layout(), *hparams.hparams_pb(flat).value])
         self._log.add(step, [_text("run/starts", _start(step))])
         self.flush()
 
@@ -105,7 +106,8 @@ class Monitor:
             scalars: tag -> value; values that are not finite are left out.
         """
         if self._log is not None:
-            self._log.add(step, _scalars({**scalars, **memory(), **self._further()}))
+            shown = first_screen.with_first(scalars)
+            self._log.add(step, _scalars({**shown, **memory(), **self._further()}))
 
     def validation(
         self,
@@ -145,15 +147,26 @@ class Monitor:
             if curve is not None:
                 self._log.add(step, Summary.FromString(curve).value)
         # Last: where it is, the rest is.
-        self._log.add(step, _scalars({"validation/loss": loss, "validation/mean_auc": mean_auc}))
+        last = {"validation/loss": loss, "validation/mean_auc": mean_auc}
+        self._log.add(step, _scalars(first_screen.with_first(last)))
         self.flush()
+
+    def best(self, step: int, mean_auc: float) -> None:
+        """Logs the validation mean AUC of the best network so far: the column that HParams shows.
+
+        Args:
+            step: optimiser steps done, of the validation.
+            mean_auc: of that network; negative before there is one, which is left out.
+        """
+        if self._log is not None and mean_auc >= 0:
+            self._log.add(step, _scalars({first_screen.BEST: mean_auc}))
 
     def end(self, step: int, metrics: Mapping[str, float]) -> None:
         """Logs the result of a run that is done, and writes everything out.
 
         Args:
             step: optimiser steps done.
-            metrics: tag -> value; best/mean_auc is the column that HParams shows by itself.
+            metrics: tag -> value.
         """
         if self._log is None:
             return

@@ -35,6 +35,7 @@ def train(parts: LoopParts) -> Summary:
             if progress.step and progress.step % parts.per_epoch == 0:
                 _end_epoch(parts)
                 parts.outlook.validated(progress.best_auc)
+                parts.monitor.best(progress.step, progress.best_auc)
             if progress.step >= total or _is_stale(parts):
                 break
             calls.steps(_steps_until_next_duty(parts, calls.seconds_per_step, total))

@@ -68,10 +68,22 @@ def test_points_stand_at_their_steps_and_undefined_ones_are_left_out(
     assert scalars(str(tmp_path)) == {
         "train/loss": [(10, 0.5), (20, 0.25)],
         "validation/mean_auc": [(20, 0.625)],
+        "at_a_glance/2_validation_auc": [(20, 0.625)],
+        "at_a_glance/3_training_loss": [(10, 0.5), (20, 0.25)],
         "validation/loss": [(20, 0.5)],
         "validation_auc/Mass": [(20, 0.75)],
         "validation_auc/Nodule": [(20, 0.5)],
     }
+
+
+def test_the_best_network_comes_first_for_hparams(tmp_path: pathlib.Path) -> None:
+    monitor = Monitor(str(tmp_path))
+    monitor.best(7, -1.0)
+    monitor.best(14, 0.75)
+    monitor.training(14, {"train/loss": 0.5})
+    monitor.end(14, {"best/loss": 0.5, "best/mean_auc": 0.75})
+    found = scalars(str(tmp_path))
+    assert found[min(found)] == [(14, 0.75)]
 
 
 def test_memory_is_logged_with_the_training(tmp_path: pathlib.Path) -> None:
