@@ -9,9 +9,12 @@ torchvision and Pillow; without one the rows say so.
 """
 
 import argparse
+import json
 import os
+import pathlib
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 
 from benchmarks import (
     augmentation,
@@ -24,10 +27,14 @@ from benchmarks import (
     training,
 )
 from benchmarks.ratio import HEADER, Ratio
+from benchmarks.rounds import say
+
+# Seconds of each part, the last time that it was measured on this machine.
+_TOOK = pathlib.Path(tempfile.gettempdir(), "cxr14-bench-seconds.json")
 
 
 def main() -> None:
-    """Prints the table, each part as soon as it is measured."""
+    """Prints the table, each row as soon as it is measured, and what is still to come."""
     parser = argparse.ArgumentParser(description="prints ratios against named alternatives")
     parser.add_argument("folder", nargs="?", default="", help="keeps the data for the next time")
     parser.add_argument("--only", default="", help="names of parts, with commas between them")
@@ -45,7 +52,7 @@ def main() -> None:
         feeding.update(rates.per_core)
         return rows
 
-    parts: dict[str, Callable[[], list[Ratio]]] = {
+    parts: dict[str, Callable[[], Iterable[Ratio]]] = {
         "preprocessing": lambda: preprocessing.measure(folder),
         "input_pipeline": pipeline,
         "augmentation": lambda: augmentation.measure(arguments.torch_python),
@@ -58,13 +65,27 @@ def main() -> None:
     if unknown := sorted(set(wanted) - parts.keys()):
         parser.error(f"no part {unknown[0]!r}: there are {', '.join(parts)}")
     print(HEADER, flush=True)
-    for name in wanted:
+    took: dict[str, float] = json.loads(_TOOK.read_text()) if _TOOK.exists() else {}
+    for at, name in enumerate(wanted):
+        say(_still_to_come(wanted[at:], took))
+        start = time.monotonic()
         for row in parts[name]():
             print(row.line(), flush=True)
+        took[name] = time.monotonic() - start
+        _TOOK.write_text(json.dumps(took))
     if feeding:
         print("\nImages that one busy core makes ready in a second: ", end="")
         print(", ".join(f"{speed:,.0f} {name}" for name, speed in feeding.items()) + "\n")
         print(hosts.table(feeding), flush=True)
+
+
+def _still_to_come(parts: list[str], took: dict[str, float]) -> str:
+    """Says which parts are left, and how long they take if they did not change."""
+    known = [took[name] for name in parts if name in took]
+    minutes = f"about {sum(known) / 60:.0f} min by the last time" if known else "for the first time"
+    new = len(parts) - len(known)
+    more = f", and {new} for the first time" if known and new else ""
+    return f"still to come: {', '.join(parts)} ({minutes}{more})"
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from benchmarks.input_pipeline import Way, answers
 from benchmarks.ratio import Ratio
+from benchmarks.rounds import rounds
 from trainer.config import DataConfig
 from trainer.recipe import AugmentationConfig
 from trainer.training.augment import augment
@@ -38,8 +39,11 @@ def measure(torch_python: str) -> list[Ratio]:
             ways["torch"] = stack.enter_context(asked)
         for way in ways.values():
             way(2)
-        rounds = [{name: way(_CALLS) for name, way in ways.items()} for _ in range(_ROUNDS)]
-    images = {name: statistics.median(one[name] for one in rounds) for name in ways}
+        speeds = [
+            {name: way(_CALLS) for name, way in ways.items()}
+            for _ in rounds("augmentation", _ROUNDS)
+        ]
+    images = {name: statistics.median(one[name] for one in speeds) for name in ways}
     work = f"augmentation alone, {_STORED} to {_SIZE} px, batches of {_BATCH}"
     other = "tf.data's map of tf.image and ImageProjectiveTransformV3"
     torch = "torchvision.transforms.v2 in two workers of a DataLoader"

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from benchmarks import material
 from benchmarks.ratio import Ratio
+from benchmarks.rounds import rounds
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import schema
 from preprocessing.contract.files import storage
@@ -68,7 +69,7 @@ def measure(folder: str, torch_python: str) -> tuple[list[Ratio], Rates]:
         for name, way in ways.items():
             way(_WARM_UP if name not in ("loader", "originals") else 5)
         speeds: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(_ROUNDS):
+        for _ in rounds("input pipeline", _ROUNDS):
             for name, way in ways.items():
                 speeds[name].append(way(counts[name]))
     images = {name: statistics.median(values) for name, values in speeds.items()}

@@ -13,6 +13,7 @@ from PIL import Image
 
 from benchmarks import material
 from benchmarks.ratio import Ratio
+from benchmarks.rounds import rounds
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract.files import storage
 from preprocessing.contract.settings import settings
@@ -59,7 +60,7 @@ def measure(folder: str) -> list[Ratio]:
         "single": (lambda count: _script(network, paths[:count], 1), _SINGLE),
     }
     speeds: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(_ROUNDS + 1):
+    for number in rounds("prediction", _ROUNDS + 1):
         for name, (way, count) in ways.items():
             start = time.perf_counter()
             way(count)

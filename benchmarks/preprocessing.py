@@ -15,6 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 from benchmarks.ratio import Ratio
+from benchmarks.rounds import rounds
 from preprocessing import phantom
 from preprocessing.contract import manifest, schema
 from preprocessing.contract.files import storage
@@ -38,7 +39,7 @@ def measure(folder: str) -> list[Ratio]:
     labels = storage.join(tree, "Data_Entry_2017_v2020.csv")
     few_labels = _fewer_labels(tree)
     bare, plain, graph, steady, whole = [], [], [], [], []
-    for at in range(_ROUNDS):
+    for at in rounds("preprocessing", _ROUNDS):
         bare.append(_FEW / _seconds(_bare_cv2, paths[:_FEW]))
         plain.append(_FEW / _seconds(_plain_script, paths[:_FEW], folder))
         graph.append(_FEW / _seconds(_tensorflow_ops, paths[:_FEW], folder))
@@ -49,7 +50,7 @@ def measure(folder: str) -> list[Ratio]:
     raw_folder = storage.join(folder, "raw")
     _job(tree, labels, raw_folder, "--config.encoding=raw")
     rates = {"png": [], "raw": []}  # type: dict[str, list[float]]
-    for _ in range(_ROUNDS):
+    for _ in rounds("reading records", _ROUNDS):
         rates["png"].append(_reading_rate(storage.join(folder, "many0"), "png"))
         rates["raw"].append(_reading_rate(raw_folder, "raw"))
     cores = os.cpu_count() or 1

@@ -4,9 +4,11 @@
 import pathlib
 import statistics
 import tempfile
+from collections.abc import Iterator
 
 from benchmarks import full_size
 from benchmarks.ratio import Ratio
+from benchmarks.rounds import rounds
 from benchmarks.runs import Start, run
 
 _ROWS, _PICTURES, _BATCH, _SIZE = 12_000, 300, 32, 64
@@ -22,7 +24,7 @@ _FLAGS = (
 _WORK = f"ResNet-50, {_SIZE} px, batch {_BATCH}, float32"
 
 
-def measure(folder: str) -> list[Ratio]:
+def measure(folder: str) -> Iterator[Ratio]:
     """Starts runs on a data set of some thousand records.
 
     Args:
@@ -31,7 +33,8 @@ def measure(folder: str) -> list[Ratio]:
     data = _data_set(pathlib.Path(folder).absolute())
     with tempfile.TemporaryDirectory(prefix="cxr14-bench-") as scratch:
         runs = pathlib.Path(scratch)
-        return [*_one_process(data, runs), *_scaling(data, runs)]
+        yield from _one_process(data, runs)
+        yield from _scaling(data, runs)
 
 
 def _data_set(folder: pathlib.Path) -> str:
@@ -93,7 +96,7 @@ def _scaling(data: str, runs: pathlib.Path) -> list[Ratio]:
     flags = [*_FLAGS, f"--config.train.checkpoint_every_steps={_SCALING_STEPS}"]
     mirrored = ["--config.runtime.strategy=mirrored", "--config.runtime.logical_cpus=2"]
     speeds: dict[str, list[float]] = {"one": [], "mirrored": [], "workers": []}
-    for at in range(_SCALING_ROUNDS):
+    for at in rounds("one device, two devices, two processes", _SCALING_ROUNDS):
         for name, more, processes in (
             ("one", ["--config.runtime.strategy=one_device"], 1),
             ("mirrored", mirrored, 1),

@@ -11,7 +11,7 @@ import pathlib
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +31,11 @@ _LIMIT_SECONDS = 12.0
 Loop = Callable[[npt.NDArray[np.float64], npt.NDArray[np.float64]], float]
 
 
-def measure() -> list[Ratio]:
+def measure() -> Iterator[Ratio]:
     """Times 1,000 resamples of patients and of images, and all numbers of a split."""
     rows, origin = _predictions()
     labels, scores = rows.labels, rows.scores
     work = f"{_RESAMPLES:,} resamples of {{}}, {len(labels):,} x {labels.shape[1]} {origin}: {{}}"
-    result = []
     for units, owners in (("patients", rows.patients), ("images", np.arange(len(labels)))):
         start = time.process_time()
         draws = resample(owners, labels, resamples=_RESAMPLES, seed=0)
@@ -51,7 +50,7 @@ def measure() -> list[Ratio]:
             theirs = _loop(function, labels, scores, draws) * _RESAMPLES / _LOOPED
             loop = f"{function.__name__} loop, {_LOOPED} resamples x {_RESAMPLES // _LOOPED}"
             aim = ">= 25" if (units, name) == ("patients", "AUC") else "-"
-            result.append(Ratio(work.format(units, name), ours, loop, theirs, aim, unit="s"))
+            yield Ratio(work.format(units, name), ours, loop, theirs, aim, unit="s")
     start = time.process_time()
     draws = resample(rows.patients, labels, resamples=_RESAMPLES, seed=0)
     numbers_of(rows, draws, seed=0)
@@ -59,8 +58,7 @@ def measure() -> list[Ratio]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     megabytes = peak / (2**20 if sys.platform == "darwin" else 2**10)
     name = f"all discrimination figures of this split (process peak {megabytes:,.0f} MiB)"
-    result.append(Ratio(name, seconds, "limit", _LIMIT_SECONDS, ">= 1", unit="s"))
-    return result
+    yield Ratio(name, seconds, "limit", _LIMIT_SECONDS, ">= 1", unit="s")
 
 
 def _loop(

@@ -7,13 +7,14 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
 
 from benchmarks import material
 from benchmarks.ratio import Ratio
+from benchmarks.rounds import rounds
 from preprocessing.contract import manifest as manifests
 from preprocessing.contract import schema
 from preprocessing.contract.files import storage
@@ -54,7 +55,7 @@ class Work:
 _WORKS = (Work(size=224, batch=16, steps=6, rounds=4), Work(size=64, batch=32, steps=20, rounds=5))
 
 
-def measure(folder: str) -> list[Ratio]:
+def measure(folder: str) -> Iterator[Ratio]:
     """Trains ResNet-50 at two sizes in four ways, in turn, in one process.
 
     Args:
@@ -64,7 +65,6 @@ def measure(folder: str) -> list[Ratio]:
     manifest = manifests.read(shards)
     settings = Config()
     running = runtime.connect(settings.runtime, os.environ, settings.seed)
-    rows = []
     others = (
         ("bare", "bare tf.function step on one batch", ">= 0.98"),
         ("keras", "the same with Keras's own Adam", ">= 0.98"),
@@ -72,11 +72,8 @@ def measure(folder: str) -> list[Ratio]:
     )
     for work in _WORKS:
         speeds = _speeds(running, work, shards, manifest)
-        rows += [
-            Ratio(work.name, speeds["loop"], name, speeds[other], aim)
-            for other, name, aim in others
-        ]
-    return rows
+        for other, name, aim in others:
+            yield Ratio(work.name, speeds["loop"], name, speeds[other], aim)
 
 
 def _speeds(
@@ -92,7 +89,7 @@ def _speeds(
     for way in ways.values():
         way()  # traces and fills buffers
     speeds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(work.rounds):
+    for _ in rounds(work.name, work.rounds):
         for name, way in ways.items():
             speeds[name].append(work.steps * work.batch / way())
     return {name: statistics.median(values) for name, values in speeds.items()}
