@@ -2,6 +2,7 @@
 """The commands of `cxr14-launch`: sends jobs, follows them, and ends them.
 
     cxr14-launch [submit] vertex|kubernetes --job=YAML [--stage=STAGE] [--dry_run]
+    cxr14-launch vertex|kubernetes --job=YAML --estimate [--like=RUN] [--prices=YAML]
     cxr14-launch doctor vertex|kubernetes --job=YAML [--stage=STAGE]
     cxr14-launch status|logs vertex|kubernetes [NAME] [--job=YAML] [--follow]
     cxr14-launch cancel vertex|kubernetes [NAME] [--job=YAML]
@@ -82,6 +83,12 @@ def _do(
 ) -> None:
     stage = values.stage
     if job is not None and verb == "submit":
+        figures = (values.like or "", values.prices or "")
+        if values.estimate:
+            verbs.estimate(job, stage, *figures)
+            return
+        if any(figures) or job.estimate is not None:
+            verbs.estimate(job, stage, *figures, on_the_way=True)
         verbs.submit(platform, job, stage, dry_run=values.dry_run)
     elif job is not None and verb == "doctor":
         place = job.vertex if isinstance(platform, VertexAI) else None
@@ -162,9 +169,26 @@ def _flags() -> flags.FlagValues:
         "Read a log, or wait for the state, until the job is over; exit 0 only if it succeeded.",
         flag_values=values,
     )
+    _define_estimate(values)
     presets.define_flag(values)
     flags.DEFINE_bool("help", False, "Show this help.", flag_values=values, short_name="h")
     return values
+
+
+def _define_estimate(values: flags.FlagValues) -> None:
+    flags.DEFINE_bool(
+        "estimate",
+        False,
+        "Print what the job takes in machine hours and money, and send nothing.",
+        flag_values=values,
+    )
+    texts = {
+        "like": "For an estimate: folder of a run of the same recipe, whose speed is taken.",
+        "prices": "For an estimate: YAML file of yours with `currency: EUR` and a line "
+        "`MACHINE_TYPE: PRICE` for each machine type, the price an hour with its accelerators.",
+    }
+    for name, text in texts.items():
+        flags.DEFINE_string(name, None, text, flag_values=values)
 
 
 def _check_places(values: flags.FlagValues) -> None:

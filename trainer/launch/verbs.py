@@ -9,7 +9,7 @@ import itertools
 import sys
 import time
 
-from preprocessing.contract.errors import ConfigError, ServiceError, UsageError
+from preprocessing.contract.errors import ConfigError, JobError, ServiceError, UsageError
 from preprocessing.contract.files import storage
 from trainer.launch import manifests
 from trainer.launch.description import placeholders
@@ -60,6 +60,31 @@ def submit(platform: Platform, job: Job, stage: str, *, dry_run: bool) -> None:
         state = f"{status.state}{_detail(status)}"
         say(f"{status.resource} {does} this output already and is {state}: sent nothing")
     print(status.resource)
+
+
+def estimate(job: Job, stage: str, like: str, prices: str, *, on_the_way: bool = False) -> None:
+    """Prints what a job takes in machine hours and money, with the arithmetic.
+
+    Args:
+        job: to be sent.
+        stage: of the job.
+        like: folder of a run whose speed is taken; "" for what the job file says.
+        prices: price file; likewise.
+        on_the_way: to a job that is sent, which a figure that is missing does not keep back.
+
+    Raises:
+        ConfigError: a figure is missing, or the data set cannot be read.
+        UsageError: the job does not train.
+    """
+    from trainer.launch import estimate as of  # which other verbs need not wait for
+
+    try:
+        for line in of.lines(job, stage, like, prices):
+            say(line) if on_the_way else print(line)
+    except JobError as error:
+        if not on_the_way:
+            raise
+        say(f"no estimate: {error}")
 
 
 def _check_filled_in(platform: Platform, job: Job, stage: str) -> None:

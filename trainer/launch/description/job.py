@@ -11,6 +11,7 @@ import dataclasses
 from preprocessing.contract.settings.declaration import FREE, REQUIRED, setting
 from trainer.launch.description import patterns
 from trainer.launch.description.arguments import Arguments, spelled, value_of
+from trainer.launch.description.estimate import Estimate
 from trainer.launch.description.kubernetes import Kubernetes
 from trainer.launch.description.preprocess import Preprocess
 from trainer.launch.description.serve import Serve
@@ -87,6 +88,7 @@ class Job:
     preprocess: Preprocess | None = None
     serve: Serve | None = None
     tune: Tuning | None = None
+    estimate: Estimate | None = None
 
     @property
     def timeout_seconds(self) -> int:
@@ -139,4 +141,5 @@ EXAMPLE = Job(
     ),
     serve=Serve(),
     tune=Tuning(parameters={"optimizer.learning_rate": Parameter(min=1e-5, max=1e-2, scale="log")}),
+    estimate=Estimate(),
 )
