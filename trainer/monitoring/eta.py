@@ -21,7 +21,7 @@ _HALF, _TENTH = 0.5, 0.1
 # The way back of a step is two products for each one of the way forward.
 _FORWARD = 1 / 3
 # Seconds of a stage beside its images, for each second that building and tracing have taken.
-_FIXED = {EVALUATION: 0.5, REPORT: 0.5, EXPORT: 1.0}
+_FIXED = {EVALUATION: 0.25, REPORT: 0.3, EXPORT: 0.5}
 _VIEWS = {"one": 1, "flip": 2, "ten_crop": 10}
 
 
