@@ -106,7 +106,9 @@ def test_the_output_folder_has_the_agreed_layout(finished_run: Any) -> None:
         "saved_model",
         "config.yaml",
     }
-    assert sorted(found - {"training.json", "manifest.sha256", "starts.json", "ledger"}) == sorted(
+    notes = {"training.json", "manifest.sha256", "starts.json", "ledger", "progress.json"}
+    assert notes <= found
+    assert sorted(found - notes) == sorted(
         ["checkpoints", "tensorboard", "predictions", "report", "saved_model", "config.yaml"]
     )
 
