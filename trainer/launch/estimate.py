@@ -60,6 +60,14 @@ def lines(job: Job, stage: str, like: str, prices: str) -> Iterator[str]:
     yield f"run: {seconds:,.0f} s / 3600 = {hours:,.2f} h{early}"
     if hours > job.timeout_hours:
         yield f"timeout_hours: {job.timeout_hours:g} is less than that: raise it in the job file"
+    yield from _machines(job, stage, hours, cost)
+    yield (
+        "not counted: waiting for machines, starting, the report, saves, restarts, disks and "
+        "traffic; assumed: scoring an image takes a third of training on it"
+    )
+
+
+def _machines(job: Job, stage: str, hours: float, cost: Callable[[float], str]) -> Iterator[str]:
     trials = job.tune.trials if stage == "tune" and job.tune is not None else 1
     machines = hours * job.replicas * trials
     of_trials = f" x {trials} trials" if trials > 1 else ""
@@ -68,10 +76,6 @@ def lines(job: Job, stage: str, like: str, prices: str) -> Iterator[str]:
         kind, count = job.accelerator.type, job.accelerator.count
         yield f"accelerators: {machines:,.2f} h x {count} {kind} = {machines * count:,.2f} hours"
     yield cost(machines)
-    yield (
-        "not counted: waiting for machines, starting, the report, saves, restarts, disks and "
-        "traffic; assumed: scoring an image takes a third of training on it"
-    )
 
 
 def _work(plan: Plan) -> Iterator[tuple[str, str, int, int]]:

@@ -44,6 +44,11 @@ def with_first(scalars: Mapping[str, float]) -> dict[str, float]:
     return {_FIRST[tag]: number for tag, number in scalars.items() if tag in _FIRST} | {**scalars}
 
 
+def of_validation(loss: float, mean_auc: float) -> dict[str, float]:
+    """Returns the points of a validation: its loss in nats, and its AUC under both tags."""
+    return with_first({"validation/loss": loss, "validation/mean_auc": mean_auc})
+
+
 def layout() -> Summary.Value:
     """Returns what the tab Custom Scalars shows."""
     chart, multiline = layout_pb2.Chart, layout_pb2.MultilineChartContent

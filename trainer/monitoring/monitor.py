@@ -141,14 +141,13 @@ class Monitor:
         for name, *one in zip(ids, pixels, labels, scores, strict=False):
             picture = example_picture(name, *one, findings=names)
             self._log.add(step, [_image(f"validation_examples/{name}", picture)])
-        self._log.add(step, _scalars({f"validation_auc/{name}": aucs[name] for name in names}))
+        self._log.add(step, _scalars({f"validation_auc/{name}": auc for name, auc in aucs.items()}))
         for at, name in enumerate(names):
             curve = pr_curve(f"validation_pr/{name}", labels[:, at], scores[:, at])
             if curve is not None:
                 self._log.add(step, Summary.FromString(curve).value)
         # Last: where it is, the rest is.
-        last = {"validation/loss": loss, "validation/mean_auc": mean_auc}
-        self._log.add(step, _scalars(first_screen.with_first(last)))
+        self._log.add(step, _scalars(first_screen.of_validation(loss, mean_auc)))
         self.flush()
 
     def best(self, step: int, mean_auc: float) -> None:
