@@ -62,7 +62,7 @@ def lines(job: Job, stage: str, like: str, prices: str) -> Iterator[str]:
         yield f"timeout_hours: {job.timeout_hours:g} is less than that: raise it in the job file"
     yield from _machines(job, stage, hours, cost)
     yield (
-        "not counted: waiting for machines, starting, the report, saves, restarts, disks and "
+        "not counted: waiting for machines, starting, report, export, saves, restarts, disks and "
         "traffic; assumed: scoring an image takes a third of training on it"
     )
 

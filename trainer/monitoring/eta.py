@@ -69,7 +69,6 @@ def plan(config: Config, manifest: Manifest, mode: str) -> Plan:
     asked = config.evaluation
     maps = count["test"] if asked.localisation or asked.gallery else 0
     scored = _VIEWS[asked.views] * (count["validation"] + count["test"]) + maps
-    looked_at = sum(min(asked.familiarity, images) for images in count.values())
     return Plan(
         steps=config.train.epochs * per_epoch,
         per_epoch=per_epoch,
@@ -77,7 +76,7 @@ def plan(config: Config, manifest: Manifest, mode: str) -> Plan:
         frozen=config.train.frozen_epochs * per_epoch,
         saves_every=config.train.checkpoint_every_steps,
         validation=count["validation"],
-        after={EVALUATION: scored, REPORT: 0, EXPORT: looked_at} if mode == "all" else {},
+        after={EVALUATION: scored, REPORT: 0, EXPORT: 0} if mode == "all" else {},
         may_end_early=bool(config.train.patience_epochs),
     )
 

@@ -18,7 +18,7 @@ PLAN = Plan(
     batch=32,
     saves_every=30,
     validation=640,
-    after={EVALUATION: 1920, REPORT: 0, EXPORT: 1280},
+    after={EVALUATION: 1920, REPORT: 0, EXPORT: 0},
 )
 BUILD, TRACE, SAVE, REPORTING = 10.0, 30.0, 0.2, 20.0
 
@@ -159,12 +159,12 @@ def test_saves_are_counted_once_where_both_reasons_for_one_meet() -> None:
 def test_all_that_a_mode_has_to_do_is_counted(data_set: object) -> None:
     config = Config()
     config.data.global_batch_size, config.train.frozen_epochs = 4, 1
-    config.evaluation.views, config.evaluation.familiarity = "ten_crop", 10
+    config.evaluation.views = "ten_crop"
     config.train.patience_epochs = 3
     manifest = data_set.manifest  # type: ignore[attr-defined]
     made = eta.plan(config, manifest, "all")
     assert (made.steps, made.per_epoch, made.frozen, made.validation) == (70, 7, 7, 11)
-    # 11 + 9 images by ten views, nine for heat maps; ten, ten and nine to be looked at.
-    assert dict(made.after) == {EVALUATION: 209, REPORT: 0, EXPORT: 29}
+    # 11 + 9 images by ten views, and nine for heat maps.
+    assert dict(made.after) == {EVALUATION: 209, REPORT: 0, EXPORT: 0}
     assert made.may_end_early
     assert not eta.plan(config, manifest, "train").after
