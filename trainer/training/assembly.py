@@ -212,7 +212,6 @@ def _validation(
     run: Run, scored: Scorer, monitor: Monitor, folder: str
 ) -> Callable[[int], Validation]:
     """Returns what scores the validation split, and logs it."""
-    findings = run.manifest.findings
 
     @functools.cache
     def pictures() -> npt.NDArray[np.uint8]:
@@ -222,7 +221,7 @@ def _validation(
         truth = scored.truth("validation")
         labels = np.where(truth.targets >= 0, truth.targets, np.nan)
         scores = scored.score("validation")
-        aucs = dict(zip(findings, aurocs(labels, scores), strict=True))
+        aucs = dict(zip(run.manifest.findings, aurocs(labels, scores), strict=True))
         loss = float(log_losses(*known(labels, scores)).mean())
         if run.runtime.is_chief:
             mean = float(np.nanmean(list(aucs.values())))
