@@ -79,6 +79,8 @@ def train(run: Run, should_stop: Callable[[], bool]) -> Summary:
         with CLOCK.phase("restore"):
             continuation.restore(run, saver)
         continuation.begin(run, progress, before)
+        if run.runtime.is_chief:
+            tuning.report(progress.best_step, progress.best_auc, os.environ)
         loop_parts = _assemble(run, parts, progress, saver, should_stop, taught)
         try:
             summary = loop.train(loop_parts)
@@ -136,8 +138,6 @@ def _assemble(
     log = event_log.folder_of(run.output, os.environ) if run.runtime.is_chief else ""
     monitor = Monitor(log, further=run.ledger.scalars)
     monitor.begin(progress.step, config=config, manifest=run.manifest)
-    if run.runtime.is_chief:
-        tuning.report(progress.best_step, progress.best_auc, os.environ)
     if run.runtime.is_chief and progress.step == 0:
         pictures = dataset.read_pictures(folder, run.manifest, "train", _AUGMENTED)
         monitor.augmented(augment_sheet.sheet(pictures, config))
