@@ -167,7 +167,6 @@ class PendingStages:
         return self._run
 
     def _stages(self) -> Any:
-        self.outlook.work_begins()
         # Imported here because it brings TensorFlow, which --help and a finished run do not need.
         with CLOCK.phase("imports"):
             tensorflow_notes.load()

@@ -53,16 +53,19 @@ class Outlook:
         self._note |= {"step": 0, "best_validation_mean_auc": None, "starts": 1}
         self._warned, self._over = False, threading.Event()
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
     def written(self, guard: Callable[[], None]) -> Iterator[None]:
-        """Keeps `progress.json` from `work_begins` on to the end of a block, and says how it ended.
+        """Keeps `progress.json` while a block runs, and says in it how the block ended.
 
         Args:
             guard: fails where the folder has become another run's.
         """
-        self._thread = threading.Thread(target=self._keep, args=[guard], daemon=True)
+        if not self._plan.steps:
+            yield
+            return
+        thread = threading.Thread(target=self._keep, args=[guard], name="progress", daemon=True)
+        thread.start()
         ended = {"state": "failed"}
         try:
             yield
@@ -74,13 +77,7 @@ class Outlook:
         finally:
             self._note |= ended
             self._over.set()
-            if self._thread.ident:
-                self._thread.join(_LAST_S)
-
-    def work_begins(self) -> None:
-        """Says that there is something to do: the file of a run that is whole stays as it is."""
-        if self._plan.steps and self._thread and not self._thread.ident:
-            self._thread.start()
+            thread.join(_LAST_S)
 
     def begin(self, step: int, best: float) -> None:
         """Says that training begins behind a step, with the best validation mean AUC so far."""

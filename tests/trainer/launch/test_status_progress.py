@@ -38,7 +38,6 @@ def test_a_run_in_a_bucket_is_read_there(bucket: str, shown: Any) -> None:
     ]
     outlook = Outlook(Plan(steps=100, per_epoch=10), output, "all")
     with outlook.written(lambda: None):
-        outlook.work_begins()
         outlook.begin(30, 0.71)
     assert storage.exists(f"{output}/progress.json")
     said = "progress: done, step 30 of 100, epoch 4 of 10, best validation mean AUC "

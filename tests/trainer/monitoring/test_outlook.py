@@ -82,8 +82,6 @@ def test_the_file_is_there_at_once_and_says_how_the_run_ended(tmp_path: pathlib.
         began.set()
 
     with outlook.written(guard):
-        assert not (tmp_path / "progress.json").exists()
-        outlook.work_begins()
         assert began.wait(60)
         hands.train(outlook, 0, 100)
         outlook.enter(EVALUATION)
@@ -101,7 +99,6 @@ def test_a_stop_a_failure_and_the_starts_are_told_apart(tmp_path: pathlib.Path) 
     ):
         outlook = Hands().outlook(tmp_path)
         with pytest.raises(type(error)), outlook.written(lambda: None):
-            outlook.work_begins()
             outlook.begin(30, 0.5)
             raise error
         note = read(tmp_path)
@@ -117,7 +114,6 @@ def test_a_folder_that_cannot_be_written_is_warned_of_once(
     outlook = Outlook(PLAN, str(tmp_path / "file"), "all", every_s=0.0)
     tries = threading.Semaphore(0)
     with outlook.written(tries.release):
-        outlook.work_begins()
         for _ in range(3):
             assert tries.acquire(timeout=60)
     warnings = [one.getMessage() for one in caplog.records if "progress.json" in one.getMessage()]
@@ -129,7 +125,6 @@ def test_a_store_that_does_not_answer_holds_up_nothing(tmp_path: pathlib.Path) -
     hands, answers = Hands(), threading.Event()
     outlook = hands.outlook(tmp_path)
     with outlook.written(lambda: answers.wait(60) and None):
-        outlook.work_begins()
         outlook.begin(0, -1.0)
         hands.train(outlook, 0, 50)
         assert outlook.left() == pytest.approx(100.0)
@@ -137,11 +132,9 @@ def test_a_store_that_does_not_answer_holds_up_nothing(tmp_path: pathlib.Path) -
     assert read(tmp_path)["state"] == "done"
 
 
-def test_a_worker_and_a_mode_without_training_leave_what_is_there(tmp_path: pathlib.Path) -> None:
-    Hands().outlook(tmp_path).work_begins()
+def test_a_mode_without_training_leaves_what_is_there(tmp_path: pathlib.Path) -> None:
     outlook = Outlook(None, str(tmp_path), "export")
     with outlook.written(lambda: None):
-        outlook.work_begins()
         outlook.enter("export")
     assert outlook.words() == ""
     assert list(tmp_path.iterdir()) == []
