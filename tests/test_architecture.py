@@ -60,7 +60,7 @@ TESTED_ELSEWHERE = {
         f"trainer.launch.description.{part}": "launch/description/test_job_file.py"
         for part in (
             *("arguments", "job", "kubernetes", "patterns", "preprocess", "serve", "tuning"),
-            "vertex",
+            *("estimate", "vertex"),
         )
     },
     **{
