@@ -97,57 +97,39 @@ class Scored:
             np.array([clustered.deviations(*pair, draws.patient_of) for pair in columns]),
         )
 
+    @classmethod
+    def mean(cls, several: Sequence["Scored"]) -> "Scored":
+        """Returns the means over runs that differ in the seed, on the same images."""
+        parts = {name: [vars(each)[name] for each in several] for name in vars(several[0])}
+        return cls(**{name: np.mean(part, axis=0) for name, part in parts.items()})
+
     def against(self, first: "Scored", margin: float | None = None) -> Comparison:
-        """Returns how the AUCs of this model differ from those of a first on the same images."""
-        return of_areas(
-            np.array([first.areas, self.areas]),
-            self.drawn - first.drawn,
-            self.pulls - first.pulls,
-            self.by_patient - first.by_patient,
-            margin,
-        )
+        """Returns how the AUCs of this model differ from those of a first on the same images.
 
+        Args:
+            first: the other model.
+            margin: by which this one may be worse, for `Within`; None for no such test.
+        """
+        areas, spread = np.array([first.areas, self.areas]), self.drawn - first.drawn
+        pulls = self.pulls - first.pulls, self.by_patient - first.by_patient
+        found = Summary.of(areas[1] - areas[0], spread)
 
-def of_areas(
-    areas: npt.NDArray[np.float64],
-    spread: npt.NDArray[np.float64],
-    pulls: npt.NDArray[np.float64] | None = None,
-    by_patient: npt.NDArray[np.float64] | None = None,
-    margin: float | None = None,
-) -> Comparison:
-    """Returns how AUCs differ that are known already, as means over runs that differ in the seed.
+        def difference(interval: Interval, which: npt.NDArray[Any]) -> Difference:
+            """Of one finding, or of the mean over several."""
+            if interval.value is None:
+                return Difference(None, None, interval, within=None if margin is None else UNTESTED)
+            drawn = spread[which].mean(axis=0)
+            one, other = areas[:, which].mean(axis=1).tolist()
+            p = error = None
+            if interval.low is not None:
+                p, error = p_value(interval.value, drawn), standard_error(drawn)
+            tests = [delong.paired_test(interval.value, each[which].mean(axis=0)) for each in pulls]
+            within = None if margin is None else Within.of(interval, drawn, margin)
+            return Difference(one, other, interval, p, error, None, tests[0], tests[1], within)
 
-    Args:
-        areas: float64 [2, L], the AUCs of both.
-        spread: float64 [L, B], the differences in every resample.
-        pulls: float64 [L, n], what each image adds to the differences, for the test of DeLong.
-        by_patient: float64 [L, k], the same of patients, for the test of Obuchowski.
-        margin: by which the second may be worse, for `Within`; None for no such test.
-    """
-    gaps = areas[1] - areas[0]
-    found = Summary.of(gaps, spread)
-
-    def difference(interval: Interval, which: npt.NDArray[Any]) -> Difference:
-        """Of one finding, or of the mean over several."""
-        if interval.value is None:
-            return Difference(None, None, interval, within=None if margin is None else UNTESTED)
-        drawn = spread[which].mean(axis=0)
-        one, other = areas[:, which].mean(axis=1).tolist()
-        p = error = None
-        if interval.low is not None:
-            p, error = p_value(interval.value, drawn), standard_error(drawn)
-        tests = [
-            None if each is None else delong.paired_test(interval.value, each[which].mean(axis=0))
-            for each in (pulls, by_patient)
-        ]
-        within = None if margin is None else Within.of(interval, drawn, margin)
-        return Difference(
-            one, other, interval, p, error, delong=tests[0], clustered=tests[1], within=within
-        )
-
-    single = [difference(each, np.array([at])) for at, each in enumerate(found.findings)]
-    made = Comparison(tuple(single), difference(found.mean, ~np.isnan(gaps)))
-    return corrected([made])[0]
+        single = [difference(each, np.array([at])) for at, each in enumerate(found.findings)]
+        made = Comparison(tuple(single), difference(found.mean, ~np.isnan(areas).any(axis=0)))
+        return corrected([made])[0]
 
 
 def corrected(several: Sequence[Comparison]) -> list[Comparison]:
