@@ -99,6 +99,7 @@ def forest(
     *,
     means: int = 0,
     reference: float | None = None,
+    dashed: Sequence[float] = (),
     form: str = ".3f",
     hide_caption: bool = False,
 ) -> Drawn:
@@ -111,6 +112,7 @@ def forest(
         limits: of the axis.
         means: how many of the last rows are at the foot.
         reference: where to draw a heavy line.
+        dashed: where to draw dashed ones.
         form: of the figures, as `format` takes it.
         hide_caption: whether a heading says it already.
     """
@@ -119,7 +121,7 @@ def forest(
     cells: list[list[Cell | str]] = [
         [
             title,
-            Cell(plots.interval_row(area, limits, kind, reference=reference)),
+            Cell(plots.interval_row(area, limits, kind, reference=reference, dashed=dashed)),
             numeric(area["value"], form),
         ]
         for title, area, kind in rows

@@ -91,6 +91,7 @@ def interval_row(
     kind: str,
     *,
     reference: float | None = None,
+    dashed: Sequence[float] = (),
 ) -> Markup:
     """One row of a forest plot: a whisker for the interval, a mark for the value.
 
@@ -99,11 +100,13 @@ def interval_row(
         limits: of the axis.
         kind: class of the marks, which gives the colour: a split, or "mean".
         reference: of a heavier line, for example 0 for differences.
+        dashed: of dashed lines, for example a margin.
     """
     parts = [_grid_lines(limits)]
-    if reference is not None:
-        place = percent(reference, limits)
-        parts.append(f'<line class="reference" x1="{place}" x2="{place}" y1="0" y2="100%"/>')
+    heavy = [] if reference is None else [reference]
+    for kinds, values in (("reference", heavy), ("chance", dashed)):
+        for place in (percent(value, limits) for value in values):
+            parts.append(f'<line class="{kinds}" x1="{place}" x2="{place}" y1="0" y2="100%"/>')
     if area["low"] is not None:
         low, high = percent(area["low"], limits), percent(area["high"], limits)
         parts.append(f'<line class="whisker" x1="{low}" x2="{high}" y1="50%" y2="50%"/>')

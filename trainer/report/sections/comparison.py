@@ -16,7 +16,7 @@ from trainer.predictions.pairing import aligned
 from trainer.report.figures.plots import nice_limits
 from trainer.report.parts import Drawn, Fold, Heading, Notes, Part, Words, forest, unavailable
 from trainer.report.sections import comparison_margin, comparison_words
-from trainer.report.sections.comparison_words import chance
+from trainer.report.sections.comparison_words import chance, holm
 from trainer.report.source import SPLIT_ORDER, Source
 
 
@@ -93,8 +93,9 @@ def _split(source: Source, split: str) -> _Found:
     models, later = {}, {}
     for name, scored, one in zip(scores, others, found, strict=True):
         each = dict(zip(rows.findings, map(_entry, one.findings), strict=True))
-        models[name] = {"n": len(rows.ids), "findings": each, "mean": _entry(one.mean)}
-        if margin is not None and split == source.headline and one.mean.difference.low is not None:
+        mean, headline = _entry(one.mean), split == source.headline
+        models[name] = {"n": len(rows.ids), "findings": each, "mean": mean}
+        if headline and margin and comparison_margin.unsettled(mean["difference"], margin):
             plans = later_study.plans(
                 rows.labels,
                 (rows.scores, scores[name]),
@@ -118,7 +119,7 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
         shown += [Words(text, "plain") for text in sentences(section, split)]
         shown.append(_means(section, here, split))
         for model in here:
-            each: list[Part] = [_table(model, split), _drawn(model["splits"][split], split)]
+            each: list[Part] = [_table(model, split), _drawn(model["splits"][split], split, margin)]
             if margin is not None:
                 each.append(comparison_margin.table(model, split, margin))
             if section["further"]:
@@ -163,12 +164,12 @@ def _means(section: Mapping[str, Any], models: Sequence[Mapping[str, Any]], spli
     means = {model["other"]: model["splits"][split]["mean"] for model in models}
     together, several = section["mean_of_all"][split], len(models) > 1
 
-    def cells(each: Mapping[str, Any], corrected: bool = several) -> list[Cell]:
-        ps = [each["p_value"], each["p_holm"]][: 1 + corrected]
-        return [numeric(each["second"]), interval(each["difference"], "+.3f"), *map(chance, ps)]
+    def cells(each: Mapping[str, Any]) -> list[Cell]:
+        ps = [chance(each["p_value"]), *[holm(each)] * several]
+        return [numeric(each["second"]), interval(each["difference"], "+.3f"), *ps]
 
     own = numeric(together["mean"]["first"])
-    those = "both" if together["models"] == 2 else f"all {together['models']}"
+    those = "both models" if together["models"] == 2 else f"all {together['models']} models"
     return Table(
         "Mean AUC of each model, and its difference from this report's, with a 95% interval from "
         "resampled patients.",
@@ -177,7 +178,7 @@ def _means(section: Mapping[str, Any], models: Sequence[Mapping[str, Any]], spli
             ["This report", own, *[""] * (2 + several)],
             *([name, *cells(each)] for name, each in means.items()),
         ],
-        [[f"Mean of the scores of {those}", *cells(together["mean"], False), *[""] * several]],
+        [[f"Mean of the scores of {those}", *cells(together["mean"])]],
     )
 
 
@@ -191,7 +192,7 @@ def _table(model: Mapping[str, Any], split: str) -> Table:
             numeric(each["first"]),
             numeric(each["second"]),
             interval(each["difference"], "+.3f"),
-            *map(chance, (each["p_value"], each["p_holm"], *closed)),
+            *(chance(each["p_value"]), holm(each), *map(chance, closed)),
         ]
 
     return Table(
@@ -207,16 +208,19 @@ def _table(model: Mapping[str, Any], split: str) -> Table:
     )
 
 
-def _drawn(entry: Mapping[str, Any], split: str) -> Drawn:
+def _drawn(entry: Mapping[str, Any], split: str, margin: float | None) -> Drawn:
     named = {**entry["findings"], "Mean": entry["mean"]}
     areas = {words(name): each["difference"] for name, each in named.items()}
+    dashed = [] if margin is None else [-margin, margin]
     return forest(
-        "Differences of AUC drawn with their intervals; the table before holds the numbers.",
+        "Differences of AUC with their intervals, drawn; the table before holds the numbers."
+        f"{' The dashed lines are the margin on either side.' if dashed else ''}",
         ("Finding", "Difference, drawn", "Difference"),
         [(name, area, "mean" if name == "Mean" else split) for name, area in areas.items()],
-        nice_limits(list(areas.values()), include=[0]),
+        nice_limits(list(areas.values()), include=[0, *dashed]),
         means=1,
         reference=0.0,
+        dashed=dashed,
         form="+.3f",
-        hide_caption=True,
+        hide_caption=not dashed,
     )

@@ -20,21 +20,26 @@ def later_study(split: str, patients: int, plans: Sequence[Plan]) -> dict[str, A
     return about | {"plans": [dataclasses.asdict(plan) for plan in plans]} if plans else None
 
 
+def unsettled(difference: Mapping[str, Any], margin: float) -> bool:
+    """Whether there is a 95% interval, and some of it lies inside the margin."""
+    low, high = difference["low"], difference["high"]
+    return low is not None and low <= margin and high >= -margin
+
+
 def sentence(model: Model, split: str, margin: float) -> str:
     """Says what follows for a model from the margin, on one split."""
     mean, name = model["splits"][split]["mean"], model["other"]
+    seen = f"95% interval {ends(mean['difference'], '+.3f')}"
     no_worse, equivalent = (mean["within"][key] for key in ("no_worse", "equivalent"))
     given = f"the margin of {margin:g} that was given beforehand"
     if no_worse["p_value"] is None:
         return f"Nothing can be tested against {given}."
-    if mean["difference"]["high"] < -margin:
-        return f"{name} is worse by more than {given}."
+    if not unsettled(mean["difference"], margin):
+        side = "better" if mean["difference"]["value"] > 0 else "worse"
+        return f"{name} is {side} by more than {given} ({seen})."
     p = p_text(_p(no_worse))
     if not no_worse["shown"]:
-        return (
-            f"It is not shown that {name} is no worse by {given} (p {p}): its 95% interval is "
-            f"{ends(mean['difference'], '+.3f')}."
-        )
+        return f"It is not shown that {name} is no worse by {given} (p {p}, {seen})."
     same = "both are equivalent" if equivalent["shown"] else "that both are equivalent is not shown"
     return (
         f"{name} is no worse by {given} (p {p}); {same} (90% interval "
@@ -87,25 +92,19 @@ def of_later_study(model: Model, margin: float) -> str:
     found = model["later_study"]
     needs = []
     for plan in found["plans"]:
-        if_so = "if in truth both have the same mean AUC"
-        if plan["difference"]:
-            gap = number(plan["difference"], "+.3f")
-            if_so = f"if the difference seen here, {gap}, is the true one"
-        tried = ""
-        if plan["shown"] is not None:
-            tried = (
-                f" ({plan['shown']:.0%} of {found['studies']} such studies drawn from the patients "
-                "here showed it)"
-            )
+        seen = f"the difference seen here, {number(plan['difference'], '+.3f')}, is the true one"
+        if_so = f"if {seen if plan['difference'] else 'in truth both have the same mean AUC'}"
         if plan["patients"] is None:
             needs.append(f"no number is enough {if_so}")
-        else:
+            continue
+        about, tried = "about", ""
+        if plan["shown"] is not None:
             # Larger ones were not tried: the patients here are too few to draw them from.
-            few = plan["shown"] is not None and plan["shown"] < found["power"] - 0.1
-            about = "more than" if few else "about"
-            needs.append(
-                f"{about} {_rounded(plan['patients'])} patients with this mix {if_so}{tried}"
+            about = "more than" if plan["shown"] < found["power"] - 0.1 else about
+            tried = (
+                f" ({plan['shown']:.0%} of {found['studies']} such studies drawn here showed it)"
             )
+        needs.append(f"{about} {_rounded(plan['patients'])} patients with this mix {if_so}{tried}")
     return (
         f"To show with {found['power']:.0%} power that {model['other']} is no worse by {margin:g} "
         f"in mean AUC, a later study needs {', and '.join(needs)}. Here there are "
@@ -133,7 +132,8 @@ def notes(margin: float | None, models: Sequence[Model]) -> list[str]:
     found = [
         f"No worse is shown where the 95% interval lies above {number(-margin, 'g')} and p is "
         "below 0.025; equivalent, where the 90% interval lies inside the margin on both sides and "
-        "p is below 0.05. p are one-sided, from the same resamples, and corrected after Holm "
+        "p is below 0.05; worse or better by more than the margin, where the 95% interval lies "
+        "beyond it. p are one-sided, from the same resamples, and corrected after Holm "
         "within the findings of all models, and within the means where there are several models. "
         "To ask whether this report's model is no worse, swap the files.",
     ]

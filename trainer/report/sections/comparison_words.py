@@ -110,3 +110,9 @@ def p_text(value: float | None) -> str:
 def chance(value: float | None) -> Cell:
     """Returns the cell of a p-value."""
     return Cell(p_text(value), value=value)
+
+
+def holm(entry: Mapping[str, Any]) -> Cell:
+    """Returns the cell of a corrected p-value; a single mean is tested and needs no correction."""
+    alone = entry["p_holm"] is None is not entry["p_value"]
+    return Cell("not corrected") if alone else chance(entry["p_holm"])

@@ -179,6 +179,8 @@ def test_several_models_are_corrected_together_and_their_scores_averaged(make: M
     assert f"After correction for {tested} tests of all models" in one
     text = parts.markdown("Title", comparison.parts(section, {}))
     assert "Mean of the scores of all 3" in text and "Mean of the scores of both" in text
+    # Of validation one mean is tested; the mean of all scores is nobody's choice on either split.
+    assert text.count("not corrected") == 2
     assert "By finding on the test split: c.csv" in text
     page = parts.html("comparison", "Title", comparison.parts(section, {}))
     assert len(set(re.findall(r'id="([^"]+)"', page))) == page.count(' id="')

@@ -74,13 +74,31 @@ def test_a_later_study_is_planned_from_the_split_of_the_report(make: Make) -> No
     none, seen = found["plans"]
     assert none["difference"] == 0 and none["shown"] > 0.5
     assert seen["difference"] == section["splits"]["test"]["mean"]["difference"]["value"]
-    far = claimed(make, 0.01, 20.0)
-    assert far["later_study"]["plans"][1] == {
-        **{"difference": far["splits"]["test"]["mean"]["difference"]["value"]},
-        **{"patients": None, "shown": None},
-    }
-    text = parts.markdown("Title", comparison.parts(far, {}))
+    seen |= {"patients": None, "shown": None}
+    text = parts.markdown("Title", comparison.parts(section, {}))
     assert "no number is enough if the difference seen here" in text
+
+
+def test_no_study_is_planned_of_what_is_settled(make: Make) -> None:
+    """Where the whole interval lies beyond the margin, on either side, nothing is open."""
+    good, bad = make(), worse(make(), noise=20.0)
+    for first, second, side in ((good, bad, "worse"), (bad, good, "better")):
+        section = comparison.build(source_of(first, second, 0.03))
+        mean = section["splits"]["test"]["mean"]["difference"]
+        assert max(mean["low"], -mean["high"]) > 0.03
+        text = parts.markdown("Title", comparison.parts(section, {}))
+        assert f"b.csv is {side} by more than the margin of 0.03" in text
+        assert section["later_study"] is None and "later study" not in text
+        assert "equivalent is not shown" not in text
+
+
+def test_the_margin_is_drawn_on_either_side_of_no_difference(make: Make) -> None:
+    for margin, lines in ((None, 0), (0.1, 2)):
+        section = claimed(make, margin, 0.3)
+        page = parts.html("comparison", "Title", comparison.parts(section, {}))
+        rows = page.count('<line class="reference"')
+        assert page.count('<line class="chance"') == lines * rows > lines - 1
+        assert ("dashed lines are the margin" in page) == (margin is not None)
 
 
 def test_no_figure_of_a_margin_can_be_had_where_nothing_has_an_auc(make: Make) -> None:
