@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.evaluation import clustered, delong, one_per_patient
-from trainer.evaluation.auc import Floats, auroc, aurocs
+from trainer.evaluation.auc import Floats, auroc
 from trainer.evaluation.intervals import Interval, percentile
 from trainer.evaluation.ranking import average_precision
 from trainer.evaluation.resamples import Resamples, resample
@@ -41,7 +41,13 @@ class Discrimination:
 
 
 def measure(
-    labels: Floats, scores: Floats, patients: npt.NDArray[Any], draws: Resamples, *, seed: int
+    labels: Floats,
+    scores: Floats,
+    patients: npt.NDArray[Any],
+    draws: Resamples,
+    *,
+    free: Resamples | None = None,
+    seed: int,
 ) -> Discrimination:
     """Returns the figures of n images and L findings.
 
@@ -50,14 +56,10 @@ def measure(
         scores: [n, L].
         patients: [n].
         draws: of the patients, for these images.
+        free: the same without strata, for average precision; None takes `draws`.
         seed: of the resamples of images and of the choice of one image of each patient.
     """
-    by_patient, precision = areas(labels, scores, draws)
-    by_image, _ = areas(
-        labels,
-        scores,
-        resample(np.arange(len(patients)), labels, resamples=draws.number, seed=seed),
-    )
+    images = resample(np.arange(len(patients)), labels, resamples=draws.number, seed=seed)
     columns = zip(labels.T, scores.T, strict=True)
     closed = Summary(
         tuple(delong.interval(*pair) for pair in columns),
@@ -66,28 +68,38 @@ def measure(
     )
     single = one_per_patient.summary(labels, scores, patients, draws, seed=seed)
     in_clusters = clustered.summary(labels, scores, draws.patient_of)
-    return Discrimination(by_patient, in_clusters, by_image, closed, single, precision)
+    return Discrimination(
+        areas(labels, scores, draws),
+        in_clusters,
+        areas(labels, scores, images),
+        closed,
+        single,
+        areas(labels, scores, free or draws, precision=True),
+    )
 
 
-def areas(labels: Floats, scores: Floats, draws: Resamples) -> tuple[Summary, Summary]:
-    """Returns AUCs and average precisions with the intervals that these draws give.
+def areas(labels: Floats, scores: Floats, draws: Resamples, *, precision: bool = False) -> Summary:
+    """Returns AUCs, or average precisions, with the intervals that these draws give.
 
     Args:
         labels: [n, L].
         scores: [n, L].
         draws: of patients or of images, for these n images.
+        precision: whether average precisions are asked for.
     """
+    exact = average_precision if precision else auroc
+
+    def drawn(pair: tuple[Floats, Floats], draws: Resamples) -> npt.NDArray[np.float64]:
+        return draws.areas(*pair)[1] if precision else draws.aucs(*pair)
+
     columns = list(zip(labels.T, scores.T, strict=True))
-    resampled = np.array([draws.areas(*pair) for pair in columns])
     together = (labels.ravel(), scores.ravel())
-    pooled = draws.select(np.repeat(np.arange(len(labels)), labels.shape[1])).areas(*together)
-    points = (aurocs(labels, scores), np.array([average_precision(*pair) for pair in columns]))
-    micro = (auroc(*together), average_precision(*together))
-    auc, precision = (
-        Summary.of(points[kind], resampled[:, kind], percentile(micro[kind], pooled[kind]))
-        for kind in (0, 1)
+    pooled = draws.select(np.repeat(np.arange(len(labels)), labels.shape[1]))
+    return Summary.of(
+        np.array([exact(*pair) for pair in columns]),
+        np.array([drawn(pair, draws) for pair in columns]),
+        percentile(exact(*together), drawn(together, pooled)),
     )
-    return auc, precision
 
 
 def width_ratio(ours: Interval, other: Interval) -> float | None:

@@ -22,6 +22,7 @@ def compare(
     scores: Floats,
     draws: Resamples,
     *,
+    free: Resamples | None = None,
     thresholds: Sequence[float | None],
     divisions: Sequence[Division],
     findings: Sequence[str],
@@ -32,6 +33,7 @@ def compare(
         labels: [n, L]; 1, 0 or NaN for unknown.
         scores: [n, L].
         draws: resamples of the patients of the n images.
+        free: the same without strata, for the rates; None takes `draws`.
         thresholds: one a finding, chosen on other images; None where there is none.
         divisions: of the n images.
         findings: L names.
@@ -43,7 +45,7 @@ def compare(
         `comparisons`: measure -> how many such intervals there are, and how many leave it out.
         `left_out`: the divisions that have fewer than two known groups.
     """
-    figures = functools.partial(measure, labels, scores, draws, thresholds)
+    figures = functools.partial(measure, labels, scores, draws, thresholds, free=free)
     overall = figures(np.ones(len(labels), dtype=bool))
     possible = [division for division in divisions if len(division.known) > 1]
     entries = [_division(division, figures, overall, findings) for division in possible]

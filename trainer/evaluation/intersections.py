@@ -27,6 +27,7 @@ def compare(
     scores: Floats,
     draws: Resamples,
     *,
+    free: Resamples | None = None,
     thresholds: Sequence[float | None],
     division: Division,
 ) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def compare(
     measured = {
         name: measure(
             *(labels, scores, draws, thresholds, division.groups[name]),
+            free=free,
             fewest_patients=FEWEST_PATIENTS,
             first_order=True,
         )

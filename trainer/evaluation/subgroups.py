@@ -86,6 +86,7 @@ def measure(
     thresholds: Sequence[float | None],
     members: npt.NDArray[np.bool_],
     *,
+    free: Resamples | None = None,
     fewest_patients: int = 2,
     first_order: bool = False,
 ) -> Figures:
@@ -97,6 +98,7 @@ def measure(
         draws: resamples of the patients of all n images.
         thresholds: one a finding, chosen on other images than these; None where there is none.
         members: the images of the group, bool [n].
+        free: as many resamples without strata, for the rates; None takes those of the AUC.
         fewest_patients: of whom there must be images with a finding and images without it.
         first_order: whether AUCs of resamples are those of `near_aucs`, and not exact.
     """
@@ -112,7 +114,7 @@ def measure(
     counts = _counts(truth, marks, thresholds)
     unused = ~enough | [threshold is None for threshold in thresholds]
     rates = _rates(counts.sum(axis=0, dtype=np.float64)[None], unused)[:, :, 0]
-    drawn_rates = _rates(own.sums(counts), unused)
+    drawn_rates = _rates((free or draws).select(members).sums(counts), unused)
     return Figures(
         images=len(truth),
         patients=len(np.unique(own.patient_of)),

@@ -72,10 +72,7 @@ def build(source: Source) -> Report:
         raise UsageError(f"bootstrap_resamples is {source.resamples}; use 1000, or 1 or more")
     facts = plain(dict(source.context))
     source = dataclasses.replace(source, context=facts)
-    splits = {
-        name: numbers_of(source.rows(name), source.draws(name), seed=source.seed)
-        for name in source.splits
-    }
+    splits = {name: numbers_of(source, name) for name in source.splits}
     for name, curve in decisions.curves(source).items():
         splits[source.headline]["findings"][name]["decision_curve"] = curve
     report: Report = {

@@ -25,6 +25,15 @@ def of(source: Source, rule: str) -> tuple[list[float | None], str]:
     return [choose(labels, found, rule) for labels, found in columns], VALIDATION
 
 
+def lacking(source: Source) -> str:
+    """Returns why there are no thresholds, where `of` says that nothing chose them."""
+    split = "test" if source.headline != "test" else VALIDATION
+    return (
+        f"The predictions hold no {split} split, and a threshold must be chosen on other images "
+        "than those it is judged by"
+    )
+
+
 def scores(source: Source) -> Floats:
     """Returns the scores of the headline split, [n, L]; a finished model's before calibration."""
     rows = source.rows(source.headline)

@@ -8,24 +8,23 @@ from typing import Any
 import numpy as np
 
 from trainer.evaluation import curves, intervals
-from trainer.evaluation.auc import Floats
 from trainer.evaluation.discrimination import Discrimination, measure, width_ratio
 from trainer.evaluation.intervals import as_json
 from trainer.evaluation.summary import Summary
 from trainer.predictions.table import Predictions
+from trainer.report.source import Source
 from trainer.report.statements import FEW_POSITIVES
 
 # Of each curve that is drawn.
 POINTS = 200
 
 
-def numbers_of(rows: Predictions, draws: intervals.Resamples, *, seed: int) -> dict[str, Any]:
+def numbers_of(source: Source, split: str) -> dict[str, Any]:
     """Returns the entry of one split in report.json.
 
     Args:
-        rows: the images of the split, at least one.
-        draws: the resamples of their patients.
-        seed: of the resamples of images and of the choice of one image of each patient.
+        source: of the report.
+        split: one of its splits.
 
     Returns:
         Per finding the counts of images whose label is known, the areas and the points of both
@@ -42,7 +41,9 @@ def numbers_of(rows: Predictions, draws: intervals.Resamples, *, seed: int) -> d
 
         What is not defined is None.
     """
-    measured = measure(rows.labels, rows.scores, rows.patients, draws, seed=seed)
+    rows, draws, free = source.rows(split), source.draws(split), source.free_draws(split)
+    data = rows.labels, rows.scores, rows.patients
+    measured = measure(*data, draws, free=free, seed=source.seed)
     findings = {
         name: _finding(rows, position, measured, draws)
         for position, name in enumerate(rows.findings)
@@ -106,8 +107,12 @@ def _finding(
         "patients": int(draws.owners(known)),
         "positive_patients": int(draws.owners(positive)),
         "few_positives": positives < FEW_POSITIVES,
-        "roc": _roc(labels, scores),
-        "precision_recall": _precision_recall(labels, scores),
+        "roc": _points(
+            curves.roc(labels, scores), "corners", "false_positive_rates", "true_positive_rates"
+        ),
+        "precision_recall": _points(
+            curves.precision_recall(labels, scores), "steps", "recalls", "precisions"
+        ),
     }
 
 
@@ -116,31 +121,17 @@ def _ratios(areas: Mapping[str, intervals.Interval]) -> dict[str, float | None]:
     return {kind: width_ratio(areas["auc"], areas[f"auc_{kind}"]) for kind in kinds}
 
 
-def _roc(labels: Floats, scores: Floats) -> dict[str, Any] | None:
-    """Points for drawing; the AUC is that of the exact curve, whose corners `corners` counts."""
-    curve = curves.roc(labels, scores)
+def _points(curve: curves.Curve | None, count: str, x: str, y: str) -> dict[str, Any] | None:
+    """Points to draw under these names; `count` says how many the area is that of."""
     if curve is None:
         return None
-    # The sum of both rates never falls, so that it measures the way along the curve.
-    drawn = curves.thin(curve, POINTS, curve.x + curve.y)
+    # Never falling, either measures the way along its curve.
+    way = curve.x + curve.y if count == "corners" else curve.x
+    drawn = curves.thin(curve, POINTS, way)
     return {
-        "corners": len(curve.thresholds),
-        "false_positive_rates": np.round(drawn.x, 6).tolist(),
-        "true_positive_rates": np.round(drawn.y, 6).tolist(),
-        "thresholds": _thresholds(drawn.thresholds.tolist()),
-    }
-
-
-def _precision_recall(labels: Floats, scores: Floats) -> dict[str, Any] | None:
-    """Points for drawing; the average precision is that of all `steps` of the exact curve."""
-    curve = curves.precision_recall(labels, scores)
-    if curve is None:
-        return None
-    drawn = curves.thin(curve, POINTS, curve.x)
-    return {
-        "steps": len(curve.thresholds),
-        "recalls": np.round(drawn.x, 6).tolist(),
-        "precisions": np.round(drawn.y, 6).tolist(),
+        count: len(curve.thresholds),
+        x: np.round(drawn.x, 6).tolist(),
+        y: np.round(drawn.y, 6).tolist(),
         "thresholds": _thresholds(drawn.thresholds.tolist()),
     }
 

@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score
 from trainer.evaluation.discrimination import measure
 from trainer.evaluation.intervals import as_json, resample
 from trainer.predictions.table import Predictions
+from trainer.report.source import Source
 from trainer.report.splits import numbers_of
 
 Make = Callable[..., Predictions]
@@ -24,8 +25,7 @@ def by_pairs(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def entry_of(rows: Predictions, *, resamples: int, seed: int) -> dict[str, Any]:
-    draws = resample(rows.patients, rows.labels, resamples=resamples, seed=seed)
-    return numbers_of(rows, draws, seed=seed)
+    return numbers_of(Source(rows, resamples=resamples, seed=seed), str(rows.splits[0]))
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -71,7 +71,12 @@ def test_intervals_are_those_of_the_shared_draws(make: Make) -> None:
     rows = make().select("test")
     entry = entry_of(rows, resamples=50, seed=3)
     draws = resample(rows.patients, rows.labels, resamples=50, seed=3)
-    expected = measure(rows.labels, rows.scores, rows.patients, draws, seed=3)
+    free = resample(rows.patients, np.zeros_like(rows.labels), resamples=50, seed=3)
+    expected = measure(rows.labels, rows.scores, rows.patients, draws, free=free, seed=3)
+    assert (
+        expected.average_precision
+        != measure(rows.labels, rows.scores, rows.patients, draws, seed=3).average_precision
+    )
     for key, summary in (
         ("auc", expected.auc),
         ("auc_clustered", expected.auc_clustered),

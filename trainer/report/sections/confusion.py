@@ -32,10 +32,6 @@ _TITLES = {
     "called_if_called": "Called where another is called",
     "labelled_if_labelled": "Labelled where another is labelled",
 }
-_NOT_BOTH = (
-    "Calls and errors are not shown: thresholds are chosen on a validation split and applied to a "
-    "test split, and the predictions do not hold both."
-)
 _FIXED = (
     "A share above that of all images says that two findings go together, not why: they may look "
     "alike, share a cause, or come from the same wording in the reports that the labels were read "
@@ -55,12 +51,13 @@ def build(source: Source) -> dict[str, Any]:
     split = source.headline
     rows, names = source.rows(split), source.predictions.findings
     thresholds, chosen_on = rule_thresholds.of(source, RULE)
-    reason = None if chosen_on else _NOT_BOTH
+    lacking = rule_thresholds.lacking(source)
+    reason = None if chosen_on else f"Calls and errors are not shown. {lacking}."
     called = confusion.calls(rule_thresholds.scores(source), thresholds)
     found = confusion.matrices(rows.labels, called)
     if reason:
         found = {"labelled_if_labelled": found["labelled_if_labelled"]}
-    draws = source.draws(split)
+    draws = source.free_draws(split)
     section: dict[str, Any] = {
         "available": True,
         "split": split,

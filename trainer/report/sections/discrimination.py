@@ -105,11 +105,10 @@ def _notes(resamples: int) -> list[str]:
         "because most publications print them.",
         f"Patients and images are drawn {resamples:,} times with replacement within "
         "strata (the rarest finding that a patient or an image shows), which keeps rare "
-        "findings in every resample; for predictive values, calibration and net benefit, which "
-        "depend on how common a finding is, without strata. The interval spans the middle 95% of "
-        "the resampled values, and is stretched to the value itself where that lies outside. With "
-        "a perfect score, or very few positives, resampling sees too little of what could have "
-        "been.",
+        "findings in every resample; for average precision, calibration, net benefit and what a "
+        "threshold does, without strata. The interval spans the middle 95% of the resampled "
+        "values, and is stretched to the value itself where that lies outside. With a perfect "
+        "score, or very few positives, resampling sees too little of what could have been.",
         "Clustered: the variance in closed form for patients with several images (Obuchowski, "
         "Biometrics 1997). DeLong: the same, were every image of a patient of its own (DeLong, "
         "DeLong and Clarke-Pearson, Biometrics 1988). Both intervals are made on the logit scale, "

@@ -62,7 +62,8 @@ def build(source: Source) -> dict[str, Any]:
             "flatter."
         )
     if "validation" not in source.splits or "test" not in source.splits:
-        return unavailable(_reason(source.splits))
+        lacking = rule_thresholds.lacking(source)
+        return unavailable(f"{lacking}: give predictions that hold both splits.")
     validation, test = source.rows("validation"), source.rows("test")
     applied = [
         apply(
@@ -142,18 +143,6 @@ def ppv_chart(section: Mapping[str, Any]) -> charts.Chart:
     )
     x = charts.Axis("share of images with the finding", 0.0, max(section["prevalences"]))
     return charts.Chart(label, x, charts.Axis("PPV"), lines)
-
-
-def _reason(splits: Sequence[str]) -> str:
-    if "validation" not in splits:
-        return (
-            "The predictions hold no validation split, and a threshold chosen on the test images "
-            "that it is judged by would flatter: give predictions that hold both splits."
-        )
-    return (
-        "The predictions hold no test split, and figures on the validation images that a threshold "
-        "is chosen on would flatter: give predictions that hold both splits."
-    )
 
 
 def _found(section: Mapping[str, Any]) -> list[str]:

@@ -199,24 +199,18 @@ def _compared(source: Source, facts: dict[str, Any]) -> tuple[dict[str, Any], di
     """The figures of all groups, and the thresholds that their rates are at."""
     rows = source.rows(source.headline)
     thresholds, chosen_on = rule_thresholds.of(source, RULE)
-    lacking = "test" if source.headline != "test" else "validation"
-    reason = (
-        f"The predictions hold no {lacking} split, and a threshold must be chosen on other images "
-        "than those it is judged by"
-    )
     data = (rows.labels, rule_thresholds.scores(source), source.draws(source.headline))
+    given: dict[str, Any] = {"free": source.free_draws(source.headline), "thresholds": thresholds}
     divisions = grouping.divisions(**facts)
-    compared = compare(*data, thresholds=thresholds, divisions=divisions, findings=rows.findings)
+    compared = compare(*data, **given, divisions=divisions, findings=rows.findings)
     crossed = [each for each in divisions if each.name in _CROSSED and len(each.known) > 1]
     compared["intersections"] = None
     if len(crossed) > 1:
         division = grouping.crossed(crossed)
-        compared["intersections"] = crossing.compare(
-            *data, thresholds=thresholds, division=division
-        )
+        compared["intersections"] = crossing.compare(*data, **given, division=division)
     return compared, {
         "rule": RULE,
         "chosen_on": chosen_on or None,
-        "reason": None if chosen_on else reason,
+        "reason": None if chosen_on else rule_thresholds.lacking(source),
         "values": dict(zip(rows.findings, thresholds, strict=True)),
     }

@@ -97,7 +97,7 @@ def test_without_both_splits_only_what_needs_no_threshold_is_shown(
     make: Make, splits: tuple[str, ...]
 ) -> None:
     section = built(make(splits=splits))
-    assert section["available"] and "do not hold both" in section["reason"]
+    assert section["available"] and "The predictions hold no" in section["reason"]
     assert list(section["matrices"]) == ["labelled_if_labelled"]
     assert set(section["thresholds"].values()) == {None}
     assert sum(section["histograms"]["findings"]["Mass"]["positive"]) > 0

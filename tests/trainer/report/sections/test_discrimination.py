@@ -23,10 +23,7 @@ def report(make: Make) -> dict[str, Any]:
     return {
         "findings": list(source.predictions.findings),
         "few_positives_below": 100,
-        "splits": {
-            split: numbers_of(source.rows(split), source.draws(split), seed=0)
-            for split in source.splits
-        },
+        "splits": {split: numbers_of(source, split) for split in source.splits},
         "discrimination": discrimination.build(source),
     }
 
@@ -63,7 +60,7 @@ def test_observations_are_those_of_the_figures(report: dict[str, Any]) -> None:
 def test_nothing_is_observed_where_nothing_is_defined(make: Make) -> None:
     rows = make().select("test")
     rows.labels[:] = 0
-    entry = numbers_of(rows, Source(rows, resamples=3).draws("test"), seed=0)
+    entry = numbers_of(Source(rows, resamples=3), "test")
     assert discrimination.observed(entry, "test") == []
 
 

@@ -17,7 +17,7 @@ from trainer.predictions import metadata
 from trainer.predictions.metadata import Metadata
 from trainer.predictions.table import Predictions
 from trainer.report import parts
-from trainer.report.sections import subgroups
+from trainer.report.sections import operating_points, subgroups
 from trainer.report.source import Source
 
 Make = Callable[..., Predictions]
@@ -240,6 +240,15 @@ def test_a_full_test_split_has_every_group(nih: pathlib.Path) -> None:
     assert by_name["age"][0]["name"] == "under 18 years" and by_name["age"][0]["images"] == 1_070
     assert section["joined"]["images"] == 25_596
     assert sum(section["joined"]["differing_labels"].values()) == 0
+
+
+def test_rates_of_all_images_are_those_of_the_operating_points(make: Make) -> None:
+    rows = make()
+    source = Source(predictions=rows, metadata=facts_of(rows), resamples=50)
+    sex, *_ = subgroups.build(source)["divisions"]
+    assert sex["averaged_rates"] == ["Mass", "Edema"]
+    means = operating_points.build(source)["mean"]["youden"]["test"]
+    assert sex["overall"]["tpr"] == pytest.approx(means["sensitivity"])
 
 
 def test_sex_age_and_view_are_crossed_where_two_of_them_are_known(
