@@ -23,6 +23,8 @@ from trainer.report.source import EXTERNAL, headline
 
 # Open at first: what most readers come for.
 _OPENED = "findings"
+# What the names of the test images say of a data set without a manifest.
+_OFFICIAL = {"proven": "official test list of ChestX-ray14", "probable": "probably ChestX-ray14"}
 
 
 def render(report: dict[str, Any], sha256: str = "") -> str:
@@ -70,7 +72,7 @@ def _identity(report: Mapping[str, Any], sha256: str) -> dict[str, str]:
     facts = {
         "Predictions": predictions["file"]
         and f"{predictions['file']}, SHA-256 {predictions['sha256']}",
-        "Data set": known["manifest"],
+        "Data set": known["manifest"] or _OFFICIAL.get(report["split_identity"]["certainty"]),
         "Model": known[EXTERNAL] or known["training"] or runs and f"mean of {runs} runs",
         "report.json": sha256 and f"SHA-256 {sha256}",
     }

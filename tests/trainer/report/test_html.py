@@ -233,5 +233,9 @@ def test_one_page_sums_up_and_says_what_it_is_of() -> None:
     mean = report["splits"]["test"]["mean_auc"]  # type: ignore[index]
     assert f"{mean['value']:.3f} [{mean['low']:.3f}, {mean['high']:.3f}]" in words
     assert "Pleural Thickening" in words and "Not a medical device" in words
-    alone = Page(html.render(make(context={"training": "lost"}))).text["aside"]
-    assert alone.rpartition("Predictions")[2].count("not known") == 4
+    lone = make(context={"training": "lost"})
+    alone = Page(html.render(lone)).text["aside"].rpartition("Predictions")[2]
+    assert alone.count("not known") == 4
+    lone["split_identity"]["certainty"] = "proven"  # type: ignore[index]
+    alone = Page(html.render(lone)).text["aside"].rpartition("Predictions")[2]
+    assert "official test list of ChestX-ray14" in alone and alone.count("not known") == 3
