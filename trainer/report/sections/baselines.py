@@ -166,6 +166,12 @@ def _on_training(section: Mapping[str, Any]) -> str:
     return text
 
 
+def _below(difference: Mapping[str, Any] | None) -> list[str]:
+    """The findings of which metadata alone tell more than the model."""
+    found = difference["findings"] if difference else {}
+    return [name for name, area in found.items() if area["low"] is not None and area["high"] < 0]
+
+
 def _on_difference(difference: Mapping[str, Any] | None) -> str:
     if difference is None or difference["mean_auc"]["value"] is None:
         return "No baseline of metadata has an AUC that could be set beside the model's."
@@ -177,7 +183,10 @@ def _on_difference(difference: Mapping[str, Any] | None) -> str:
     if mean["low"] is None or mean["low"] <= 0:
         return f"{text} A model that does not beat this has learned the ward, not the lungs."
     if names:
-        return f"{text} Not clearly above it: {', '.join(map(words, names))}."
+        below = _below(difference)
+        if unclear := [name for name in names if name not in below]:
+            text += f" Not clearly above it: {', '.join(map(words, unclear))}."
+        return f"{text} Clearly below it: {', '.join(map(words, below))}." if below else text
     return f"{text} Every finding lies clearly above it."
 
 
@@ -186,13 +195,15 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
     # The model first, then the baselines from the simplest to the strongest, then chance.
     entries = [section["model"], *section["baselines"]]
     unclear = (section["difference"] or {"not_clearly_above": ()})["not_clearly_above"]
+    flags = dict.fromkeys(unclear, "not clearly above metadata")
+    flags |= dict.fromkeys(_below(section["difference"]), "below metadata")
     table = Table(
         f"AUC of the model and of what needs no image, on the same {section['images']:,} images of "
         f"the {section['split']} split, with 95% intervals.",
         ["Finding", *(Column(_title(entry), css=_strong(entry)) for entry in entries)],
         [
             [
-                flagged(name, "not clearly above metadata", name in unclear),
+                flagged(name, flags.get(name, ""), name in flags),
                 *(interval(entry["findings"][name]) for entry in entries),
             ]
             for name in section["model"]["findings"]

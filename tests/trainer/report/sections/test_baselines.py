@@ -96,6 +96,21 @@ def test_the_difference_is_of_the_same_resamples(make: Make) -> None:
     assert "Mass" in difference["not_clearly_above"]
 
 
+def test_what_lies_below_metadata_is_told_from_what_may(make: Make) -> None:
+    section = built(make(), metadata_of(make()))
+    section["difference"]["mean_auc"]["low"] = 0.01
+    mass = section["difference"]["findings"]["Mass"]
+    for high, said, flag in (
+        (0.01, "Not clearly above it: Mass.", "not clearly above metadata"),
+        (-0.01, "Clearly below it: Mass.", "below metadata"),
+    ):
+        mass["high"] = high
+        text = baselines._on_difference(section["difference"])
+        assert text.endswith(said) and text.count("Mass") == 1
+        page = parts.html("baselines", "Title", baselines.parts(section, {}))
+        assert page.count(f">{flag}<") == 1
+
+
 def test_a_model_that_knows_only_the_view_is_told_so(make: Make) -> None:
     predictions = make()
     known = metadata_of(predictions)
