@@ -23,8 +23,12 @@ _NOTES = (
     "First appearance: the earliest film of a patient that is labelled with the finding; repeats: "
     "all later such films. Only patients with both count, and both are set against the same images "
     "without the finding.",
-    "A model that knows treated disease by its drains and tubes does better on repeats; what a "
-    "user would meet in a new patient is nearer to the figures at first appearance.",
+    "A model that knows treated disease by its drains and tubes does better on repeats. A finding "
+    "that nobody knows of yet is nearer to the figures at first appearance, but these leave out "
+    "patients in whom it was seen only once.",
+    "In the subgroup of follow-up number 0 the films without a finding are first films as well, "
+    "mostly of patients who are less ill. Here they are films of any number: the AUC can be "
+    "highest in that subgroup and still lower at first appearance than at repeats.",
     "Follow-up numbers are an order, not dates, and begin with the first film in this hospital: a "
     "finding on it may be old. Patients with many films count more among repeats.",
 )
@@ -47,9 +51,11 @@ def build(source: Source) -> dict[str, Any]:
     usable = follow_ups.complete(order, draws.patient_of)
     own, scores = draws.select(usable), rule_thresholds.scores(source)[usable]
     thresholds, chosen_on = rule_thresholds.of(source, RULE)
+    without = [] if chosen_on else [f"Without sensitivity. {rule_thresholds.lacking(source)}."]
     first, later = (
         measure(
             *(each, scores, own, thresholds, usable[usable]),
+            free=source.free_draws(source.headline).select(usable),
             fewest_patients=FEWEST_PATIENTS,
             first_order=True,
         )
@@ -63,7 +69,7 @@ def build(source: Source) -> dict[str, Any]:
         "images_left_out": int((~usable).sum()),
         "fewest_patients": FEWEST_PATIENTS,
         **_figures(first, later, rows.findings),
-        "notes": list(_NOTES),
+        "notes": [*_NOTES, *without],
     }
 
 

@@ -96,6 +96,10 @@ def test_pages_say_what_was_found_or_that_nothing_could_be(
     mean = section["mean"]
     assert f"mean AUC {mean['first']['auc']['value']:.3f} at first appearance" in page
     assert page.count("<table") == 1 and "Sensitivity, repeats" in page
+    assert "Without sensitivity" not in page
+    test = built(make(("test",), rows=240), np.arange(240) % 3)
+    page = parts.html("follow_ups", "Title", follow_ups.parts(test, {}))
+    assert "Without sensitivity. The predictions hold no validation split" in page
     alone = built(make(), np.zeros(480, dtype=np.int64))
     page = parts.html("follow_ups", "Title", follow_ups.parts(alone, {}))
     assert "No finding has 10 patients in whom it is repeated" in page and "<table" not in page
