@@ -153,9 +153,15 @@ def _validation(report: Mapping[str, Any]) -> str:
     gap = report["validation_minus_test"]
     if gap is None:
         return text
-    return (
+    text = (
         f"{text} Here validation minus test is {number(gap['value'], '+.3f')}, the mean over the "
         f"{gap['findings']} findings that have both."
+    )
+    if gap["value"] >= 0:
+        return text
+    return (
+        f"{text} That is the other way round: the test patients were easier to rank or luck "
+        "favoured them, and neither says that the model does better on new patients."
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from trainer.predictions.table import Predictions
+from trainer.report import statements
 from trainer.report.report import build
 from trainer.report.source import Source
 
@@ -70,6 +71,12 @@ def test_difference_averages_only_findings_that_have_both(make: Make) -> None:
     assert f"{shown}, the mean over the 2 findings" in notes["validation"]
     alone = build(Source(make(("test",)), 1, 0, {}))
     assert alone["validation_minus_test"] is None
+
+
+def test_a_test_split_that_is_easier_than_validation_is_remarked() -> None:
+    for value, remarked in ((0.02, False), (-0.009, True)):
+        gap = {"validation_minus_test": {"value": value, "findings": 14}}
+        assert ("the other way round" in statements._validation(gap)) == remarked
 
 
 def test_a_split_of_one_patient_is_told_to_have_no_interval(make: Make) -> None:
