@@ -139,7 +139,7 @@ def _change(report: Mapping[str, Any]) -> Iterator[str]:
     if found["alerts_per_1000"]["value"] is not None and found["ppv"]["value"] is not None:
         yield (
             f"Of 1,000 images {found['alerts_per_1000']['value']:.0f} are called for a finding, "
-            f"and {found['ppv']['value']:.0%} of the called ones have it."
+            f"and {found['ppv']['value']:.0%} of those have it."
         )
     yield "No threshold here is a recommendation for use."
 

@@ -72,7 +72,7 @@ def test_every_question_is_answered_with_the_figures_of_the_report(make: Make) -
     assert estimate(difference, "+.3f") in said["trust"] and "(ECE)" in said["trust"]
     found = report["operating_points"]["mean"]["youden"]["test"]
     assert f"sensitivity {estimate(found['sensitivity'])} and specificity" in said["change"]
-    assert f"{found['ppv']['value']:.0%} of the called ones have it" in said["change"]
+    assert f"{found['ppv']['value']:.0%} of those have it" in said["change"]
 
 
 def test_what_is_not_known_has_its_reason(make: Make) -> None:

@@ -24,8 +24,8 @@ _NOTES = (
     "Assumed too: errors are random. Whether a label is wrong depends on the truth alone and not "
     "on what the model sees. Wrong labels then hide a part of what a model does, and the AUC "
     "against the truth follows in closed form (Menon et al., ICML 2015, PMLR 37:125-134), whether "
-    "errors strike single images or all images of a patient. Turned over again: the mean over all "
-    "choices of as many labels to make wrong by chance.",
+    "errors strike single images or all images of a patient. With as many more wrong: the "
+    "labels here taken as right and as many made wrong by chance, the mean of all ways to do so.",
     "Not said: what errors do that go along with the score. A model that was trained on such "
     "labels learns their habits, and agreement with them then flatters it (Phelps and Hutson, "
     "Medical Decision Making 1995; 15:44-57). The corrected figures show what one kind of error "
@@ -41,7 +41,8 @@ def build(source: Source) -> dict[str, Any]:
     rows, draws = source.rows(source.headline), source.draws(source.headline)
     thresholds, chosen_on = rule_thresholds.of(source, RULE)
     every, scores = np.ones(len(rows.ids), dtype=bool), rule_thresholds.scores(source)
-    seen = measure(rows.labels, scores, draws, thresholds, every)
+    free = source.free_draws(source.headline)
+    seen = measure(rows.labels, scores, draws, thresholds, every, free=free)
     if not seen.enough.any():
         return unavailable(
             f"No finding has {FEWEST} images with it and {FEWEST} without it in the "
@@ -104,15 +105,16 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
     """Returns the figures under each share."""
     named = [f"{share:.1%} wrong".replace(".0%", "%") for share in section["shares"]]
     rates = ("Sensitivity", "1 \N{MINUS SIGN} specificity") if section["chosen_on"] else ()
+    at = "; both rates at the threshold of Youden's index, against the truth" if rates else ""
     table = Table(
         "AUC as labelled, and against the truth if the stated share of positive labels is wrong, "
-        f"with 95% intervals. With {named[-1]}: the highest AUC that there can be against the "
-        "labels, the AUC if as many labels were turned over again, and both rates at the "
-        "threshold of Youden's index against the truth.",
+        f"with 95% intervals. The last columns suppose {named[-1]}: the highest AUC that there "
+        "can be against the labels, and the AUC against them if as many more were made "
+        f"wrong{at}.",
         [
             *("Finding", Column("AUC as labelled", css="strong")),
             *(f"AUC, {name}" for name in named),
-            *("Highest possible", "Turned over again", *rates),
+            *("Highest possible", "With as many more wrong", *rates),
         ],
         [[words(name), *_cells(each, rates)] for name, each in section["findings"].items()],
         [["Mean", *_cells(section["mean"], rates)]] if section["averaged"] else [],
@@ -146,7 +148,7 @@ def _summary(section: Mapping[str, Any]) -> str:
         f"If {share} of the positive labels of each finding were wrong and as many positives "
         f"missed, all at random, the mean AUC of {number(mean['as_labelled']['auc']['value'])} "
         f"over {len(section['averaged'])} findings would be {estimate(last['auc'])} "
-        "against the truth. Were as many labels turned over again, it would fall to "
+        "against the truth. Were as many more made wrong, that against the labels would fall to "
         f"{number(last['auc_if_again'])}."
     )
 
