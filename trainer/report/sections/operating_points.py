@@ -24,9 +24,7 @@ from trainer.evaluation.applied_thresholds import (
     at_half,
     means,
 )
-from trainer.evaluation.auc import Floats
 from trainer.evaluation.operating_points import MEASURES, RULES, predictive_values
-from trainer.predictions.table import Predictions
 from trainer.report import controls, rule_thresholds
 from trainer.report.figures import charts
 from trainer.report.parts import Fold, Heading, Notes, Part, flagged, unavailable
@@ -53,59 +51,44 @@ def build(source: Source) -> dict[str, Any]:
     Args:
         source: needs a validation and a test split, or the thresholds of an external test.
     """
-    if given := source.context.get(EXTERNAL, {}).get("thresholds"):
-        return _external(source, given)
-    if EXTERNAL in source.context:
+    given = source.context.get(EXTERNAL, {}).get("thresholds")
+    if EXTERNAL in source.context and not given:
         return unavailable(
             "The model brings no thresholds (a mean of models has none, nor has a model that was "
             "exported without a report), and one chosen on the films that it is judged by would "
             "flatter."
         )
-    if "validation" not in source.splits or "test" not in source.splits:
+    if not given and not {"validation", "test"} <= {*source.splits}:
         lacking = rule_thresholds.lacking(source)
         return unavailable(f"{lacking}: give predictions that hold both splits.")
-    validation, test = source.rows("validation"), source.rows("test")
-    applied = [
-        apply(
-            (validation.labels[:, position], validation.scores[:, position]),
-            (test.labels[:, position], test.scores[:, position]),
-            source.free_draws("test"),
-        )
-        for position in range(len(test.findings))
-    ]
-    return _section("validation", test, test.scores, applied)
-
-
-def _external(source: Source, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What thresholds do that were chosen before this test."""
-    test = source.rows("test")
-    scores = rule_thresholds.scores(source)
-    columns = zip(test.findings, test.labels.T, scores.T, strict=True)
-    applied = [
-        apply_given(given.get(name, {}), (labels, of_finding), source.free_draws("test"))
-        for name, labels, of_finding in columns
-    ]
-    return _section(rule_thresholds.OWN, test, scores, applied)
-
-
-def _section(
-    chosen_on: str, test: Predictions, scores: Floats, applied: Sequence[Applied]
-) -> dict[str, Any]:
+    test, applied = source.rows("test"), _applied(source, given)
     section: dict[str, Any] = {
         "available": True,
-        "chosen_on": chosen_on,
+        "chosen_on": rule_thresholds.OWN if given else rule_thresholds.VALIDATION,
         "applied_to": "test",
         "rules": dict(RULES),
         "measures": list(MEASURES),
         "prevalences": list(PREVALENCES),
         "findings": {name: one.entry for name, one in zip(test.findings, applied, strict=True)},
         "mean": means(applied),
-        "at_half": at_half(test.labels, scores, test.findings),
+        "at_half": at_half(test.labels, rule_thresholds.scores(source), test.findings),
     }
     notes = [words_of.CHOSEN, *words_of.FIXED, words_of.FLATTERS]
-    if chosen_on == rule_thresholds.OWN:
+    if given:
         notes = [words_of.GIVEN, *words_of.FIXED]
     return section | {"notes": [*_found(section), *notes, *words_of.LIMITS]}
+
+
+def _applied(source: Source, given: Mapping[str, Any] | None) -> list[Applied]:
+    """What thresholds do that are given, or else chosen on validation."""
+    test, draws = source.rows("test"), source.free_draws("test")
+    judged = list(zip(test.labels.T, rule_thresholds.scores(source).T, strict=True))
+    if given:
+        named = zip(test.findings, judged, strict=True)
+        return [apply_given(given.get(name, {}), pair, draws) for name, pair in named]
+    validation = source.rows("validation")
+    chosen = zip(validation.labels.T, validation.scores.T, strict=True)
+    return [apply(*pairs, draws) for pairs in zip(chosen, judged, strict=True)]
 
 
 def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
