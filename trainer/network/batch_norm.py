@@ -95,11 +95,22 @@ def check(config: ModelConfig) -> None:
         )
 
 
-def replace_in(backbone: keras.Model, *, momentum: float, synchronized: bool) -> keras.Model:
-    """Returns a copy of a network, with new weights, whose batch normalisation is ours."""
+def replace_in(
+    backbone: keras.Model, *, momentum: float, synchronized: bool, random: bool = True
+) -> keras.Model:
+    """Returns a copy of a network, with new weights, whose batch normalisation is ours.
+
+    Args:
+        backbone: the network.
+        momentum: of the moving statistics.
+        synchronized: see `BatchNormalization`.
+        random: False for kernels of zeros, which take no time, where others are read anyway.
+    """
 
     def copy(layer: keras.layers.Layer) -> keras.layers.Layer:
         settings = layer.get_config()
+        if not random and "kernel_initializer" in settings:
+            settings["kernel_initializer"] = "zeros"
         if not isinstance(layer, keras.layers.BatchNormalization):
             return layer.__class__.from_config(settings)
         return BatchNormalization.from_config(

@@ -101,6 +101,7 @@ class Step:
         local = [self.strategy.experimental_local_results(part)[0] for part in results]
         return local[0], local[1], local[2], waited
 
+    @tf.autograph.experimental.do_not_convert
     def _whole(
         self, batch: Batch, step: tf.Tensor, rate: tf.Tensor, scale: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -203,12 +204,14 @@ class Step:
         Batch statistics, moving averages themselves, are averaged once more, like the weights whose
         outputs they describe, so that the two lag alike.
         """
-        decay = tf.minimum(self._config.optimizer.ema_decay, (1.0 + steps) / (10.0 + steps))
+        new_share = 1.0 - tf.minimum(
+            self._config.optimizer.ema_decay, (1.0 + steps) / (10.0 + steps)
+        )
         pairs = zip(average.weights, self._model.network.weights, strict=True)
         for mean, weight in pairs:
             strategy.extended.update(
                 mean.value,
-                lambda own, new: own.assign_sub((1.0 - decay) * (own - new)),
+                lambda own, new: own.assign_sub(new_share * (own - new)),
                 args=(weight.value,),
                 group=False,
             )
@@ -228,10 +231,12 @@ class Step:
                 for shape in shapes
             ]
 
+    @tf.autograph.experimental.do_not_convert
     def _accumulate(self, batch: Batch, step: tf.Tensor, scale: tf.Tensor) -> None:
         for accumulator, part in zip(self._sums, self._sums_of(batch, step, scale), strict=True):
             accumulator.assign_add(part)
 
+    @tf.autograph.experimental.do_not_convert
     def _finish_sums(
         self, rate: tf.Tensor, scale: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
