@@ -4,8 +4,9 @@
     python -m tests.cluster.stalling --hang=WHAT:FILE --flags
 
 hangs at some moment for as long as FILE is there: `step` in a step's augmentation, `input` in the
-making of a batch, `barrier` before processes meet at the end of training. Of several processes only
-the last one hangs. `slow` sleeps in every step, and `disk` takes no file above 20 kB.
+making of a batch, `barrier` where the last checkpoint is waited for, before processes meet at the
+end of training. Of several processes only the last one hangs. `slow` sleeps in every step, for the
+seconds that FILE says, and `disk` takes no file above 20 kB.
 """
 
 import os
@@ -51,9 +52,9 @@ def _before(function: Any, hang: Callable[[], None]) -> Any:
 
 def spoil(what: str, file: pathlib.Path) -> None:
     """Makes the trainer hang, if this is the last of its processes."""
+    from trainer.checkpoints.checkpoints import Checkpoints
     from trainer.data import dataset
     from trainer.distribution import cluster
-    from trainer.distribution.agreement import Agreement
     from trainer.training import step
 
     peers = cluster.find(os.environ)
@@ -71,8 +72,8 @@ def spoil(what: str, file: pathlib.Path) -> None:
 
         dataset._example = example
     elif what == "barrier":
-        barrier, hang = Agreement.barrier, hanging(file, 1)
-        Agreement.barrier = lambda self: (hang(), barrier(self))[1]
+        wait, hang = Checkpoints.wait, hanging(file, 0)
+        Checkpoints.wait = lambda self: (hang(), wait(self))[1]
     elif what == "slow":
         step.augment = _before(step.augment, lambda: time.sleep(float(file.read_text())))
     elif what == "disk" and file.exists():
@@ -85,7 +86,7 @@ def main() -> None:
     from trainer.monitoring import watchdog
 
     # Where cores are shared by many, what comes first takes minutes.
-    watchdog._FIRST = 60.0
+    watchdog._FIRST = 30.0
     what, _, file = sys.argv.pop(1).removeprefix("--hang=").partition(":")
     spoil(what, pathlib.Path(file))
     with small_backbone.used():

@@ -60,9 +60,9 @@ class Patience:
 
     def most(self, phase: str) -> float:
         """Returns for how many seconds a phase may stand still."""
-        if phase not in self._longest:
-            return _FIRST * self._floor
-        return max(self._floor, _SLOWER * self._longest[phase])
+        # What has no name of its own is something else each time.
+        times = 1.0 if phase in self._longest and phase != "other" else _FIRST
+        return max(times * self._floor, _SLOWER * self._longest.get(phase, 0.0))
 
 
 class Watchdog:

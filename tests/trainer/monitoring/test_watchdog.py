@@ -52,7 +52,10 @@ def test_the_longest_wait_of_one_phase_is_none_of_another() -> None:
     _lasts(patience, "steps", 0, 0)
     _lasts(patience, "checkpoint", 1, 50)
     _lasts(patience, "steps", 2, 0)
-    assert (patience.most("checkpoint"), patience.most("steps")) == (600, 10)
+    _lasts(patience, "other", 3, 0)
+    _lasts(patience, "steps", 4, 0)
+    most = [patience.most(phase) for phase in ("checkpoint", "steps", "other")]
+    assert most == [600, 10, 60]
 
 
 def test_what_has_deadlines_of_its_own_is_left_alone() -> None:
@@ -152,6 +155,21 @@ def test_it_watches_for_the_length_of_a_block(
     made, ended = dog(floor=0)
     with made.watching():
         assert not [one for one in threading.enumerate() if one.name == "watchdog"]
+
+
+def test_time_in_which_the_process_itself_was_stopped_does_not_count(
+    clock: Clock,
+    dog: Callable[..., tuple[Watchdog, list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, ended = dog(floor=20.0)
+    looks = iter(range(30))
+    monkeypatch.setattr(watchdog.time, "monotonic", lambda: 1000.0 * next(looks))
+    monkeypatch.setattr(made._over, "wait", lambda seconds: next(looks) > 26)
+    with clock.phase("steps"):
+        made._watch()
+    assert ended == []
+    assert 10.0 <= made._patience.idle <= 26.0  # two of each look
 
 
 def test_the_process_has_one_clock() -> None:
