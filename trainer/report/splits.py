@@ -122,7 +122,7 @@ def _ratios(areas: Mapping[str, intervals.Interval]) -> dict[str, float | None]:
 
 
 def _points(curve: curves.Curve | None, count: str, x: str, y: str) -> dict[str, Any] | None:
-    """Points to draw under these names; `count` says how many the area is that of."""
+    """Points to draw; `count` names how many the exact curve has, whose area is reported."""
     if curve is None:
         return None
     # Never falling, either measures the way along its curve.
