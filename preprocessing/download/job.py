@@ -11,7 +11,7 @@ from concurrent import futures
 
 from absl import logging
 
-from preprocessing.contract import lock
+from preprocessing.contract import lock, wording
 from preprocessing.contract.archives.archives import PUBLISHED_MD5
 from preprocessing.contract.errors import (
     JobError,
@@ -151,7 +151,8 @@ def _raise(failures: dict[str, JobError], number: int) -> None:
 
 def _told(output: str, files: Sequence[File], sums: dict[str, str], names: set[str]) -> str:
     unchecked = [file.name for file in files if not file.md5]
-    lines = [f"{output}: {len(sums)} files, {len(sums) - len(unchecked)} with the right MD5"]
+    right = len(sums) - len(unchecked)
+    lines = [f"{output}: {wording.counted(len(sums), 'file')}, {right} with the right MD5"]
     lines += [
         f"  {name} is not checked, since no MD5 of it is known here; it has {sums[name]}"
         for name in unchecked
