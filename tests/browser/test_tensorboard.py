@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from preprocessing.contract.invocation.config import CHESTXRAY14_FINDINGS as FINDINGS
+from trainer.monitoring import first_screen
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +43,23 @@ def only(page: Any, tags: str) -> None:
     box.press("Escape")  # closes the list of suggestions
 
 
+def test_the_first_screen_tells_whether_a_run_learns_and_starves(
+    visit: Any, tensorboard: str, tmp_path: pathlib.Path
+) -> None:
+    page = visit.open(tensorboard, "")
+    shown = ("2_validation_auc", "3_training_loss", "4_input_wait_share", "5_steps_per_second")
+    for tag in shown:
+        seen(page, f"at_a_glance/{tag}")
+    page.locator("card-view line-chart").first.wait_for()
+    page.screenshot(path=tmp_path / "first_screen.png")
+    page = visit.open(tensorboard, "custom_scalars")
+    for question in ("Is it learning?", "Is it starving?", "When is it done?"):
+        seen(page, question)
+    page.locator("tf-custom-scalar-multi-line-chart-card").first.wait_for()
+    page.wait_for_timeout(1000)
+    page.screenshot(path=tmp_path / "custom_scalars.png")
+
+
 def test_time_series_lists_every_curve(
     visit: Any, tensorboard: str, tmp_path: pathlib.Path
 ) -> None:
@@ -66,9 +84,9 @@ def test_scalars_of_a_run_that_was_restarted_are_one_line(
     visit: Any, tensorboard: str, tmp_path: pathlib.Path
 ) -> None:
     page = visit.open(tensorboard, "scalars")
-    for group in ("best", "memory", "train", "validation", "validation_auc"):
+    for group in ("at_a_glance", "best", "memory", "train", "validation", "validation_auc"):
         seen(page, group)
-    for open_group in ("best", "memory"):
+    for open_group in ("at_a_glance", "best"):
         seen(page, open_group).click()
     seen(page, "train").click()
     seen(page, "train/loss")
@@ -141,5 +159,5 @@ def test_hparams_shows_first_what_differs_between_runs_and_their_result(
     page = visit.open(tensorboard, "hparams")
     seen(page, "0.00030000")
     page.screenshot(path=tmp_path / "hparams.png")
-    for text in ("optimizer.learning_rate", "0.00010000", "best/mean_auc", "0.80000", "0.70000"):
+    for text in ("optimizer.learning_rate", "0.00010000", first_screen.BEST, "0.80000", "0.70000"):
         seen(page, text)

@@ -15,9 +15,9 @@ from trainer import course
 from trainer.config import Config
 
 EVALUATION, REPORT, EXPORT = "evaluation", "report", "export"
-# The newest steps are half of those of this process, and at most a tenth of the run: the first ones
-# fill buffers, and a machine that has become slower stays so.
-_HALF, _TENTH = 0.5, 0.1
+# The newest steps are half of those of this process, and at most a fifth of the run: the first ones
+# fill buffers, and a machine that has become slower stays so, but one that others use too does not.
+_HALF, _FIFTH = 0.5, 0.2
 # The way back of a step is two products for each one of the way forward.
 _FORWARD = 1 / 3
 # Seconds of a stage beside its images, for each second that building and tracing have taken.
@@ -114,7 +114,7 @@ class Eta:
         if self._marks:
             self._stepping += sum(spent.values())
         self._marks.append((step, self._stepping))
-        start = max(step - (step - self._first) * _HALF, step - self._plan.steps * _TENTH)
+        start = max(step - (step - self._first) * _HALF, step - self._plan.steps * _FIFTH)
         while len(self._marks) > 2 and self._marks[1][0] <= start:
             self._marks.popleft()
 
