@@ -45,6 +45,9 @@ class RuntimeConfig:
     same seed, XLA draws other crops of fixed size and drops other units."""
     communication: str = setting("auto", FREE, choices=("auto", "ring", "nccl"))
     """How the processes of multi_worker add up gradients."""
+    verify_every_steps: int = setting(0, FREE, ge=0, le=_MOST, unit="steps")
+    """Compute every so many steps' gradients twice and compare them, and hold the weights by
+    checksums all the time, to find a machine that computes or remembers wrongly; 0 for never."""
     formation_seconds: int = setting(900, FREE, ge=1, le=86_400, unit="seconds")
     """How long a process of multi_worker waits for the others to come up, in seconds."""
     stall_seconds: int = setting(600, FREE, ge=0, le=86_400, unit="seconds")

@@ -22,6 +22,9 @@ from preprocessing.contract.files import faults, storage
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
+# The array with the checksums of the variables, in the order of their names.
+_SUMS, _SEALED = "progress/checksums", re.compile(r"(network|average|optimizer)/")
+
 _INDEX = re.compile(r"ckpt-(\d+)\.index")
 DATA = ".data-00000-of-00001"
 _SUFFIXES = (".index", DATA)
@@ -84,13 +87,32 @@ def damage_of(path: str) -> str:
 def _fault_of(path: str) -> str:
     try:
         with _open(path) as reader:
-            for name in reader.get_variable_to_shape_map():
-                reader.get_tensor(name)
+            names = reader.get_variable_to_shape_map()
+            sums = {name: checksum(reader.get_tensor(name)) for name in names}
+            sealed = [sums[name] for name in sorted(names) if _SEALED.match(name)]
+            if _SUMS in names and sealed != reader.get_tensor(_SUMS).tolist():
+                return "it is not what was trained"
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         if isinstance(faults.explain(error), ResourceError):
             raise
         return " ".join(str(error).split())[:160] or type(error).__name__
     return ""
+
+
+def checksum(array: object) -> int:
+    """Returns the sum of an array's bytes as int64, modulo 2**64: one flipped bit changes it.
+
+    >>> checksum(np.array([1, 2], np.int32)) == 1 + (2 << 32)
+    True
+    """
+    raw = np.asarray(array).tobytes()
+    return int(np.frombuffer(raw + b"\0" * (-len(raw) % 8), np.int64).sum())
+
+
+def seal(arrays: Arrays) -> None:
+    """Adds checksums of variables, for `damage_of` to know if they changed before being written."""
+    sealed = [name for name in sorted(arrays) if _SEALED.match(name)]
+    arrays[_SUMS] = np.asarray([checksum(arrays[name]) for name in sealed], np.int64)
 
 
 def write(

@@ -8,6 +8,7 @@ written by a thread of its own, so that training need not wait for a disk or a b
 
 import concurrent.futures
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 
 import keras
@@ -44,6 +45,10 @@ class Checkpoints:
         keep_best: best networks kept.
         writes: False for a process that is not the chief.
         guard: called before files are deleted or replaced.
+
+    Attributes:
+        prove: raises an error if arrays that were copied, by name, are not those of the last step;
+            None where steps are not verified.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class Checkpoints:
         self._progress, self._record, self._vouched = progress, record, vouched
         self._keep, self._keep_best, self._writes = keep, keep_best, writes
         self._guard = guard
+        self.prove: Callable[[Arrays], None] | None = None
         self._saved_step = -1
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
         self._writing: list[concurrent.futures.Future[None]] = []
@@ -109,7 +115,7 @@ class Checkpoints:
                 "--output"
             )
         # 2. All variables or none of them.
-        bundle.fill(path, self._variables(), found)
+        bundle.fill(path, self.variables(), found)
         # 3. Epoch and place in the data follow from the step.
         for field in dataclasses.fields(Progress):
             # Older versions had fewer fields.
@@ -129,7 +135,7 @@ class Checkpoints:
         if not self._writes or self._saved_step == self._progress.step:
             return
         # 1. A copy in memory, taken between two steps: training may go on while it is written.
-        arrays = _copied(self._variables())
+        arrays = self._copied(self.variables())
         # 2. Where the run is, and what run it is, so that a restore can refuse another one.
         for name, value in dataclasses.asdict(self._progress).items():
             arrays[f"progress/{name}"] = np.asarray(value)
@@ -142,8 +148,10 @@ class Checkpoints:
         """Has the network (its average, if there is one) written among the best so far."""
         if not self._writes:
             return
-        network = self._average if self._average is not None else self._network
-        arrays = _copied(named("network", network.weights))
+        room = "network" if self._average is None else "average"
+        kept = {name: one for name, one in self.variables().items() if name.startswith(f"{room}/")}
+        arrays = self._copied(kept)
+        arrays = {re.sub(f"^{room}/", "network/", name): one for name, one in arrays.items()}
         arrays["auc"] = np.asarray(self._progress.best_auc)
         arrays[RECORD] = np.asarray(self._record.encode())
         folder = storage.join(self._folder, BEST)
@@ -181,12 +189,20 @@ class Checkpoints:
             known = before is not None and self._vouched
             return "" if known else "other settings or other data"
 
-    def _variables(self) -> dict[str, keras.Variable]:
+    def variables(self) -> dict[str, keras.Variable]:
+        """Returns all variables by the names that they have in a checkpoint."""
         found = named("network", self._network.weights)
         found |= named("optimizer", self._optimizer.variables)
         if self._average is not None:
             found |= named("average", self._average.weights)
         return found
+
+    def _copied(self, variables: Mapping[str, keras.Variable]) -> Arrays:
+        arrays: Arrays = {name: np.array(one.numpy()) for name, one in variables.items()}
+        if self.prove is not None:
+            self.prove(arrays)
+            bundle.seal(arrays)
+        return arrays
 
     def _hand_over(self, folder: str, step: int, arrays: Arrays, keep: int) -> None:
         # One copy waits while one is written: more would fill the memory.
@@ -232,7 +248,3 @@ def named(room: str, variables: list[keras.Variable]) -> dict[str, keras.Variabl
     if len(found) != len(variables):
         raise RuntimeError(f"two variables of {room} have one name, which is a defect")
     return found
-
-
-def _copied(variables: Mapping[str, keras.Variable]) -> Arrays:
-    return {name: np.array(variable.numpy()) for name, variable in variables.items()}

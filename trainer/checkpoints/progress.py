@@ -24,6 +24,8 @@ class Progress:
         course_start: see `course.Course`; likewise.
         course_end: likewise; 0 where nothing was planned yet, as by older versions.
         course_rate: likewise.
+        verified_step: steps that a verified step has vouched for (`runtime.verify_every_steps`);
+            -1 for none.
     """
 
     step: int = 0
@@ -39,3 +41,4 @@ class Progress:
     course_start: int = 0
     course_end: int = 0
     course_rate: float = 0.0
+    verified_step: int = -1

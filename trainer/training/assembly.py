@@ -10,9 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing.contract.files import storage
 from trainer import course, limits
-from trainer.checkpoints import bundle, checkpoints
 from trainer.checkpoints.checkpoints import Checkpoints
 from trainer.checkpoints.progress import Progress
 from trainer.data import dataset, local_copy, soundness, teacher
@@ -39,6 +37,8 @@ from trainer.training import (
 )
 from trainer.training.calls import LoopParts, Summary, Validation
 from trainer.training.losses import positive_weights
+from trainer.training.verification import Verification
+from trainer.training.verified_step import VerifiedStep
 
 # Pictures that TensorBoard shows with their scores, and as they are augmented.
 _EXAMPLES, _AUGMENTED = 8, 4
@@ -132,17 +132,17 @@ def _assemble(
     should_stop: Callable[[], bool],
     taught: teacher.Teacher | None,
 ) -> LoopParts:
-    config, strategy = run.config, run.runtime.strategy
+    config = run.config
     folder = local_copy.local_copy(run.data, run.manifest, config.data.cache)
-    schedule = _schedule(run, progress)
     log = event_log.folder_of(run.output, os.environ) if run.runtime.is_chief else ""
     monitor = Monitor(log, further=run.ledger.scalars)
     monitor.begin(progress.step, config=config, manifest=run.manifest)
     if run.runtime.is_chief and progress.step == 0:
         pictures = dataset.read_pictures(folder, run.manifest, "train", _AUGMENTED)
         monitor.augmented(augment_sheet.sheet(pictures, config))
+    verifying = _verification(run, parts, progress, saver)
     batches = dataset.train_batches(
-        strategy,
+        run.runtime.strategy,
         folder=folder,
         manifest=run.manifest,
         config=config.data,
@@ -153,21 +153,30 @@ def _assemble(
     )
     return LoopParts(
         config=config,
-        steps=_compiled(run, parts, schedule),
+        steps=_compiled(run, parts, _schedule(run, progress), verifying),
         batches=iter(batches),
         per_epoch=_per_epoch(run),
-        schedule=schedule,
+        schedule=_schedule(run, progress),
         progress=progress,
         checkpoints=saver,
         monitor=monitor,
         profiler=Profiler(log, limits.span(config.train.profile_steps)),
         evaluate=_validation(run, run.scorer(parts.scored, folder), monitor, folder),
-        explain=functools.partial(_explain, run, saver),
+        explain=functools.partial(divergence.in_run, run, saver),
         should_stop=should_stop,
         alone=run.runtime.topology.workers == 1,
         peers=run.runtime.peers,
         outlook=run.outlook,
+        verify=verifying.check if verifying else lambda first, count: None,
     )
+
+
+def _verification(
+    run: Run, parts: _Parts, progress: Progress, saver: Checkpoints
+) -> Verification | None:
+    if not run.config.runtime.verify_every_steps:
+        return None
+    return Verification(run, parts.network, saver, progress, _per_epoch(run))
 
 
 def _per_epoch(run: Run) -> int:
@@ -185,7 +194,7 @@ def _schedule(run: Run, progress: Progress) -> optimizer.Schedule:
 
 
 def _compiled(
-    run: Run, parts: _Parts, schedule: optimizer.Schedule
+    run: Run, parts: _Parts, schedule: optimizer.Schedule, verifying: Verification | None
 ) -> Callable[[bool], steps.Steps]:
     """Returns what takes steps while the backbone is frozen (True), and what does after that."""
     train = run.manifest.splits["train"]
@@ -193,11 +202,11 @@ def _compiled(
 
     @functools.cache
     def phase(frozen: bool) -> steps.Steps:
-        strategy, network, chosen = run.runtime.strategy, parts.network, parts.optimizer
-        one = step.Step(
-            strategy,
-            network,
-            chosen,
+        make = functools.partial(VerifiedStep, verifying) if verifying else step.Step
+        one = make(
+            run.runtime.strategy,
+            parts.network,
+            parts.optimizer,
             run.config,
             average=parts.average,
             frozen=frozen,
@@ -239,22 +248,3 @@ def _validation(
         return Validation(aucs, loss)
 
     return evaluate
-
-
-def _explain(
-    run: Run, saver: Checkpoints, at: int, loss: float, losses: npt.NDArray[np.float32]
-) -> Exception:
-    saver.wait()
-    kept = bundle.newest_first(storage.join(run.output, checkpoints.FOLDER))
-    ids = dataset.ids_of_step(
-        run.data, run.manifest, run.config.data, seed=run.config.seed, step=at
-    )
-    return divergence.explain(
-        run.output,
-        step=at,
-        loss=loss,
-        ids=ids,
-        losses=losses,
-        checkpoint=kept[0] if kept else "",
-        writes=run.runtime.is_chief,
-    )

@@ -95,6 +95,7 @@ class LoopParts:
         alone: whether this is the only process of the run.
         peers: all processes of the run.
         outlook: says when the run ends.
+        verify: raises an error if steps, their first and their number, found the machine wrong.
     """
 
     config: Config
@@ -112,6 +113,7 @@ class LoopParts:
     alone: bool = True
     peers: Cluster = dataclasses.field(default_factory=Cluster)
     outlook: Outlook = dataclasses.field(default_factory=Outlook)
+    verify: Callable[[int, int], None] = lambda first, count: None
 
 
 class Calls:
@@ -165,6 +167,7 @@ class Calls:
             CLOCK.reassign(float(measured.waited) * count, source="steps", to="input")
         self._traced.add(frozen)
         parts.profiler.after(step + count)
+        parts.verify(step, count)
         self._check(step, measured)
         self._remember(measured, count, seconds)
         if parts.progress.step % parts.config.train.log_every_steps == 0:

@@ -9,6 +9,10 @@ import numpy.typing as npt
 from preprocessing.contract.errors import ConfigError
 from preprocessing.contract.files import storage
 from trainer import limits
+from trainer.checkpoints import bundle, checkpoints
+from trainer.checkpoints.checkpoints import Checkpoints
+from trainer.data import dataset
+from trainer.run import Run
 
 NOTE = "diverged.json"
 _SHOWN = 3
@@ -63,3 +67,23 @@ def explain(
     )
     error.notice = f"the loss of step {step} is {loss:.4g}; {kept}"
     return error
+
+
+def in_run(
+    run: Run, saver: Checkpoints, at: int, loss: float, losses: npt.NDArray[np.float32]
+) -> ConfigError:
+    """Returns the error for a step of a run, its number, its loss and that of each example."""
+    saver.wait()
+    kept = bundle.newest_first(storage.join(run.output, checkpoints.FOLDER))
+    ids = dataset.ids_of_step(
+        run.data, run.manifest, run.config.data, seed=run.config.seed, step=at
+    )
+    return explain(
+        run.output,
+        step=at,
+        loss=loss,
+        ids=ids,
+        losses=losses,
+        checkpoint=kept[0] if kept else "",
+        writes=run.runtime.is_chief,
+    )

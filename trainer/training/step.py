@@ -89,13 +89,13 @@ class Step:
             global norm of the gradients, which is not finite where the step was skipped, and the
             seconds until the batch was there, float64.
         """
-        batch, waited = _next(batches)
+        batch, waited = next_batch(batches)
         if self._parts == 1:
             results = self.strategy.run(self._one, args=(batch, step, rate, scale))
         else:
             self.strategy.run(self._accumulate, args=(batch, step, scale))
             for _ in tf.range(self._parts - 1):
-                self.strategy.run(self._accumulate, args=(_next(batches)[0], step, scale))
+                self.strategy.run(self._accumulate, args=(next_batch(batches)[0], step, scale))
             results = self.strategy.run(self._finish_sums, args=(rate, scale))
         # All replicas return the same, so that the first one's will do.
         local = [self.strategy.experimental_local_results(part)[0] for part in results]
@@ -156,11 +156,15 @@ class Step:
         factor = targets / total / scale if self._scaled else targets / total
         gradients = [gradient * factor for gradient in gradients]
         # 7. An overflow anywhere makes the norm not finite, on every replica: all skip together.
-        norm = tf.linalg.global_norm(gradients)
+        norm = self._judged(tf.linalg.global_norm(gradients))
         gradients = optimizers.clip(gradients, norm, self._config.optimizer.clip_norm)
         rates = [rate, rate * self._config.optimizer.backbone_factor]
         replica.merge_call(self._update, args=(gradients, rates, tf.math.is_finite(norm)))
         return losses / tf.maximum(known, 1.0), tf.reduce_sum(losses) / total, norm
+
+    def _judged(self, norm: tf.Tensor) -> tf.Tensor:
+        """Returns the norm, or what is not finite to have no update (`verified_step`)."""
+        return norm
 
     def _update(
         self,
@@ -247,7 +251,7 @@ class Step:
         return self._finish(sums, rate, scale)
 
 
-def _next(batches: Iterator[Any]) -> tuple[Any, tf.Tensor]:
+def next_batch(batches: Iterator[Any]) -> tuple[Any, tf.Tensor]:
     """Returns the next batch and the seconds that it took."""
     start = moments.tell(PULSE.asked)
     with tf.control_dependencies([start]):

@@ -38,6 +38,19 @@ def test_arrays_come_back_bit_for_bit(tmp_path: pathlib.Path) -> None:
         assert found[name].shape == array.shape
 
 
+def test_variables_that_changed_before_they_were_written_are_damage(tmp_path: pathlib.Path) -> None:
+    for at, (name, damaged) in enumerate(
+        [("", False), ("progress/best_auc", False), ("optimizer/iterations", True)]
+    ):
+        arrays = dict(ARRAYS)
+        bundle.seal(arrays)
+        if name:
+            arrays[name] = arrays[name] + 1
+        bundle.write(str(tmp_path), at, arrays, 9)
+        damage = bundle.damage_of(bundle.path_of(str(tmp_path), at))
+        assert damage == ("it is not what was trained" if damaged else "")
+
+
 @pytest.mark.parametrize("name", ["a[1]", "a]b", "a\\b", "[!x]* é?{c,d}=#%20"])
 def test_a_path_may_have_any_characters(tmp_path: pathlib.Path, name: str) -> None:
     folder = str(tmp_path / name)

@@ -40,6 +40,7 @@ FREE = {
     "runtime.accelerator": "gpu",
     "runtime.tpu": "local",
     "runtime.xla": True,
+    "runtime.verify_every_steps": 100,
     "model.weights": "none",
     "model.weights_sha256": "ab",
     "model.partial_weights": True,
