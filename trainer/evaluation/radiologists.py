@@ -136,6 +136,23 @@ def combined_labels(labels: Floats) -> Numbers:
     return np.where(found, 1.0, np.where(absent, 0.0, np.nan))
 
 
+def common(mined: Floats, seen: npt.NDArray[np.bool_], draws: Resamples) -> dict[str, Any]:
+    """Returns the share of images with a mined label, where radiologists looked and in all.
+
+    Args:
+        mined: labels of all images of the split, [n]; 1, 0 or NaN.
+        seen: which of them radiologists labelled, bool [n].
+        draws: resamples of their patients, without strata.
+    """
+    positive, known = mined == 1, ~np.isnan(mined)
+    counted = np.stack([positive & seen, known & seen, positive, known], axis=1)
+    sums = np.vstack([counted.sum(axis=0), draws.sums(counted)])
+    with np.errstate(invalid="ignore"):
+        here, split = sums[:, 0] / sums[:, 1], sums[:, 2] / sums[:, 3]
+    shares = {"here": here, "split": split, "difference": here - split}
+    return {name: intervals.entry(each[0], each[1:]) for name, each in shares.items()}
+
+
 def judge(
     seen: Floats, mined: Floats, scores: Floats, draws: Resamples, *, rule: str
 ) -> dict[str, Any]:

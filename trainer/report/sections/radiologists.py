@@ -9,46 +9,16 @@ import numpy.typing as npt
 
 from preprocessing.contract import patients as people
 from preprocessing.contract.tables import Column, Table, interval, numeric
-from preprocessing.contract.wording import estimate, number, words
 from trainer.evaluation import radiologists
-from trainer.evaluation.radiologists import REFERENCES, Readings, Reference
+from trainer.evaluation.radiologists import REFERENCES, Readings
 from trainer.predictions.names import proven_rows
 from trainer.predictions.table import Predictions
 from trainer.report.figures.plots import nice_limits
 from trainer.report.parts import Drawn, Group, Heading, Notes, Part, forest, unavailable
+from trainer.report.sections import radiologists_words
 from trainer.report.source import Source
 
-_RULES = {
-    "score": "the score of {names}",
-    "maximum": "the larger score of {names}, since one lesion is either of them",
-    "noisy_or": (
-        "1 minus the product of (1 minus score) over {names}: these names overlap, and each is "
-        "evidence"
-    ),
-}
-_OTHER = {"maximum": "the largest score instead", "noisy_or": "the product rule instead"}
 _RATIOS = {"ppv": "PPV", "sensitivity": "Sensitivity", "specificity": "Specificity", "npv": "NPV"}
-_FIXED = (
-    "Mined labels come from the text of reports; radiologists' labels from several radiologists "
-    "who looked at the image and agreed (Majkowska et al., Radiology 2020; 294:421-431). Both AUCs "
-    "of a row are of the same scores on the same images: their difference is due to the labels "
-    "alone.",
-    "An AUC that is higher against radiologists says that errors of the mined labels hid part of "
-    "what the model does. One that is lower says that the model has learned what reports say "
-    "rather than what the image shows.",
-    "These images were not drawn at random: findings are more common among them than in the whole "
-    "split. PPV, which depends on that, is not the PPV of the mined labels at large.",
-    "Airspace opacity, and nodule or mass, have no score of their own. They are given "
-    "one by a choice that the AUC depends on, so what the other choice gives is named above.",
-    "PPV is the share of images with the mined label in which radiologists saw it, sensitivity the "
-    "share of those in which they saw it that have the mined label.",
-    "Highest possible: the AUC against the mined labels of a model that is never wrong, if these "
-    "errors of the mined labels were random; expected: the AUC against radiologists that would "
-    "follow from that against the mined labels (Menon et al., ICML 2015, PMLR 37:125-134), without "
-    "a figure where no model could have the latter. Found minus expected: below 0, the model errs "
-    "along with the mined labels, which flatters its AUC against them; above 0, they hide more of "
-    "what it does than random errors would.",
-)
 
 
 def build(source: Source) -> dict[str, Any]:
@@ -71,7 +41,7 @@ def build(source: Source) -> dict[str, Any]:
         "unused": list(radiologists.UNUSED),
         "references": entries,
     }
-    return section | {"notes": [*_counted(section), *_FIXED]}
+    return section | {"notes": radiologists_words.notes_on(section)}
 
 
 def readings_of(source: Source) -> tuple[Readings, npt.NDArray[np.intp]] | str:
@@ -105,11 +75,6 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
     return shown
 
 
-_IF_RANDOM = {
-    "highest": "Highest possible, mined",
-    "expected": "Expected, radiologists",
-    "found_minus_expected": "Found minus expected",
-}
 _AREAS = {"auc_radiologists": "radiologists", "auc_mined": "mined"}
 CELLS = {
     "both": "Both",
@@ -127,7 +92,7 @@ def _areas(entries: Sequence[Mapping[str, Any]]) -> Table:
         [
             *(_LOOKED_FOR, "Images", "Positives, radiologists", "Positives, mined"),
             *(Column("AUC, radiologists", css="strong"), "AUC, mined", "Difference"),
-            *_IF_RANDOM.values(),
+            *radiologists_words.IF_RANDOM.values(),
         ],
         [
             [
@@ -138,7 +103,10 @@ def _areas(entries: Sequence[Mapping[str, Any]]) -> Table:
                 ),
                 *(interval(entry[key]) for key in _AREAS),
                 interval(entry["difference"], "+.3f"),
-                *(interval(entry["if_random"][key]) for key in list(_IF_RANDOM)[:2]),
+                *(
+                    interval(entry["if_random"][key])
+                    for key in list(radiologists_words.IF_RANDOM)[:2]
+                ),
                 interval(entry["if_random"]["found_minus_expected"], "+.3f"),
             ]
             for entry in entries
@@ -191,7 +159,9 @@ def _entry(
     }
     lacking = [name for name in reference.findings if name not in rows.findings]
     if lacking:
-        return entry | {"reason": f"the predictions have no score of {_names(lacking)}"}
+        return entry | {
+            "reason": f"the predictions have no score of {radiologists_words.names(lacking)}"
+        }
     found = np.flatnonzero(joined >= 0)
     columns = [rows.findings.index(name) for name in reference.findings]
     figures = radiologists.judge(
@@ -201,57 +171,10 @@ def _entry(
         source.draws(source.headline).select(found),
         rule=reference.rule,
     )
-    return entry | figures
-
-
-def _counted(section: Mapping[str, Any]) -> list[str]:
-    """What was compared, and what could not be."""
-    text = (
-        f"{section['images']:,} images of {section['patients']:,} patients of the "
-        f"{section['split']} split have radiologists' labels."
-    )
-    if section["in_file"] > section["images"]:
-        text += (
-            f" The other {section['in_file'] - section['images']:,} images of the file are not in "
-            "this split and were not used."
-        )
-    notes = [text]
-    for entry, reference in zip(section["references"], REFERENCES, strict=True):
-        if entry["reason"] is not None:
-            notes.append(f"{entry['name']}: not compared, because {entry['reason']}.")
-        elif reference.rule != "score":
-            notes.append(_stand_in(entry, reference))
-        if entry["reason"] is None and (text := _if_random(entry)):
-            notes.append(text)
-    named = ", ".join(section["unused"])
-    return [*notes, f"Not used, since no finding matches it: {named}."]
-
-
-def _if_random(entry: Mapping[str, Any]) -> str:
-    """Says where the AUC against mined labels is not what random errors of theirs would make."""
-    highest, expected, gap = (entry["if_random"][key] for key in _IF_RANDOM)
-    seen, found = (entry[key]["value"] for key in ("auc_mined", "auc_radiologists"))
-    if None not in (seen, highest["value"]) and highest["value"] < seen:
-        why = f"no model could have more than {number(highest['value'])} against them, and this "
-        why += f"one has {number(seen)}"
-    elif gap["low"] is not None and not gap["low"] <= 0 <= gap["high"]:
-        why = f"the AUC against radiologists would be {estimate(expected)}, not {number(found)}"
-    else:
-        return ""
-    return f"{entry['name']}: if the mined labels were wrong at random, {why}."
-
-
-def _stand_in(entry: Mapping[str, Any], reference: Reference) -> str:
-    text = f"{entry['name']}: {_RULES[reference.rule].format(names=_names(reference.findings))}."
-    other = entry["other_rule"]
-    if other is None:
-        return text
+    mined = radiologists.combined_labels(rows.labels[:, columns])
+    seen = ~np.isnan(readings.labels[joined, at]) & (joined >= 0)
     return (
-        f"{text} Against radiologists, {_OTHER[other['rule']]} gives "
-        f"{other['auc_radiologists']:.3f}."
+        entry
+        | {"common": radiologists.common(mined, seen, source.free_draws(source.headline))}
+        | figures
     )
-
-
-def _names(names: Any) -> str:
-    *others, last = [words(name) for name in names]
-    return f"{', '.join(others)} and {last}" if others else last

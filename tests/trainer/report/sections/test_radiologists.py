@@ -89,6 +89,20 @@ def test_only_images_of_the_split_count(section: dict[str, Any]) -> None:
         assert sum(disagree) == 21
 
 
+def test_shares_of_mined_labels_are_those_of_the_sample_and_of_the_split(
+    section: dict[str, Any],
+) -> None:
+    mass = predictions().labels[90:, 1:3].any(axis=1)
+    common = section["references"][1]["common"]
+    assert common["here"]["value"] == pytest.approx(mass[::2].mean())
+    assert common["split"]["value"] == pytest.approx(mass.mean())
+    gap = common["difference"]
+    assert gap["value"] == pytest.approx(mass[::2].mean() - mass.mean())
+    assert gap["low"] < gap["value"] < gap["high"]
+    shares = f"{mass[::2].mean():.1%} against {mass.mean():.1%}"
+    assert f"Nodule or mass {shares}" in " ".join(section["notes"])
+
+
 def test_labels_with_errors_give_the_lower_area(section: dict[str, Any]) -> None:
     for entry in section["references"]:
         assert entry["auc_radiologists"]["value"] < entry["auc_mined"]["value"]
