@@ -6,7 +6,7 @@ from typing import Any
 
 from preprocessing.contract.wording import estimate, number, sentence, words
 from trainer.evaluation.grouping import UNKNOWN
-from trainer.report.sections import comparison
+from trainer.report.sections import comparison, operating_points_words
 from trainer.report.sections.subgroups import TITLES
 from trainer.report.source import headline
 
@@ -136,11 +136,9 @@ def _change(report: Mapping[str, Any]) -> Iterator[str]:
         f"At thresholds chosen on {points['chosen_on']} by {title}: {' and '.join(figures)} on "
         f"{points['applied_to']}, on average over the findings."
     )
-    if found["alerts_per_1000"]["value"] is not None and found["ppv"]["value"] is not None:
-        yield (
-            f"Of 1,000 images {found['alerts_per_1000']['value']:.0f} are called for a finding, "
-            f"and {found['ppv']['value']:.0%} of those have it."
-        )
+    yield operating_points_words.together(
+        points["per_image"][rule], lambda area, form: number(area["value"], form)
+    )
     yield "No threshold here is a recommendation for use."
 
 

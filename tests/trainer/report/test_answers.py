@@ -72,7 +72,10 @@ def test_every_question_is_answered_with_the_figures_of_the_report(make: Make) -
     assert estimate(difference, "+.3f") in said["trust"] and "(ECE)" in said["trust"]
     found = report["operating_points"]["mean"]["youden"]["test"]
     assert f"sensitivity {estimate(found['sensitivity'])} and specificity" in said["change"]
-    assert f"{found['ppv']['value']:.0%} of those have it" in said["change"]
+    calls = report["operating_points"]["per_image"]["youden"]
+    called, right = calls["called"]["value"], calls["right"]["value"]
+    assert 0 < right < 1 and f"; {right:.1%} of these calls are right. Of " in said["change"]
+    assert f" over the findings. {called:.1%} of the images are called for at" in said["change"]
 
 
 def test_what_is_not_known_has_its_reason(make: Make) -> None:

@@ -6,7 +6,8 @@ An external test judges the model's own thresholds instead, on its scores before
 In report.json `findings.NAME.rules.RULE` holds `threshold` (None with a `reason`), the measures on
 `validation` as numbers, those on `test` as intervals, and `at_prevalence.ppv` and `.npv` as lists
 along `prevalences`. `mean.RULE` holds means over findings; `findings` in it says of how many.
-`at_half` says what the threshold 0.5 would do.
+`per_image.RULE` says what the thresholds of all findings call together, image by image. `at_half`
+says what the threshold 0.5 would do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
-from preprocessing.contract.wording import number, words
+from preprocessing.contract.wording import estimate, number, words
 from trainer.evaluation.applied_thresholds import (
     PREVALENCES,
     Applied,
@@ -24,10 +25,11 @@ from trainer.evaluation.applied_thresholds import (
     at_half,
     means,
 )
+from trainer.evaluation.calls_per_image import per_image
 from trainer.evaluation.operating_points import MEASURES, RULES, predictive_values
 from trainer.report import controls, rule_thresholds
 from trainer.report.figures import charts
-from trainer.report.parts import Fold, Heading, Notes, Part, flagged, unavailable
+from trainer.report.parts import Fold, Heading, Notes, Part, Words, flagged, unavailable
 from trainer.report.sections import operating_points_words as words_of
 from trainer.report.source import EXTERNAL, Source
 
@@ -62,6 +64,10 @@ def build(source: Source) -> dict[str, Any]:
         lacking = rule_thresholds.lacking(source)
         return unavailable(f"{lacking}: give predictions that hold both splits.")
     test, applied = source.rows("test"), _applied(source, given)
+    scores, draws = rule_thresholds.scores(source), source.free_draws("test")
+    thresholds = {
+        rule: [one.entry["rules"][rule]["threshold"] for one in applied] for rule in RULES
+    }
     section: dict[str, Any] = {
         "available": True,
         "chosen_on": rule_thresholds.OWN if given else rule_thresholds.VALIDATION,
@@ -71,7 +77,10 @@ def build(source: Source) -> dict[str, Any]:
         "prevalences": list(PREVALENCES),
         "findings": {name: one.entry for name, one in zip(test.findings, applied, strict=True)},
         "mean": means(applied),
-        "at_half": at_half(test.labels, rule_thresholds.scores(source), test.findings),
+        "per_image": {
+            rule: per_image(test.labels, scores, found, draws) for rule, found in thresholds.items()
+        },
+        "at_half": at_half(test.labels, scores, test.findings),
     }
     notes = [words_of.CHOSEN, *words_of.FIXED, words_of.FLATTERS]
     if given:
@@ -95,7 +104,8 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
     """Returns the tables of each rule, and the chart of PPV against prevalence."""
     shown: list[Part] = [Notes([words(note) for note in section["notes"]])]
     for at, (rule, title) in enumerate(section["rules"].items()):
-        inner: list[Part] = [_measures(section, rule), Heading("At other prevalences")]
+        inner: list[Part] = [Words(words_of.together(section["per_image"][rule], estimate))]
+        inner += [_measures(section, rule), Heading("At other prevalences")]
         inner.append(_prevalences(section, rule))
         shown.append(Fold(f"Threshold: {title}", inner, opened=not at))
     chart = controls.figure(

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What the section on operating points says in words: of all, of chosen and of given thresholds."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 CHOSEN = (
     "An image is called at a score of at least the threshold. Every threshold was chosen on the "
     "validation split alone and applied to the test split as it is: no test label took part."
@@ -30,3 +33,30 @@ LIMITS = (
     "No rule weighs what a missed finding costs against what a false alarm costs: none is a "
     "recommendation for use.",
 )
+
+
+def together(found: Mapping[str, Any], shown: Callable[[Mapping[str, Any], str], str]) -> str:
+    """Says what the thresholds of all findings call together, image by image.
+
+    Args:
+        found: what `trainer.evaluation.calls_per_image.per_image` returned.
+        shown: turns a figure and its format into text, with its interval or without.
+
+    >>> area = {"value": 0.5}
+    >>> found = {"findings": 2, "called": area, "calls": area, "right": area}
+    >>> together(found | {"unlabelled_called": {"value": None}}, lambda *_: "half")
+    'half of the images are called for at least one finding, half findings an image on average; \
+half of these calls are right.'
+    """
+    if not found["findings"]:
+        return "No finding has a threshold, and no image is called."
+    text = (
+        f"{shown(found['called'], '.1%')} of the images are called for at least one finding, "
+        f"{shown(found['calls'], '.2f')} findings an image on average"
+    )
+    if found["right"]["value"] is not None:
+        text += f"; {shown(found['right'], '.1%')} of these calls are right"
+    if found["unlabelled_called"]["value"] is None:
+        return f"{text}."
+    plain = shown(found["unlabelled_called"], ".1%")
+    return f"{text}. Of images labelled with none of the findings, {plain} are called."

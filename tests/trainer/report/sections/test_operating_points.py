@@ -106,6 +106,15 @@ def test_markdown_holds_two_tables_a_rule(section: dict[str, Any]) -> None:
     assert "None" not in text and "nan" not in text
 
 
+def test_each_rule_says_what_its_thresholds_call_image_by_image(section: dict[str, Any]) -> None:
+    text = written(section)
+    assert text.count(" of the images are called for at least one finding, ") == len(RULES)
+    for found in section["per_image"].values():
+        area = found["unlabelled_called"]
+        shown = rf"{area['value']:.1%} \[{area['low']:.1%}, {area['high']:.1%}\]"
+        assert f"none of the findings, {shown} are called." in text.replace("\\%", "%")
+
+
 def test_page_shows_every_threshold_and_a_line_a_finding(section: dict[str, Any]) -> None:
     text = rendered(section)
     for entry in section["findings"].values():
