@@ -102,5 +102,8 @@ def _file(row: dict[str, str]) -> File:
 
 
 def _is_address(text: str) -> bool:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -113,7 +113,7 @@ def _range(answer: requests.Response) -> tuple[int, int]:
 def _explained(file: File) -> Iterator[None]:
     try:
         yield
-    except requests.exceptions.InvalidURL as error:
+    except ValueError as error:  # requests' InvalidURL, and urllib3's own for a host such as a..b
         raise UsageError(f"{file.place} is no address: correct it in --addresses") from error
     except requests.RequestException as error:
         # The message of the library may hold an address with a secret: only its kind is told.

@@ -14,6 +14,7 @@ from trainer.monitoring.clock import CLOCK
 _SPLITS = ("train", "validation")
 
 
+@CLOCK.phase("build")
 def local_copy(folder: str, manifest: Manifest, where: str) -> str:
     """Copies the shards of train and validation, and returns the folder to read them from.
 

@@ -184,6 +184,7 @@ def _images(run: Run, wanted: npt.NDArray[np.bool_], *, boxed: bool) -> Iterator
     records = reading(test.paths(run.data), counts, 0, len(wanted))
     images = records.enumerate().map(parsed).filter(is_wanted).map(decoded).prefetch(2)
     for one in images.as_numpy_iterator():
+        Progress.moved()  # many more are read than are wanted
         yield Image(
             row=int(one["row"]),
             pixels=one["pixels"],

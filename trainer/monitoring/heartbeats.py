@@ -55,7 +55,9 @@ class Heartbeats:
         for at in self._others if phase == "peers" else []:
             before, same = self._heard.get(at, ("", -1))
             with contextlib.suppress(Exception):
-                text = storage.read_text(self._path(at)) if storage.exists(self._path(at)) else ""
+                # One that has never written may not be allowed to: nothing is heard of it.
+                text = storage.read_text(self._path(at))
+                json.loads(text)["phase"]
                 heard[at] = text, same + 1 if text == before else 0
         self._heard = heard
 

@@ -95,7 +95,7 @@ class Notifier:
             message = error.notice or str(error)
         else:  # a defect, whose text may hold anything
             event, code, message = "failure", 1, f"defect of the program: {type(error).__name__}"
-        if event == "end":
+        if event == "end" or (event == "failure" and code == StoppedError.exit_code):
             self.ended(code, message)
         elif not self._worker or (event == "failure" and code != UsageError.exit_code):
             self._last(event, message, code)
@@ -121,7 +121,7 @@ class Notifier:
         now = datetime.datetime.now(datetime.timezone.utc)
         said = {"step": log.step(), "message": message, "exit_code": code}
         self._notices.put({"event": event, **self._about, **said, "time": now.isoformat()})
-        if self._url and not self._thread.is_alive():
+        if self._url and self._thread.ident is None:
             self._thread.start()
 
     def _send(self) -> None:
@@ -142,7 +142,7 @@ class Notifier:
                     self._url, body, headers=headers, timeout=_TIMEOUTS_S, allow_redirects=False
                 ) as answer:
                     wrong, status = f"HTTP {answer.status_code}", answer.status_code
-            except requests.RequestException as error:  # whose text would hold the address
+            except Exception as error:  # urllib3's too; its text would hold the address
                 wrong, status = type(error).__name__, 0
             if 200 <= status < 300:
                 return ""

@@ -112,7 +112,9 @@ class Outlook:
 
     def note(self, now: float) -> dict[str, Any]:
         """Returns the content of `progress.json` at a moment, in seconds since 1970."""
-        plan, left, speed = self._plan, self.left(), self._eta.images_per_second
+        plan, left = self._plan, self.left()
+        with self._lock:
+            speed = self._eta.images_per_second
         note = dict(self._note)
         known = math.isfinite(left) and note["state"] == "running"
         epochs = plan.steps // plan.per_epoch

@@ -31,8 +31,10 @@ _WORDS_S, _WRITE_S = 12.0, 4.0
 # What is done for the first time may stand still for so many times the setting, and what is known
 # for so many times its longest wait: a run that becomes ten times slower is no run that hangs.
 _FIRST, _SLOWER = 6.0, 12.0
-# These have deadlines of their own, or need none.
-_UNWATCHED = ("imports", "cluster")
+# What holds parts of several kinds, of which each comes for the first time.
+_MIXED = ("other", "build", "evaluation", "export")
+# These have deadlines of their own, or need none: a report only computes, between stores that have.
+_UNWATCHED = ("imports", "cluster", "report")
 
 
 class Patience:
@@ -60,8 +62,7 @@ class Patience:
 
     def most(self, phase: str) -> float:
         """Returns for how many seconds a phase may stand still."""
-        # What has no name of its own is something else each time.
-        times = 1.0 if phase in self._longest and phase != "other" else _FIRST
+        times = 1.0 if phase in self._longest and phase not in _MIXED else _FIRST
         return max(times * self._floor, _SLOWER * self._longest.get(phase, 0.0))
 
 

@@ -144,7 +144,7 @@ def build(
             plain,
             momentum=config.batch_norm_momentum,
             synchronized=config.batch_norm == "synchronized",
-            random=pretrained and config.weights == "none",
+            random=pretrained,
         )
         if pretrained and config.weights != "none":
             backbone.set_weights(plain.get_weights())

@@ -13,7 +13,6 @@ from trainer.config import DataConfig
 from trainer.data import dataset
 from trainer.distribution.runtime import Runtime
 from trainer.monitoring import moments
-from trainer.monitoring.clock import CLOCK
 from trainer.monitoring.pulse import PULSE
 from trainer.network import views as views_of
 from trainer.predictions.table import Predictions
@@ -100,7 +99,6 @@ class Scorer:
                 scores[index[real]] = batch_scores[real]
                 np.add.at(times, index[real], 1)
                 progress.reach(int(times.sum()))
-                CLOCK.moved()
         if not (times == 1).all():
             raise RuntimeError(f"{(times != 1).sum()} examples of {split} were not scored once")
         return scores

@@ -161,10 +161,9 @@ class Calls:
             )
             measured = tf.nest.map_structure(lambda one: one.numpy(), measured)
         seconds = time.monotonic() - start
-        waited = self._stragglers.measured(seconds, float(measured.waited) * count)
-        if frozen in self._traced:
-            CLOCK.reassign(waited, source="steps", to="peers")
-            CLOCK.reassign(float(measured.waited) * count, source="steps", to="input")
+        self._count_waits(
+            float(measured.waited) * count, seconds, traced=frozen not in self._traced
+        )
         self._traced.add(frozen)
         parts.profiler.after(step + count)
         parts.verify(step, count)
@@ -172,6 +171,13 @@ class Calls:
         self._remember(measured, count, seconds)
         if parts.progress.step % parts.config.train.log_every_steps == 0:
             self._log()
+
+    def _count_waits(self, for_input: float, seconds: float, *, traced: bool) -> None:
+        for_peers = self._stragglers.measured(seconds, for_input)
+        # No more than this call took: one batch that came late says little of the others.
+        for_input = min(for_input, seconds - for_peers)
+        for name, waited in (("peers", for_peers), ("input", for_input)):
+            CLOCK.reassign(0.0 if traced else waited, source="steps", to=name)
 
     def _remember(self, measured: Measured, count: int, seconds: float) -> None:
         progress = self._parts.progress
@@ -213,14 +219,12 @@ class Calls:
         count = sum(steps for _, steps, _ in stretch)
         seconds = sum(part for _, _, part in stretch)
         norms = np.concatenate([measured.norms for measured, _, _ in stretch])
+        finite = norms[np.isfinite(norms)]
         waited = sum(float(measured.waited) for measured, _, _ in stretch) / len(stretch)
-        rate = float(parts.schedule(step - 1)) * parts.progress.rate_factor
         scalars = {
             "train/loss": float(np.mean(np.concatenate(self._losses)[-count:])),
-            "train/learning_rate": rate,
-            "train/gradient_norm": float(np.mean(norms[np.isfinite(norms)]))
-            if np.isfinite(norms).any()
-            else math.nan,
+            "train/learning_rate": float(parts.schedule(step - 1)) * parts.progress.rate_factor,
+            "train/gradient_norm": float(np.mean(finite)) if finite.size else math.nan,
             "train/images_per_second": count * parts.config.data.global_batch_size / seconds,
             "train/steps_per_second": count / seconds,
             "train/input_wait_share": min(1.0, waited * count / seconds),

@@ -70,3 +70,9 @@ def test_a_bad_table_is_refused_without_its_secrets(
     assert "secret" not in str(caught.value)
     with pytest.raises(DataError, match="cannot be used"):
         addresses.files(str(tmp_path / "none.csv"), "", None)
+
+
+@pytest.mark.parametrize("address", ["http://[x", "ftp://h/x", "labels"])
+def test_a_folder_on_the_web_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(UsageError, match="--labels_url is no address"):
+        addresses.files("", address, None)

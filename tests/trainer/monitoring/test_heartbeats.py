@@ -53,7 +53,21 @@ def test_the_silent_one_is_named(beat: Callable[..., str]) -> None:
     assert beat("peers", "report", "report") == ""
 
 
-def test_one_that_never_beat_is_named_and_the_past_is_forgotten(beat: Callable[..., str]) -> None:
+def test_one_that_never_could_write_is_not_called_silent(beat: Callable[..., str]) -> None:
+    assert beat("peers", "steps", "") == ""
+
+
+def test_a_file_of_another_form_ends_nothing(
+    tmp_path: pathlib.Path, beat: Callable[..., str]
+) -> None:
+    beat("peers", "steps", "steps", times=1)
+    for text in ("{", "[]", "{}"):
+        (tmp_path / "heartbeats" / "2.json").write_text(text)
+        assert beat("peers", "steps", "") == ""
+
+
+def test_the_past_is_forgotten(beat: Callable[..., str]) -> None:
+    beat("peers", "steps", "peers", times=1)
     assert beat("peers", "steps", "") == "no sign of life from worker 2 at c:3"
     assert beat("steps", "", "", times=1) == ""
     assert beat("peers", "steps", "peers", times=1) == ""

@@ -174,6 +174,28 @@ def test_a_dead_receiver_delays_the_end_by_no_more_than_seconds(
     assert "secret" not in caplog.text
 
 
+def test_an_address_that_nobody_can_have_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(notify, "_LAST_S", 0.2)
+    monkeypatch.setattr(notify, "_LAST_PAUSE_S", 0.05)
+    notifier = Notifier()
+    notifier.begin("https://hooks..example/secret", "run", 0)
+    notifier.started()
+    notifier.ended()
+    notifier._thread.join(60)
+    assert caplog.text.count("took no notice of the") == 2
+    assert "secret" not in caplog.text
+
+
+def test_what_is_started_again_is_no_failure(receiver: Receiver) -> None:
+    notifier = begun(receiver)
+    error = DataError("a run of a series was stopped")
+    error.exit_code = StoppedError.exit_code
+    notifier.failed(error)
+    assert receiver.events[-1] == ("end", 75)
+
+
 def test_a_command_tells_how_it_ends(
     receiver: Receiver, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

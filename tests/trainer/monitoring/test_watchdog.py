@@ -54,8 +54,10 @@ def test_the_longest_wait_of_one_phase_is_none_of_another() -> None:
     _lasts(patience, "steps", 2, 0)
     _lasts(patience, "other", 3, 0)
     _lasts(patience, "steps", 4, 0)
-    most = [patience.most(phase) for phase in ("checkpoint", "steps", "other")]
-    assert most == [600, 10, 60]
+    _lasts(patience, "evaluation", 5, 0)
+    _lasts(patience, "steps", 6, 0)
+    most = [patience.most(phase) for phase in ("checkpoint", "steps", "other", "evaluation")]
+    assert most == [600, 10, 60, 60]
 
 
 def test_what_has_deadlines_of_its_own_is_left_alone() -> None:
