@@ -6,7 +6,7 @@ from typing import Any
 
 from preprocessing.contract.wording import estimate, number, sentence, words
 from trainer.evaluation.grouping import UNKNOWN
-from trainer.report.sections import comparison, operating_points_words
+from trainer.report.sections import comparison, label_noise, operating_points_words
 from trainer.report.sections.subgroups import TITLES
 from trainer.report.source import headline
 
@@ -116,6 +116,8 @@ def _trust(report: Mapping[str, Any]) -> Iterator[str]:
             "positives missed, the mean AUC against the truth would be "
             f"{estimate(noise['mean']['assumed'][-1]['auc'])}."
         )
+        if said := label_noise.found_wrong(report["radiologists"]):
+            yield said
     mean = report["calibration"]["mean"][split]
     if mean["ece"] is not None:
         floor = mean["ece_floor"]

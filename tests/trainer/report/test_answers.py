@@ -70,6 +70,13 @@ def test_every_question_is_answered_with_the_figures_of_the_report(make: Make) -
     assert said["change"].startswith(f"For {sum(map(bool, better))} of 3 findings, acting by ")
     assert " at some threshold from 0.01 to 0.5. At thresholds " in said["change"]
     assert estimate(difference, "+.3f") in said["trust"] and "(ECE)" in said["trust"]
+    nothing = dict.fromkeys(("value", "low", "high"))
+    reference = {"reason": None, "agreement": {"ppv": {"value": 0.6}}}
+    reference |= {"auc_mined": nothing, "auc_radiologists": nothing}
+    reference["if_random"] = dict.fromkeys(("highest", "expected", "found_minus_expected"), nothing)
+    read = {"images": 90, "references": [reference]}
+    assert "radiologists found" not in said["trust"]
+    assert "radiologists found 40% of" in answers(report | {"radiologists": read})["trust"]
     found = report["operating_points"]["mean"]["youden"]["test"]
     assert f"sensitivity {estimate(found['sensitivity'])} and specificity" in said["change"]
     calls = report["operating_points"]["per_image"]["youden"]

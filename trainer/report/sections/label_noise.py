@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
-from preprocessing.contract.wording import estimate, number, words
+from preprocessing.contract.wording import counted, estimate, number, words
 from trainer.evaluation import label_noise
 from trainer.evaluation.subgroups import FEWEST, MEASURES, Figures, measure
 from trainer.report import rule_thresholds
 from trainer.report.parts import Notes, Part, Words, unavailable
+from trainer.report.sections import radiologists_words
 from trainer.report.source import Source
 
 # NIH states that more than 90% of the labels are right; half of that error, and a quarter of it.
@@ -120,7 +121,28 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
         [["Mean", *_cells(section["mean"], rates)]] if section["averaged"] else [],
         sortable=True,
     )
-    return [Words(_summary(section), "plain"), table, Notes(section["notes"])]
+    said = f"{_summary(section)} {found_wrong(report.get('radiologists', {}))}".rstrip()
+    return [Words(said, "plain"), table, Notes(section["notes"])]
+
+
+def found_wrong(section: Mapping[str, Any]) -> str:
+    """Says how many mined positives radiologists found wrong; nothing where none looked.
+
+    Args:
+        section: that on radiologists' labels.
+    """
+    known = [each for each in section.get("references", []) if each["reason"] is None]
+    seen = [each["agreement"]["ppv"]["value"] for each in known]
+    wrong = sorted(1 - ppv for ppv in seen if ppv is not None)
+    if not wrong:
+        return ""
+    shares = " to ".join(dict.fromkeys(f"{end:.0%}" for end in (wrong[0], wrong[-1])))
+    random = ", and not at random" if any(map(radiologists_words.if_random, known)) else ""
+    return (
+        f"{SHARES[-1]:.0%} is NIH's claim; radiologists found {shares} of the mined positives "
+        f"wrong here ({counted(len(wrong), 'finding')}, {section['images']:,} "
+        f"images){random}: see Radiologists' labels."
+    )
 
 
 def _cells(entry: Mapping[str, Any], rates: Sequence[str]) -> list[Cell]:

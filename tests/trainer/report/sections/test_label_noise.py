@@ -87,3 +87,37 @@ def test_without_validation_there_are_no_rates(make: Make) -> None:
 def test_too_few_images_say_so(make: Make) -> None:
     section = label_noise.build(Source(make(rows=6), resamples=5))
     assert section["available"] is False and section["reason"].endswith("give more images.")
+
+
+def judged(*ppv: float | None, gap: tuple[float, float]) -> dict[str, Any]:
+    """A section on radiologists' labels: so often right, so far from errors at random."""
+    one = {
+        "name": "Mass",
+        "reason": None,
+        "if_random": {
+            "highest": {"value": 0.95},
+            "expected": {"value": 0.85, "low": 0.8, "high": 0.9},
+            "found_minus_expected": {"value": sum(gap) / 2, "low": gap[0], "high": gap[1]},
+        },
+        **{key: {"value": 0.8} for key in ("auc_mined", "auc_radiologists")},
+    }
+    known = [{**one, "agreement": {"ppv": {"value": value}}} for value in ppv]
+    lacking = {"name": "Edema", "reason": "it has no score"}
+    return {"available": True, "images": 1962, "references": [*known, lacking]}
+
+
+def test_what_radiologists_found_wrong_is_said_beside_what_is_claimed(
+    section: dict[str, Any],
+) -> None:
+    found = judged(0.565, 0.485, 0.767, gap=(-0.1, -0.02))
+    said = (
+        "10% is NIH's claim; radiologists found 23% to 52% of the mined positives wrong here "
+        "(3 findings, 1,962 images), and not at random: see Radiologists' labels."
+    )
+    assert label_noise.found_wrong(found) == said
+    shown = label_noise.parts(section, {"radiologists": found})[0]
+    assert isinstance(shown, parts.Words) and shown.text.endswith(said)
+    at_random = label_noise.found_wrong(judged(0.7, None, gap=(-0.1, 0.1)))
+    assert "found 30% of the mined" in at_random and "not at random" not in at_random
+    for nothing in ({}, {"available": False, "reason": "none"}, judged(None, gap=(0, 0))):
+        assert label_noise.found_wrong(nothing) == ""
