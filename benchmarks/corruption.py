@@ -135,7 +135,7 @@ class Trial:
         """Draws a flip: any bit of any element of a variable, gradients in verified steps alone."""
         step = int(generator.integers(1, 10)) if kind > _ALWAYS else EVERY - 1
         # Batch statistics are not held inside a step.
-        least = self.verification._moving if kind > _BETWEEN else 0
+        least = 0 if kind in (_ONCE, _ALWAYS, _BETWEEN) else self.verification._moving
         last = len(self.step._variables) if kind <= _ALWAYS else len(self.state)
         variable = int(generator.integers(least, last))
         element, bit = int(generator.integers(2**30)), int(generator.integers(32))
