@@ -18,9 +18,6 @@ from trainer.evaluation.grouping import Division
 from trainer.evaluation.intervals import Resamples
 from trainer.evaluation.subgroups import MEASURES, Figures, measure
 
-# A p-value rests on the spread over resampled patients: of a few, that is luck.
-FEWEST_PATIENTS = 10
-
 
 def compare(
     labels: Floats,
@@ -44,7 +41,6 @@ def compare(
         name: measure(
             *(labels, scores, draws, thresholds, division.groups[name]),
             free=free,
-            fewest_patients=FEWEST_PATIENTS,
             first_order=True,
         )
         for name in division.known

@@ -17,7 +17,8 @@ from trainer.evaluation.auc import Floats, aurocs
 from trainer.evaluation.intervals import Interval, Resamples
 from trainer.evaluation.operating_points import called_counts
 
-# With fewer images of a kind one image moves a rate by more than ten points.
+# With fewer images of a kind one image moves a rate by more than ten points; of fewer patients, the
+# spread over patients drawn again is luck.
 FEWEST = 10
 MEASURES = ("auc", "tpr", "fpr")
 
@@ -33,10 +34,11 @@ class Figures:
         patients: how many they are of.
         positives: images known to have each finding, int [L].
         negatives: images known to be without it, int [L].
-        enough: for which findings there are `FEWEST` images with and without them, of enough
-            patients each, bool [L]; figures of the others would be luck.
+        enough: for which findings there are `FEWEST` images with and without them, of as
+            many patients each, bool [L]; figures of the others would be luck.
         points: measure -> float64 [L]; NaN where it is not defined or the group is too small.
         draws: measure -> float64 [L, B], the same in every resample.
+        bounded: measure -> where it is a rate of 0 or 1, or a difference from one, bool [L].
     """
 
     images: int
@@ -46,12 +48,18 @@ class Figures:
     enough: npt.NDArray[np.bool_]
     points: dict[str, Numbers]
     draws: dict[str, Numbers]
+    bounded: dict[str, npt.NDArray[np.bool_]]
 
     def interval(self, measure: str, finding: int) -> Interval:
-        """Returns the figure of one finding with its interval."""
-        return intervals.percentile(
-            float(self.points[measure][finding]), self.draws[measure][finding]
-        )
+        """Returns the figure of one finding with its interval.
+
+        Without ends for a rate of 0 or 1: every resample has the same, whatever other patients
+        would have given.
+        """
+        point = float(self.points[measure][finding])
+        if self.bounded[measure][finding] and not np.isnan(point):
+            return Interval(point, None, None)
+        return intervals.percentile(point, self.draws[measure][finding])
 
     def mean(self, measure: str, findings: Sequence[int]) -> Interval:
         """Returns the unweighted mean over findings; not defined where one of them is not."""
@@ -68,6 +76,7 @@ class Figures:
             self,
             points={name: self.points[name] - other.points[name] for name in MEASURES},
             draws={name: self.draws[name] - other.draws[name] for name in MEASURES},
+            bounded={name: self.bounded[name] | other.bounded[name] for name in MEASURES},
         )
 
     def entry(self, finding: int) -> dict[str, Any]:
@@ -87,7 +96,6 @@ def measure(
     members: npt.NDArray[np.bool_],
     *,
     free: Resamples | None = None,
-    fewest_patients: int = 2,
     first_order: bool = False,
 ) -> Figures:
     """Measures AUC, and both rates at the thresholds, in one group.
@@ -99,15 +107,13 @@ def measure(
         thresholds: one a finding, chosen on other images than these; None where there is none.
         members: the images of the group, bool [n].
         free: as many resamples without strata, for the rates; None takes those of the AUC.
-        fewest_patients: of whom there must be images with a finding and images without it.
         first_order: whether AUCs of resamples are those of `near_aucs`, and not exact.
     """
     truth, marks, own = labels[members], scores[members], draws.select(members)
     kinds = truth == 1, truth == 0
     positives, negatives = (on.sum(axis=0) for on in kinds)
-    few = [(on.sum(axis=0) < FEWEST) | (own.owners(on) < fewest_patients) for on in kinds]
+    few = [(on.sum(axis=0) < FEWEST) | (own.owners(on) < FEWEST) for on in kinds]
     enough = ~(few[0] | few[1])
-    points = {"auc": np.where(enough, aurocs(truth, marks), np.nan)}
     areas = np.full((len(enough), own.number), np.nan)
     aucs = near_aucs if first_order else _exact_aucs
     areas[enough] = aucs(own, truth[:, enough], marks[:, enough])
@@ -115,14 +121,16 @@ def measure(
     unused = ~enough | [threshold is None for threshold in thresholds]
     rates = _rates(counts.sum(axis=0, dtype=np.float64)[None], unused)[:, :, 0]
     drawn_rates = _rates((free or draws).select(members).sums(counts), unused)
+    seen = np.where(enough, aurocs(truth, marks), np.nan)
     return Figures(
         images=len(truth),
         patients=len(np.unique(own.patient_of)),
         positives=positives,
         negatives=negatives,
         enough=enough,
-        points=points | dict(zip(MEASURES[1:], rates, strict=True)),
-        draws={"auc": areas} | dict(zip(MEASURES[1:], drawn_rates, strict=True)),
+        points=dict(zip(MEASURES, (seen, *rates), strict=True)),
+        draws=dict(zip(MEASURES, (areas, *drawn_rates), strict=True)),
+        bounded=dict(zip(MEASURES, (0 * enough > 0, *np.isin(rates, (0, 1))), strict=True)),
     )
 
 

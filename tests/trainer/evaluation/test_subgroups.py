@@ -82,15 +82,31 @@ def test_a_finding_with_too_few_images_has_no_figures() -> None:
     assert case.measure().enough[0]
 
 
-def test_ten_images_of_one_patient_are_not_enough() -> None:
+@pytest.mark.parametrize("patients", [1, 9, 10])
+def test_ten_images_are_enough_only_of_ten_patients(patients: int) -> None:
     case = Case()
-    case.labels[:, 0] = np.where(case.patients == case.patients[0], 1, 0)
-    case.members[:] = True
-    case.patients[:20] = case.patients[0]
+    case.members[:], case.labels[:, 0] = True, 0
     case.labels[:20, 0] = 1
+    case.patients[:20] = 1000 + np.arange(20) % patients
     case.draws = intervals.resample(case.patients, case.labels, resamples=40, seed=0)
     found = case.measure()
-    assert found.positives[0] >= subgroups.FEWEST and not found.enough[0]
+    assert found.positives[0] == 20 and found.enough[0] == (patients == 10)
+
+
+def test_a_rate_at_the_end_of_its_range_has_no_interval_and_no_difference_has_one() -> None:
+    case = Case()
+    case.scores[:, 0] = np.where(case.labels[:, 0] == 1, 0.9, case.scores[:, 0] / 2)
+    found = case.measure()
+    assert found.points["tpr"][0] == 1
+    case.members = ~case.members
+    case.scores[:, 0] = np.where(case.members, case.scores[:, 1], case.scores[:, 0])
+    other = case.measure()
+    assert found.interval("tpr", 0) == intervals.Interval(1, None, None)
+    assert other.interval("tpr", 0).low is not None
+    assert found.minus(other).interval("tpr", 0).low is None
+    assert other.minus(found).interval("tpr", 0).low is None
+    mean = found.mean("tpr", [0, 1])
+    assert mean.low < mean.value < mean.high
 
 
 def test_the_difference_of_a_group_from_itself_is_nothing() -> None:

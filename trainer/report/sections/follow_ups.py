@@ -9,8 +9,7 @@ import numpy as np
 from preprocessing.contract.tables import Table, interval, numeric
 from preprocessing.contract.wording import estimate, number, words
 from trainer.evaluation import follow_ups
-from trainer.evaluation.intersections import FEWEST_PATIENTS
-from trainer.evaluation.subgroups import MEASURES, Figures, measure
+from trainer.evaluation.subgroups import FEWEST, MEASURES, Figures, measure
 from trainer.predictions import metadata
 from trainer.report import rule_thresholds
 from trainer.report.parts import Notes, Part, Words, unavailable
@@ -56,7 +55,6 @@ def build(source: Source) -> dict[str, Any]:
         measure(
             *(each, scores, own, thresholds, usable[usable]),
             free=source.free_draws(source.headline).select(usable),
-            fewest_patients=FEWEST_PATIENTS,
             first_order=True,
         )
         for each in follow_ups.appearances(rows.labels[usable], order[usable], own.patient_of)
@@ -67,7 +65,7 @@ def build(source: Source) -> dict[str, Any]:
         "chosen_on": chosen_on or None,
         "images": int(usable.sum()),
         "images_left_out": int((~usable).sum()),
-        "fewest_patients": FEWEST_PATIENTS,
+        "fewest_patients": FEWEST,
         **_figures(first, later, rows.findings),
         "notes": [*_NOTES, *without],
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import counted, estimate
-from trainer.evaluation.intersections import FEWEST_PATIENTS
+from trainer.evaluation.subgroups import FEWEST
 from trainer.report.figures.plots import nice_limits
 from trainer.report.parts import Heading, Notes, Part, Words, forest
 
@@ -18,7 +18,7 @@ _NOTES = (
     "by images, over the findings that it has figures of; both in the same resamples of patients. "
     "p is of that difference, from its spread taken as normal, and corrected after Holm for all "
     "tests of this table (Scandinavian Journal of Statistics 1979; 6:65-70).",
-    f"A finding counts in a group with {FEWEST_PATIENTS} patients with it and {FEWEST_PATIENTS} "
+    f"A finding counts in a group with {FEWEST} patients with it and {FEWEST} "
     "without it, a group with half of the findings. What does not differ after correction may "
     "still differ: small groups show only large differences.",
 )

@@ -46,8 +46,8 @@ def build(source: Source) -> dict[str, Any]:
     seen = measure(rows.labels, scores, draws, thresholds, every, free=free)
     if not seen.enough.any():
         return unavailable(
-            f"No finding has {FEWEST} images with it and {FEWEST} without it in the "
-            f"{source.headline} split: give more images."
+            f"No finding has {FEWEST} patients with it and {FEWEST} without it in the "
+            f"{source.headline} split: give more patients."
         )
     section = {
         "available": True,
@@ -186,5 +186,5 @@ def _limits(section: Mapping[str, Any]) -> list[str]:
         )
     if section["left_out"]:
         named = ", ".join(map(words, section["left_out"]))
-        lines.append(f"Left out, with fewer than {FEWEST} images with or without it: {named}.")
+        lines.append(f"Left out, with fewer than {FEWEST} patients with or without it: {named}.")
     return lines

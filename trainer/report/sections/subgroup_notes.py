@@ -54,8 +54,9 @@ def notes_on(section: Mapping[str, Any]) -> list[str]:
         "correction for their number was made: a single mark is a place to look, not a proof."
     )
     notes.append(
-        f"A finding with fewer than {few} images with it or without it in a group, or all of one "
-        "patient, is named there and has no figures."
+        f"A finding with fewer than {few} patients with it or without it in a group is named there "
+        "and has no figures. A rate of 0 or 1 has no interval, nor has a difference from it: "
+        "patients drawn again would all give the same, which says nothing of others."
     )
     notes += _children(section)
     return notes
@@ -87,7 +88,7 @@ def too_few(division: Mapping[str, Any]) -> str:
         ]
         if named:
             parts.append(f"{group['name']}: {', '.join(named)}")
-    return f"Too few images for figures. {'; '.join(parts)}." if parts else ""
+    return f"Too few patients for figures; of images: {'; '.join(parts)}." if parts else ""
 
 
 def _is_small(group: Mapping[str, Any]) -> bool:

@@ -86,7 +86,7 @@ def test_without_validation_there_are_no_rates(make: Make) -> None:
 
 def test_too_few_images_say_so(make: Make) -> None:
     section = label_noise.build(Source(make(rows=6), resamples=5))
-    assert section["available"] is False and section["reason"].endswith("give more images.")
+    assert section["available"] is False and section["reason"].endswith("give more patients.")
 
 
 def judged(*ppv: float | None, gap: tuple[float, float]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def test_counts_are_said(section: dict[str, Any]) -> None:
     assert "Not divided by follow-up" in words
     assert "240 intervals of AUCs about 12 would" in words and "58 do" in words
     assert "Children: 1,240 images of 70 patients" in words
-    assert "fewer than 10 images" in words
+    assert "fewer than 10 patients with it" in words and "A rate of 0 or 1 has no interval" in words
 
 
 def test_the_widest_difference_is_one_that_leaves_out_nothing_and_is_of_known_groups(
@@ -116,7 +116,7 @@ def test_what_the_means_are_over_is_said(section: dict[str, Any]) -> None:
 def test_findings_with_too_few_images_are_named_by_group(section: dict[str, Any]) -> None:
     text = subgroup_notes.too_few(section["divisions"][0])
     assert text.startswith(
-        "Too few images for figures. under 18 years: Mass (3 with it, 9 without)"
+        "Too few patients for figures; of images: under 18 years: Mass (3 with it, 9 without)"
     )
     for entry in section["divisions"][0]["groups"]:
         entry["findings"]["Mass"]["too_few"] = False
