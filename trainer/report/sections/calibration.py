@@ -27,6 +27,7 @@ _FIGURES = {
     "brier": "Brier",
     "brier_skill": "Brier skill",
     "log_loss": "Log loss",
+    "observed_expected": "Observed / expected",
     "in_the_large": "In the large",
     "slope": "Slope",
     "intercept": "Intercept",

@@ -12,8 +12,10 @@ _FIXED = (
     "Brier: mean squared distance of score and label, small for every rare finding. Brier skill "
     "compares it with giving every image the prevalence of the same split: 0 is no better than "
     "that, 1 is perfect. Log loss punishes confident errors hardest.",
-    "In the large: above 0 the finding is more common than the scores say, below 0 rarer. Slope: "
-    "below 1 the scores are too extreme, above 1 too timid. Intercept belongs to that slope.",
+    "Observed / expected: images with the finding over the sum of the scores, of which 1 is "
+    "perfect; above 1 the finding is more common than the scores say, below 1 rarer. In the large "
+    "says the same in log odds, around 0. Slope: below 1 the scores are too extreme, above 1 too "
+    "timid. Intercept belongs to that slope.",
     "ECE: the distance between mean score and share with the finding, in bins of equal numbers of "
     "images. Even perfectly calibrated scores have one by chance, which is printed beside it; only "
     "what lies above that is evidence. It has no interval, because resampling adds to such a "

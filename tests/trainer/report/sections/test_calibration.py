@@ -74,6 +74,19 @@ def test_export_holds_a_map_that_keeps_the_order_for_every_finding(
         assert (np.diff(apply(parameters, scores)[order]) >= 0).all()
 
 
+def test_observed_over_expected_is_shown_with_its_interval(
+    section: dict[str, Any], make: Make
+) -> None:
+    rows = make().select("test")
+    known = ~np.isnan(rows.labels[:, 0])
+    ratio = rows.labels[known, 0].sum() / rows.scores[known, 0].sum(dtype=np.float64)
+    area = section["findings"]["Mass"]["test"]["observed_expected"]
+    assert area["value"] == pytest.approx(ratio)
+    shown = f"{ratio:.4f} \\[{area['low']:.4f}, {area['high']:.4f}\\]"
+    text = markdown(section)
+    assert "| Observed / expected |" in text and f"| {shown} |" in text
+
+
 def test_without_validation_nothing_is_fitted_and_test_is_still_described(make: Make) -> None:
     section = built(make(splits=("test",)))
     assert section["available"] and section["splits"] == ["test"]
