@@ -10,7 +10,7 @@ from typing import Any
 
 from preprocessing.contract.tables import Cell, Column, Table, interval, numeric
 from preprocessing.contract.wording import words
-from trainer.evaluation.decision_curves import grid
+from trainer.evaluation.decision_curves import PER, grid
 from trainer.report import controls, decisions
 from trainer.report.figures import charts, decision
 from trainer.report.parts import Fold, Heading, Notes, Part, Words
@@ -37,7 +37,8 @@ _FIXED = (
     "100 is worth, without any more work-ups for nothing.",
     "Net interventions avoided: how many fewer of 100 images are worked up than if all were, after "
     "what is missed has been charged at the same odds (Vickers and others, BMC Medical Informatics "
-    "and Decision Making 2008).",
+    "and Decision Making 2008). Beside it is what working up none avoids: a model that calls no "
+    "image avoids just that, which is no merit of the model.",
     "Intervals come from drawing patients again, with scores held fixed, and hold for one "
     "threshold at a time. Better than both means that the intervals of the net benefit and of its "
     "gain over working up every image lie above 0. Where they reach 0 a model need not be useless: "
@@ -167,6 +168,9 @@ def _figures(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part
         columns += [Column(title, group=group, of=group) for title in ("Model", "All")]
     benefits: list[list[Cell | str]] = []
     avoided: list[list[Cell | str]] = []
+    beside: list[Column | str] = ["Finding"]
+    for group in at:
+        beside += [Column(title, group=group, of=group) for title in ("Model", "No work-up")]
     for name, entry in report["splits"][section["split"]]["findings"].items():
         curve = entry["decision_curve"]
         benefits.append([words(name), _better(entry)])
@@ -177,13 +181,19 @@ def _figures(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part
             benefits[-1].append(numeric(curve and curve["treat_all"][place], _FORM))
             fewer = curve and curve["net_interventions_avoided"]
             avoided[-1].append(interval(_area(fewer, "value", place), "z.1f"))
+            # Working up none is worth 0.
+            gain = curve and -curve["treat_all"][place] * (1 - threshold) / threshold * PER
+            avoided[-1].append(numeric(gain, "z.1f"))
     caption = (
         "Net benefit at a few thresholds, by the model with its 95% interval, and if all images "
         "were worked up. Better than both: of all thresholds, where the model is better than that "
         "and than working up none, which is worth 0."
     )
-    of_all = "Net interventions avoided of 100 images, against working up all, with 95% intervals."
-    folded = Table(of_all, ["Finding", *at], avoided, sortable=True)
+    of_all = (
+        "Net interventions avoided of 100 images, against working up all: by the model with its "
+        "95% interval, and by working up none."
+    )
+    folded = Table(of_all, beside, avoided, sortable=True)
     return [Table(caption, columns, benefits), Fold("Net interventions avoided", [folded])]
 
 

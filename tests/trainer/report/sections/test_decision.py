@@ -62,7 +62,12 @@ def test_tables_hold_the_figures_of_the_shown_thresholds(report: dict[str, Any])
         assert escape(f"{curve['net_benefit'][at]:z.4f} {ends}").replace("-", "\u2212") in text
         assert f"{curve['treat_all'][at]:z.4f}".replace("-", "\u2212") in text
         avoided = curve["net_interventions_avoided"]
-        assert f"| {avoided['value'][at]:z.1f} ".replace(" -", " \u2212") in text
+        counts = report["splits"]["test"]["findings"]["Mass"]
+        missed = counts["positives"] * (1 - threshold) / threshold
+        none = 100 * (counts["n"] - counts["positives"] - missed) / counts["n"]
+        shown = f"{avoided['value'][at]:z.1f} [{avoided['low'][at]:z.1f}, "
+        shown += f"{avoided['high'][at]:z.1f}] | {none:z.1f} |"
+        assert escape(shown).replace("-", "\u2212").replace("\\|", "|") in text
     assert "None" not in text and "nan" not in text
     # The name of a flag stays as it is typed.
     assert "--threshold\\_range" in text
