@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.contract.tables import Column, Table, interval
-from preprocessing.contract.wording import estimate, words
+from preprocessing.contract.wording import counted, estimate, words
 from trainer.evaluation import baselines, intervals
 from trainer.evaluation.auc import Floats, aurocs
 from trainer.evaluation.summary import Summary
@@ -138,11 +138,24 @@ def _notes(section: Mapping[str, Any]) -> list[str]:
             f"would give {section['either_direction']:.3f}. On the official split of ChestX-ray14 "
             "that way reproduces the 0.588 that is published for the view alone."
         )
-    notes.append(
-        "Shuffled labels are the model's scores against labels shuffled among the same "
-        "images. They must come out near 0.5: if not, the computation is at fault, not the model."
+    return [*notes, _on_chance(section["baselines"][-1]["findings"])]
+
+
+def _on_chance(found: Mapping[str, Any]) -> str:
+    """What shuffled labels are, and how many of their intervals leave out 0.5."""
+    areas = [area for area in found.values() if area["low"] is not None]
+    outside = sum(not area["low"] <= 0.5 <= area["high"] for area in areas)
+    text = (
+        "Shuffled labels are the model's scores against labels shuffled among the same images, "
+        "and come out near 0.5."
     )
-    return notes
+    if not areas:
+        return text
+    return (
+        f"{text} {outside} of {counted(len(areas), 'interval')} "
+        f"leave{'s' * (outside == 1)} out 0.5; luck alone makes about 1 in 20. Many, or that of "
+        "the mean, would mean that the computation is at fault, not the model."
+    )
 
 
 def _on_training(section: Mapping[str, Any]) -> str:

@@ -127,6 +127,13 @@ def test_shuffled_labels_lie_near_a_half_and_need_no_metadata(make: Make) -> Non
     assert section["difference"] is None and section["trained_on"] is None
     assert section["either_direction"] is None
     assert "add --metadata" in section["notes"][0]
+    # No image of the test split shows a hernia.
+    inside = {"value": 0.5, "low": 0.4, "high": 0.6}
+    found = {"Mass": inside | {"low": 0.51}, "Edema": inside, "Nodule": inside}
+    found["Hernia"] = inside | {"low": None}
+    assert "1 of 3 intervals leaves out 0.5; luck" in baselines._on_chance(found)
+    assert section["notes"][-1] == baselines._on_chance(section["baselines"][0]["findings"])
+    assert baselines._on_chance({"Hernia": found["Hernia"]}).endswith("near 0.5.")
 
 
 def test_a_split_column_decides_what_is_learned_from(make: Make) -> None:
