@@ -102,7 +102,7 @@ def _trust(report: Mapping[str, Any]) -> Iterator[str]:
     few = sum(entry["few_positives"] for entry in entries)
     yield (
         f"{few or 'None'} of {len(entries)} findings rest{'s' * (few < 2)} on fewer than "
-        f"{report['few_positives_below']} positives."
+        f"{report['few_positives_below']} patients who have it."
     )
     if difference := report["baselines"].get("difference"):
         yield (

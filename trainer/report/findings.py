@@ -47,6 +47,7 @@ def table(report: Mapping[str, Any]) -> Table:
         return [
             numeric(entry["n"], ",", css="wide"),
             numeric(entry["positives"], ",") if "positives" in entry else Cell(),
+            numeric(entry["positive_patients"], ",") if "positives" in entry else Cell(),
             *([numeric(validation[key]["value"])] if validation else []),
             interval(entry[key]),
         ]
@@ -60,7 +61,7 @@ def table(report: Mapping[str, Any]) -> Table:
     ]
     return Table(
         f"AUC of each finding. Counts are of the {split} split; the interval covers 95%.",
-        ["Finding", Column("Images", css="wide"), "Positives", *other, auc],
+        ["Finding", Column("Images", css="wide"), "Positives", "of patients", *other, auc],
         rows,
         [["Mean", *row(main, "mean_auc", compared)]],
         sortable=True,

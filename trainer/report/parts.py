@@ -137,8 +137,8 @@ def flagged(name: str, flag: str, on: bool) -> Cell:
 
 
 def finding_cell(name: str, finding: Mapping[str, Any], few: int) -> Cell:
-    """Returns the name of a finding, flagged where it has fewer positives than `few`."""
-    return flagged(name, f"under {few} positives", finding["few_positives"])
+    """Returns the name of a finding, flagged where fewer than `few` patients have it."""
+    return flagged(name, f"under {few} patients", finding["few_positives"])
 
 
 def flatten(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -106,7 +106,7 @@ def _finding(
         "unknown": len(labels) - count,
         "patients": int(draws.owners(known)),
         "positive_patients": int(draws.owners(positive)),
-        "few_positives": positives < FEW_POSITIVES,
+        "few_positives": bool(draws.owners(positive) < FEW_POSITIVES),
         "roc": _points(
             curves.roc(labels, scores), "corners", "false_positive_rates", "true_positive_rates"
         ),

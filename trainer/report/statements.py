@@ -8,7 +8,7 @@ given.
 from collections.abc import Mapping
 from typing import Any
 
-from preprocessing.contract.wording import number
+from preprocessing.contract.wording import counted, number
 from trainer.report.source import EXTERNAL, SPLIT_ORDER
 
 FEW_POSITIVES = 100
@@ -168,7 +168,7 @@ def _validation(report: Mapping[str, Any]) -> str:
 def _caveats(report: Mapping[str, Any]) -> dict[str, str]:
     """Statements that only some reports need: which findings of which splits, with a number."""
     texts = {
-        "few_positives": f"Fewer than {FEW_POSITIVES} positives, so read with caution",
+        "few_positives": f"Fewer than {FEW_POSITIVES} patients have it, so read with caution",
         "undefined": "Not defined, and left out of the mean",
         "unknown_labels": "Images left out because their label is unknown",
         "dropped_resamples": (
@@ -204,7 +204,9 @@ def _detail(topic: str, finding: Mapping[str, Any]) -> str:
         lack = "positive" if not finding["positives"] else "negative"
         return f" (no {lack})" if topic == "undefined" else ""
     if topic == "few_positives":
-        return f" {finding['positives']}" if finding["few_positives"] else ""
+        images, patients = finding["positives"], finding["positive_patients"]
+        known = f" {counted(images, 'image')} of {counted(patients, 'patient')}"
+        return known if finding["few_positives"] else ""
     if topic == "dropped_resamples":
         return f" {area['dropped_resamples']:,}" if area["dropped_resamples"] else ""
     return (

@@ -35,12 +35,12 @@ def test_table_sorts_by_number_and_by_name(show: Open) -> None:
     assert [name.replace(" ", "_") for name in column(1)][0].startswith(FINDINGS[0])
     head = table.get_by_role("button", name="Test AUC")
     head.click()
-    falling = column(5)
+    falling = column(6)
     assert falling[-1] == "not defined"
     numbers = [float(text) for text in falling[:-1]]
     assert numbers == sorted(numbers, reverse=True)
     head.press("Enter")
-    rising = column(5)
+    rising = column(6)
     assert rising[-1] == "not defined" and [float(t) for t in rising[:-1]] == sorted(numbers)
     assert table.locator("th[aria-sort='ascending']").count() == 1
     table.get_by_role("button", name="Finding").press("Space")

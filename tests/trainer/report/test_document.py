@@ -44,11 +44,11 @@ def rows_of(text: str, title: str) -> list[list[str]]:
 def test_finding_table_holds_every_finding_and_the_mean() -> None:
     report = make()
     rows = rows_of(document.render(report), "### Findings")
-    few = "(under 100 positives)"
+    few = "(under 100 patients)"
     assert [row[0] for row in rows[2:]] == [f"Mass {few}", f"Pleural Thickening {few}", "Mean"]
-    assert all(len(row) == 5 for row in rows)
+    assert all(len(row) == 6 for row in rows)
     area = report["splits"]["test"]["findings"]["Mass"]["auc"]  # type: ignore[index]
-    assert rows[2][4] == rf"{area['value']:.3f} \[{area['low']:.3f}, {area['high']:.3f}\]"
+    assert rows[2][5] == rf"{area['value']:.3f} \[{area['low']:.3f}, {area['high']:.3f}\]"
 
 
 def test_every_table_keeps_its_width_with_hostile_names() -> None:

@@ -26,11 +26,18 @@ def test_rows_keep_the_order_of_findings(report: dict[str, Any]) -> None:
     table = findings.table(report)
     assert [row[0].text for row in table.rows] == report["findings"]
     assert [column if isinstance(column, str) else column.title for column in table.columns] == [
-        *("Finding", "Images", "Positives", "Validation AUC", "Test AUC [95% interval]")
+        *(
+            "Finding",
+            "Images",
+            "Positives",
+            "of patients",
+            "Validation AUC",
+            "Test AUC [95% interval]",
+        )
     ]
     for row, entry in zip(table.rows, report["splits"]["test"]["findings"].values(), strict=True):
-        assert [row[1].value, row[2].value, row[4].value] == [
-            *(entry["n"], entry["positives"], entry["auc"]["value"]),
+        assert [row[at].value for at in (1, 2, 3, 5)] == [
+            *(entry["n"], entry["positives"], entry["positive_patients"], entry["auc"]["value"]),
         ]
 
 
@@ -58,7 +65,7 @@ def test_without_test_the_validation_split_is_compared_with_nothing(make: Make) 
     alone = build(Source(make(splits=("validation",)), resamples=10))
     assert findings.validation(alone, notes_of(alone)) == []
     assert findings.compared_split(alone) is None
-    assert len(findings.table(alone).columns) == 4
+    assert len(findings.table(alone).columns) == 5
 
 
 def test_counts_are_those_of_each_split(report: dict[str, Any]) -> None:

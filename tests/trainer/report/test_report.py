@@ -141,7 +141,7 @@ def test_terminal_table_ends_with_the_mean(make: Make) -> None:
     assert lines[4].startswith("Hernia *") and lines[4].endswith("not defined")
     assert lines[-2].startswith("Mean") and f"{mean['value']:.3f} [{mean['low']:.3f}" in lines[-2]
     assert len({len(line) for line in (lines[2], lines[-2])}) == 1
-    assert lines[-1] == "* under 100 positives"
+    assert lines[-1] == "* under 100 patients"
 
 
 @pytest.mark.parametrize("split", ["validation", "train"])

@@ -42,7 +42,7 @@ def test_numbers_equal_an_independent_computation(make: Make, split: str) -> Non
         assert found["prevalence"] == pytest.approx(np.nanmean(labels))
         assert found["patients"] == len(set(rows.patients[~np.isnan(labels)]))
         assert found["positive_patients"] == len(set(rows.patients[labels == 1]))
-        assert found["few_positives"] == ((labels == 1).sum() < 100)
+        assert found["few_positives"] == (found["positive_patients"] < 100)
         if (split, name) == ("test", "Hernia"):
             assert found["auc"]["value"] is found["average_precision"]["value"] is None
             assert found["roc"] is found["precision_recall"] is None

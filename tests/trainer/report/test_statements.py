@@ -45,11 +45,14 @@ def test_predictions_alone_give_a_report_that_says_what_is_unknown(make: Make) -
 
 
 def test_notes_name_what_needs_caution(make: Make) -> None:
-    report = build(Source(make(), 5, 0, {}))
+    # Of 130 patients more than 100 have a mass, and fewer an oedema, though on 100 images.
+    report = build(Source(make(rows=390), 5, 0, {}))
     notes = {note["topic"]: note["text"] for note in report["notes"]}
     test = report["splits"]["test"]["findings"]
     in_test = notes["few_positives"].partition("; in validation")[0]
-    assert f"In test: Edema {test['Edema']['positives']}" in in_test and "Mass" not in in_test
+    images, patients = (test["Edema"][key] for key in ("positives", "positive_patients"))
+    assert images >= 100 > patients and "Mass" not in in_test
+    assert f"In test: Edema {images} images of {patients} patients" in in_test
     assert "In test: Hernia (no positive)." in notes["undefined"]
     assert f"In test: Edema {test['Edema']['unknown']};" in notes["unknown_labels"]
     assert "0.015 to 0.034" in notes["validation"] and "Not a medical device" in notes["use"]

@@ -125,9 +125,9 @@ def _notes(resamples: int) -> list[str]:
         "images, who were ill for long. Here every patient counts once, by an image drawn "
         f"without regard to label or score; the figure is the mean over {CHOICES} such "
         "choices. It describes other images than the AUC of all images, not a better model.",
-        f"A finding with fewer than {FEW_POSITIVES} positives is flagged: its figures hang on "
-        "a handful of patients. The intervals do not cover wrong labels, another training run "
-        "or another hospital.",
+        f"A finding that fewer than {FEW_POSITIVES} patients have is flagged, however many images "
+        "they have of it: its figures hang on a handful of people. The intervals do not cover "
+        "wrong labels, another training run or another hospital.",
     ]
 
 
@@ -160,26 +160,26 @@ def _precision(entry: Mapping[str, Any], split: str, few: int) -> Table:
     def row(areas: Mapping[str, Any]) -> list[Cell | str]:
         return [
             numeric(areas["positives"], ",") if "positives" in areas else "",
+            numeric(areas["positive_patients"], ",") if "positive_patients" in areas else "",
             numeric(areas["prevalence"], ".1%"),
             interval(areas["average_precision"]),
-            numeric(areas["patients"], ",") if areas is not micro else "",
             numeric(areas["auc"]["value"]),
             interval(areas["auc_one_per_patient"]) if areas is not micro else "",
         ]
 
-    mean = _pooled(entry, "mean") | {"patients": entry["patients"]}
     return Table(
         f"{split.capitalize()} split, with 95% intervals from resampled patients. Average "
         "precision is read against the prevalence, which a score without information reaches.",
         [
-            *("Finding", "Positives", "Prevalence", Column("Average precision", css="strong")),
-            *("Patients", "AUC, all images", "AUC, one image a patient"),
+            *("Finding", "Positives", "of patients", "Prevalence"),
+            Column("Average precision", css="strong"),
+            *("AUC, all images", "AUC, one image a patient"),
         ],
         [
             [finding_cell(name, finding, few), *row(finding)]
             for name, finding in entry["findings"].items()
         ],
-        [["Mean", *row(mean)], ["Micro", *row(micro)]],
+        [["Mean", *row(_pooled(entry, "mean"))], ["Micro", *row(micro)]],
         sortable=True,
     )
 

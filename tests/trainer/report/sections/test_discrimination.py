@@ -72,16 +72,19 @@ def test_both_forms_hold_every_finding_in_two_tables(report: dict[str, Any]) -> 
     for kind in ("auc", "auc_clustered", "auc_image_level", "auc_delong"):
         assert f"[{mass[kind]['low']:.3f}, {mass[kind]['high']:.3f}]" in page
         assert f"| \\[{mass[kind]['low']:.3f}, {mass[kind]['high']:.3f}\\] |" in text
-    assert text.count("\n| Mass |") == 2 and text.count("| Hernia (under 100 positives) |") == 2
-    assert f"| Hernia (under 100 positives) |{' not defined |' * 7}" in text
+    assert (
+        text.count("\n| Mass (under 100 patients) |") == 2
+        and text.count("| Hernia (under 100 patients) |") == 2
+    )
+    assert f"| Hernia (under 100 patients) |{' not defined |' * 7}" in text
 
 
 def test_page_flags_rare_findings_and_says_what_is_not_defined(report: dict[str, Any]) -> None:
     made = discrimination.parts(report["discrimination"], report)
     text = parts.html("discrimination", "Title", made)
     assert text.count("<table") == text.count("<caption") == 2
-    # Edema and Hernia have fewer than 100 positives, in two tables each.
-    assert text.count("under 100 positives") == 4
+    # All three findings are of fewer than 100 patients, in two tables each.
+    assert text.count("under 100 patients") == 6
     assert "not defined" in text and "style=" not in text
     for table in (part for part in made if isinstance(part, Table)):
         assert [row[0] for row in table.foot] == ["Mean", "Micro"]
