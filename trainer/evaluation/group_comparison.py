@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Compares groups of images with all images and with the largest group."""
+"""Compares groups of images with the largest group, beside the figures of all images."""
 
 import functools
 import math
@@ -41,8 +41,8 @@ def compare(
     Returns:
         `overall`: finding -> figures of all images. `divisions`: each with its `groups`, whose
         `minus_reference` is the difference from the largest known group, resample by resample,
-        and whose `outside` names the measures whose interval leaves out the value of all images.
-        `comparisons`: measure -> how many such intervals there are, and how many leave it out.
+        and whose `outside` names the measures in which the interval of that leaves out 0.
+        `comparisons`: measure -> how many such intervals there are, and how many leave out 0.
         `left_out`: the divisions that have fewer than two known groups.
     """
     figures = functools.partial(measure, labels, scores, draws, thresholds, free=free)
@@ -77,7 +77,7 @@ def _division(
     groups = []
     for name, own in measured.items():
         gap = None if name == reference else own.minus(measured[reference])
-        groups.append({"name": name, **_group(own, gap, overall, averaged, findings)})
+        groups.append({"name": name, **_group(own, gap, averaged, findings)})
     return {
         "name": division.name,
         "reference": reference,
@@ -91,12 +91,11 @@ def _division(
 def _group(
     own: Figures,
     gap: Figures | None,
-    overall: Figures,
     averaged: Mapping[str, Sequence[int]],
     findings: Sequence[str],
 ) -> dict[str, Any]:
     """The entry of one group; `gap` to the largest one is None for the largest one itself."""
-    mean, entries = own.means(averaged), {}
+    gap_mean, entries = gap.means(averaged) if gap else None, {}
     for at, name in enumerate(findings):
         entry: dict[str, Any] = {
             "positives": int(own.positives[at]),
@@ -105,26 +104,29 @@ def _group(
         }
         if own.enough[at]:
             entry |= own.entry(at)
-            entry["minus_reference"] = gap and gap.entry(at)
-            entry["outside"] = _outside(entry, overall.entry(at))
+            entry["minus_reference"] = gap.entry(at) if gap else None
+            entry["outside"] = _outside(entry["minus_reference"])
         entries[name] = entry
     return {
         "images": own.images,
         "patients": own.patients,
-        "mean": mean,
-        "mean_minus_reference": gap and gap.means(averaged),
-        "outside": _outside(mean, overall.means(averaged)),
+        "mean": own.means(averaged),
+        "mean_minus_reference": gap_mean,
+        "outside": _outside(gap_mean),
         "findings": entries,
     }
 
 
-def _outside(own: dict[str, Any], overall: dict[str, Any]) -> list[str]:
-    """The measures whose interval leaves out the value of all images."""
+def _outside(gaps: dict[str, Any] | None) -> list[str]:
+    """The measures in which the interval of a difference leaves out 0.
+
+    The value of all images is no yardstick: it counts pairs of images of two groups, and it holds
+    the group itself, so that chance alone leaves it out less often than the interval says.
+    """
     return [
         name
-        for name in MEASURES
-        if None not in (own[name]["low"], overall[name]["value"])
-        and not own[name]["low"] <= overall[name]["value"] <= own[name]["high"]
+        for name, gap in (gaps or {}).items()
+        if gap["low"] is not None and not gap["low"] <= 0 <= gap["high"]
     ]
 
 
@@ -134,7 +136,7 @@ def _count(divisions: Sequence[dict[str, Any]], name: str) -> dict[str, int]:
         for division in divisions
         for group in division["groups"]
         for finding in group["findings"].values()
-        if not finding["too_few"] and finding[name]["low"] is not None
+        if finding.get("minus_reference") and finding["minus_reference"][name]["low"] is not None
     ]
     outside = sum(name in finding["outside"] for finding in compared)
     return {"intervals": len(compared), "outside": outside}

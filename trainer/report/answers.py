@@ -85,8 +85,8 @@ def _whom(report: Mapping[str, Any]) -> Iterator[str]:
         )
     count = section["comparisons"]["auc"]
     yield (
-        f"{count['outside']:,} of {count['intervals']:,} intervals, one a group and finding, "
-        "do not hold the AUC of all images; luck alone would make about "
+        f"{count['outside']:,} of {count['intervals']:,} differences in AUC from the largest group "
+        "have an interval that leaves out 0; luck alone would make about "
         f"{0.05 * count['intervals']:.0f}."
     )
 

@@ -59,6 +59,9 @@ def test_every_question_is_answered_with_the_figures_of_the_report(make: Make) -
     assert max(means.values()) - min(means.values()) > 0
     assert "The widest gap in mean AUC is by " in said["whom"]
     assert "3 of 3 findings rest on fewer than 100 patients who have it" in said["trust"]
+    count = report["subgroups"]["comparisons"]["auc"]
+    shares = f"{count['outside']} of {count['intervals']} differences in AUC from the largest group"
+    assert shares in said["whom"]
     difference = report["baselines"]["difference"]["mean_auc"]
     noise = report["label_noise"]["mean"]["assumed"][-1]["auc"]
     assert f"the mean AUC against the truth would be {estimate(noise)}." in said["trust"]

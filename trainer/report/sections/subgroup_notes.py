@@ -48,10 +48,11 @@ def notes_on(section: Mapping[str, Any]) -> list[str]:
     else:
         notes.append(f"Without TPR and FPR. {section['thresholds']['reason']}.")
     notes.append(
-        f"A mark says that a group's interval leaves out the value of all images. With "
-        f"{counts['intervals']:,} intervals of AUCs about {0.05 * counts['intervals']:.0f} would "
-        f"do so by luck if no group differed from the rest; {counts['outside']:,} do. No "
-        "correction for their number was made: a single mark is a place to look, not a proof."
+        f"A mark says that the interval of a group's difference from the largest group leaves out "
+        f"0. Of {counts['intervals']:,} such intervals of AUCs about "
+        f"{0.05 * counts['intervals']:.0f} would do so by luck if no group differed from the "
+        f"largest; {counts['outside']:,} do. No correction for their number was made: a single "
+        "mark is a place to look, not a proof."
     )
     notes.append(
         f"A finding with fewer than {few} patients with it or without it in a group is named there "

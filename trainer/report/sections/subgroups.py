@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from preprocessing.contract.tables import Cell, Table, interval, numeric
-from preprocessing.contract.wording import number, words
+from preprocessing.contract.wording import words
 from trainer.evaluation import grouping
 from trainer.evaluation import intersections as crossing
 from trainer.evaluation.group_comparison import compare
@@ -36,6 +36,7 @@ TITLES = {
     "follow_up": "Follow-up number",
     "detector": "Detector, by the size of the original image",
 }
+_UNLIKE = "not 0"
 _CROSSED = ("sex", "age", "view")
 RULE = "youden"
 _NO_METADATA = (
@@ -120,7 +121,7 @@ def _means(division: Mapping[str, Any], section: Mapping[str, Any]) -> Table:
     keys = _measures(section)
     rows: list[list[Cell | str]] = []
     for at, group in enumerate(division["groups"]):
-        flag = "unlike all images" if "auc" in group["outside"] else ""
+        flag = f"unlike {division['reference']}" if "auc" in group["outside"] else ""
         counts = [numeric(group[key], ",") for key in ("images", "patients")]
         rows.append([Cell(group["name"], flag=flag, value=at), *counts])
         for key in keys:
@@ -155,26 +156,26 @@ def _drawn(division: Mapping[str, Any], split: str, limits: tuple[float, float])
 def _findings(division: Mapping[str, Any], section: Mapping[str, Any]) -> Table:
     """One row a finding and group that is large enough, findings together."""
     rows: list[list[Cell | str]] = []
-    for finding, overall in section["overall"].items():
+    for finding in section["overall"]:
         for group in division["groups"]:
             entry = group["findings"][finding]
             if entry["too_few"]:
                 continue
             rows.append([words(finding), group["name"], numeric(entry["positives"], ",")])
             for key in _measures(section):
-                flag = f"all: {number(overall[key]['value'])}" if key in entry["outside"] else ""
-                rows[-1] += [interval(entry[key], flag=flag), _gap(entry["minus_reference"], key)]
+                flag = _UNLIKE * (key in entry["outside"])
+                rows[-1] += [interval(entry[key]), _gap(entry["minus_reference"], key, flag)]
     return Table(
-        "Figures of each finding in each group. A mark says that the interval leaves out the value "
-        f"of all images; differences are from {division['reference']}.",
+        f"Figures of each finding in each group; differences are from {division['reference']}. A "
+        "mark says that the interval of a difference leaves out 0.",
         ["Finding", "Group", "Positives", *intersections.columns(_measures(section), "Difference")],
         rows,
         sortable=True,
     )
 
 
-def _gap(gaps: Mapping[str, Any] | None, key: str) -> Cell:
-    return Cell("largest", value=0) if gaps is None else interval(gaps[key], "+.3f")
+def _gap(gaps: Mapping[str, Any] | None, key: str, flag: str = "") -> Cell:
+    return Cell("largest", value=0) if gaps is None else interval(gaps[key], "+.3f", flag=flag)
 
 
 def _facts(

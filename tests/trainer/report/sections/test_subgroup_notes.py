@@ -68,7 +68,7 @@ def test_counts_are_said(section: dict[str, Any]) -> None:
     assert "2 labels of the predictions differ from the metadata's (Mass 2)" in words
     assert "16 ages of the metadata file cannot be" in words
     assert "Not divided by follow-up" in words
-    assert "240 intervals of AUCs about 12 would" in words and "58 do" in words
+    assert "Of 240 such intervals of AUCs about 12 would" in words and "58 do" in words
     assert "Children: 1,240 images of 70 patients" in words
     assert "fewer than 10 patients with it" in words and "A rate of 0 or 1 has no interval" in words
 
