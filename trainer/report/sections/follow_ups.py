@@ -22,8 +22,9 @@ _NOTES = (
     "First appearance: the earliest film of a patient that is labelled with the finding; repeats: "
     "all later such films. Only patients with both count, and both are set against the same images "
     "without the finding.",
-    "A model that knows treated disease by its drains and tubes does better on repeats. A finding "
-    "that nobody knows of yet is nearer to the figures at first appearance, but these leave out "
+    "A model does better on repeats if it knows treated disease by its drains and tubes, by the "
+    "bedside view, or because patients are sicker: this table cannot tell which. A finding that "
+    "nobody knows of yet is nearer to the figures at first appearance, but these leave out "
     "patients in whom it was seen only once.",
     "In the subgroup of follow-up number 0 the films without a finding are first films as well, "
     "mostly of patients who are less ill. Here they are films of any number: the AUC can be "
@@ -104,6 +105,9 @@ def parts(section: Mapping[str, Any], report: Mapping[str, Any]) -> list[Part]:
         for key, name in measures.items()
     )
     text = f"Over {len(section['findings'])} findings: {'; '.join(said)}."
+    areas = {name: each["first"]["auc"] for name, each in section["findings"].items()}
+    if guessed := [words(name) for name, area in areas.items() if (area["low"] or 0) <= 0.5]:
+        text += f" Not above guessing at first appearance: {', '.join(guessed)}."
     return [Words(text, "plain"), _table(section, measures), notes]
 
 

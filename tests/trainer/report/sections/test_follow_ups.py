@@ -96,6 +96,11 @@ def test_pages_say_what_was_found_or_that_nothing_could_be(
     mean = section["mean"]
     assert f"mean AUC {mean['first']['auc']['value']:.3f} at first appearance" in page
     assert page.count("<table") == 1 and "Sensitivity, repeats" in page
+    area = section["findings"]["Mass"]["first"]["auc"]
+    for low, guessed in ((0.49, True), (0.51, False)):
+        area["low"] = low
+        page = parts.html("follow_ups", "Title", follow_ups.parts(section, {}))
+        assert ("Not above guessing at first appearance: Mass." in page) == guessed
     assert "Without sensitivity" not in page
     test = built(make(("test",), rows=240), np.arange(240) % 3)
     page = parts.html("follow_ups", "Title", follow_ups.parts(test, {}))
