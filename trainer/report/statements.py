@@ -22,7 +22,9 @@ def unknown_facts(splits: Mapping[str, Any], context: Mapping[str, Any]) -> list
     if "validation" not in splits:
         unknown.append("validation AUCs: the predictions hold no validation split")
     if not context.get("manifest"):
-        unknown.append("where the images come from and which lists made the split")
+        unknown.append(
+            "which files the images were read from, and how train and validation were divided"
+        )
     if not (context.get("training") or context.get("series")):
         unknown.append("how the model was trained: configuration, steps, versions, hardware")
     return unknown

@@ -38,7 +38,7 @@ def test_predictions_alone_give_a_report_that_says_what_is_unknown(make: Make) -
     report = build(Source(make(("test",)), 5, 0, {}))
     assert list(report["splits"]) == ["test"]
     unknown = " ".join(report["unknown"])
-    for fact in ("validation", "which lists", "how the model was trained"):
+    for fact in ("validation AUCs", "which files", "how train and", "how the model was trained"):
         assert fact in unknown
     known = build(Source(make(), 5, 0, {"manifest": {"a": 1}, "training": {"b": 2}}))
     assert known["unknown"] == []
