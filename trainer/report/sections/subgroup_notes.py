@@ -138,7 +138,7 @@ def _joined(section: Mapping[str, Any]) -> Iterator[str]:
 def _widest(section: Mapping[str, Any]) -> Iterator[str]:
     """The largest difference in true positive rate that its interval sets apart from 0."""
     gaps = [
-        (abs(gap["value"]), gap, finding, group["name"], division["reference"])
+        (abs(gap["value"]), entry["minus_reference"], finding, group["name"], division["reference"])
         for division in section["divisions"]
         for group in division["groups"]
         if group["name"] != UNKNOWN
@@ -149,10 +149,13 @@ def _widest(section: Mapping[str, Any]) -> Iterator[str]:
     ]
     if gaps:
         _, gap, finding, group, reference = max(gaps, key=lambda item: item[0])
+        tpr, fpr, auc = (estimate(gap[key], "+.3f") for key in ("tpr", "fpr", "auc"))
         yield (
             f"The widest difference in TPR that its interval sets apart from 0: "
-            f"{words(finding)}, {group} minus {reference}, {estimate(gap, '+.3f')}. "
-            "It was picked as the widest of many: new patients would on average show a smaller one."
+            f"{words(finding)}, {group} minus {reference}, {tpr}; in FPR {fpr}, in AUC {auc}. "
+            "Where both rates move alike and the AUC does not, scores are shifted, not worse at "
+            "telling images apart. It was picked as the widest of many: new patients would on "
+            "average show a smaller one."
         )
 
 

@@ -17,7 +17,8 @@ def group(name: str, gap: tuple[float, float, float] | None, **more: Any) -> dic
         "positives": 40,
         "negatives": 1200,
         "too_few": False,
-        "minus_reference": gap and {"tpr": area(*gap)},
+        "minus_reference": gap
+        and {"tpr": area(*gap), "fpr": area(-0.437, -0.5, -0.4), "auc": area(0.051, -0.1, 0.2)},
     }
     few = {"positives": 3, "negatives": 9, "too_few": True}
     return {
@@ -79,6 +80,7 @@ def test_the_widest_difference_is_one_that_leaves_out_nothing_and_is_of_known_gr
     words = " ".join(subgroup_notes.notes_on(section))
     widest = "Pleural Thickening, under 18 years minus 40 to 59 years"
     assert f"{widest}, \N{MINUS SIGN}0.200 [\N{MINUS SIGN}0.300" in words
+    assert "; in FPR \N{MINUS SIGN}0.437 [" in words and ", in AUC +0.051 [" in words
 
 
 def test_without_rates_none_are_explained(section: dict[str, Any]) -> None:
