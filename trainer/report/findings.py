@@ -204,7 +204,7 @@ def counts(report: Mapping[str, Any]) -> Part:
         for split, entry in splits.items()
     }
     text = (
-        "The AUC does not depend on prevalence; almost everything a user would feel does. At 1% "
+        "The AUC does not depend on prevalence; almost everything a user would notice does. At 1% "
         "prevalence even a good AUC means that most flagged images do not have the finding. The "
         "fewer the positives, the wider the interval."
     )

@@ -12,8 +12,8 @@ from trainer.report.parts import Notes, Part, Words
 PROGRAMS = {"verify.R": "verify.R", "verify.py": "verify.py.txt"}
 _TEXT = (
     "Programs that share no code with what wrote this report recompute its AUCs, average "
-    "precisions and counts, and end with 0 only where all agree to 1e-9. Run them in the folder of "
-    "the report, with the path of what it was made of:"
+    "precisions and counts, and exit with status 0 only where all agree to 1e-9. Run them in the "
+    "folder of the report, with the path of what it was made of:"
 )
 
 

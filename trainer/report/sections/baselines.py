@@ -25,7 +25,7 @@ TITLES = {
 }
 _LOWER = (
     "Where the model does not lie clearly above a baseline, its scores may come from the ward and "
-    "not from the lungs: which machine was used, whether the patient could stand, how many films "
+    "not from the lungs: which machine was used, whether the patient could stand, how many images "
     "there had been before."
 )
 

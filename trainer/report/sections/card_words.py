@@ -72,7 +72,8 @@ OTHER_LIMITS = (
 )
 
 ETHICS = (
-    "Who uses a score without its interval, its prevalence and its threshold will be misled.",
+    "Anyone who uses a score without its interval, its prevalence and its threshold will be "
+    "misled.",
 )
 
 ETHICS_OF_PATIENTS = (

@@ -57,7 +57,7 @@ def build(source: Source) -> dict[str, Any]:
     if EXTERNAL in source.context and not given:
         return unavailable(
             "The model brings no thresholds (a mean of models has none, nor has a model that was "
-            "exported without a report), and one chosen on the films that it is judged by would "
+            "exported without a report), and one chosen on the images that it is judged by would "
             "flatter."
         )
     if not given and not {"validation", "test"} <= {*source.splits}:

@@ -16,9 +16,10 @@ _FIXED = (
     "enough to rank many pairs, and inside a group that no longer helps. A group below all images "
     "is therefore not by itself treated worse than the others; the difference between groups says "
     "more.",
-    "The groups differ in more than their name. Patients filmed lying (AP) are sicker, one ward "
-    "has its own machine, the frequently followed are few and resemble each other. The figures "
-    "show where the model does worse, not why, and one group may be a proxy for another.",
+    "The groups differ in more than their name. Patients radiographed at the bedside (AP) are "
+    "sicker, one ward has its own machine, the frequently followed are few and resemble each "
+    "other. The figures show where the model does worse, not why, and one group may be a proxy for "
+    "another.",
     "One patient can have images in several groups of age, view, follow-up number or detector. "
     "Differences are taken in the same resamples of patients, which counts that.",
 )

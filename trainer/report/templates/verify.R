@@ -3,7 +3,7 @@
 # shares no code with the program that wrote it: Rscript verify.R [PREDICTIONS.csv ...] [aucs.csv]
 # Else it takes aucs.csv beside itself, and predictions.csv there, in the folder above, or there in
 # predictions/; of several files the mean of the scores. Columns: id, patient, split, and for each
-# finding label:NAME (1, 0 or empty) and score:NAME. It ends with 0 where all agrees to 1e-9, else 1.
+# finding label:NAME (1, 0 or empty) and score:NAME. Exit status: 0 where all agrees to 1e-9, else 1.
 options(width = 200)
 fail <- function(...) {
   message("verify.R: ", ...)
