@@ -250,3 +250,22 @@ def test_the_counts_come_first_and_the_form_asks_once(alone: dict[str, Any]) -> 
     # Readers get links to what is shown, not paths of a file.
     assert "splits." not in text and "context." not in text
     assert "\n### Reporting checklists\n" in document.render(alone)
+
+
+def test_what_people_must_add_is_said_whatever_was_found() -> None:
+    divisions = {"subgroups": {"divisions": [{"name": name} for name in "abcde"]}}
+    updated = {"recalibration": {"available": True, "mean": {"ece": 0.1}}}
+    of_all = {"splits": {"test": {"mean_auc": {"low": 0.7}}}}
+    report = divisions | of_all | {"calibration": updated, "context": {}}
+    rules = {row["topic"]: row for row in checklist._rows("checklist_answers")}
+    for topic, said in {
+        "clusters": "hospitals",
+        "updating": "for some groups",
+        "updating_results": "coefficients",
+        "performance_in_subgroups": "Calibration in each group",
+    }.items():
+        answer = checklist._answer(report, rules[topic])
+        assert answer["answer"] == "in_part" and said in answer["people"], topic
+    # The fifth division is by detector, wherever there are five.
+    del divisions["subgroups"]["divisions"][4]
+    assert checklist._answer(report, rules["clusters"])["answer"] != "in_part"
