@@ -160,7 +160,7 @@ def validation(report: Mapping[str, Any], notes: Mapping[str, str]) -> list[Part
         rows.append([words(name), pair, gap])
     drawn = Column("Validation and test AUC", "plot", drawing=plots.tick_row(limits))
     columns: list[Column | str] = ["Finding", drawn, Column("Difference", css="value")]
-    caption = "Test AUC, validation AUC, and validation minus test."
+    caption = "Validation AUC minus test AUC; the page draws both."
     figure = Group([Table(caption, columns, rows, css="rows"), Words(notes["validation"])])
     colours = [("test", "test AUC"), ("validation", "validation AUC")]
     return [controls.key(colours, mark="dot"), figure]

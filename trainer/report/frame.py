@@ -66,7 +66,7 @@ def chapters(report: dict[str, Any]) -> list[Chapter]:
 def content(report: dict[str, Any]) -> list[Shown]:
     """Returns the same in one list, in the order in which it is read."""
     made = [*(_section(name, report) for name in present(report)), *_of_the_frame(report)]
-    titles = {each.name: each.title for each in made if each.parts}
+    titles = {each.name: each.heading for each in made if each.parts}
     items = checklist.parts(report["checklist"], titles)
     made.append(Shown("checklist", "Checklists", "Reporting checklists", items, "trust"))
     by_name = {each.name: each for each in made if each.parts}
@@ -140,7 +140,7 @@ def _provenance(report: Mapping[str, Any]) -> list[Part]:
     titles = {"manifest": "Data set", "training": "Training run"}
     titles[EXTERNAL] = called(report["context"])
     facts: dict[str, Mapping[str, Any]] = {
-        "Predictions": report["predictions"],
+        "Predictions": {**report["predictions"], "rows": f"{report['predictions']['rows']:,}"},
         "This report": {
             **{"schema_version": report["schema_version"], **report["request"]},
             "margin": report["request"].get("margin") or "none given",

@@ -72,3 +72,13 @@ def test_limits_are_those_of_a_phantom_where_it_is_one(make: Make) -> None:
         [limits] = by_name(report)["limits"].parts
         assert isinstance(limits, Notes)
         assert limits.lines[0] == frame.notes_of(report)[topic]
+
+
+def test_checklists_name_parts_by_their_headings(make: Make) -> None:
+    report = build(Source(make(), resamples=5))
+    shown = {each.name: each for each in frame.content(report)}
+    named = repr(shown["checklist"].parts)
+    for name in ("certainty", "counts", "validation"):
+        assert shown[name].heading != shown[name].title
+        assert f"\\n{shown[name].heading}" in named, name
+    assert f"{report['predictions']['rows']:,}" in repr(shown["provenance"].parts)
