@@ -10,11 +10,12 @@ import datetime
 import faulthandler
 import os
 import socket
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+
+from absl import logging
 
 from preprocessing.contract.errors import StoppedError
 from preprocessing.contract.files import storage
@@ -130,7 +131,7 @@ class Watchdog:
     def _tell(self, doing: Doing, what: str) -> None:
         sentence, stacks = self._sentence(doing, what), _stacks()
         with contextlib.suppress(Exception):
-            print(stacks, file=sys.stderr, flush=True)
+            logging.error(stacks)
         where = f" and in {kept}" if (kept := self._keep(f"{sentence}\n\n{stacks}")) else ""
         NOTIFIER.stalled(sentence)
         self._end(
