@@ -47,7 +47,9 @@ class PendingStages:
         self._run: Any = None
         self._guard: Callable[[], None] = lambda: None
         self._ledger = Ledger(parsed.output, parsed.config, os.environ)
-        trains = parsed.mode in ("train", "all")
+        # Of a series, each run is told of by a process of its own.
+        series = parsed.several.seeds or parsed.several.folds
+        trains = parsed.mode in ("train", "all") and not series
         plan = eta.plan(parsed.config, manifest, parsed.mode) if trains else None
         self.outlook = Outlook(plan, parsed.output, parsed.mode)
 

@@ -148,7 +148,7 @@ def test_a_restored_run_is_the_saved_one_and_goes_on_alike(
     averages = [make_tiny_model(seed=seed) if averaged else None for seed in (3, 4)]
     first = Parts(make_tiny_model(seed=1), str(tmp_path), average=averages[0], record=record("a"))
     first.step(3)
-    values = [3, 0.1 + 0.2, 2, 1, 5, 0.01, 2.0**15, 1999, 7, 14, 28, 1e-5, 0.3 + 0.6]
+    values = [3, 0.1 + 0.2, 2, 1, 5, 0.01, 2.0**15, 1999, 7, 14, 28, 1e-5, 0.3 + 0.6, 2]
     names = [field.name for field in dataclasses.fields(Progress)]
     for name, value in zip(names, values, strict=True):
         setattr(first.progress, name, value)

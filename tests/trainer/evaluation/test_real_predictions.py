@@ -125,7 +125,7 @@ def test_patients_give_wider_intervals_than_images(folder: pathlib.Path) -> None
     widths = []
     for units in (patients, np.arange(25_596)):
         draws = resample(units, labels, resamples=40, seed=0)
-        mean = areas(labels, scores, draws)[0].mean
+        mean = areas(labels, scores, draws).mean
         assert mean.low < 0.6891 < mean.high
         widths.append(mean.high - mean.low)
     assert 1.2 < widths[0] / widths[1] < 2.0
@@ -150,7 +150,7 @@ def test_two_seeds_of_one_recipe_are_compared_in_pairs(folder: pathlib.Path) -> 
     gap = aurocs(labels, second).mean() - aurocs(labels, first).mean()
     assert found.mean.difference.value == pytest.approx(gap, abs=1e-12)
     # Pairing takes out what both share: apart, each mean is uncertain by more than the difference.
-    apart = [areas(labels, scores, draws)[0].mean for scores in (first, second)]
+    apart = [areas(labels, scores, draws).mean for scores in (first, second)]
     paired = found.mean.difference
     assert paired.high - paired.low < 0.8 * (apart[0].high - apart[0].low)
     assert paired.low < 0 < paired.high and found.mean.p_value > 0.2

@@ -72,7 +72,7 @@ def test_a_margin_is_answered_for_each_run(
     assert task.main(["cxr14-train", *given, "--margin=0.1"]) == 0
     shown = capsys.readouterr().out
     assert "\nb is no worse by the margin of 0.1 that was given beforehand (p " in shown
-    assert "\nc is worse by more than the margin of 0.1 that was given beforehand." in shown
+    assert "\nc is worse by more than the margin of 0.1 that was given beforehand (95%" in shown
     found = json.loads((tmp_path / "out/comparison.json").read_text())
     assert found["margin"] == 0.1 and "within" not in found["runs"][0]["mean"]
     assert [each["mean"]["within"]["no_worse"]["shown"] for each in found["runs"][1:]] == [
