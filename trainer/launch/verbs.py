@@ -24,7 +24,6 @@ from trainer.launch.platform import (
     deleted,
     say,
 )
-from trainer.runfolder import progress_note
 
 # Between two questions whether a job is over; platforms allow about one a second.
 POLL_S = 15.0
@@ -111,6 +110,8 @@ def status(platform: Platform, name: str, stage: str, *, follow: bool) -> None:
         if value:
             print(f"{key}: {value}", flush=True)
     if found.stage == "train" and storage.scheme_of(found.output):
+        from trainer.runfolder import progress_note  # likewise
+
         said = progress_note.described(found.output, time.time())
         print(f"progress: {said.replace(': ', ' - ')}")  # as YAML has one colon a line
     if follow:
