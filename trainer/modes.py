@@ -69,10 +69,19 @@ def run(parsed: ParsedFlags, stops: StopRequests, finish: Callable[[int], None])
 
 
 def _run(parsed: ParsedFlags, manifest: Manifest, stages: PendingStages) -> Report | None:
-    made = None
     notes.check(parsed.output, parsed.config, manifest)
     if parsed.mode in ("train", "all"):
         series.check_folder(parsed.output, "")
+    with stages.told():
+        made = _run_stages(parsed, manifest, stages)
+    if made is not None:
+        results.note(parsed.output, parsed.files)
+    return made
+
+
+def _run_stages(parsed: ParsedFlags, manifest: Manifest, stages: PendingStages) -> Report | None:
+    made = None
+    if parsed.mode in ("train", "all"):
         stages.train()
     if parsed.mode in ("evaluate", "all"):
         stages.evaluate()
@@ -84,8 +93,6 @@ def _run(parsed: ParsedFlags, manifest: Manifest, stages: PendingStages) -> Repo
     if parsed.mode in ("export", "all") and stages.is_chief:
         with CLOCK.phase("export"):
             stages.export()
-    if made is not None:
-        results.note(parsed.output, parsed.files)
     return made
 
 

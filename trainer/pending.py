@@ -46,6 +46,7 @@ class PendingStages:
         self._whole = Completion(parsed.output, parsed.config, manifest)
         self._run: Any = None
         self._guard: Callable[[], None] = lambda: None
+        self._tells = False
         self._ledger = Ledger(parsed.output, parsed.config, os.environ)
         # Of a series, each run is told of by a process of its own.
         series = parsed.several.seeds or parsed.several.folds
@@ -66,9 +67,15 @@ class PendingStages:
         if (whole and mode != "all") or not self.is_chief:
             yield
             return
+        with lock.lease(self._parsed.output, self._stops.end) as self._guard:
+            self._tells = not (whole or further)
+            yield
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Keeps ledger and progress while a block runs, which nothing refuses any more."""
         with contextlib.ExitStack() as held:
-            self._guard = held.enter_context(lock.lease(self._parsed.output, self._stops.end))
-            if not (whole or further):
+            if self._tells:
                 held.enter_context(self._ledger.kept(self._guard))
                 held.enter_context(self.outlook.written(self._guard))
             yield
