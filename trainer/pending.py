@@ -48,11 +48,7 @@ class PendingStages:
         self._guard: Callable[[], None] = lambda: None
         self._tells = False
         self._ledger = Ledger(parsed.output, parsed.config, os.environ)
-        # Of a series, each run is told of by a process of its own.
-        series = parsed.several.seeds or parsed.several.folds
-        trains = parsed.mode in ("train", "all") and not series
-        plan = eta.plan(parsed.config, manifest, parsed.mode) if trains else None
-        self.outlook = Outlook(plan, parsed.output, parsed.mode)
+        self.outlook = Outlook()
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[None]:
@@ -74,6 +70,10 @@ class PendingStages:
     @contextlib.contextmanager
     def told(self) -> Iterator[None]:
         """Keeps ledger and progress while a block runs, which nothing refuses any more."""
+        parsed = self._parsed
+        if parsed.mode in ("train", "all"):
+            plan = eta.plan(parsed.config, self._manifest, parsed.mode)
+            self.outlook = Outlook(plan, parsed.output, parsed.mode)
         with contextlib.ExitStack() as held:
             if self._tells:
                 held.enter_context(self._ledger.kept(self._guard))
