@@ -88,10 +88,11 @@ def _fault_of(path: str) -> str:
     try:
         with _open(path) as reader:
             names = reader.get_variable_to_shape_map()
-            sums = {name: checksum(reader.get_tensor(name)) for name in names}
-            sealed = [sums[name] for name in sorted(names) if _SEALED.match(name)]
-            if _SUMS in names and sealed != reader.get_tensor(_SUMS).tolist():
-                return "it is not what was trained"
+            arrays = {name: reader.get_tensor(name) for name in names}
+            if _SUMS in names:
+                sealed = [checksum(arrays[name]) for name in sorted(names) if _SEALED.match(name)]
+                if sealed != arrays[_SUMS].tolist():
+                    return "it is not what was trained"
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         if isinstance(faults.explain(error), ResourceError):
             raise
