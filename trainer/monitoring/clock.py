@@ -46,11 +46,13 @@ class Doing:
         phase: name of the innermost phase.
         about: what it works on, such as a file; "" for nothing in particular.
         since: when it last moved, by the clock's own seconds.
+        again: whether the phase was gone through before, from its beginning to its end.
     """
 
     phase: str
     about: str
     since: float
+    again: bool = False
 
 
 class Clock:
@@ -68,6 +70,7 @@ class Clock:
         self._mark = now() if began is None else began
         self._doing = [Doing(_FIRST, "", self._mark)]
         self._seconds: dict[str, float] = {}
+        self._ended: set[str] = set()
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -79,16 +82,16 @@ class Clock:
             about: what the block works on.
         """
         if name not in PHASES:
-            raise ValueError(f"{name} is none of {', '.join(PHASES)}")
+            raise ValueError(f"{name} is not one of {', '.join(PHASES)}")
         with self._lock:
             self._count()
-            self._doing.append(Doing(name, about, self._mark))
+            self._doing.append(Doing(name, about, self._mark, name in self._ended))
         try:
             yield
         finally:
             with self._lock:
                 self._count()
-                self._doing.pop()
+                self._ended.add(self._doing.pop().phase)
                 self._doing[-1] = dataclasses.replace(self._doing[-1], since=self._mark)
 
     def moved(self) -> None:

@@ -69,7 +69,7 @@ class Pulse:
                 return doing
             phase = "steps" if doing.phase == "trace" else doing.phase
             phase = "peers" if self._is_summing else "input" if self._awaited > 0 else phase
-            return Doing(phase, doing.about, self._moved)
+            return Doing(phase, doing.about, self._moved, doing.again and phase == doing.phase)
 
     @property
     def _is_summing(self) -> bool:

@@ -30,7 +30,7 @@ _MOST_CHARACTERS = 200_000
 # How long the stacks and the sentence may take: who reads or stores them may hang too.
 _WORDS_S, _WRITE_S = 12.0, 4.0
 # What is done for the first time may stand still for so many times the setting, and what is known
-# for so many times its longest wait: a run that becomes ten times slower is no run that hangs.
+# for so many times its longest wait: a run that becomes ten times slower does not hang.
 _FIRST, _SLOWER = 6.0, 12.0
 # What holds parts of several kinds, of which each comes for the first time.
 _MIXED = ("other", "build", "evaluation", "export")
@@ -59,11 +59,14 @@ class Patience:
             self._stretch, self.idle = (doing.phase, doing.since), 0.0
         else:
             self.idle += seconds
-        return doing.phase in _UNWATCHED or self.idle <= self.most(doing.phase)
+        return doing.phase in _UNWATCHED or self.idle <= self.most(doing)
 
-    def most(self, phase: str) -> float:
-        """Returns for how many seconds a phase may stand still."""
-        times = 1.0 if phase in self._longest and phase not in _MIXED else _FIRST
+    def most(self, doing: Doing) -> float:
+        """Returns for how many seconds what goes on may stand still."""
+        phase = doing.phase
+        # What took less than the time between two looks was seen by the clock alone.
+        known = doing.again or phase in self._longest
+        times = 1.0 if known and phase not in _MIXED else _FIRST
         return max(times * self._floor, _SLOWER * self._longest.get(phase, 0.0))
 
 
@@ -144,7 +147,7 @@ class Watchdog:
         about = f", {self._about}" if self._about else ""
         if doing.phase in ("input", "check", "validation", "evaluation"):
             about += f", of {self._data}{_open_files(self._data)}"
-        idle, most = self._patience.idle, self._patience.most(doing.phase)
+        idle, most = self._patience.idle, self._patience.most(doing)
         since = datetime.datetime.now() - datetime.timedelta(seconds=idle)
         return (
             f"{own[0] if own else f'the process on {socket.gethostname()}'} hangs in {doing.phase} "

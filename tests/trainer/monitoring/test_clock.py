@@ -66,5 +66,5 @@ def test_a_phase_that_fails_ends():
 
 
 def test_a_phase_without_a_meaning_is_refused():
-    with pytest.raises(ValueError, match="naps is none of"), Clock().phase("naps"):
+    with pytest.raises(ValueError, match="naps is not one of"), Clock().phase("naps"):
         pass

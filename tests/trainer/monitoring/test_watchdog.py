@@ -56,8 +56,20 @@ def test_the_longest_wait_of_one_phase_is_none_of_another() -> None:
     _lasts(patience, "steps", 4, 0)
     _lasts(patience, "evaluation", 5, 0)
     _lasts(patience, "steps", 6, 0)
-    most = [patience.most(phase) for phase in ("checkpoint", "steps", "other", "evaluation")]
+    phases = ("checkpoint", "steps", "other", "evaluation")
+    most = [patience.most(Doing(phase, "", 6)) for phase in phases]
     assert most == [600, 10, 60, 60]
+
+
+def test_what_was_done_between_two_looks_is_not_new() -> None:
+    clock, patience = Clock(), Patience(10)
+    with clock.phase("checkpoint"):
+        assert patience.most(clock.doing) == 60
+    with clock.phase("checkpoint"):
+        assert patience.most(clock.doing) == 10
+    for _ in range(2):
+        with clock.phase("evaluation"):
+            assert patience.most(clock.doing) == 60  # holds parts that are new each time
 
 
 def test_what_has_deadlines_of_its_own_is_left_alone() -> None:
