@@ -11,7 +11,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from preprocessing.contract import wording
 from trainer.config import Config
+from trainer.runfolder import progress_note
 
 USEFUL = ("steps", "validation")
 LOSSES = ("start_up", "peers", "input", "lost_work", "checkpoint", "down_time", "other")
@@ -156,8 +158,9 @@ def scalars(made: Mapping[str, Any]) -> dict[str, float]:
 def line(starts: Sequence[Start], config: Config) -> str:
     """Returns in one line where the time went, the largest loss and what to do about it."""
     made = summary(starts)
-    count = f"{made['starts']} start{'s' * (made['starts'] != 1)}"
-    text = f"goodput {made['percent']:.0f}% of {_span(made['of_seconds'])} of training in {count}"
+    count = wording.counted(made["starts"], "start")
+    span = progress_note.span(made["of_seconds"])
+    text = f"goodput {made['percent']:.0f}% of {span} of training in {count}"
     shares = {name: scalars(made)[f"goodput/{name}"] for name in LOSSES}
     worst = max(LOSSES, key=lambda name: shares[name])
     if shares[worst] >= 1:
@@ -183,9 +186,3 @@ def advice(loss: str, config: Config, per_epoch: int) -> str:
         "down_time": "it waited so long to be started again: look at the queue of the platform",
         "other": f"log less often, with train.log_every_steps above {config.train.log_every_steps}",
     }[loss]
-
-
-def _span(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    long = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-    return f"{seconds:.0f} s" if seconds < 120 else long

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Keeps in a run's folder what each of its starts did with its time; imports no TensorFlow.
 
-Each start of the chief has a file of its own in `ledger/`, which a thread writes anew all the time:
+Each start of the chief has a file of its own in `ledger/`, which is written anew all the time:
 object stores cannot append, a start that is killed loses seconds, and none can spoil the file of
-another. As all processes of a run go in step, the chief's time is the run's. What cannot be written
-is warned of once, and holds up nothing.
+another. As all processes of a run go in step, the chief's time is the run's.
 """
 
 import contextlib
 import dataclasses
 import json
 import re
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -20,13 +18,14 @@ from typing import Any
 from absl import logging
 
 from preprocessing.contract.errors import ConfigError, JobError, StoppedError
-from preprocessing.contract.files import faults, storage
+from preprocessing.contract.files import storage
 from trainer.checkpoints.progress import Progress
 from trainer.config import Config
 from trainer.monitoring import goodput
 from trainer.monitoring.clock import CLOCK, Clock
 from trainer.monitoring.goodput import Start
 from trainer.runfolder import notes
+from trainer.runfolder.kept_file import KeptFile
 
 FOLDER = "ledger"
 PRICE = "CXR14_PRICE_PER_HOUR"
@@ -60,7 +59,7 @@ class Ledger:
         every_s: float = _EVERY_S,
     ) -> None:
         self._output, self._config = output, config or Config()
-        self._clock, self._every_s = clock, every_s
+        self._clock, self._there = clock, False
         text = (environ or {}).get(PRICE, "").strip()
         if not (found := _PRICE.fullmatch(text)):
             raise ConfigError(
@@ -73,7 +72,7 @@ class Ledger:
         self._path = storage.join(output, FOLDER, f"{began:.0f}-{uuid.uuid4().hex[:8]}.json")
         self._progress: Progress | None = None
         self._earlier: list[Start] | None = None  # None until they could be read
-        self._wake, self._over, self._there, self._warned = threading.Event(), False, False, False
+        self._file = KeptFile(self._path, every_s, _LAST_S)
 
     @contextlib.contextmanager
     def kept(self, guard: Callable[[], None]) -> Iterator[None]:
@@ -82,20 +81,18 @@ class Ledger:
         Args:
             guard: fails, or ends the process, where the folder has become another run's.
         """
-        thread = threading.Thread(target=self._keep, args=[guard], name="ledger", daemon=True)
-        thread.start()
         code = 1  # of a defect
         try:
-            yield
-            code = 0
-        except JobError as error:
-            code = error.exit_code
-            raise
+            with self._file.kept(self._read, guard, self._write, at_once=False):
+                try:
+                    yield
+                    code = 0
+                except JobError as error:
+                    code = error.exit_code
+                    raise
+                finally:
+                    self._start = dataclasses.replace(self._start, exit_code=code)
         finally:
-            self._start = dataclasses.replace(self._start, exit_code=code)
-            self._over = True
-            self._wake.set()
-            thread.join(_LAST_S)
             starts = self._starts() if code in (0, StoppedError.exit_code) else []
             if goodput.summary(starts)["percent"]:
                 logging.info(goodput.line(starts, self._config))
@@ -111,7 +108,7 @@ class Ledger:
             machines=machines,
         )
         self._progress = progress
-        self._wake.set()
+        self._file.renew()
 
     def note(self) -> dict[str, Any]:
         """Returns what a note of a training that is over says; empty where nothing is kept."""
@@ -135,24 +132,6 @@ class Ledger:
     def _starts(self) -> list[Start]:
         """All starts up to now; none where earlier ones could not be read."""
         return [] if self._earlier is None else [*self._earlier, self._own()]
-
-    def _keep(self, guard: Callable[[], None]) -> None:
-        over = False
-        while not over:
-            self._tried(self._read)
-            self._wake.wait(self._every_s)
-            self._wake.clear()
-            over = self._over
-            self._tried(guard, self._write)
-
-    def _tried(self, *work: Callable[[], None]) -> None:
-        try:
-            for each in work:
-                each()
-        except (JobError, OSError) as error:
-            if not self._warned:
-                logging.warning(f"{self._path} cannot be kept ({faults.line(error)})")
-            self._warned = True
 
     def _read(self) -> None:
         if self._earlier is None:

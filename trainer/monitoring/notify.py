@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from absl import flags, logging
 
 from preprocessing.contract.errors import JobError, StoppedError, UsageError
+from preprocessing.contract.files import given_paths
 from preprocessing.contract.process import log
 
 FLAG, VARIABLE = "notify_url", "CXR14_NOTIFY_URL"
@@ -40,17 +41,12 @@ def chosen(flag: str, environ: Mapping[str, str]) -> str:
     """Returns the address of a flag or else of the environment, "" for none.
 
     Raises:
-        UsageError: it is no address; the sentence does not repeat it.
+        UsageError: it is not an address; the sentence does not repeat it.
     """
     url = flag or environ.get(VARIABLE, "")
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        good = False
-    if url and not good:
+    if url and not given_paths.is_web_address(url):
         raise UsageError(
-            f"--{FLAG}, or {VARIABLE}, is no address: begin it with https:// or http://"
+            f"--{FLAG}, or {VARIABLE}, is not an address: begin it with https:// or http://"
         )
     return url
 

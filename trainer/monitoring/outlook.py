@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Says while a run goes on how far it is and when it ends: to the loop, and in `progress.json`.
 
-The file is written by a thread of its own, twice a minute, so that a slow bucket holds up nothing.
-What cannot be written is warned of once. Imports no TensorFlow.
+The file is written twice a minute. Imports no TensorFlow.
 """
 
 import contextlib
@@ -13,13 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from absl import logging
-
 from preprocessing.contract.errors import JobError, StoppedError
 from preprocessing.contract.files import faults, storage
 from trainer.monitoring.clock import CLOCK, Clock
 from trainer.monitoring.eta import Eta, Plan
 from trainer.runfolder import notes, progress_note
+from trainer.runfolder.kept_file import KeptFile
 
 TRAINING = "training"
 _EVERY_S = 30.0
@@ -47,12 +45,12 @@ class Outlook:
         every_s: float = _EVERY_S,
     ) -> None:
         self._plan, self._path = plan or Plan(), storage.join(output, progress_note.PROGRESS)
-        self._output, self._clock, self._every_s = output, clock, every_s
+        self._output, self._clock = output, clock
+        self._file = KeptFile(self._path, every_s, _LAST_S)
         self._eta = Eta(self._plan)
         self._note: dict[str, Any] = {"state": "running", "mode": mode, "stage": "", "error": ""}
         self._note |= {"step": 0, "best_validation_mean_auc": None, "starts": 1}
-        self._warned, self._over = False, threading.Event()
-        self._lock = threading.Lock()
+        self._counted, self._lock = False, threading.Lock()
 
     @contextlib.contextmanager
     def written(self, guard: Callable[[], None]) -> Iterator[None]:
@@ -64,20 +62,17 @@ class Outlook:
         if not self._plan.steps:
             yield
             return
-        thread = threading.Thread(target=self._keep, args=[guard], name="progress", daemon=True)
-        thread.start()
         ended = {"state": "failed"}
-        try:
-            yield
-            ended = {"state": "done", "stage": ""}
-        except JobError as error:
-            state = "stopped" if isinstance(error, StoppedError) else "failed"
-            ended = {"state": state, "error": faults.line(error)}
-            raise
-        finally:
-            self._note |= ended
-            self._over.set()
-            thread.join(_LAST_S)
+        with self._file.kept(self._count, guard, self._write, at_once=True):
+            try:
+                yield
+                ended = {"state": "done", "stage": ""}
+            except JobError as error:
+                state = "stopped" if isinstance(error, StoppedError) else "failed"
+                ended = {"state": state, "error": faults.line(error)}
+                raise
+            finally:
+                self._note |= ended
 
     def begin(self, step: int, best: float) -> None:
         """Says that training begins behind a step, with the best validation mean AUC so far."""
@@ -135,20 +130,13 @@ class Outlook:
             what(self._clock.seconds())
             self._note |= facts
 
-    def _keep(self, guard: Callable[[], None]) -> None:
-        last = False
-        before: dict[str, Any] | None = None
-        while not last:
-            last = self._over.is_set()
-            try:
-                if before is None:
-                    before = notes.read_note(self._output, progress_note.PROGRESS)
-                    self._note["starts"] = before.get("starts", 0) + 1
-                guard()
-                storage.write_text(self._path, json.dumps(self.note(time.time()), indent=2) + "\n")
-            except (JobError, OSError) as error:
-                if not self._warned:
-                    logging.warning(f"{self._path} cannot be kept ({faults.line(error)})")
-                self._warned = True
-            if not last:
-                self._over.wait(self._every_s)
+    def _count(self) -> None:
+        """Counts the starts, this one too."""
+        if not self._counted:
+            self._note["starts"] += notes.read_note(self._output, progress_note.PROGRESS).get(
+                "starts", 0
+            )
+            self._counted = True
+
+    def _write(self) -> None:
+        storage.write_text(self._path, json.dumps(self.note(time.time()), indent=2) + "\n")

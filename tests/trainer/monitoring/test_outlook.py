@@ -94,7 +94,7 @@ def test_the_file_is_there_at_once_and_says_how_the_run_ended(tmp_path: pathlib.
 def test_a_stop_a_failure_and_the_starts_are_told_apart(tmp_path: pathlib.Path) -> None:
     for error, state, said in (
         (StoppedError("stopped and saved"), "stopped", ": stopped and saved"),
-        (ConfigError("the loss is no number"), "failed", ": the loss is no number"),
+        (ConfigError("the loss is not a number"), "failed", ": the loss is not a number"),
         (RuntimeError("a defect"), "failed", ""),
     ):
         outlook = Hands().outlook(tmp_path)
