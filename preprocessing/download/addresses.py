@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from preprocessing.contract.archives.archive_formats import is_archive
 from preprocessing.contract.archives.archives import PUBLISHED_MD5
 from preprocessing.contract.errors import DataError, UsageError
-from preprocessing.contract.files import storage
+from preprocessing.contract.files import given_paths, storage
 
 # Where NIH gives all files to a browser.
 PAGE = "https://nihcc.app.box.com/v/ChestXray-NIHCC"
@@ -55,13 +55,13 @@ def files(table: str, labels_url: str, first: int | None) -> list[File]:
         first: how many archives, from the first on; None for all.
 
     Raises:
-        UsageError: there are fewer archives, or `labels_url` is no address.
+        UsageError: there are fewer archives, or `labels_url` is not an address.
         DataError: the table cannot be read.
     """
     found = _read(table or str(_PUBLISHED))
     if labels_url:
-        if not _is_address(labels_url):
-            raise UsageError("--labels_url is no address: begin it with https:// or http://")
+        if not given_paths.is_web_address(labels_url):
+            raise UsageError("--labels_url is not an address: begin it with https:// or http://")
         names = (LABEL_FILE, *LISTS, BOXES)
         found = [file for file in found if file.name not in names]
         found += [File(name, f"{labels_url.rstrip('/')}/{name}") for name in names]
@@ -93,17 +93,9 @@ def _file(row: dict[str, str]) -> File:
     # The name becomes part of a path, and an address may be secret: neither goes unchecked, and
     # only the name into a sentence.
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no plain name of a file")
-    if not _is_address(row["address"]):
+        raise ValueError(f"{name!r} is not a plain file name")
+    if not given_paths.is_web_address(row["address"]):
         raise ValueError(f"the address of {name} must begin with https:// or http://")
     if not re.fullmatch(r"([0-9a-f]{32})?", md5) or not re.fullmatch(r"\d*", size):
         raise ValueError(f"md5 of {name} must be 32 hexadecimal digits, bytes a number, or empty")
     return File(name, row["address"], md5 or PUBLISHED_MD5.get(name, ""), int(size or 0))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -139,7 +139,7 @@ def _check_room(output: str, left: dict[File, int]) -> None:
 
 
 def _raise(failures: dict[str, JobError], number: int) -> None:
-    """Raises what went wrong, first of all what the same command would not mend."""
+    """Raises what went wrong, first of all what the same command would not fix."""
     ordered = sorted(failures.values(), key=lambda error: isinstance(error, UnavailableError))
     if not ordered:
         return

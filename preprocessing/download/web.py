@@ -18,7 +18,7 @@ _RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
 
 
 class BrokenError(UnavailableError):
-    """A server did not answer, or not to the end, which another try may mend."""
+    """A server did not answer, or not to the end, which another try may fix."""
 
 
 def size(file: File) -> int:
@@ -114,7 +114,7 @@ def _explained(file: File) -> Iterator[None]:
     try:
         yield
     except ValueError as error:  # requests' InvalidURL, and urllib3's own for a host such as a..b
-        raise UsageError(f"{file.place} is no address: correct it in --addresses") from error
+        raise UsageError(f"{file.place} is not an address: correct it in --addresses") from error
     except requests.RequestException as error:
         # The message of the library may hold an address with a secret: only its kind is told.
         raise BrokenError(

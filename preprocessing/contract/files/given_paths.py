@@ -7,6 +7,7 @@ days into it leaves its results where they are not looked for, or are lost with 
 
 import os
 import re
+from urllib.parse import urlsplit
 
 from preprocessing.contract.errors import UsageError
 
@@ -60,6 +61,19 @@ def within(path: str, folder: str) -> bool:
         for one in (path, folder)
     ]
     return bool(path and folder) and f"{ends[0]}/".startswith(f"{ends[1]}/")
+
+
+def is_web_address(text: str) -> bool:
+    """Tells whether a text is a whole http:// or https:// address.
+
+    >>> is_web_address("https://host/a"), is_web_address("host/a"), is_web_address("http://[")
+    (True, False, False)
+    """
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _check_address(given: str, address: re.Match[str], local: bool) -> None:

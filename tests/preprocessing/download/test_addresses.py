@@ -28,7 +28,7 @@ def test_the_first_archives_are_fetched_with_all_label_files() -> None:
     assert found[2] == File(found[2].name, "https://example.com/nih/Data_Entry_2017_v2020.csv")
     with pytest.raises(UsageError, match="only 12 archives"):
         addresses.files("", "", 13)
-    with pytest.raises(UsageError, match="--labels_url is no address"):
+    with pytest.raises(UsageError, match="--labels_url is not an address"):
         addresses.files("", "/data/labels", None)
 
 
@@ -53,7 +53,7 @@ def test_a_table_takes_the_place_of_the_published_addresses(tmp_path: pathlib.Pa
         ("", "names no file"),
         ("name,address\n", "names no file"),
         ("a,b\nx,y\n", "first line must be"),
-        ("name,address\n../x,https://h/x\n", "no plain name"),
+        ("name,address\n../x,https://h/x\n", "not a plain file name"),
         ("name,address\nx,ftp://h/secret\n", "must begin with https://"),
         ("name,address\nx,https://h/x\nx,https://h/y\n", "named twice"),
         ("name,address,md5\nx,https://h/x,12\n", "32 hexadecimal"),
@@ -74,5 +74,5 @@ def test_a_bad_table_is_refused_without_its_secrets(
 
 @pytest.mark.parametrize("address", ["http://[x", "ftp://h/x", "labels"])
 def test_a_folder_on_the_web_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(UsageError, match="--labels_url is no address"):
+    with pytest.raises(UsageError, match="--labels_url is not an address"):
         addresses.files("", address, None)
