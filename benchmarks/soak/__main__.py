@@ -26,6 +26,7 @@ SETTINGS = {
     "data.global_batch_size": 8,
     "optimizer.learning_rate": 1e-3,
     "runtime.formation_seconds": 120,
+    "runtime.stall_seconds": 60,
     "train.checkpoint_every_steps": 20,
     "train.log_every_steps": 10,
     "evaluation.bootstrap_resamples": 50,
@@ -143,9 +144,12 @@ def _one_run(
     """Drives a run to its end and checks what it left."""
     output = soak.folder / (f"run{number}" if number >= 0 else "reference")
     flags = flags_of(data, output, epochs=epochs, mode="all")
+    began = time.monotonic()
     if not soak.finish(number, flags, output, until=until):
         return
-    for problem in checks.problems_of(output, made):
+    line, wrong = checks.ledger_of(output, time.monotonic() - began)
+    print(f"{output.name}: {line}", flush=True)
+    for problem in [*wrong, *checks.problems_of(output, made)]:
         soak.problem(f"{output.name}: {problem}")
     if left := workers.litter(output):
         soak.problem(f"{output.name} holds litter: {', '.join(left[:5])} ({len(left)} in all)")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from preprocessing.contract.manifest import Manifest
+from trainer.monitoring import goodput, ledger
 
 _TRACED = 60  # seconds after which a process has traced its steps and filled its buffers
 _SETTLED = 180  # seconds after which its allocator knows how much it needs
@@ -79,6 +80,24 @@ def summary(starts: list[Any]) -> str:
             f"{_SETTLED / 60:.0f} minutes: {' and '.join(workers)}"
         )
     return "\n".join(lines)
+
+
+def ledger_of(output: pathlib.Path, seconds: float) -> tuple[str, list[str]]:
+    """Returns where a finished run says that its time went, and what is wrong with that.
+
+    Args:
+        output: folder of the run.
+        seconds: from its first command to its end, by our clock.
+    """
+    made = goodput.summary(ledger.read(str(output)))
+    told = sum(made["seconds"].values())
+    parts = ", ".join(f"{name} {spent:.0f}" for name, spent in made["seconds"].items() if spent)
+    line = (
+        f"goodput {made['percent']}% of {made['of_seconds']:.0f} s of training in "
+        f"{made['starts']} starts; seconds: {parts}; in all {told:.1f} of {seconds:.1f}"
+    )
+    apart = abs(told - seconds) > 0.01 * seconds
+    return line, [f"the buckets add up to {told:.1f} s of {seconds:.1f}"] * apart
 
 
 def problems_of(output: pathlib.Path, manifest: Manifest) -> list[str]:
