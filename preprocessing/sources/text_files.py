@@ -49,7 +49,7 @@ def column(path: str, header: Sequence[str], *names: str, advice: str = "") -> i
         advice: for a file that has none of them.
 
     Raises:
-        DataError: there is none of them, or one is there twice.
+        DataError: none of them is there, or one is there twice.
     """
     plain = [name.strip() for name in header]
     for name in names:

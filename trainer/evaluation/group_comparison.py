@@ -120,8 +120,9 @@ def _group(
 def _outside(gaps: dict[str, Any] | None) -> list[str]:
     """The measures in which the interval of a difference leaves out 0.
 
-    The value of all images is no yardstick: it counts pairs of images of two groups, and it holds
-    the group itself, so that chance alone leaves it out less often than the interval says.
+    The value of all images is not what to compare with: it counts pairs of images of two groups,
+    and it holds the group itself, so that chance alone leaves it out less often than the interval
+    says.
     """
     return [
         name

@@ -132,6 +132,8 @@ def _cost(job: Job, prices: str) -> Callable[[float], str]:
     if price is None:
         return lambda hours: f"cost: not known, as {missing}"
     if isinstance(price, bool) or not isinstance(price, int | float) or not price >= 0:
-        raise ConfigError(f"{path}: {job.machine_type} is no price, in what should be {_FORM}")
+        raise ConfigError(
+            f"{path}: the price of {job.machine_type} is not a number, in what should be {_FORM}"
+        )
     of = f"machine hours x {price:,.6g} {currency} an hour"
     return lambda hours: f"cost: {hours:,.2f} {of} = {hours * price:,.2f} {currency}"

@@ -123,7 +123,7 @@ def read_gallery(path: str) -> Gallery:
         raise DataError(f"{path}: a picture is not a JPEG file; {AGAIN}")
     kinds = text(path, arrays, "kind", rows)
     if not np.isin(kinds, KINDS).all():
-        raise DataError(f"{path}: a kind of case is none of {', '.join(KINDS)}; {AGAIN}")
+        raise DataError(f"{path}: a kind of case is not one of {', '.join(KINDS)}; {AGAIN}")
     boxes = _boxes(path, arrays, int(of_row.sum()))
     return Gallery(
         **shared,

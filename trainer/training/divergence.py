@@ -19,7 +19,7 @@ _SHOWN = 3
 
 
 class DivergedError(ConfigError):
-    """A loss that is no number, or far too large (exit 78); a notice names no examples."""
+    """A loss that is not a number, or far too large (exit 78); a notice names no examples."""
 
     event = "divergence"
 

@@ -71,7 +71,7 @@ def sex(dataset: Dataset, warnings: list[str]) -> str:
     if found in ("M", "F"):
         return found
     if found not in ("", "O"):
-        tags.warn(warnings, "PatientSex", "is none of M, F and O: taken as unknown")
+        tags.warn(warnings, "PatientSex", "is not one of M, F and O: taken as unknown")
     return ""
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tests of copies of the shards: the same bytes, kept for the next start, mended if cut short."""
+"""Tests of copies of the shards: the same bytes, kept for the next start, whole."""
 
 import itertools
 import pathlib

@@ -38,7 +38,7 @@ _FIXED = (
     "Net interventions avoided: how many fewer of 100 images are worked up than if all were, after "
     "what is missed has been charged at the same odds (Vickers and others, BMC Medical Informatics "
     "and Decision Making 2008). Beside it is what working up none avoids: a model that calls no "
-    "image avoids just that, which is no merit of the model.",
+    "image avoids just that, which says nothing for the model.",
     "Intervals come from drawing patients again, with scores held fixed, and hold for one "
     "threshold at a time. Better than both means that the intervals of the net benefit and of its "
     "gain over working up every image lie above 0. Where they reach 0 a model need not be useless: "

@@ -74,7 +74,7 @@ BAD = {
     "image in capitals": ({"image": "host/Team/cxr14:1"}, "image is 'host/Team/cxr14:1'"),
     "image as an address": ({"image": "https://host/cxr14:1"}, "image is"),
     "too many labels": ({"labels": {f"k{i}": "v" for i in range(61)}}, "labels holds 61 labels"),
-    "time that is no number": ({"timeout_hours": float("nan")}, "timeout_hours is nan"),
+    "time that is not a number": ({"timeout_hours": float("nan")}, "timeout_hours is nan"),
     "capitals in the name": ({"name": "My Run"}, "name is 'My Run'"),
     "image without tag": ({"image": "host:5000/cxr14"}, "image is"),
     "image that moves": ({"image": "host/cxr14:latest"}, "image is"),
