@@ -21,7 +21,7 @@ _HALF, _FIFTH = 0.5, 0.2
 # The way back of a step is two products for each one of the way forward.
 _FORWARD = 1 / 3
 # Seconds of a stage beside its images, for each second that building and tracing have taken.
-_FIXED = {EVALUATION: 0.25, REPORT: 0.3, EXPORT: 0.5}
+_FIXED = {EVALUATION: 0.25, REPORT: 0.5, EXPORT: 1.8}
 _VIEWS = {"one": 1, "flip": 2, "ten_crop": 10}
 
 
@@ -69,6 +69,7 @@ def plan(config: Config, manifest: Manifest, mode: str) -> Plan:
     asked = config.evaluation
     maps = count["test"] if asked.localisation or asked.gallery else 0
     scored = _VIEWS[asked.views] * (count["validation"] + count["test"]) + maps
+    looked_at = sum(min(asked.familiarity, images) for images in count.values())
     return Plan(
         steps=config.train.epochs * per_epoch,
         per_epoch=per_epoch,
@@ -76,7 +77,7 @@ def plan(config: Config, manifest: Manifest, mode: str) -> Plan:
         frozen=config.train.frozen_epochs * per_epoch,
         saves_every=config.train.checkpoint_every_steps,
         validation=count["validation"],
-        after={EVALUATION: scored, REPORT: 0, EXPORT: 0} if mode == "all" else {},
+        after={EVALUATION: scored, REPORT: 0, EXPORT: looked_at} if mode == "all" else {},
         may_end_early=bool(config.train.patience_epochs),
     )
 
@@ -135,9 +136,8 @@ class Eta:
 
     def left(self, seconds: Mapping[str, float]) -> float:
         """Returns the seconds up to the end of the run; NaN where they cannot be known yet."""
-        made = seconds.get("build", 0.0) + seconds.get("trace", 0.0)
         image = self._per_validation / max(1, self._plan.validation)
-        costs = [made * _FIXED[name] + self._plan.after[name] * image for name in self._ahead]
+        costs = [self._made * _FIXED[name] + self._plan.after[name] * image for name in self._ahead]
         if self._entered < math.inf:
             return _less(costs[0], sum(seconds.values()) - self._entered) + sum(costs[1:])
         plan, step = self._plan, self._step
@@ -146,6 +146,7 @@ class Eta:
         passes = plan.steps // plan.per_epoch - step // plan.per_epoch
         left = steps * self._per_step + plan.saves(step, plan.steps) * self._per_save
         left += passes * self._per_validation + sum(costs)
+        left += self._tracing * (passes > 0 and not self._validations)
         if step % plan.per_epoch == 0 and step != self._validated:  # a pass is under way
             gone = sum(seconds.values()) - sum(self._seen.values())
             left += _less(self._per_validation, gone)
@@ -159,11 +160,24 @@ class Eta:
         return (end - start) / (last - first)
 
     @property
+    def _made(self) -> float:
+        """Seconds that building and tracing the steps have taken."""
+        return self._seen.get("build", 0.0) + self._seen.get("trace", 0.0)
+
+    @property
+    def _tracing(self) -> float:
+        """Seconds for which the first pass of a process traces."""
+        return _FIXED[EVALUATION] * self._made
+
+    @property
     def _per_validation(self) -> float:
+        guess = self._plan.validation / self._plan.batch * self._per_step * _FORWARD
         if not self._validations:
-            return self._plan.validation / self._plan.batch * self._per_step * _FORWARD
-        # The first pass of a process fills caches; the later ones may grow.
-        newest = self._validations[1:][-2:] or self._validations
+            return guess
+        if len(self._validations) == 1:
+            (first,) = self._validations
+            return max(first - self._tracing, min(first, guess))
+        newest = self._validations[1:][-2:]  # they may grow
         return sum(newest) / len(newest)
 
     @property
