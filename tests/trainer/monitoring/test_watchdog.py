@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Tests of the watchdog: its deadlines on a hand-moved clock, and what it says and leaves."""
 
+import os
 import pathlib
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
@@ -169,6 +172,36 @@ def test_it_watches_for_the_length_of_a_block(
     made, ended = dog(floor=0)
     with made.watching():
         assert not [one for one in threading.enumerate() if one.name == "watchdog"]
+
+
+HANGS = """
+import sys
+import tensorflow as tf
+from preprocessing.contract.process.stopping import StopRequests
+from trainer.distribution.cluster import Cluster
+from trainer.monitoring.clock import CLOCK
+from trainer.monitoring.watchdog import Watchdog
+with StopRequests().listening() as stops:
+    with Watchdog("data", sys.argv[1], 1.0, Cluster(), stops.end).watching():
+        with CLOCK.phase("steps", "steps 8 to 9"):
+            tf.queue.FIFOQueue(1, tf.int64).dequeue()
+"""
+
+
+def test_a_process_that_waits_inside_tensorflow_ends_to_be_started_again(
+    tmp_path: pathlib.Path,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HANGS, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 75, done.stderr
+    assert "hangs in steps (training steps, steps 8 to 9)" in done.stderr
+    for text in (done.stderr, (tmp_path / "stalls" / "worker-0.txt").read_text()):
+        assert "in dequeue" in text
 
 
 def test_time_in_which_the_process_itself_was_stopped_does_not_count(
