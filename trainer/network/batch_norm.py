@@ -32,6 +32,8 @@ import keras
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
+from trainer.monitoring import moments
+from trainer.monitoring.pulse import PULSE
 from trainer.recipe import ModelConfig
 
 
@@ -49,7 +51,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
         synchronized: whether replicas normalise by the statistics of the global batch or by those
             of their own share.
         **settings: see `keras.layers.BatchNormalization`.
+
+    Attributes:
+        is_first: whether it is the first in its network: there a replica waits for others that come
+            late, of which it tells.
     """
+
+    is_first = False
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
         """Normalises [..., channels], in training by the batch, else by the moving statistics."""
@@ -60,7 +68,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         axes = list(range(inputs.shape.rank - 1))
         mean = tf.reduce_mean(inputs, axes)
         if self.synchronized:
-            mean = _mean_over_replicas(mean)
+            mean = self._first_sum(mean)
         # 2. Squared distances from the mean of all, not E[x^2] - E[x]^2, which cancels digits.
         variance = tf.reduce_mean(tf.math.squared_difference(inputs, mean), axes)
         if self.synchronized:
@@ -72,6 +80,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
         scale = scale * tf.convert_to_tensor(self.gamma) if self.scale else scale
         shift = tf.convert_to_tensor(self.beta) if self.center else 0.0
         return tf.cast((inputs - mean) * scale + shift, self.compute_dtype)
+
+    def _first_sum(self, mean: tf.Tensor) -> tf.Tensor:
+        if not self.is_first:
+            return _mean_over_replicas(mean)
+        moments.tell_of_sum(PULSE.computed, mean)
+        every = _mean_over_replicas(mean)
+        moments.tell_of_sum(PULSE.summed, every)
+        return every
 
     def _remember(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
         """Lets the moving statistics follow, by the same amount on every replica."""
@@ -117,7 +133,10 @@ def replace_in(
             settings | {"momentum": momentum, "synchronized": synchronized}
         )
 
-    return keras.models.clone_model(backbone, clone_function=copy)
+    made = keras.models.clone_model(backbone, clone_function=copy)
+    layers = (layer for layer in made.layers if isinstance(layer, BatchNormalization))
+    next(layers).is_first = True
+    return made
 
 
 def _mean_over_replicas(value: tf.Tensor) -> tf.Tensor:

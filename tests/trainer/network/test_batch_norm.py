@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
+from trainer.monitoring.pulse import PULSE
 from trainer.network import batch_norm, model
 from trainer.network.batch_norm import BatchNormalization
 from trainer.recipe import ModelConfig
@@ -95,3 +96,23 @@ def test_a_network_is_copied_with_ours_in_place_of_kerass(one_device: Any) -> No
     copy.set_weights(plain.get_weights())
     values = np.random.default_rng(1).normal(size=(2, 8, 8, 3)).astype(np.float32)
     np.testing.assert_allclose(copy(values), plain(values), rtol=1e-5, atol=1e-6)
+
+
+def test_the_first_of_a_network_tells_what_waits_for_other_processes(
+    one_device: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = keras.Input([8, 8, 3])
+    first = keras.layers.BatchNormalization(name="first")(pixels)
+    plain = keras.Model(pixels, keras.layers.BatchNormalization(name="second")(first))
+    told: list[str] = []
+    monkeypatch.setattr(PULSE, "replicas", 1)
+    for name in ("computed", "summed"):
+        monkeypatch.setattr(PULSE, name, lambda name=name: told.append(name) or 0.0)
+    values = np.ones((2, 8, 8, 3), np.float32)
+    for synchronized, expected in ((True, ["computed", "summed"]), (False, [])):
+        told.clear()
+        copy = batch_norm.replace_in(plain, momentum=0.9, synchronized=synchronized)
+        copy(values, training=True)
+        assert told == expected
+        copy(values, training=False)
+        assert told == expected
