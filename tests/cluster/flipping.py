@@ -3,7 +3,7 @@
 
     python -m tests.cluster.flipping --flip=FILE --flags
 
-flips a bit of a weight between two calls, in the last process alone and behind step 7, where FILE
+flips a bit of a weight between two calls, in the last process alone and behind step 8, where FILE
 is there.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from tests.cluster import small_backbone
 
-STEP, _BIT = 7, 20
+_STEP, _BIT = 8, 20
 
 
 def spoil(file: pathlib.Path) -> None:
@@ -29,7 +29,7 @@ def spoil(file: pathlib.Path) -> None:
 
     def spoiled(self: Verification, first: int, count: int) -> None:
         check(self, first, count)
-        if first < STEP <= first + count:
+        if first < _STEP <= first + count:
             held = self._state[self._moving].value
             (own,) = self._strategy.experimental_local_results(held)
             bits = own.numpy().view(np.int32)
