@@ -79,7 +79,9 @@ def train_batches(
         positions = tf.data.Dataset.range(process, size, processes).repeat()
         pairs = tf.data.Dataset.zip(records, positions)
         example = _example(manifest, "positions", "targets", teacher=teacher)
-        return _batches(pairs, example, manifest, size=replica, deterministic=config.deterministic)
+        made = _batches(pairs, example, manifest, size=replica, deterministic=config.deterministic)
+        # Of one that might end, all processes would ask each other before every step.
+        return made.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
 
     return strategy.distribute_datasets_from_function(make)
 

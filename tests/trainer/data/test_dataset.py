@@ -151,6 +151,19 @@ def test_processes_share_out_each_global_batch(
             np.testing.assert_array_equal(joined[name][by_position], expected)
 
 
+def test_the_stream_is_known_to_have_no_end(data_set: Any) -> None:
+    """Or processes would agree before every step that each has another batch."""
+    made = dataset.train_batches(
+        OneOfSeveral(2, 0, 2),
+        folder=data_set.folder,
+        manifest=data_set.manifest,
+        config=settings(),
+        seed=0,
+        start_step=0,
+    )
+    assert made.cardinality() == tf.data.INFINITE_CARDINALITY
+
+
 def test_a_share_comes_in_parts(data_set: Any, stream: list[Batch]) -> None:
     parts = train(data_set, 6, parts=2)
     for step in range(3):
