@@ -192,7 +192,8 @@ class Trial:
             found = sums_of(batch, step, scale)
             with tf.control_dependencies(found):
                 self._flip_state(here & (kind == _AFTER), which, element, bit)
-                self._misread.assign(tf.cast(here & (kind == _MISREAD), tf.int64))
+                # Until it is read, which a step that is verified comes to after the second time.
+                self._misread.assign_add(tf.cast(here & (kind == _MISREAD), tf.int64))
             hit = (step == at) & ((kind == _ALWAYS) | ((kind == _ONCE) & (turn == when)))
             for place in range(len(self.step._variables)):
                 other = _flipped(found[place], element, (bit + turn) % 32)

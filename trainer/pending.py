@@ -69,7 +69,7 @@ class PendingStages:
 
     @contextlib.contextmanager
     def told(self) -> Iterator[None]:
-        """Keeps ledger and progress while a block runs, which nothing refuses any more."""
+        """Keeps ledger and progress during a block, once nothing can refuse the run any more."""
         parsed = self._parsed
         if parsed.mode in ("train", "all"):
             plan = eta.plan(parsed.config, self._manifest, parsed.mode)

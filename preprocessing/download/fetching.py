@@ -92,7 +92,8 @@ def _stream(part: Part, file: File, count: Callable[[int], None]) -> bool:
             raise
         time.sleep(patience.FIRST_PAUSE_S)
         return False
-    return True
+    # One that gives only so much at once is asked again.
+    return not file.size or part.at == before
 
 
 def _wrong(file: File, size: int, found: str) -> str:

@@ -40,7 +40,8 @@ class _Job:
         self._present = self.names()
 
     def names(self) -> set[str]:
-        return {storage.basename(path) for path in storage.sizes(self._output)}
+        names = ((storage.basename(path), path) for path in storage.sizes(self._output))
+        return {name for name, path in names if path == storage.join(self._output, name)}
 
     def prepare(self, file: File) -> None:
         if file.name in self._present:

@@ -3,7 +3,7 @@
 
     python -m tests.cluster.flipping --flip=FILE --flags
 
-flips a bit of a weight between two calls, in the last process alone and behind step 8, where FILE
+flips a bit of a weight between two calls, in the last process alone and after step 8, where FILE
 is there.
 """
 

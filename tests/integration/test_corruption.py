@@ -43,7 +43,7 @@ def test_a_flipped_weight_of_one_worker_ends_both_and_leaves_no_trace(
         text = flipped.text(worker)
         assert re.search(r"silent corruption in step 8: \S+ is not in memory what", text), text
         assert re.search(r"on replica 1 \(worker 1 at 127.0.0.1:\d+\); a lasting fault", text), text
-    # A call that ended in a verified step left it.
+    # Verified because an epoch, with its checkpoint, ended there.
     assert newest_step(tmp_path / "run") == 8
     file.unlink()
     again = job("run")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Runs in which something hangs: they end as documented, say where, and go on as if nothing had.
 
-They take minutes, so that they run with `CXR14_LONG=1` alone: in every way, five times each. How
-long each took to end is printed.
+They take minutes, so they run only with `CXR14_LONG=1`: in every way, five times each. How long
+each took to end is printed.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ _TOGETHER = ("step", "input", "stopped", "barrier")
 
 @dataclasses.dataclass
 class Stall:
-    """One start of a run that something kept from its end.
+    """One start of a run that did not come to its end.
 
     Attributes:
         what: hung.
@@ -60,8 +60,8 @@ class History:
 
     Attributes:
         runs: number of processes -> folder of the run, finished after all stalls.
-        whole: number of processes -> folder of a run that nothing kept up.
-        stalls: number of processes -> what kept it up.
+        whole: number of processes -> folder of an undisturbed run.
+        stalls: number of processes -> what held it up.
     """
 
     runs: dict[int, pathlib.Path]
@@ -128,7 +128,7 @@ def history(
         return cluster.job(flags, workers=workers, module="tests.cluster.stalling")
 
     found = History({}, {}, {1: [], 2: []})
-    # Left alone: the two runs that nothing keeps up, one beside the first stalls.
+    # Left alone: the two undisturbed runs, one beside the first stalls.
     for workers, ways in ((1, _ALONE), (2, _TOGETHER)):
         name = f"of{workers}"
         whole = job(f"whole{name}", "nothing", workers).start()
@@ -157,7 +157,7 @@ def test_all_end_with_the_code_that_goes_on(history: History) -> None:
     [
         ("step", r"hangs in steps \(training steps, steps \d+ to \d+\)"),
         ("input", r"hangs in input \(waiting for batches, steps \d+ to \d+, of .*/data\b"),
-        ("barrier", r"hangs in checkpoint \(copying what is saved, and .*, steps "),
+        ("barrier", r"hangs in checkpoint \(copying what is saved, and .*, after step \d+"),
     ],
 )
 def test_it_is_said_where_and_shown_by_the_stacks(history: History, what: str, where: str) -> None:
@@ -188,7 +188,7 @@ def test_each_is_found_in_time(history: History) -> None:
                 assert one.late < (float(most[1]) if most else 0) + 15, (one.what, one.text)
 
 
-def test_the_weights_are_those_of_a_run_that_nothing_kept_up(history: History) -> None:
+def test_the_weights_are_those_of_an_undisturbed_run(history: History) -> None:
     for workers, output in history.runs.items():
         assert max(one.step for one in history.stalls[workers]) > 0
         for folder in ("checkpoints", "checkpoints/best"):

@@ -63,7 +63,8 @@ def lines(job: Job, stage: str, like: str, prices: str) -> Iterator[str]:
     yield from _machines(job, stage, hours, cost)
     yield (
         "not counted: waiting for machines, starting, report, export, saves, restarts, disks and "
-        "traffic; assumed: scoring an image takes a third of training on it"
+        "traffic; assumed: scoring an image, or training the head alone on it, takes a third of "
+        "training"
     )
 
 

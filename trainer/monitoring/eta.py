@@ -50,7 +50,7 @@ class Plan:
     may_end_early: bool = False
 
     def saves(self, first: int, last: int) -> int:
-        """Returns how often a run saves behind step `first` and up to step `last`."""
+        """Returns how often a run saves after step `first` and up to step `last`."""
         every = self.saves_every or self.per_epoch
         both = math.lcm(every, self.per_epoch)
         inside, ends, twice = (last // n - first // n for n in (every, self.per_epoch, both))
@@ -101,7 +101,7 @@ class Eta:
         self._ahead, self._entered = list(plan.after), math.inf
 
     def begin(self, step: int, seconds: Mapping[str, float]) -> None:
-        """Says that training begins or goes on behind a step."""
+        """Says that training begins or goes on after a step."""
         self._step = self._first = step
         self._since(seconds)
         self._saving = 0.0  # what was saved before is not of the steps that follow
@@ -120,7 +120,7 @@ class Eta:
             self._marks.popleft()
 
     def validated(self, seconds: Mapping[str, float]) -> None:
-        """Says that the validation split was scored behind the newest step."""
+        """Says that the validation split was scored after the newest step."""
         spent = self._since(seconds)
         self._validated = self._step
         self._validations.append(sum(spent.values()) - spent.get("trace", 0.0))

@@ -17,7 +17,8 @@ from trainer.runfolder import progress_note
 
 USEFUL = ("steps", "validation")
 LOSSES = ("start_up", "peers", "input", "lost_work", "checkpoint", "down_time", "other")
-AFTER = ("evaluation", "report", "export")
+_STAGES = ("evaluation", "report", "export")
+AFTER = (*_STAGES, "starting_stages")  # the last: of starts that found the training over
 DEFINITION = (
     "training steps and validations, each counted once, as a share of the time from the first "
     "start to the end of training; steps taken again after a kill are lost_work"
@@ -77,31 +78,39 @@ def parse(note: Mapping[str, Any]) -> Start | None:
 def buckets(starts: Sequence[Start]) -> dict[str, float]:
     """Returns bucket -> seconds; together the time from the first beginning to the last sign.
 
-    The time behind a start that ended well is left out: nothing was asked for then. Of a start that
-    the next one waits for, the time beside that one is.
+    The time after a start that ended well is left out: nothing was asked for then. Where a start
+    was still alive when the next one began, only its time up to then counts.
     """
     found = dict.fromkeys((*USEFUL, *LOSSES, *AFTER), 0.0)
-    following, again = math.inf, math.inf
+    following, again, gap = math.inf, math.inf, ""
     for start in sorted(starts, key=lambda start: start.began, reverse=True):
         end = start.began + start.life
         if end < following < math.inf and start.exit_code != 0:
-            found["down_time"] += following - end
+            found[gap] += following - end
         share = (min(end, following) - start.began) / start.life if start.life else 0.0
         for name, seconds in _parts(start, again).items():
             found[name] += seconds * share
-        following = start.began
+        following, gap = start.began, "starting_stages" if _is_after(start) else "down_time"
         again = again if start.first is None else min(again, start.first)
     return found
 
 
+def _is_after(start: Start) -> bool:
+    """Tells whether the training was over when a start began."""
+    return start.first is None and any(start.seconds.get(name) for name in _STAGES)
+
+
 def _parts(start: Start, again: float) -> dict[str, float]:
-    """Buckets of one start; a later one took all steps behind step `again` once more."""
+    """Buckets of one start; a later one took all steps after step `again` once more."""
     spent = start.seconds
     names = (*USEFUL, "peers", "input", "checkpoint", *AFTER)
     found = {name: spent.get(name, 0.0) for name in names} | {"lost_work": 0.0}
     before = min(start.setting_up, spent.get("other", 0.0))
     found["start_up"] = before + sum(spent.get(name, 0.0) for name in _START_UP)
     found["other"] = max(0.0, start.life - sum(found.values()))
+    if _is_after(start):
+        found |= {"starting_stages": sum(found[name] for name in ("start_up", "peers", "other"))}
+        found |= dict.fromkeys(("start_up", "peers", "other"), 0.0)
     if start.first is None or again == math.inf:
         return found
     kept = max(start.first, int(again))

@@ -2,11 +2,14 @@
 """Lets compiled steps tell the process when a moment has come; see `pulse`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
 
 from trainer.monitoring.pulse import PULSE
+
+_Values = TypeVar("_Values")
+_Sums = TypeVar("_Sums")
 
 
 def tell(moment: Callable[[], float], after: Any = ()) -> tf.Tensor:
@@ -18,7 +21,14 @@ def tell(moment: Callable[[], float], after: Any = ()) -> tf.Tensor:
     return when
 
 
-def tell_of_sum(moment: Callable[[], float], after: Any) -> None:
-    """Calls a function of `PULSE` when tensors are there, where there are other processes."""
-    if PULSE.replicas:
-        tell(moment, after)
+def summed(values: _Values, reduce: Callable[[_Values], _Sums]) -> _Sums:
+    """Returns what a function of all replicas makes of tensors.
+
+    Of several processes, it tells when this one has done its part and when the result is there.
+    """
+    if not PULSE.replicas:
+        return reduce(values)
+    tell(PULSE.computed, values)
+    every = reduce(values)
+    tell(PULSE.summed, every)
+    return every

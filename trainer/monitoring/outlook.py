@@ -75,7 +75,7 @@ class Outlook:
                 self._note |= ended
 
     def begin(self, step: int, best: float) -> None:
-        """Says that training begins behind a step, with the best validation mean AUC so far."""
+        """Says that training begins after a step, with the best validation mean AUC so far."""
         self._tell(lambda now: self._eta.begin(step, now), step=step, stage=TRAINING)
         self._note["best_validation_mean_auc"] = best if best >= 0 else None
 
@@ -133,9 +133,8 @@ class Outlook:
     def _count(self) -> None:
         """Counts the starts, this one too."""
         if not self._counted:
-            self._note["starts"] += notes.read_note(self._output, progress_note.PROGRESS).get(
-                "starts", 0
-            )
+            before = notes.read_note(self._output, progress_note.PROGRESS).get("starts")
+            self._note["starts"] += before if isinstance(before, int) else 0
             self._counted = True
 
     def _write(self) -> None:

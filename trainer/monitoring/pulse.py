@@ -29,6 +29,7 @@ class Pulse:
         self._clock, self._lock = clock, threading.Lock()
         self._awaited = 0  # batches that were asked for and are not there
         self._done = 0  # replicas of this process that wait for the sum
+        self._ended: set[str] = set()
         self._since = self._moved = clock.now()
 
     def asked(self) -> float:
@@ -67,9 +68,10 @@ class Pulse:
         with self._lock:
             if doing.phase not in _STEPPING or self._moved <= doing.since:
                 return doing
-            phase = "steps" if doing.phase == "trace" else doing.phase
-            phase = "peers" if self._is_summing else "input" if self._awaited > 0 else phase
-            return Doing(phase, doing.about, self._moved, doing.again and phase == doing.phase)
+            phase = "peers" if self._is_summing else "input" if self._awaited > 0 else ""
+            again = phase in self._ended if phase else doing.again and doing.phase != "trace"
+            phase = phase or ("steps" if doing.phase == "trace" else doing.phase)
+            return Doing(phase, doing.about, self._moved, again)
 
     @property
     def _is_summing(self) -> bool:
@@ -80,7 +82,10 @@ class Pulse:
             before, self._moved = self._is_summing, self._clock.now()
             self._awaited += batches
             self._done += replicas
+            if batches < 0:
+                self._ended.add("input")
             if before and replicas < 0:
+                self._ended.add("peers")
                 self.waited += self._moved - self._since
             elif self._is_summing and not before:
                 self._since = self._moved

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Ends a process in which nothing moves any more, and says what it was at; no TensorFlow.
 
-A thread of Python looks once a second, which it can as long as whoever hangs has let go of the
-interpreter, as TensorFlow does while it computes, reads and waits for others.
+A thread of Python looks once a second, which works as long as what hangs has released the
+interpreter's lock, as TensorFlow does while it computes, reads and waits for others.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ _WORDS_S, _WRITE_S = 12.0, 4.0
 # What is done for the first time may stand still for so many times the setting, and what is known
 # for so many times its longest wait: a run that becomes ten times slower does not hang.
 _FIRST, _SLOWER = 6.0, 12.0
-# What holds parts of several kinds, of which each comes for the first time.
+# What holds parts of several kinds, of which most come for the first time.
 _MIXED = ("other", "build", "evaluation", "export")
 # These have deadlines of their own, or need none: a report only computes, between stores that have.
 _UNWATCHED = ("imports", "cluster", "report")
@@ -86,7 +86,7 @@ class Watchdog:
     ) -> None:
         self._data, self._output, self._peers, self._end = data, output, peers, end
         self._patience, self._heartbeats = Patience(floor), Heartbeats(output, floor, peers)
-        self._look_s, self._about = min(1.0, floor / 20), ""
+        self._look_s = min(1.0, floor / 20)
         self._over = threading.Event()
 
     @contextlib.contextmanager
@@ -116,7 +116,6 @@ class Watchdog:
     def look(self, seconds: float) -> bool:
         """Looks, `seconds` after the last time; ends the process, or returns that all is well."""
         doing = PULSE.doing
-        self._about = doing.about or self._about
         if self._patience.allows(doing, seconds):
             return True
         # Whoever is at work while others wait for it has a watchdog of its own.
@@ -144,7 +143,7 @@ class Watchdog:
 
     def _sentence(self, doing: Doing, what: str) -> str:
         own = self._peers.names([self._peers.number]) if self._peers.hosts else []
-        about = f", {self._about}" if self._about else ""
+        about = f", {doing.about}" if doing.about else ""
         if doing.phase in ("input", "check", "validation", "evaluation"):
             about += f", of {self._data}{_open_files(self._data)}"
         idle, most = self._patience.idle, self._patience.most(doing)

@@ -33,7 +33,6 @@ import tensorflow as tf
 
 from preprocessing.contract.errors import ConfigError
 from trainer.monitoring import moments
-from trainer.monitoring.pulse import PULSE
 from trainer.recipe import ModelConfig
 
 
@@ -53,8 +52,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         **settings: see `keras.layers.BatchNormalization`.
 
     Attributes:
-        is_first: whether it is the first in its network: there a replica waits for others that come
-            late, of which it tells.
+        is_first: whether it is the first in its network, where a replica waits for late ones; it
+            reports this wait.
     """
 
     is_first = False
@@ -67,8 +66,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
         inputs = tf.cast(inputs, tf.float32)
         axes = list(range(inputs.shape.rank - 1))
         mean = tf.reduce_mean(inputs, axes)
-        if self.synchronized:
-            mean = self._first_sum(mean)
+        if self.synchronized and self.is_first:
+            mean = moments.summed(mean, _mean_over_replicas)
+        elif self.synchronized:
+            mean = _mean_over_replicas(mean)
         # 2. Squared distances from the mean of all, not E[x^2] - E[x]^2, which cancels digits.
         variance = tf.reduce_mean(tf.math.squared_difference(inputs, mean), axes)
         if self.synchronized:
@@ -80,14 +81,6 @@ class BatchNormalization(keras.layers.BatchNormalization):
         scale = scale * tf.convert_to_tensor(self.gamma) if self.scale else scale
         shift = tf.convert_to_tensor(self.beta) if self.center else 0.0
         return tf.cast((inputs - mean) * scale + shift, self.compute_dtype)
-
-    def _first_sum(self, mean: tf.Tensor) -> tf.Tensor:
-        if not self.is_first:
-            return _mean_over_replicas(mean)
-        moments.tell_of_sum(PULSE.computed, mean)
-        every = _mean_over_replicas(mean)
-        moments.tell_of_sum(PULSE.summed, every)
-        return every
 
     def _remember(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
         """Lets the moving statistics follow, by the same amount on every replica."""

@@ -62,10 +62,11 @@ class Scorer:
             replica = tf.distribute.get_replica_context()
             # The identity gives the index a device, without which it cannot be gathered.
             index = tf.identity(batch["index"])
-            moments.tell_of_sum(PULSE.computed, scores)
-            every = replica.all_gather(index, axis=0), replica.all_gather(scores, axis=0)
-            moments.tell_of_sum(PULSE.summed, every)
-            return every
+
+            def gather(own: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+                return replica.all_gather(own[0], axis=0), replica.all_gather(own[1], axis=0)
+
+            return moments.summed((index, scores), gather)
 
         @tf.function
         def step(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:

@@ -29,7 +29,7 @@ class KeptFile:
 
     @contextlib.contextmanager
     def kept(self, *write: Callable[[], None], at_once: bool) -> Iterator[None]:
-        """Does what writes the file while a block runs, and once more behind it.
+        """Calls `write` again and again while a block runs, and once more after it.
 
         Args:
             write: in this order, up to the first that fails.
@@ -45,7 +45,7 @@ class KeptFile:
             thread.join(self._last_s)
 
     def renew(self) -> None:
-        """Has the file written now."""
+        """Writes the file soon, whenever the next time is."""
         self._wake.set()
 
     def _keep(self, write: tuple[Callable[[], None], ...], at_once: bool) -> None:

@@ -54,7 +54,8 @@ class Summary:
         stale_epochs: epochs since then.
         losses: loss of each step of this call, float32 [steps of this call], in nats.
         seconds: of this call, inside training steps.
-        images_per_second: of this call, over all replicas; NaN if it had nothing to do.
+        images_per_second: over all replicas, without what traced where there was more; NaN if
+            there was nothing to do.
     """
 
     step: int
@@ -130,6 +131,7 @@ class Calls:
         self._losses: list[npt.NDArray[np.float32]] = []
         self._stretch: list[tuple[Measured, int, float]] = []  # since the last log
         self._seconds, self._own = 0.0, 0.0
+        self._traced_in, self._steps_traced = 0.0, 0  # seconds and steps of calls that traced
         self._traced: set[bool] = set()
         self._stragglers = Stragglers(parts.peers)
         self.stop, self.seconds_per_step, self.loss = False, 0.0, math.nan
@@ -145,6 +147,7 @@ class Calls:
             logging.info(text)
         frozen = step < parts.config.train.frozen_epochs * parts.per_epoch
         parts.profiler.before(step)
+        self._stragglers.begin()
         start = time.monotonic()
         with CLOCK.phase(
             "steps" if frozen in self._traced else "trace", f"steps {step + 1} to {step + count}"
@@ -161,10 +164,11 @@ class Calls:
             )
             measured = tf.nest.map_structure(lambda one: one.numpy(), measured)
         seconds = time.monotonic() - start
-        self._count_waits(
-            float(measured.waited) * count, seconds, traced=frozen not in self._traced
-        )
+        traced = frozen not in self._traced
+        self._count_waits(float(measured.waited) * count, seconds, traced=traced)
         self._traced.add(frozen)
+        self._traced_in += traced * seconds
+        self._steps_traced += traced * count
         parts.profiler.after(step + count)
         parts.verify(step, count)
         self._check(step, measured)
@@ -238,7 +242,10 @@ class Calls:
     def summary(self) -> Summary:
         """Returns what was measured since the beginning."""
         progress = self._parts.progress
-        images = (progress.step - self._first) * self._parts.config.data.global_batch_size
+        steps, seconds = progress.step - self._first, self._seconds
+        if steps > self._steps_traced:
+            steps, seconds = steps - self._steps_traced, seconds - self._traced_in
+        images = steps * self._parts.config.data.global_batch_size
         return Summary(
             step=progress.step,
             epochs=progress.step // self._parts.per_epoch,
@@ -248,7 +255,7 @@ class Calls:
             stale_epochs=progress.stale_epochs,
             losses=np.concatenate(self._losses) if self._losses else np.zeros([0], np.float32),
             seconds=self._seconds,
-            images_per_second=images / self._seconds if self._seconds else math.nan,
+            images_per_second=images / seconds if seconds else math.nan,
         )
 
 

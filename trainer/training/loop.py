@@ -43,17 +43,21 @@ def train(parts: LoopParts) -> Summary:
             display.reach(progress.step, f"loss {calls.loss:.4f}{parts.outlook.words()}")
             every = settings.checkpoint_every_steps
             if progress.step % parts.per_epoch == 0 or (every and progress.step % every == 0):
-                with CLOCK.phase("checkpoint"):
+                with CLOCK.phase("checkpoint", _at(parts)):
                     parts.checkpoints.save()
             if calls.stop or (parts.alone and parts.should_stop()):
                 _stop(parts, total)
-    with CLOCK.phase("checkpoint"):
+    with CLOCK.phase("checkpoint", _at(parts)):
         parts.checkpoints.wait()
     return calls.summary()
 
 
+def _at(parts: LoopParts) -> str:
+    return f"after step {parts.progress.step}"
+
+
 def _stop(parts: LoopParts, total: int) -> None:
-    with CLOCK.phase("checkpoint"):
+    with CLOCK.phase("checkpoint", _at(parts)):
         parts.checkpoints.save()
         parts.checkpoints.wait()
     raise StoppedError(
@@ -85,7 +89,7 @@ def _end_epoch(parts: LoopParts) -> None:
     """
     progress, settings = parts.progress, parts.config.optimizer
     step, epoch = progress.step, progress.step // parts.per_epoch
-    with CLOCK.phase("validation"):
+    with CLOCK.phase("validation", _at(parts)):
         aucs, loss = parts.evaluate(step)
     mean = mean_auc(aucs)
     logging.info(f"epoch {epoch}, step {step}: validation mean AUC {mean:.4f}, loss {loss:.4f}")
@@ -93,7 +97,7 @@ def _end_epoch(parts: LoopParts) -> None:
     if loss < progress.best_loss if by_loss else mean > progress.best_auc:
         progress.best_auc, progress.best_loss, progress.best_step = mean, loss, step
         progress.stale_epochs = progress.plateau_epochs = 0
-        with CLOCK.phase("checkpoint"):
+        with CLOCK.phase("checkpoint", _at(parts)):
             parts.checkpoints.save_best()
         return
     if step <= course.own_phase(parts.config, parts.per_epoch):

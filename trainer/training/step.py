@@ -147,9 +147,8 @@ class Step:
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         # 5. The one sum over the replicas: gradients and losses travel together.
         replica = tf.distribute.get_replica_context()
-        moments.tell_of_sum(PULSE.computed, sums)
-        *gradients, losses, known = replica.all_reduce("SUM", sums)
-        moments.tell_of_sum(PULSE.summed, known)
+        everywhere = moments.summed(sums, lambda own: replica.all_reduce("SUM", own))
+        *gradients, losses, known = everywhere
         targets = float(self.batch_size) * self._model.network.output_shape[-1]
         total = tf.maximum(tf.reduce_sum(known), 1.0)
         # 6. Now the number of known targets is known: the sum becomes their mean, and is unscaled.

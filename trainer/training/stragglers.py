@@ -2,7 +2,9 @@
 """Finds out which worker the others wait for, from numbers that travel with every call.
 
 All workers of a synchronous run take equally long for a step. What tells them apart is how long
-each waits for the sum of gradients once its own part is done, which the slowest does least.
+each waits, before the network's first sum and before that of the gradients, which the slowest does
+least. One that computes slowly keeps the others waiting in the many sums between, where batch
+normalisation is synchronized; that is not seen.
 """
 
 import time
@@ -27,12 +29,16 @@ class Stragglers:
     def __init__(self, peers: Cluster | None = None) -> None:
         self._peers = peers or Cluster()
         self.signals = [0.0] * (2 * len(self._peers.tasks))
-        self._waited, self._named = PULSE.waited, -_QUIET_S
+        self._waited, self._named = 0.0, -_QUIET_S
         self._heard: list[np.ndarray] = []
+
+    def begin(self) -> None:
+        """Says that a call begins: what was waited for before, in a validation, is not its own."""
+        self._waited = PULSE.waited
 
     def measured(self, seconds: float, for_input: float) -> float:
         """Takes how long a call was and waited for batches; returns how long it did for others."""
-        waited, self._waited = PULSE.waited - self._waited, PULSE.waited
+        waited = PULSE.waited - self._waited
         if self.signals:
             at = 2 * self._peers.number
             self.signals[at : at + 2] = min(1.0, waited / seconds), min(1.0, for_input / seconds)

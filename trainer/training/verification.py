@@ -136,7 +136,9 @@ class Verification:
             ResourceError: a lasting one.
         """
         if not int(self._first_of(self._agreed)):
-            due = [at + 1 for at in range(first, first + count) if self.is_due(at)]
+            done = range(first + 1, first + count + 1)
+            due = [at for at in done if any(at % every == 0 for every in self._every)]
+            due += [self._first + 1] * (first == self._first)
             self._progress.verified_step = max([self._progress.verified_step, *due])
             return
         rows = self._run.runtime.agreement.gather(self._found()).reshape(-1, 4)
@@ -255,6 +257,7 @@ def _differing(ones: list[tf.Tensor], others: list[tf.Tensor], tolerance: float)
         if tolerance:
             largest = tf.reduce_max(tf.maximum(tf.abs(one), tf.abs(other)))
             whole = [tf.reduce_all(tf.math.is_finite(part)) for part in (one, other)]
-            apart &= (whole[0] | whole[1]) & ~(tf.abs(one - other) <= tolerance * largest)
+            near = tf.math.is_finite(largest) & (tf.abs(one - other) <= tolerance * largest)
+            apart &= (whole[0] | whole[1]) & ~near
         counts.append(tf.math.count_nonzero(apart))
     return tf.stack(counts)

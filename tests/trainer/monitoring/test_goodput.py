@@ -41,7 +41,7 @@ WHOLE = Start(
 def test_every_second_of_one_start_is_in_one_bucket():
     found = goodput.buckets([KILLED])
     assert found == {
-        **dict.fromkeys(("lost_work", "down_time", "evaluation", "report", "export"), 0),
+        **dict.fromkeys(("lost_work", "down_time", *goodput.AFTER), 0),
         **{"steps": 60, "validation": 30, "start_up": 4 + 6 + 1 + 2 + 3 + 10, "peers": 5},
         **{"input": 15, "checkpoint": 3, "other": 1},
     }
@@ -50,7 +50,7 @@ def test_every_second_of_one_start_is_in_one_bucket():
 
 def test_work_done_again_and_the_time_between_starts_are_lost():
     found = goodput.buckets([WHOLE, KILLED])
-    # A third of the steps, and of the validations behind steps 10, 20 and 30 the last two.
+    # A third of the steps, and of the validations after steps 10, 20 and 30 the last two.
     assert found["lost_work"] == pytest.approx((60 + 15) / 3 + 30 * 2 / 3)
     assert found["steps"] == pytest.approx(40 + 40)
     assert found["input"] == pytest.approx(10)
@@ -74,7 +74,7 @@ def test_a_start_without_training_loses_nothing_and_takes_nothing_again():
     assert (found["lost_work"], found["down_time"], found["other"]) == (0, 0, 1)
 
 
-def test_nothing_is_down_behind_a_start_that_ended_well():
+def test_nothing_is_down_after_a_start_that_ended_well():
     further = dataclasses.replace(WHOLE, began=9_000_000, first=40, last=60)
     found = goodput.buckets([WHOLE, further])
     assert found["down_time"] == 0
@@ -122,6 +122,16 @@ def test_a_start_that_died_before_it_knew_has_the_replicas_of_the_others():
     died = Start(began=0, seconds={"imports": 3600})
     made = goodput.summary([died, WHOLE])
     assert made["accelerator_hours"] == pytest.approx(2 * (3600 + 100) / 3600, abs=5e-4)
+
+
+def test_a_start_that_finds_the_training_over_costs_the_training_nothing():
+    killed = dataclasses.replace(WHOLE, exit_code=None)  # in its report
+    last = Start(began=1300, seconds={"imports": 4, "other": 1, "report": 9}, exit_code=0)
+    found = goodput.buckets([killed, last])
+    assert found["starting_stages"] == 4 + 1 + (1300 - 1170 - 100)
+    assert found["report"] == 15 + 9
+    assert sum(found.values()) == 1300 + 14 - 1170
+    assert goodput.summary([killed, last])["percent"] == goodput.summary([killed])["percent"]
 
 
 def test_no_start_has_no_goodput():

@@ -20,12 +20,25 @@ def test_compiled_steps_tell_when_tensors_are_there(monkeypatch: pytest.MonkeyPa
         last = tf.constant(0.0, tf.float64)
         for _ in tf.range(count):
             last = moments.tell(moment, {"a": last})
-            moments.tell_of_sum(moment, last)
         return last
 
-    monkeypatch.setattr(PULSE, "replicas", 0)
     assert float(steps(tf.constant(3))) == 3.0
-    monkeypatch.setattr(PULSE, "replicas", 1)
-    # Traced anew: what tells of sums is in it, also where nothing uses what it returns.
-    steps.python_function(2)
-    assert len(told) == 7
+
+
+def test_sums_tell_before_and_after_where_there_are_other_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    for name in ("computed", "summed"):
+        monkeypatch.setattr(PULSE, name, lambda name=name: told.append(name) or 0.0)
+
+    def reduce(values: list[tf.Tensor]) -> list[tf.Tensor]:
+        with tf.control_dependencies([tf.numpy_function(lambda: told.append("sum"), [], [])]):
+            return [2 * value for value in values]
+
+    for replicas, expected in ((0, ["sum"]), (1, ["computed", "sum", "summed"])):
+        told.clear()
+        monkeypatch.setattr(PULSE, "replicas", replicas)
+        found = tf.function(lambda: moments.summed([tf.constant(3.0)], reduce))()
+        assert [float(value) for value in found] == [6.0]
+        assert told == expected

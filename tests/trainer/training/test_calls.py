@@ -229,6 +229,19 @@ def test_the_summary_counts_from_where_the_call_began(script: Script) -> None:
     assert summary.images_per_second == pytest.approx(16 / summary.seconds)
 
 
+def test_calls_that_traced_say_nothing_of_the_speed_of_others(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 9.0, 10.0, 12.0])
+    monkeypatch.setattr("trainer.training.calls.time.monotonic", lambda: next(clock))
+    meter = script.meter()
+    meter.steps(1)
+    assert meter.summary().images_per_second == pytest.approx(4 / 9)
+    meter.steps(3)
+    summary = meter.summary()
+    assert (summary.seconds, summary.images_per_second) == (11.0, pytest.approx(12 / 2))
+
+
 def test_the_profiler_sees_where_each_call_begins_and_ends(script: Script) -> None:
     meter = script.meter(Progress(step=3))
     meter.steps(2)

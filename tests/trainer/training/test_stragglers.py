@@ -31,7 +31,9 @@ def workers() -> list[Stragglers]:
 def call(pulse: Pulse, made: list[Stragglers], waits: list[tuple[float, float]]) -> None:
     """Lets each worker take a call of ten seconds; then all hear the mean."""
     for one, (others, own_input) in zip(made, waits, strict=True):
-        pulse.waited = one._waited + others
+        pulse.waited += 7.0  # in a validation
+        one.begin()
+        pulse.waited += others
         assert one.measured(10.0, own_input) == pytest.approx(others)
     means = np.mean([one.signals for one in made], axis=0, dtype=np.float32)
     for one in made:
@@ -40,6 +42,7 @@ def call(pulse: Pulse, made: list[Stragglers], waits: list[tuple[float, float]])
 
 def test_a_process_alone_gives_and_says_nothing(pulse: Pulse) -> None:
     alone = Stragglers()
+    alone.begin()
     pulse.waited += 2.0
     assert alone.measured(10.0, 3.0) == 2.0
     alone.heard(np.zeros([0], np.float32))

@@ -112,7 +112,12 @@ def test_differences_are_counted_bit_for_bit_or_within_a_tolerance() -> None:
     for (exact, _), other in others.items():
         assert verification._differing([one], [tf.constant([other])], 0.0).numpy() == [exact]
     same = tf.constant([100.0, 1.0, 0.0])
-    for other, far in ([100.5, 1.0, -0.7], 0), ([101.0, 1.0, 0.9], 2), ([100.0, math.nan, 0.0], 3):
+    for other, far in (
+        ([100.0, math.nan, 0.0], 3),
+        ([100.5, 1.0, -0.7], 0),
+        ([101.0, 1.0, 0.9], 2),
+        ([100.0, math.inf, 0.0], 3),
+    ):
         counts = verification._differing([same], [tf.constant(other)], 2.0**-7).numpy()
         assert bool(counts[0]) == bool(far)
     overflown = [tf.constant([math.inf, 1.0]), tf.constant([math.nan, 2.0])]
