@@ -9,7 +9,7 @@ SOURCES := setup.py pyproject.toml
 .PHONY: demo test check unit test-tensorflow-io golden bench image-test external-specs \
   lock clean
 
-## demo: synthetic radiographs -> shards -> training -> AUC report and SavedModel; about 6 minutes.
+## demo: synthetic radiographs -> shards -> training -> AUC report and SavedModel; 6 to 10 minutes.
 demo: .venv/.installed
 	.venv/bin/cxr14-preprocess phantom --output=$(DEMO)/phantom --images=2400 --seed=1 \
 	  --prevalence=raised
