@@ -243,7 +243,8 @@ def indices(running: Runtime, data: DataSet, split: str, batch: int) -> list[int
         split=split,
         global_batch=batch,
     )
-    per_batch = [running.strategy.experimental_local_results(part["index"]) for part in batches]
+    whole = itertools.islice(batches, -(-data.manifest.splits[split].examples // batch))
+    per_batch = [running.strategy.experimental_local_results(part["index"]) for part in whole]
     return np.concatenate(list(itertools.chain(*per_batch))).tolist()
 
 

@@ -121,11 +121,13 @@ def evaluation_batches(
 ) -> tf.distribute.DistributedDataset:
     """Makes batches that hold every example of a split exactly once.
 
-    Each process reads its own part of the split. All have the same number of batches.
+    Each process reads its own part of the split. The first ceil(examples / `global_batch`) batches
+    hold all; what only fills up follows without end, or processes would ask each other before each
+    batch whether there is one.
 
     Returns:
         Per replica: `pixels` uint8 [b, stored, stored] and `index` int64 [b], the example's place
-        in the split, -1 for what only fills up the last batches.
+        in the split, -1 for what only fills up.
 
     Raises:
         ConfigError: the global batch does not divide over the replicas.
@@ -143,7 +145,7 @@ def evaluation_batches(
         numbered = reading(files, counts, begin, end).enumerate(begin)
         pairs = numbered.map(lambda index, record: (record, index))
         # Any record will do to fill up with; one of the split's own has the right shape.
-        fill = reading(files, counts, 0, 1).repeat(own - (end - begin))
+        fill = reading(files, counts, 0, 1).repeat()
         pairs = pairs.concatenate(fill.map(lambda record: (record, np.int64(-1))))
         return _batches(pairs, _example(manifest, "index"), manifest, size=replica)
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Scores every example of a split exactly once, under any strategy."""
 
+import itertools
+
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -93,8 +95,9 @@ class Scorer:
             split=split,
             global_batch=self._global_batch,
         )
+        all_of_it = itertools.islice(batches, -(-examples // self._global_batch))
         with Progress(f"scoring {split}", examples, unit="images") as progress:
-            for batch in PULSE.over(batches):
+            for batch in PULSE.over(all_of_it):
                 index, batch_scores = (part.numpy() for part in self._step(batch))
                 real = index >= 0
                 scores[index[real]] = batch_scores[real]
