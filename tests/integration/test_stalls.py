@@ -196,3 +196,18 @@ def test_the_weights_are_those_of_an_undisturbed_run(history: History) -> None:
             assert len(expected) > 20
             assert newest_step(output, folder) == newest_step(history.whole[workers], folder)
             assert not different(made, expected)
+
+
+def test_a_run_that_becomes_ten_times_slower_is_left_alone(
+    cluster: Cluster, train_flags: Callable[..., list[str]], tmp_path: pathlib.Path
+) -> None:
+    file, output = tmp_path / "slow", tmp_path / "run"
+    file.write_text("0.3")
+    settings = {**_SETTINGS, "train__epochs": 4, "runtime__stall_seconds": 2}
+    flags = [f"--hang=slow:{file}", "--mode=train", *train_flags(str(output), **settings)]
+    job = cluster.job(flags, module="tests.cluster.stalling")
+    job.start()
+    assert job.until(lambda: newest_step(output) > 8, _PATIENCE), job.text()
+    (tmp_path / "slower").write_text("3.0")
+    (tmp_path / "slower").replace(file)
+    assert job.wait(_PATIENCE) == [0], job.text()
