@@ -187,7 +187,7 @@ def advice(loss: str, config: Config, per_epoch: int) -> str:
     seldom = f"save less often, with train.checkpoint_every_steps above {every}, or "
     return {
         "start_up": "each start pays for it, so fewer starts or more epochs make its share smaller",
-        "peers": "look for a machine that comes up late or works more slowly than the others",
+        "peers": "look for a machine that comes up late or is slow, or for a slow network",
         "input": "give each accelerator more CPU cores"
         + ("" if config.data.cache else ", or set data.cache to keep the shards near"),
         "lost_work": f"save more often, with train.checkpoint_every_steps below {every}",
