@@ -86,7 +86,7 @@ class Trial:
             random.seed(0)
             keras.utils.set_random_seed(0)
             self.model = made = (network or tiny)()
-            average = keras.models.clone_model(made.network)
+            average = (network or tiny)().network
             average.set_weights(made.network.get_weights())
             self.optimizer = optimizer.build(config.optimizer)
             self.optimizer.build(made.network.trainable_variables)
