@@ -22,6 +22,7 @@ All is computed in float32 from log p = -softplus(-z), which no logit takes to l
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -83,7 +84,7 @@ class Loss:
         losses = tf.where(labelled, self._of_labels(logits, targets), 0.0)
         if teacher is not None:
             taught = teacher >= 0
-            soft = tf.nn.sigmoid_cross_entropy_with_logits(tf.maximum(teacher, 0.0), logits)
+            soft = _cross_entropy(tf.maximum(teacher, 0.0), logits)
             share = tf.where(taught, tf.where(labelled, self._share, 1.0), 0.0)
             losses = (1.0 - share) * losses + tf.where(taught, share * soft, 0.0)
         known = tf.cast(counted, tf.float32)
@@ -94,25 +95,27 @@ class Loss:
         present = tf.cast(tf.maximum(targets, 0), tf.float32)
         aim = present * (1.0 - 2.0 * self._smoothing) + self._smoothing
         if self._gammas == (0.0, 0.0) and not self._margin:
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(aim, logits)
+            losses = _cross_entropy(aim, logits)
         else:
             gamma, _ = self._gammas
-            positive = tf.exp(-gamma * tf.nn.softplus(logits)) * tf.nn.softplus(-logits)
-            losses = aim * positive + (1.0 - aim) * self._of_negatives(logits)
+            # Minus log(1-p) and log p, once each: see `_cross_entropy` on sums of gradients.
+            up, down = tf.nn.softplus(logits), tf.nn.softplus(-logits)
+            positive = tf.exp(-gamma * up) * down
+            losses = aim * positive + (1.0 - aim) * self._of_negatives(up, down)
         if self._weights:
             losses *= tf.where(targets == 1, tf.constant(self._weights, tf.float32), 1.0)
         return losses
 
-    def _of_negatives(self, logits: tf.Tensor) -> tf.Tensor:
+    def _of_negatives(self, up: tf.Tensor, down: tf.Tensor) -> tf.Tensor:
         _, gamma = self._gammas
         if not self._margin:
-            return tf.exp(-gamma * tf.nn.softplus(-logits)) * tf.nn.softplus(logits)
-        beyond = tf.sigmoid(logits) - self._margin
+            return tf.exp(-gamma * down) * up
+        beyond = tf.exp(-down) - self._margin
         costs = beyond > 0
         # Where it costs nothing, any share will do that has a power and a logarithm: the gradient
         # of x^gamma at 0 is not finite for a gamma below 1, and would be NaN times zero.
         share = tf.where(costs, beyond, 0.5)
-        rest = tf.where(costs, tf.sigmoid(-logits) + self._margin, 0.5)
+        rest = tf.where(costs, tf.exp(-up) + self._margin, 0.5)
         return tf.where(costs, share**gamma * -tf.math.log(rest), 0.0)
 
 
@@ -144,7 +147,21 @@ def cross_entropies(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, t
     """
     known = tf.cast(targets >= 0, tf.float32)
     present = tf.cast(tf.maximum(targets, 0), tf.float32)
-    losses = tf.nn.sigmoid_cross_entropy_with_logits(present, tf.cast(logits, tf.float32))
+    losses = _cross_entropy(present, tf.cast(logits, tf.float32))
     # Not multiplied by `known` alone: a NaN under an unknown target would stay a NaN.
     losses = tf.where(targets >= 0, losses, tf.zeros_like(losses))
     return tf.reduce_sum(losses, axis=1), tf.reduce_sum(known, axis=1)
+
+
+@tf.custom_gradient
+def _cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    """Returns the cross-entropy of each logit, float32, with a gradient that repeats bit by bit.
+
+    TensorFlow's own is a sum of four tensors, AddN, which begins with whichever of their buffers is
+    free first: so the last bit may differ when the same step is computed twice.
+    """
+
+    def gradient(upstream: tf.Tensor) -> tuple[None, tf.Tensor]:
+        return None, upstream * (tf.sigmoid(logits) - labels)
+
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels, logits), gradient

@@ -255,3 +255,29 @@ def test_balanced_weights_are_negatives_to_positives_among_the_known() -> None:
     findings, balanced = ["Hernia", "Edema", "Mass"], LossConfig(class_weights="balanced")
     assert positive_weights(balanced, train, findings) == [1.0, 1.0, 8.0]
     assert positive_weights(LossConfig(), train, findings) == []
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        LossConfig(),
+        LossConfig(label_smoothing=0.1),
+        LossConfig(name="focal"),
+        LossConfig(name="asymmetric"),
+    ],
+    ids=lambda config: f"{config.name} {config.label_smoothing}",
+)
+def test_the_gradient_is_no_sum_whose_order_is_left_to_chance(config: LossConfig) -> None:
+    """AddN of three tensors or more begins with the one whose buffer is free first."""
+
+    @tf.function
+    def gradient(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            total = tf.reduce_sum(Loss(config)(logits, targets)[0])
+        return tape.gradient(total, logits)
+
+    graph = gradient.get_concrete_function(
+        tf.TensorSpec([8, 3]), tf.TensorSpec([8, 3], tf.int64)
+    ).graph
+    assert all(len(op.inputs) == 2 for op in graph.get_operations() if op.type == "AddN")
