@@ -79,9 +79,7 @@ def train_batches(
         positions = tf.data.Dataset.range(process, size, processes).repeat()
         pairs = tf.data.Dataset.zip(records, positions)
         example = _example(manifest, "positions", "targets", teacher=teacher)
-        made = _batches(pairs, example, manifest, size=replica, deterministic=config.deterministic)
-        # Of one that might end, all processes would ask each other before every step.
-        return made.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        return _batches(pairs, example, manifest, size=replica, deterministic=config.deterministic)
 
     return strategy.distribute_datasets_from_function(make)
 
@@ -119,11 +117,9 @@ def evaluation_batches(
     split: str,
     global_batch: int,
 ) -> tf.distribute.DistributedDataset:
-    """Makes batches that hold every example of a split exactly once.
+    """Makes batches whose first ceil(examples / `global_batch`) hold a split exactly once.
 
-    Each process reads its own part of the split. The first ceil(examples / `global_batch`) batches
-    hold all; what only fills up follows without end, or processes would ask each other before each
-    batch whether there is one.
+    Each process reads its own part of the split; what only fills up follows without end.
 
     Returns:
         Per replica: `pixels` uint8 [b, stored, stored] and `index` int64 [b], the example's place

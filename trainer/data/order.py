@@ -50,10 +50,12 @@ class Order:
             processes: number of processes that share out the places.
             process: this one; its places are those with place % processes == process.
         """
+        # Where there might be an end, all processes would ask each other before every step.
+        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
         if self.streams % processes:
             # Its places wander over all streams: it reads all of them and keeps its own.
-            return self._turns(start, 1, 0).shard(processes, process)
-        return self._turns(start, processes, process)
+            return self._turns(start, 1, 0).shard(processes, process).apply(endless)
+        return self._turns(start, processes, process).apply(endless)
 
     def _turns(self, start: int, processes: int, process: int) -> tf.data.Dataset:
         turns = [

@@ -53,7 +53,6 @@ class Summary:
         best_step: the step that reached it.
         stale_epochs: epochs since then.
         losses: loss of each step of this call, float32 [steps of this call], in nats.
-        seconds: of this call, inside training steps.
         images_per_second: over all replicas, without what traced where there was more; NaN if
             there was nothing to do.
     """
@@ -65,7 +64,6 @@ class Summary:
     best_step: int
     stale_epochs: int
     losses: np.ndarray
-    seconds: float
     images_per_second: float
 
     @property
@@ -127,11 +125,11 @@ class Calls:
     """
 
     def __init__(self, parts: LoopParts) -> None:
-        self._parts, self._first = parts, parts.progress.step
+        self._parts = parts
         self._losses: list[npt.NDArray[np.float32]] = []
         self._stretch: list[tuple[Measured, int, float]] = []  # since the last log
-        self._seconds, self._own = 0.0, 0.0
-        self._traced_in, self._steps_traced = 0.0, 0  # seconds and steps of calls that traced
+        self._own = 0.0
+        self._work = np.zeros([2, 2])  # steps and seconds; of calls that did not trace, and did
         self._traced: set[bool] = set()
         self._stragglers = Stragglers(parts.peers)
         self.stop, self.seconds_per_step, self.loss = False, 0.0, math.nan
@@ -167,8 +165,7 @@ class Calls:
         traced = frozen not in self._traced
         self._count_waits(float(measured.waited) * count, seconds, traced=traced)
         self._traced.add(frozen)
-        self._traced_in += traced * seconds
-        self._steps_traced += traced * count
+        self._work[int(traced)] += count, seconds
         parts.profiler.after(step + count)
         parts.verify(step, count)
         self._check(step, measured)
@@ -196,7 +193,6 @@ class Calls:
         self._own = seconds / count
         self._losses.append(np.asarray(measured.loss))
         self._stretch.append((measured, count, seconds))
-        self._seconds += seconds
         self.loss = float(np.mean(measured.loss))
 
     def _check(self, step: int, measured: Measured) -> None:
@@ -242,9 +238,7 @@ class Calls:
     def summary(self) -> Summary:
         """Returns what was measured since the beginning."""
         progress = self._parts.progress
-        steps, seconds = progress.step - self._first, self._seconds
-        if steps > self._steps_traced:
-            steps, seconds = steps - self._steps_traced, seconds - self._traced_in
+        steps, seconds = self._work[0] if self._work[0].any() else self._work[1]
         images = steps * self._parts.config.data.global_batch_size
         return Summary(
             step=progress.step,
@@ -254,8 +248,7 @@ class Calls:
             best_step=progress.best_step,
             stale_epochs=progress.stale_epochs,
             losses=np.concatenate(self._losses) if self._losses else np.zeros([0], np.float32),
-            seconds=self._seconds,
-            images_per_second=images / seconds if seconds else math.nan,
+            images_per_second=float(images / seconds) if seconds else math.nan,
         )
 
 

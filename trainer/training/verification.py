@@ -136,9 +136,7 @@ class Verification:
             ResourceError: a lasting one.
         """
         if not int(self._first_of(self._agreed)):
-            done = range(first + 1, first + count + 1)
-            due = [at for at in done if any(at % every == 0 for every in self._every)]
-            due += [self._first + 1] * (first == self._first)
+            due = [at + 1 for at in range(first, first + count) if self.is_due(at)]
             self._progress.verified_step = max([self._progress.verified_step, *due])
             return
         rows = self._run.runtime.agreement.gather(self._found()).reshape(-1, 4)
@@ -247,17 +245,16 @@ def _checksum(variable: tf.Variable) -> tf.Tensor:
 def _differing(ones: list[tf.Tensor], others: list[tf.Tensor], tolerance: float) -> tf.Tensor:
     """Counts the elements that differ in pairs of float32 tensors, int64 [pairs].
 
-    With a tolerance, by more than this share of the largest, unless both have overflowed, in which
-    case the step is skipped anyway; else by any bit.
+    With a tolerance, by more than this share of the largest (to which an infinity is never near),
+    unless both have overflowed, in which case the step is skipped anyway; else by any bit.
     """
     counts = []
     for one, other in zip(ones, others, strict=True):
         # As 16-bit integers, which a GPU compares.
         apart = tf.reduce_any(tf.bitcast(one, tf.int16) != tf.bitcast(other, tf.int16), axis=-1)
         if tolerance:
-            largest = tf.reduce_max(tf.maximum(tf.abs(one), tf.abs(other)))
+            largest = tf.minimum(tf.reduce_max([tf.abs(one), tf.abs(other)]), one.dtype.max)
             whole = [tf.reduce_all(tf.math.is_finite(part)) for part in (one, other)]
-            near = tf.math.is_finite(largest) & (tf.abs(one - other) <= tolerance * largest)
-            apart &= (whole[0] | whole[1]) & ~near
+            apart &= (whole[0] | whole[1]) & ~(tf.abs(one - other) <= tolerance * largest)
         counts.append(tf.math.count_nonzero(apart))
     return tf.stack(counts)
