@@ -68,8 +68,8 @@ def fetch(file: File, part: Part, folder: str, count: Callable[[int], None]) -> 
         count(-size)
         part.restart()
     raise DataError(
-        f"{path} cannot be had: {wrong}, and so it was the first time. What {file.place} gives is "
-        "not the file that was published: name another address in --addresses"
+        f"{path} could not be downloaded: {wrong}, for the second time. What {file.place} gives is "
+        "not the file that was published: name another address in --addresses, or the right MD5"
     )
 
 

@@ -133,7 +133,7 @@ def _check_room(output: str, left: dict[File, int]) -> None:
     needed = sum(left.values())
     if not storage.scheme_of(output) and needed > (free := shutil.disk_usage(output).free):
         raise ResourceError(
-            f"{output} has room for {free / 1e9:.1f} GB, and {needed / 1e9:.1f} GB are "
+            f"{output} has room for {free / _MB:,.0f} MB, and {needed / _MB:,.0f} MB are "
             "to come: make room there, name another folder or a bucket, or fetch less with "
             "--first=N; nothing was fetched"
         )

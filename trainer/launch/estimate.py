@@ -5,6 +5,7 @@ No speed and no price is known here: the speed is that of a run of the user's or
 file, and so does the price, or in a price file. Every line shows its arithmetic.
 """
 
+import math
 from collections.abc import Callable, Iterator
 
 from preprocessing.contract import manifest as manifests
@@ -62,7 +63,7 @@ def lines(job: Job, stage: str, like: str, prices: str) -> Iterator[str]:
         yield f"timeout_hours: {job.timeout_hours:g} is less than that: raise it in the job file"
     yield from _machines(job, stage, hours, cost)
     yield (
-        "not counted: waiting for machines, starting, report, export, saves, restarts, disks and "
+        "not counted: waiting for machines, starting, report, saves, restarts, disks and "
         "traffic; assumed: scoring an image, or training the head alone on it, takes a third of "
         "training"
     )
@@ -107,7 +108,7 @@ def _speed(job: Job, config: Config, like: str) -> tuple[float, str]:
     note = notes.read_note(like, notes.TRAINING)
     going_on = notes.read_note(like, progress_note.PROGRESS)
     found = note.get("images_per_second") or going_on.get("images_per_second")
-    if not isinstance(found, int | float) or found <= 0:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < math.inf:
         raise UsageError(f"--like={like} holds no speed: name a run that has trained for a while")
     before, said = notes.described(like), f"as {like} has shown"
     devices = job.replicas * (job.accelerator.count if job.accelerator is not None else 1)
@@ -132,9 +133,10 @@ def _cost(job: Job, prices: str) -> Callable[[float], str]:
         missing = f"{path} has no price of {job.machine_type}"
     if price is None:
         return lambda hours: f"cost: not known, as {missing}"
-    if isinstance(price, bool) or not isinstance(price, int | float) or not price >= 0:
+    if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
         raise ConfigError(
-            f"{path}: the price of {job.machine_type} is not a number, in what should be {_FORM}"
+            f"{path}: the price of {job.machine_type} is not a number from 0 on, in what should be "
+            f"{_FORM}"
         )
     of = f"machine hours x {price:,.6g} {currency} an hour"
     return lambda hours: f"cost: {hours:,.2f} {of} = {hours * price:,.2f} {currency}"

@@ -115,7 +115,7 @@ def test_a_byte_that_is_wrong_twice_is_refused_and_nothing_stays(
 ) -> None:
     file = site.file("a.tar.gz", data, size=len(data))
     site.faults["a.tar.gz"] = [("flip", 1), ("flip", 2_999_999)]
-    with pytest.raises(DataError, match="cannot be had: its MD5 is"):
+    with pytest.raises(DataError, match="could not be downloaded: its MD5 is"):
         Fetched(file, place)
     assert storage.sizes(place) == {}
     assert len(site.bodies("a.tar.gz")) == 2
