@@ -73,6 +73,7 @@ def begun(receiver: Receiver, worker: int = 0) -> Notifier:
 
 
 def test_a_notice_says_what_when_and_where(receiver: Receiver) -> None:
+    log.at_step(None)  # another test may have left one
     notifier = begun(receiver)
     notifier.started()
     log.at_step(17)
