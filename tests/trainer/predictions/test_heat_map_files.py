@@ -124,7 +124,7 @@ def test_a_file_that_breaks_a_rule_is_refused_in_one_sentence(
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"kind": np.array(["hit", "hit", "draw"])}, "none of false_alarm, miss, hit"),
+        ({"kind": np.array(["hit", "hit", "draw"])}, "not one of false_alarm, miss, hit"),
         ({"jpeg_bytes": np.array([1, 1, 99])}, "jpeg is uint8"),
         ({"jpeg_bytes": np.array([9, -4, 9])}, "are not counts"),
         ({"boxes_of_row": np.array([0, 1, 0])}, "box is"),
