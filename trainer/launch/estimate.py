@@ -135,8 +135,8 @@ def _cost(job: Job, prices: str) -> Callable[[float], str]:
         return lambda hours: f"cost: not known, as {missing}"
     if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
         raise ConfigError(
-            f"{path}: the price of {job.machine_type} is not a number from 0 on, in what should be "
-            f"{_FORM}"
+            f"{path}: the price of {job.machine_type} is not a number of at least 0, in what "
+            f"should be {_FORM}"
         )
     of = f"machine hours x {price:,.6g} {currency} an hour"
     return lambda hours: f"cost: {hours:,.2f} {of} = {hours * price:,.2f} {currency}"

@@ -31,6 +31,7 @@ class Site:
         self.faults: dict[str, list[Any]] = {}
         self.kind = "application/octet-stream"
         self.has_ranges = self.tells_size = True
+        self.most = 0  # bytes of a range that are given at once; 0 for all
         self.encoding = ""
         self.pause_s = 0.0  # between two chunks
         self.repeated: dict[str, int] = {}  # name -> how often its bytes are sent in a row
@@ -81,7 +82,7 @@ class Site:
         found = re.fullmatch(r"bytes=(\d+)-(\d*)", span) if self.has_ranges else None
         if found:
             start = int(found[1])
-            end = min(int(found[2] or total), total - 1)
+            end = min(int(found[2] or total), total - 1, start + (self.most or total) - 1)
             handler.send_response(206 if start < total else 416)
             where = f"{start}-{end}" if start < total else "*"
             handler.send_header(

@@ -133,6 +133,16 @@ def test_an_end_that_comes_too_early_is_no_end(site: Any, data: bytes, place: st
     assert storage.sizes(place) == {f"{place}/a.tar.gz": len(data)}
 
 
+def test_a_server_that_gives_only_part_of_a_range_is_asked_again(
+    site: Any, data: bytes, place: str
+) -> None:
+    site.most = len(data) // 3
+    file = site.file("a.tar.gz", data, size=len(data))
+    assert sum(Fetched(file, place)) == len(data)
+    assert storage.read_bytes(f"{place}/a.tar.gz") == data
+    assert len(site.bodies("a.tar.gz")) in (3, 4)
+
+
 def test_a_server_that_stays_away_is_waited_for(
     site: Any, data: bytes, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,9 @@ def test_files_come_at_once_and_a_second_start_asks_for_none(
     )
     assert "https://nihcc.app.box.com/v/ChestXray-NIHCC" in told
     assert sorted(os.listdir(folder)) == ["images_001.tar.gz", "images_002.tar.gz"]
+    # What lies deeper has the name of a file, but is not it.
+    (pathlib.Path(folder) / "other").mkdir()
+    (pathlib.Path(folder) / "other" / "images_003.tar.gz").touch()
     site.requests.clear()
     assert task.main(argv) == 0
     assert {name for name, _ in site.requests} == {"images_003.tar.gz", "images_004.tar.gz"}
@@ -170,7 +173,7 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_fetched(
     Usage = collections.namedtuple("Usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(9, 9, 5_999_999))
     code, line = failure(capsys, argv)
-    assert code == 74 and "0.0 GB are to come" in line and "nothing was fetched" in line
+    assert code == 74 and "6 MB are to come" in line and "nothing was fetched" in line
     assert not site.bodies("images_001.tar.gz") and os.listdir(folder) == []
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(9, 9, 6_000_000))
     assert task.main(argv) == 0

@@ -74,6 +74,11 @@ def test_a_run_of_the_same_recipe_tells_the_speed(data_set: Any, tmp_path: pathl
     storage.write_text(f"{run}/progress.json", json.dumps({"images_per_second": 50.0}))
     own = job(data_set)
     assert said(own, like=run)["speed"] == f"50 images/s, as {run} has shown"
+    for odd in (True, 0, float("inf")):
+        storage.write_text(f"{run}/training.json", json.dumps({"images_per_second": odd}))
+        storage.write_text(f"{run}/progress.json", "{}")
+        with pytest.raises(UsageError, match="holds no speed"):
+            said(own, like=run)
     storage.write_text(f"{run}/config.yaml", yaml.safe_dump({"data": {"image_size": 64}}))
     note = {"images_per_second": 80.5, "replicas": 1}
     storage.write_text(f"{run}/training.json", json.dumps(note))
@@ -92,7 +97,8 @@ def test_prices_are_those_of_the_users_file(data_set: Any, tmp_path: pathlib.Pat
     assert cost == f"not known, as {path} has no price of g2-standard-24"
     unpriced = said(job(data_set, estimate=Estimate(images_per_second=1.0)))["cost"]
     assert unpriced.startswith("not known, as neither estimate.price_per_hour in the job file nor")
-    for text in ("- 1", "g2-standard-24: 2", "currency: CHF\ng2-standard-24: free", "currency: 3"):
+    odd = [f"currency: CHF\ng2-standard-24: {price}" for price in ("free", "-3", ".inf", "true")]
+    for text in ("- 1", "g2-standard-24: 2", "currency: 3", *odd):
         path.write_text(text)
         with pytest.raises(ConfigError, match="a mapping of machine types to prices an hour"):
             said(job(data_set), prices=str(path))
